@@ -1,0 +1,135 @@
+"""A model folder: config.json, weights.safetensors and items.parquet. It needs nothing else, and holds no pickle.
+
+config.json is written last and holds the hashes of the others: a folder is whole, or it is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recodiff import files
+from recodiff.config import check
+from recodiff.data.interactions import IdMap
+from recodiff.errors import CheckpointError, RecodiffError
+from recodiff.models import MODELS, build
+from recodiff.models.base import Recommender
+
+FORMAT, VERSION = "recodiff-model", 1
+CONFIG, WEIGHTS, ITEMS = "config.json", "weights.safetensors", "items.parquet"
+
+
+def save_model(
+    model: Recommender,
+    folder: str | Path,
+    *,
+    item_table: pl.DataFrame | None = None,
+    info: dict[str, Any] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes a fitted model.
+
+    Args:
+        model: a fitted model.
+        folder: made if it is not there; other files in it are left alone.
+        item_table: one row per item in catalogue order, `title` among its columns, kept beside the ids.
+        info: what else should be known of it (data, seed, figures), as JSON.
+        overwrite: whether a model already there may be replaced.
+
+    Raises:
+        CheckpointError: there is a model already, or the folder cannot be written.
+    """
+    path = Path(folder)
+    refuse_existing(path, overwrite)
+    new = path.with_name(f".{path.name}.partial")
+    table = pl.DataFrame({"id": model.items.ids})
+    if item_table is not None:
+        table = table.hstack(item_table.select(pl.exclude("id", "item")))
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        files.write_tensors(new / WEIGHTS, model.state())
+        table.write_parquet(new / ITEMS)
+        described = {
+            "format": FORMAT,
+            "version": VERSION,
+            "recodiff": version("recodiff"),
+            "model": model.registered,
+            "config": model.config.model_dump(mode="json"),
+            "hashes": {name: files.sha256(new / name) for name in (WEIGHTS, ITEMS)},
+            "info": info or {},
+        }
+        files.write_json(new / CONFIG, described)
+        path.mkdir(parents=True, exist_ok=True)
+        for name in (WEIGHTS, ITEMS, CONFIG):
+            (new / name).replace(path / name)
+    except OSError as error:
+        raise CheckpointError(f"model folder '{folder}' cannot be written ({error.strerror or error}); free space or choose another") from None
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raises CheckpointError where `path` holds a model and may not lose it."""
+    if (path / CONFIG).exists() and not overwrite:
+        raise CheckpointError(f"'{path}' already holds a model; choose another folder or say --overwrite (overwrite=True)")
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """What config.json of a model folder holds, checked for format and version.
+
+    Raises:
+        CheckpointError: the folder is missing, foreign or of a later version.
+    """
+    path = Path(folder) / CONFIG
+    try:
+        described = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"'{folder}' holds no model ({CONFIG} is missing); give the folder that `recodiff train` wrote") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"'{path}' cannot be read ({error}); copy the folder again or train anew") from None
+    if not isinstance(described, dict) or described.get("format") != FORMAT:
+        raise CheckpointError(f"'{path}' is not a recodiff model; give the folder that `recodiff train` wrote")
+    if described.get("version") != VERSION:
+        raise CheckpointError(f"'{folder}' has format version {described.get('version')}, this recodiff reads {VERSION}; update recodiff")
+    return described
+
+
+def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = False) -> Recommender:
+    """Rebuilds a model from its folder alone.
+
+    Args:
+        folder: written by `save_model`.
+        device: where to score.
+        trust_code: whether a model class outside recodiff, named in the folder, may be imported.
+
+    Raises:
+        CheckpointError: the folder is missing, damaged, foreign, or names a class that is not trusted.
+    """
+    path, described = Path(folder), read_config(folder)
+    name = described["model"]
+    if name not in MODELS and not trust_code:
+        raise CheckpointError(f"'{folder}' asks to import '{name}'; say --trust-code (trust_code=True) if you trust that code")
+    for file, digest in described["hashes"].items():
+        if not (path / file).exists() or files.sha256(path / file) != digest:
+            raise CheckpointError(f"'{path / file}' is missing or not what was saved; copy the folder again or train anew")
+    tensors, _ = files.read_tensors(path / WEIGHTS)
+    try:
+        model = build(name, {})
+        config = check(model.Config, described["config"], where=str(path / CONFIG))
+        model = type(model)(config)
+        model.registered = name
+        return model.restore(tensors, IdMap(pl.read_parquet(path / ITEMS)["id"]), device)
+    except (RecodiffError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"'{folder}' does not fit this recodiff ({error}); update recodiff or train anew") from None
+
+
+def load_titles(folder: str | Path) -> list[str | None] | None:
+    """The items' titles in catalogue order, where the folder has them."""
+    table = pl.read_parquet(Path(folder) / ITEMS)
+    return table["title"].cast(pl.String).to_list() if "title" in table.columns else None

@@ -1,0 +1,144 @@
+"""Settings: frozen, checked, unknown keys refused, read from TOML with dotted overrides."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recodiff.errors import ConfigError
+
+Settings = dict[str, Any]
+C = TypeVar("C", bound="BaseConfig")
+
+
+class BaseConfig(BaseModel):
+    """Base of every group of settings: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def check(config: type[C], settings: Mapping[str, Any], *, where: str) -> C:
+    """Builds `config` from plain settings.
+
+    Args:
+        config: the class.
+        settings: what a TOML file or a JSON object holds.
+        where: named in the error message: a file, a preset, a model.
+
+    Raises:
+        ConfigError: a key is unknown or a value out of range; the message names the first such key, and a likely spelling.
+    """
+    try:
+        return config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(_sentence(config, error, where)) from None
+
+
+def _sentence(config: type[BaseConfig], error: ValidationError, where: str) -> str:
+    problems = error.errors()
+    first = problems[0]
+    path = ".".join(str(part) for part in first["loc"])
+    more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(config, first["loc"][:-1])
+        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
+        return f"{where}: unknown setting '{path}'; {hint}{more}"
+    return f"{where}: setting '{path}' = {first['input']!r}: {first['msg']}{more}"
+
+
+def _known_keys(config: type[BaseConfig], path: Sequence[int | str]) -> list[str]:
+    kinds: list[Any] = [config]
+    for part in path:
+        deeper: list[Any] = []
+        for kind in kinds:
+            field = kind.model_fields.get(part)
+            deeper += _models_in(field.annotation) if field else [k for k in kinds if k.model_fields["kind"].default == part]
+        kinds = deeper or kinds
+    return sorted({key for kind in kinds for key in kind.model_fields})
+
+
+def _models_in(annotation: Any) -> list[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]
+
+
+def presets() -> list[str]:
+    """Names of the settings shipped with the package, one per model and data set."""
+    folder = resources.files("recodiff") / "configs"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def read_settings(source: str | Path, overrides: Sequence[str] = ()) -> tuple[str, Settings]:
+    """Reads a TOML file or a preset, and applies overrides.
+
+    Args:
+        source: the path of a TOML file, or the name of a preset (`presets()`).
+        overrides: `dotted.key=value`, the value in TOML; a bare word is taken as text.
+
+    Returns:
+        The model's name (the file's `model` key) and the other settings.
+
+    Raises:
+        ConfigError: there is no such file or preset, it is not TOML, or it names no model.
+    """
+    text, where = _find(str(source))
+    try:
+        settings = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not a TOML file ({error}); see a preset for the form") from None
+    for override in overrides:
+        _apply(settings, override)
+    model = settings.pop("model", None)
+    if not isinstance(model, str):
+        raise ConfigError(f'{where}: no model named; add a line such as model = "diffrec"')
+    return model, settings
+
+
+def _find(source: str) -> tuple[str, str]:
+    path = Path(source)
+    if path.suffix == ".toml" or path.is_file():
+        try:
+            return path.read_text("utf-8"), source
+        except FileNotFoundError:
+            raise ConfigError(f"no settings file '{source}'; presets are: {', '.join(presets())}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"settings file '{source}' cannot be read ({error})") from None
+    if source in presets():
+        return (resources.files("recodiff") / "configs" / f"{source}.toml").read_text("utf-8"), source
+    close = difflib.get_close_matches(source, presets(), n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"presets are: {', '.join(presets())}"
+    raise ConfigError(f"no preset '{source}' and no such file; {hint}")
+
+
+def _apply(settings: Settings, override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"override '{override}' is not of the form key=value, for example training.lr=0.001")
+    *path, last = key.strip().split(".")
+    group: Any = settings
+    for part in path:
+        group = group.setdefault(part, {})
+        if not isinstance(group, dict):
+            raise ConfigError(f"override '{override}': '{part}' is a single value and holds no '{last}'")
+    try:
+        group[last] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        group[last] = value.strip()
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Settings:
+    """Settings of `over` laid upon `base`, group by group; a group whose `kind` changes is replaced whole."""
+    merged: Settings = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        same_kind = isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("kind", old.get("kind")) == old.get("kind")
+        merged[key] = merge(old, value) if same_kind and isinstance(old, Mapping) else value
+    return merged

@@ -1,0 +1,31 @@
+"""Data: from any interaction log to interactions in train, validation and test parts."""
+
+from recodiff.data.datasets import fetch
+from recodiff.data.folder import Dataset, load_dataset, save_dataset
+from recodiff.data.interactions import IdMap, Interactions
+from recodiff.data.prepare import prepare
+from recodiff.data.readers import Log, read_log
+from recodiff.data.split import SPLITS, AsPublished, HeldOutUsers, LeaveLast, Random, Temporal, TemporalAt, TemporalGlobal
+from recodiff.data.synthetic import synthesise, write_synthetic
+
+__all__ = [
+    "SPLITS",
+    "AsPublished",
+    "Dataset",
+    "HeldOutUsers",
+    "IdMap",
+    "Interactions",
+    "LeaveLast",
+    "Log",
+    "Random",
+    "Temporal",
+    "TemporalAt",
+    "TemporalGlobal",
+    "fetch",
+    "load_dataset",
+    "prepare",
+    "read_log",
+    "save_dataset",
+    "synthesise",
+    "write_synthetic",
+]

@@ -1,0 +1,277 @@
+"""Which column is the user, the item, the weight and the time, and what the values in them mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from recodiff.data.interactions import TimeKind
+from recodiff.errors import ConfigError, DataError
+
+TimeUnit = Literal["auto", "s", "ms", "us", "ns", "order"]
+BadRows = Literal["refuse", "drop"]
+
+# Lower case without punctuation; the first name of each role wins over the others.
+KNOWN: dict[str, tuple[str, ...]] = {
+    "user": ("user", "userid", "uid", "customer", "customerid", "visitorid", "memberid", "reviewerid", "accountid", "personid"),
+    "item": (
+        *("item", "itemid", "iid", "movie", "movieid", "product", "productid", "stockcode", "sku", "asin", "articleid", "article"),
+        *(
+            "trackid",
+            "songid",
+            "artistid",
+            "bookid",
+            "isbn",
+            "businessid",
+            "contentid",
+            "newsid",
+            "gameid",
+            "videoid",
+            "poi",
+            "poiid",
+        ),
+    ),
+    "weight": ("weight", "rating", "count", "quantity", "score", "stars", "plays", "playcount", "listens", "clicks", "overall"),
+    "time": (
+        *("time", "timestamp", "ts", "datetime", "date", "unixtime", "unixtimestamp", "unixreviewtime", "eventtime"),
+        *("invoicedate", "createdat", "created", "ratedat", "watchedat"),
+    ),
+    "title": ("title", "itemtitle", "movietitle", "booktitle", "producttitle", "name", "itemname", "productname", "description"),
+}
+_INTEGER = r"^(?:0|-?[1-9][0-9]{0,18})$"
+_ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]|$)"
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A table as it was found, its columns already named by role, its values not yet judged.
+
+    Args:
+        frame: columns `user`, `item`, and `weight`, `time`, `part` as present.
+        source: what messages call the table.
+        names: role -> the column's own name, for messages.
+        place: row -> where it stands, such as "line 5".
+        is_text: values come from a text file, so blank rows mean nothing and ids may be numbers in disguise.
+        dropped: malformed lines that are already left out.
+    """
+
+    frame: pl.DataFrame
+    source: str
+    names: Mapping[str, str]
+    place: Callable[[int], str]
+    is_text: bool
+    dropped: int = 0
+
+
+def plain(name: str) -> str:
+    """A column's name without case, punctuation and RecBole's `:type`."""
+    return "".join(letter for letter in name.split(":")[0].lower() if letter.isalnum())
+
+
+def find_columns(columns: Sequence[str], given: Mapping[str, str | int | None], source: str) -> dict[str, str]:
+    """Role -> column, from what was given and otherwise from the usual names.
+
+    Args:
+        columns: the table's column names.
+        given: role -> name or position (0-based) of its column, or None to detect it.
+        source: what messages call the table.
+
+    Raises:
+        DataError: a given column is absent, user or item cannot be told, or a role fits two columns.
+    """
+    found = {role: _given(columns, role, wanted, source) for role, wanted in given.items() if wanted is not None}
+    for role in given:
+        if role not in found:
+            guess = _guess([name for name in columns if name not in found.values()], role, source)
+            if guess is not None:
+                found[role] = guess
+    for role in ("user", "item"):
+        if role in given and role not in found:
+            raise DataError(f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; name it with {role}=")
+    if len(set(found.values())) < len(found):
+        raise DataError(f"{source}: one column was named for two of {', '.join(found)}; give each its own")
+    return found
+
+
+def _given(columns: Sequence[str], role: str, wanted: str | int, source: str) -> str:
+    if wanted in columns:
+        return str(wanted)
+    if isinstance(wanted, int) or wanted.isdigit():
+        if int(wanted) < len(columns):
+            return columns[int(wanted)]
+        raise DataError(f"{source} has {len(columns)} columns, so position {wanted} for the {role} is too high; the first is 0")
+    raise DataError(f"{source} has no column {wanted!r} for the {role}; it has {_listed(columns)}")
+
+
+def _guess(columns: Sequence[str], role: str, source: str) -> str | None:
+    fitting = [name for name in columns if plain(name) in KNOWN[role]]
+    exact = [name for name in fitting if plain(name) == KNOWN[role][0]]
+    chosen = exact or fitting
+    if len(chosen) > 1 and role != "title":
+        raise DataError(f"{source}: {_listed(chosen)} could each be the {role}; name one with {role}=")
+    return min(chosen, key=lambda name: KNOWN[role].index(plain(name)), default=None)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in columns[:12]) + (", ..." if len(columns) > 12 else "")
+
+
+def convert(
+    raw: Raw, *, time_unit: TimeUnit = "auto", on_bad_rows: BadRows = "refuse"
+) -> tuple[pl.DataFrame, TimeKind | None, dict[str, int]]:
+    """Values of the right types: ids Int64 or String, weights Float32, times Int64 seconds; and what was dropped.
+
+    Rows keep the log's order, unless its clock is finer than a second: then they stand in time order, for whole seconds no
+    longer tell it.
+
+    Args:
+        raw: the table as found.
+        time_unit: what a number in the time column counts; `order` means that only the sequence counts.
+        on_bad_rows: refuse the log at its first malformed row, or drop such rows and count them.
+
+    Raises:
+        DataError: a row is malformed and `on_bad_rows` is `refuse`, or a column is of a type that cannot serve.
+    """
+    if on_bad_rows not in ("refuse", "drop") or time_unit not in (*_PER_SECOND, "auto", "order"):
+        raise ConfigError(f"on_bad_rows is {on_bad_rows!r} and time_unit {time_unit!r}; see the help for the choices")
+    # Polars reads an empty line as a row of nulls; it stays until the end so that row numbers remain line numbers.
+    blank = raw.frame.select(pl.all_horizontal(pl.all().is_null())).to_series() if raw.is_text else None
+    keep = pl.repeat(True, raw.frame.height, eager=True) if blank is None else ~blank
+    dropped = {} if keep.all() else {"blank lines": raw.frame.height - int(keep.sum())}
+    if raw.dropped:
+        dropped["malformed rows"] = raw.dropped
+    columns: dict[str, pl.Series] = {}
+    for role in raw.frame.columns:
+        try:
+            parsed = _parsed(role, raw.frame[role], time_unit, raw.is_text)
+        except TypeError as error:
+            raise DataError(f"{raw.source}: column {raw.names[role]!r} {error}") from None
+        bad = parsed[role].is_null() & keep
+        if bad.any():
+            if on_bad_rows == "refuse":
+                raise DataError(_complaint(raw, role, bad))
+            dropped["malformed rows"] = dropped.get("malformed rows", 0) + int(bad.sum())
+            keep &= ~bad
+        columns |= parsed
+    frame = pl.DataFrame(columns)
+    frame = frame if keep.all() else frame.filter(keep)
+    if "fine" in columns:
+        frame = frame.sort("fine", maintain_order=True).drop("fine")
+    kind: TimeKind | None = None if "time" not in columns else "order" if time_unit == "order" else "clock"
+    return frame, kind, dropped
+
+
+def _parsed(role: str, values: pl.Series, unit: TimeUnit, is_text: bool) -> dict[str, pl.Series]:
+    if role == "time":
+        seconds, fine = parse_time(values, unit)
+        return {role: seconds} if fine is None else {role: seconds, "fine": fine}
+    if role == "weight":
+        return {role: parse_weight(values)}
+    return {role: parse_ids(values, decide=is_text) if role in ("user", "item") else values}
+
+
+def _complaint(raw: Raw, role: str, bad: pl.Series) -> str:
+    row = int(bad.arg_max() or 0)
+    value, wanted = raw.frame[role][row], {"weight": "a finite number", "time": "a time"}.get(role, "a whole number or text")
+    fault = "is missing" if value in (None, "") else f"is {value!r}, not {wanted}"
+    more = f" (and {bad.sum() - 1} more rows are like it)" if bad.sum() > 1 else ""
+    remedy = "mend the row, or drop malformed rows with on_bad_rows='drop'"
+    return f"{raw.source}, {raw.place(row)}: {raw.names[role]} {fault}{more}; {remedy}"
+
+
+def parse_ids(values: pl.Series, *, decide: bool) -> pl.Series:
+    """Ids as Int64 or String; null where an id is missing or a number is not whole.
+
+    Args:
+        values: ids as found; whole floats are numbers, as pandas makes them where a column has gaps.
+        decide: text becomes numbers where all of it is plain whole numbers; `007` among them keeps all of it text.
+
+    Raises:
+        TypeError: the column holds neither numbers nor text.
+    """
+    kind = values.dtype
+    if kind.is_integer():
+        return values.cast(pl.Int64, strict=False)
+    if kind.is_float():
+        return _where(values.cast(pl.Int64, strict=False), values == values.floor())
+    if isinstance(kind, pl.Categorical | pl.Enum | pl.Null):
+        values = values.cast(pl.String)
+    if values.dtype != pl.String:
+        raise TypeError(f"is of type {kind}, and ids are whole numbers or text; convert it")
+    text = values.str.strip_chars() if decide else values
+    text = _where(text, text != "")
+    if decide and text.str.contains(_INTEGER).all():
+        numbers = text.cast(pl.Int64, strict=False)
+        return numbers if numbers.null_count() == text.null_count() else text
+    return text
+
+
+def parse_weight(values: pl.Series) -> pl.Series:
+    """Weights as Float32; null where missing, NaN, infinite or no number.
+
+    Raises:
+        TypeError: the column holds neither numbers nor text.
+    """
+    if not (values.dtype.is_numeric() or values.dtype in (pl.String, pl.Boolean, pl.Null)):
+        raise TypeError(f"is of type {values.dtype}, and weights are numbers; convert it, or name another with weight=")
+    text = values.str.strip_chars() if values.dtype == pl.String else values
+    numbers = text.cast(pl.Float32, strict=False)
+    return _where(numbers, numbers.is_finite())
+
+
+def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> tuple[pl.Series, pl.Series | None]:
+    """Times as Int64 seconds, null where they cannot be read; and, where seconds lose their order, times that keep it.
+
+    Args:
+        values: dates, numbers or text; text is numbers or ISO 8601 (UTC unless it says otherwise).
+        unit: what numbers count; `auto` tells s, ms, us and ns by their size (1e11 s is the year 5138).
+
+    Raises:
+        TypeError: the column holds none of these, or numbers that look like dates (20240501).
+    """
+    if values.dtype == pl.String:
+        text = values.str.strip_chars()
+        if pl.Series(text.drop_nulls().head(1)).str.contains(_ISO).any():
+            values = text.str.to_datetime(time_zone="UTC", time_unit="us", strict=False)
+        else:
+            whole = text.cast(pl.Int64, strict=False)
+            values = whole if whole.null_count() == text.null_count() else text.cast(pl.Float64, strict=False)
+    if values.dtype == pl.Date:
+        values = values.cast(pl.Datetime("us"))
+    kind = values.dtype
+    if isinstance(kind, pl.Datetime):
+        return _in_seconds(values.to_physical(), kind.time_unit)
+    if not (kind.is_numeric() or kind == pl.Null):
+        raise TypeError(f"is of type {kind}, and times are dates, numbers or ISO text; convert it, or name another with time=")
+    numbers = values.cast(pl.Float64 if kind.is_float() else pl.Int64, strict=False)
+    return _in_seconds(numbers, _unit(numbers) if unit == "auto" else unit)
+
+
+def _unit(numbers: pl.Series) -> str:
+    finite = numbers.filter(numbers.is_finite()) if numbers.dtype.is_float() else numbers.drop_nulls()
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)  # type: ignore[arg-type]
+    if low >= 19000101 and high <= 21001231:
+        raise TypeError(f"holds numbers like {int(low)}, which look like dates; write 2024-05-01, or say time_unit='s' or 'order'")
+    size = max(abs(low), abs(high))
+    return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
+
+
+def _in_seconds(numbers: pl.Series, unit: str) -> tuple[pl.Series, pl.Series | None]:
+    per_second = _PER_SECOND.get(unit, 1)
+    if numbers.dtype.is_float():
+        seconds = (numbers / per_second).floor().cast(pl.Int64, strict=False)
+        seconds = _where(seconds, numbers.is_finite() & ((numbers == numbers.floor()) if unit == "order" else True))
+        lossless = per_second == 1 and bool((numbers == numbers.floor()).all())
+    else:
+        seconds, lossless = numbers // per_second, per_second == 1
+    return seconds, None if lossless else numbers
+
+
+def _where(values: pl.Series, condition: pl.Series) -> pl.Series:
+    """The values, null where the condition is not true."""
+    sound = condition.fill_null(False)
+    return values if sound.all() else values.to_frame("v").select(pl.when(sound).then("v")).to_series().alias(values.name)

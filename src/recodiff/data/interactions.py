@@ -1,0 +1,292 @@
+"""Interactions and the id maps that tie them to the outside world.
+
+Shapes: `n_users` users, `I` items, `nnz` interactions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+
+from recodiff.errors import DataError
+
+TimeKind = Literal["clock", "order"]
+IntArray = NDArray[np.int64]
+
+
+class IdMap:
+    """External ids, whole numbers or text, beside their positions 0..n-1.
+
+    Args:
+        ids: the external ids in the order of their positions; unique, none missing. Whole numbers stay
+            whole numbers, anything else is kept as text (so `007` given as text stays `007`).
+
+    Raises:
+        DataError: an id is missing or stands twice.
+    """
+
+    __slots__ = ("ids", "_order", "_sorted")
+
+    def __init__(self, ids: Iterable[Any] | pl.Series) -> None:
+        series = ids if isinstance(ids, pl.Series) else pl.Series("id", list(ids))
+        kind = pl.Int64 if series.dtype.is_integer() or len(series) == 0 else pl.String
+        self.ids: pl.Series = series.cast(kind).alias("id")
+        if self.ids.null_count():
+            raise DataError(f"{self.ids.null_count()} ids are missing; drop those rows before building an IdMap")
+        if self.ids.n_unique() != len(self.ids):
+            twice = self.ids.filter(self.ids.is_duplicated())[0]
+            raise DataError(f"id {twice!r} stands twice; each id needs one position")
+        self._order: IntArray | None = None
+        self._sorted: pl.Series | None = None
+
+    @classmethod
+    def range(cls, n: int) -> IdMap:
+        """The ids 0..n-1 themselves."""
+        return cls(pl.Series("id", np.arange(n, dtype=np.int64)))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, IdMap) and self.ids.dtype == other.ids.dtype and self.ids.equals(other.ids)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"IdMap({len(self)} {'numbers' if self.ids.dtype == pl.Int64 else 'texts'})"
+
+    def externals(self, positions: ArrayLike) -> pl.Series:
+        """The external ids at `positions` [n], in that order."""
+        return self.ids.gather(np.asarray(positions, dtype=np.int64))
+
+    def positions(
+        self, ids: Sequence[Any] | pl.Series | NDArray[Any], *, unknown: Literal["raise", "mark"] = "raise", what: str = "id"
+    ) -> IntArray:
+        """Positions [n] of external ids.
+
+        Args:
+            ids: external ids; text that spells a whole number is accepted where the ids are whole numbers.
+            unknown: `raise` refuses ids that are not in the map, `mark` gives them -1.
+            what: the word an error message uses ("item", "user").
+
+        Raises:
+            DataError: an id is unknown and `unknown` is `raise`.
+        """
+        asked = ids if isinstance(ids, pl.Series) else pl.Series("id", _plain(ids), strict=False)
+        keys = asked.cast(self.ids.dtype, strict=False)
+        found = self._search(keys)
+        if unknown == "raise" and (found < 0).any():
+            missing = asked.filter(pl.Series(found < 0)).unique(maintain_order=True)
+            shown = ", ".join(repr(value) for value in missing.head(3))
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            example = f", for example {self.ids[0]!r}" if len(self) else ""
+            raise DataError(f"unknown {what} {shown}{more}: give ids of the {len(self)} that the data holds{example}")
+        return found
+
+    def _search(self, keys: pl.Series) -> IntArray:
+        if len(self) == 0 or len(keys) == 0:
+            return np.full(len(keys), -1, dtype=np.int64)
+        if self._sorted is None or self._order is None:
+            self._order = self.ids.arg_sort().to_numpy().astype(np.int64)
+            self._sorted = self.ids.gather(self._order)
+        at = self._sorted.search_sorted(keys.fill_null(self._sorted[0]), side="left").to_numpy().astype(np.int64)
+        at = np.minimum(at, len(self) - 1)
+        same = (self._sorted.gather(at) == keys).fill_null(False).to_numpy()
+        return np.where(same, self._order[at], -1)
+
+    def take(self, positions: ArrayLike) -> IdMap:
+        """The map of the ids at `positions` only, renumbered in that order."""
+        return IdMap(self.externals(positions))
+
+
+def _plain(ids: Any) -> Any:
+    return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Who interacted with what, how strongly and when: the one currency of the library.
+
+    The entries of a user stand oldest first; equal times keep the order of the log. Their arrays are read-only,
+    because sorting them by column would lose that order. What a user has *seen* is the pattern of the matrix; its
+    values are weights, and a weight of zero is still seen.
+
+    Args:
+        matrix: [n_users, I] float32, one entry per user and item.
+        times: int64 [nnz] beside `matrix.data`, or None: seconds (`clock`) or a rank within the user (`order`).
+        time_kind: what `times` are; None when there is no time.
+        users: external user ids, one per row.
+        items: external item ids, one per column.
+
+    Raises:
+        DataError: shapes disagree, a pair stands twice, a weight is not finite, or times run backwards.
+    """
+
+    matrix: csr_array
+    times: IntArray | None
+    time_kind: TimeKind | None
+    users: IdMap
+    items: IdMap
+
+    def __post_init__(self) -> None:
+        _check(self)
+        for array in (self.matrix.data, self.matrix.indices, self.matrix.indptr, self.times):
+            if array is not None:
+                array.flags.writeable = False
+
+    @classmethod
+    def from_arrays(
+        cls,
+        user: ArrayLike,
+        item: ArrayLike,
+        users: IdMap,
+        items: IdMap,
+        *,
+        weights: ArrayLike | None = None,
+        times: ArrayLike | None = None,
+        time_kind: TimeKind | None = None,
+    ) -> Interactions:
+        """Builds interactions from positions in log order.
+
+        Args:
+            user: [nnz] positions in `users`.
+            item: [nnz] positions in `items`.
+            users: external user ids.
+            items: external item ids.
+            weights: [nnz], finite; 1 unless given.
+            times: [nnz] whole numbers, see `time_kind`.
+            time_kind: `clock` (seconds) or `order` (a rank within the user); needed with `times`.
+
+        Raises:
+            DataError: as for the class.
+        """
+        row, col = np.asarray(user, dtype=np.int64), np.asarray(item, dtype=np.int64)
+        data = np.ones(len(row), np.float32) if weights is None else np.asarray(weights, dtype=np.float32)
+        when = None if times is None else np.asarray(times, dtype=np.int64)
+        if len(row) and (row.min() < 0 or row.max() >= len(users) or col.min() < 0 or col.max() >= len(items)):
+            raise DataError(f"positions lie outside the {len(users)} users and {len(items)} items; build the maps first")
+        # Without time the log's order means nothing, so the item's position makes the storage canonical.
+        order = np.lexsort((col if when is None else when, row))
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(users)))])
+        matrix = csr_array((data[order], col[order], indptr), shape=(len(users), len(items)))
+        return cls(matrix, None if when is None else when[order], time_kind, users, items)
+
+    @property
+    def n_users(self) -> int:
+        """Rows."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """Columns."""
+        return len(self.items)
+
+    @property
+    def nnz(self) -> int:
+        """Interactions, weight-zero ones included."""
+        return int(self.matrix.indptr[-1])
+
+    def __repr__(self) -> str:
+        kind = self.time_kind or "none"
+        return f"Interactions({self.nnz} of {self.n_users} users and {self.n_items} items, time: {kind})"
+
+    def lengths(self) -> IntArray:
+        """How many interactions each user has, [n_users]."""
+        return np.diff(self.matrix.indptr).astype(np.int64)
+
+    def rows(self) -> IntArray:
+        """The user of each entry, [nnz]."""
+        return np.repeat(np.arange(self.n_users, dtype=np.int64), self.lengths())
+
+    def positions(self) -> IntArray:
+        """Place of each entry in its user's history, [nnz]; 0 is the oldest."""
+        return np.arange(self.nnz, dtype=np.int64) - self.matrix.indptr[self.rows()]
+
+    def need_order(self, what: str) -> None:
+        """Refuses data without time.
+
+        Raises:
+            DataError: there is no time; `what` names who asked for it.
+        """
+        if self.times is None:
+            raise DataError(f"{what} needs to know what came first, and this data has no time: use data with a time column")
+
+    def with_values(self, values: NDArray[np.floating[Any]]) -> Interactions:
+        """The same interactions with other weights [nnz]."""
+        old = self.matrix
+        return replace(self, matrix=csr_array((values.astype(np.float32), old.indices, old.indptr), shape=old.shape))
+
+    def take(self, users: ArrayLike) -> Interactions:
+        """The interactions of some users (positions [n]), as rows 0..n-1."""
+        chosen = np.asarray(users, dtype=np.int64)
+        starts, lengths = self.matrix.indptr[chosen].astype(np.int64), self.lengths()[chosen]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        entries = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
+        matrix = csr_array((self.matrix.data[entries], self.matrix.indices[entries], indptr), shape=(len(chosen), self.n_items))
+        times = None if self.times is None else self.times[entries]
+        return Interactions(matrix, times, self.time_kind, self.users.take(chosen), self.items)
+
+    def union(self, other: Interactions) -> Interactions:
+        """Both sets of interactions, in time order; of a pair in both, this one's entry is kept.
+
+        Raises:
+            DataError: the two do not share users, items and kind of time.
+        """
+        if self.users != other.users or self.items != other.items or self.time_kind != other.time_kind:
+            raise DataError("these interactions differ in users, items or kind of time; take both parts from one data folder")
+        row = np.concatenate([self.rows(), other.rows()])
+        col = np.concatenate([self.matrix.indices, other.matrix.indices]).astype(np.int64)
+        _, first = np.unique(row * max(self.n_items, 1) + col, return_index=True)
+        first.sort()
+        weights = np.concatenate([self.matrix.data, other.matrix.data])[first]
+        times = None
+        if self.times is not None and other.times is not None:
+            times = np.concatenate([self.times, other.times])[first]
+        return Interactions.from_arrays(
+            row[first], col[first], self.users, self.items, weights=weights, times=times, time_kind=self.time_kind
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of pattern, weights, times and ids: equal data has equal fingerprints."""
+        digest = hashlib.sha256()
+        for array in (self.matrix.indptr, self.matrix.indices, self.matrix.data, self.times):
+            digest.update(b"none" if array is None else np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes())
+        for ids in (self.users.ids, self.items.ids):
+            digest.update("\0".join(ids.cast(pl.String)).encode())
+        return digest.hexdigest()[:16]
+
+
+def _check(x: Interactions) -> None:
+    matrix = x.matrix
+    if matrix.shape != (len(x.users), len(x.items)):
+        raise DataError(f"the matrix has shape {matrix.shape}, the id maps say ({len(x.users)}, {len(x.items)})")
+    if matrix.dtype != np.float32:
+        raise DataError(f"weights are {matrix.dtype}; give float32")
+    if not np.isfinite(matrix.data).all():
+        raise DataError("a weight is NaN or infinite; drop or mend those rows")
+    if (x.times is None) != (x.time_kind is None):
+        raise DataError(
+            f"times and time_kind go together (times {'are' if x.times is not None else 'are not'} given, kind {x.time_kind})"
+        )
+    starts = np.zeros(matrix.nnz, dtype=bool)
+    starts[matrix.indptr[:-1][np.diff(matrix.indptr) > 0]] = True
+    if x.times is not None:
+        if len(x.times) != matrix.nnz:
+            raise DataError(f"{len(x.times)} times for {matrix.nnz} interactions")
+        if ((np.diff(x.times) < 0) & ~starts[1:]).any():
+            raise DataError("times run backwards within a user; build with Interactions.from_arrays, which sorts them")
+    columns = matrix.sorted_indices().indices
+    again = np.flatnonzero((np.diff(columns) == 0) & ~starts[1:])
+    if len(again):
+        user = int(np.searchsorted(matrix.indptr, again[0], side="right")) - 1
+        pair = f"user {x.users.ids[user]!r} and item {x.items.ids[int(columns[again[0]])]!r}"
+        raise DataError(f"{pair} stand together twice ({len(again)} such repeats): keep the first or the last of them")

@@ -1,0 +1,129 @@
+"""From a log to a dataset: read, filter, one interaction a pair, k-core, split, number, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recodiff.data import filters
+from recodiff.data.atomic import check_free
+from recodiff.data.filters import Duplicates
+from recodiff.data.folder import MANIFEST, PARTS, Dataset, align, build, save_dataset
+from recodiff.data.interactions import IdMap, Interactions, TimeKind
+from recodiff.data.readers import Log, read_log
+from recodiff.data.split import AsPublished, Random, Split, Temporal, describe
+from recodiff.errors import DataError
+
+Step = dict[str, Any]
+
+
+def prepare(
+    source: Any,
+    out: str | Path | None = None,
+    *,
+    min_weight: float | None = None,
+    user_core: int = 0,
+    item_core: int = 0,
+    duplicates: Duplicates = "first",
+    split: Split | None = None,
+    keep_weights: bool = False,
+    name: str | None = None,
+    overwrite: bool = False,
+) -> Dataset:
+    """Turns a log into a dataset and, where `out` is given, writes its canonical folder.
+
+    Positions are given to users and items in the order of their sorted ids, so the order of the log does not matter to them.
+
+    Args:
+        source: what `read_log` takes, read with its defaults; or a `Log`, read as you please.
+        out: the folder to write.
+        min_weight: the least rating or count that makes an interaction; all of them unless given.
+        user_core: the least interactions of a user; applied together with `item_core` until nothing changes.
+        item_core: the least interactions of an item.
+        duplicates: of a user's repeats of an item keep the `first` or `last`, or `refuse` them.
+        split: a strategy of `recodiff.data.split`; unless given, the log's own parts where it comes split, otherwise by
+            time within each user, and at random where there is no time.
+        keep_weights: keep ratings or counts as weights; otherwise every interaction weighs 1.
+        name: what tables call the data; the name of `out` or of the source unless given.
+        overwrite: whether a dataset in `out` may be replaced.
+
+    Raises:
+        DataError: the log cannot be read, nothing is left of it, a part ends up empty, or `out` cannot be written.
+        ConfigError: a setting is out of range.
+    """
+    if out is not None:
+        check_free(Path(out), overwrite=overwrite, marker=MANIFEST)
+    log = source if isinstance(source, Log) else read_log(source)
+    split = split or _usual_split(log)
+    frame, steps = _filtered(log, split, min_weight, duplicates, user_core, item_core)
+    weighted = keep_weights and "weight" in frame.columns
+    if keep_weights and not weighted:
+        raise DataError("keep_weights needs a rating or count column, and this log has none; name it with weight=")
+    frame = split(frame if weighted else frame.drop("weight", strict=False), log.time_kind)
+    maps = IdMap(frame["user"].unique().sort()), IdMap(frame["item"].unique().sort())
+    parts = _parts(frame, maps, log.time_kind, split)
+    info = {
+        "name": name or (Path(out).resolve().name if out is not None else Path(log.source).stem),
+        "source": log.source,
+        "terms": log.terms,
+        "steps": steps,
+        "split": describe(split),
+        "weights": "kept" if weighted else "all 1",
+    }
+    table = None if log.items is None else align(log.items, maps[1])
+    dataset = Dataset(**parts, item_table=table, info=info)
+    dataset = replace(dataset, info=info | dataset.summary())
+    if out is not None:
+        save_dataset(dataset, out, overwrite=overwrite)
+    return dataset
+
+
+def _usual_split(log: Log) -> Split:
+    if "part" in log.frame.columns:
+        return AsPublished()
+    return Random() if log.time_kind is None else Temporal()
+
+
+def _filtered(
+    log: Log, split: Split, minimum: float | None, duplicates: Duplicates, user_core: int, item_core: int
+) -> tuple[pl.DataFrame, list[Step]]:
+    """What is left of a log, and the sizes after each step."""
+    # Parts that will be drawn anew must not keep a pair apart that stands in two of the old ones.
+    frame = log.frame if isinstance(split, AsPublished) else log.frame.drop("part", strict=False)
+    steps = [{"step": "read", **_sizes(frame), "dropped": sum(log.dropped.values()), "why": log.dropped}]
+    actions: list[tuple[str, Callable[[pl.DataFrame], pl.DataFrame]]] = []
+    if minimum is not None:
+        actions.append((f"weight at least {minimum:g}", lambda frame: filters.min_weight(frame, minimum)))
+    actions.append((f"repeats: {duplicates}", lambda frame: filters.deduplicate(frame, duplicates)))
+    if user_core > 1 or item_core > 1:
+        actions.append((f"{user_core} a user, {item_core} an item", lambda frame: filters.k_core(frame, user_core, item_core)))
+    for what, act in actions:
+        before, frame = frame.height, act(frame)
+        steps.append({"step": what, **_sizes(frame), "dropped": before - frame.height})
+        if frame.is_empty():
+            raise DataError(f"{log.source}: nothing is left of {before} interactions after the step {what!r}; ask for less")
+    return frame, steps
+
+
+def _sizes(frame: pl.DataFrame) -> dict[str, int]:
+    return {"interactions": frame.height, "users": frame["user"].n_unique(), "items": frame["item"].n_unique()}
+
+
+def _parts(
+    frame: pl.DataFrame, maps: tuple[IdMap, IdMap], time_kind: TimeKind | None, split: Split
+) -> dict[str, Interactions | None]:
+    positions = frame.with_columns(
+        pl.Series(name, ids.positions(frame[name]), dtype=pl.Int64) for name, ids in zip(("user", "item"), maps, strict=True)
+    )
+    found = {name: positions.filter(pl.col("part") == name) for name in PARTS}
+    for name in ("train", *(name for name in ("valid", "test") if getattr(split, name, None))):
+        if found[name].is_empty():
+            raise DataError(
+                f"the split {split.name!r} leaves the part {name!r} empty: {frame.height} interactions of {len(maps[0])} users do not "
+                "suffice; choose other shares or another split, or filter less"
+            )
+    return {name: None if part.is_empty() else build(part, *maps, time_kind) for name, part in found.items()}

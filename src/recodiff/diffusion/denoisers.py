@@ -1,0 +1,119 @@
+"""Networks f(x_t, t) that estimate x_0 (or eps) from a noised row.
+
+Shapes: `B` rows in a batch, `D` width of the diffused vector, `h1` and `hL` first and last hidden widths, `E` size of
+the step embedding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Activation = Literal["tanh", "silu", "relu", "gelu", "identity"]
+Initialisation = Literal["released", "xavier"]
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "silu": F.silu,
+    "relu": torch.relu,
+    "gelu": F.gelu,
+    "identity": lambda x: x,
+}
+
+
+class Denoiser(Protocol):
+    """[B, D], t [B] -> x0_hat or eps_hat [B, D]."""
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """The estimate."""
+        ...
+
+
+def timestep_embedding(t: Tensor, size: int) -> Tensor:
+    """Sinusoidal features of the step, [cos(t f_0).. , sin(t f_0)..] with f_i = 10000^(-i / (E // 2)).
+
+    Args:
+        t: whole numbers [B], 0-based.
+        size: E; an odd one gets a zero at the end.
+
+    Returns:
+        float32 [B, E].
+    """
+    half = size // 2
+    frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32, device=t.device) / max(half, 1))
+    angles = t[:, None].to(torch.float32) * frequencies
+    return F.pad(torch.cat([angles.cos(), angles.sin()], 1), (0, size % 2))
+
+
+class MLPDenoiser(nn.Module):
+    """The paper's denoiser, Eq. (10): an MLP on [x_t, step embedding], the embedding through a linear layer first.
+
+    The first layer on the concatenation is kept as its two parts, z = W x_t + U e_t + b, the last as x0_hat = V g + c:
+    the gradient of the item-sized input is then never formed, and `hidden.py` can carry W x_t instead of x_t.
+
+    Args:
+        width: D.
+        hidden: widths of the hidden layers in order; the released `dims=[200,600]` are `[600, 200, 600]`.
+        embedding: E, size of the step embedding.
+        activation: after every layer but the last.
+        normalise: whether the input row is scaled to length 1 first; rules out the hidden-space paths.
+        initialisation: `released` draws weights with variance 2 / (fan_in + fan_out) and biases with standard deviation
+            .001 (DiffRec, T-DiffRec); `xavier` has the same weights and zero biases (L-, LT-DiffRec).
+        generator: draws the initial weights.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: Sequence[int],
+        *,
+        embedding: int = 10,
+        activation: Activation = "tanh",
+        normalise: bool = False,
+        initialisation: Initialisation = "released",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.embedding, self.activation, self.normalise = embedding, activation, normalise
+        self.embed = nn.Linear(embedding, embedding)
+        self.first = nn.Linear(width, hidden[0])  # W, b
+        self.first_step = nn.Linear(embedding, hidden[0], bias=False)  # U
+        self.body = nn.ModuleList(nn.Linear(a, b) for a, b in zip(hidden[:-1], hidden[1:], strict=True))
+        self.last = nn.Linear(hidden[-1], width)  # V, c
+        self._initialise(initialisation, generator)
+
+    @torch.no_grad()
+    def _initialise(self, kind: Initialisation, generator: torch.Generator | None) -> None:
+        fan_in = {self.first: self.first.in_features + self.embedding}
+        fan_in[self.first_step] = fan_in[self.first]
+        for layer in [self.embed, self.first, self.first_step, *self.body, self.last]:
+            assert isinstance(layer, nn.Linear)
+            fans = fan_in.get(layer, layer.in_features) + layer.out_features
+            layer.weight.normal_(0, math.sqrt(2 / fans), generator=generator)
+            if layer.bias is not None and kind == "released":
+                layer.bias.normal_(0, 0.001, generator=generator)
+            elif layer.bias is not None:
+                layer.bias.zero_()
+
+    def step_bias(self, t: Tensor) -> Tensor:
+        """U e_t, what the step adds to the first layer; t [B] -> [B, h1]."""
+        return self.first_step(self.embed(timestep_embedding(t, self.embedding)))
+
+    def hidden(self, z: Tensor) -> Tensor:
+        """Everything between the first layer's sum z [B, h1] and the last layer: g [B, hL]."""
+        act = ACTIVATIONS[self.activation]
+        g = act(z)
+        for layer in self.body:
+            g = act(layer(g))
+        return g
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """V hidden(W x_t + U e_t + b) + c; x_t [B, D], t [B] -> [B, D]."""
+        if self.normalise:
+            x_t = F.normalize(x_t)
+        return self.last(self.hidden(self.first(x_t) + self.step_bias(t)))

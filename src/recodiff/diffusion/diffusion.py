@@ -1,0 +1,165 @@
+"""The diffusion: process, denoiser, step sampler and loss joined; the loss and the plain chain as the paper writes them.
+
+Shapes: `B` rows in a batch, `D` width of the diffused vector, `T` steps. `t` is 0-based.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from recodiff.diffusion.denoisers import MLPDenoiser
+from recodiff.diffusion.draws import keep_mask
+from recodiff.diffusion.losses import Loss, SquaredError
+from recodiff.diffusion.process import GaussianProcess, StepWeights
+from recodiff.diffusion.rows import Rows, as_dense
+from recodiff.diffusion.timesteps import TimestepSampler
+from recodiff.errors import ConfigError
+
+Prediction = Literal["x0", "eps"]
+
+
+@dataclass(frozen=True)
+class DiffusionLoss:
+    """What one batch costs.
+
+    Args:
+        loss: [B], weighted by the SNR and divided by T p_t, so that its mean estimates Eq. (13).
+        x0_hat: [B, D], the estimate of x_0 at the drawn step.
+        t: int64 [B], the drawn steps.
+    """
+
+    loss: Tensor
+    x0_hat: Tensor
+    t: Tensor
+
+
+class Diffusion(nn.Module):
+    """Equations (3) to (14) and Algorithms 1 and 2 over any vectors.
+
+    Args:
+        process: the forward process and its posterior.
+        denoiser: f(x_t, t).
+        timesteps: draws t in training.
+        loss: distance of estimate and target; the paper's is the squared error.
+        prediction: what the denoiser estimates, `x0` (the paper's choice) or `eps`.
+        step_weights: see `GaussianProcess.x0_weights`.
+        dropout: share of the noised input row that is zeroed in training, in [0, 1).
+    """
+
+    step_weights: Tensor
+
+    def __init__(
+        self,
+        process: GaussianProcess,
+        denoiser: MLPDenoiser,
+        timesteps: TimestepSampler,
+        *,
+        loss: Loss | None = None,
+        prediction: Prediction = "x0",
+        step_weights: StepWeights = "snr",
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if prediction == "eps" and (not process.has_noise or not isinstance(loss or SquaredError(), SquaredError)):
+            raise ConfigError("prediction='eps' needs a schedule with noise and the squared loss; use prediction='x0'")
+        self.process, self.denoiser, self.timesteps = process, denoiser, timesteps
+        self.distance: Loss = loss or SquaredError()
+        self.prediction: Prediction = prediction
+        self.dropout = dropout
+        weights = process.x0_weights(step_weights) if prediction == "x0" else process.eps_weights(step_weights)
+        self.register_buffer("step_weights", weights, persistent=False)
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.process.steps
+
+    def loss(
+        self,
+        source: Rows | Tensor,
+        target: Rows | Tensor | None = None,
+        seen: Rows | None = None,
+        *,
+        t: Tensor | None = None,
+        noise: Tensor | None = None,
+        generator: torch.Generator,
+    ) -> DiffusionLoss:
+        """One draw of Eqs. (11)-(14): noise the source, estimate, compare with the target.
+
+        Args:
+            source: what is noised, [B, D].
+            target: what the estimate is compared with, [B, D]; the source itself unless given.
+            seen: entries left out of the loss.
+            t: steps int64 [B]; drawn by the sampler unless given (then taken as drawn uniformly).
+            noise: eps [B, D]; drawn unless given.
+            generator: on the source's device; draws t, then eps, then the dropout mask.
+        """
+        x0 = as_dense(source)
+        p = None
+        if t is None:
+            t, p = self.timesteps.sample(len(x0), generator)
+        if noise is None and (self.process.has_noise or self.prediction == "eps"):
+            noise = torch.empty_like(x0).normal_(generator=generator)
+        x_t = x0 if noise is None else self.process.q_sample(x0, t, noise)
+        estimate = self.denoiser(self._dropped(x_t, generator), t)
+        goal = x0 if target is None else as_dense(target) if isinstance(self.distance, SquaredError) else target
+        if self.prediction == "x0":
+            distance, x0_hat = self.distance(estimate, goal, seen), estimate
+        else:
+            assert noise is not None
+            x0_hat = self.process.x0_from_eps(x_t, estimate, t)
+            distance = torch.where(t == 0, self.distance(x0_hat, goal, seen) / 2, self.distance(estimate, noise, seen))
+        weighted = self.step_weights[t] * distance
+        self.timesteps.update(t, weighted.detach())
+        return DiffusionLoss(weighted if p is None else weighted / p, x0_hat, t)
+
+    def _dropped(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        if not self.training or self.dropout == 0:
+            return x
+        keep = keep_mask((len(x), x.shape[1]), self.dropout, x, generator)
+        return x * keep / (1 - self.dropout)
+
+    def x0_hat(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """The denoiser's estimate of x_0, whichever it predicts; x_t [B, D], t [B] -> [B, D]."""
+        estimate = self.denoiser(x_t, t)
+        return estimate if self.prediction == "x0" else self.process.x0_from_eps(x_t, estimate, t)
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        x0: Rows | Tensor,
+        *,
+        noise_steps: int = 0,
+        sampling_noise: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Algorithm 2, the plain chain: noise to x_{T'}, take it for x_T, and go back through all T steps.
+
+        Args:
+            x0: histories, [B, D].
+            noise_steps: T', 0 (the paper's best: start from x_0 itself) to T.
+            sampling_noise: whether each step back but the last adds the posterior's noise (the paper does not).
+            generator: draws the noise; needed where there is any.
+
+        Returns:
+            x_0 after the chain, [B, D]: the scores, where D is the catalogue.
+
+        Raises:
+            ConfigError: `noise_steps` lies outside 0..T.
+        """
+        if not 0 <= noise_steps <= self.steps:
+            raise ConfigError(f"noise_steps={noise_steps} lies outside 0..{self.steps}, the number of steps")
+        x = as_dense(x0)
+        if noise_steps:
+            start = torch.full((len(x),), noise_steps - 1, device=x.device)
+            x = self.process.q_sample(x, start, torch.empty_like(x).normal_(generator=generator))
+        for step in reversed(range(self.steps)):
+            t = torch.full((len(x),), step, device=x.device)
+            x = self.process.posterior_mean(self.x0_hat(x, t), x, t)
+            if sampling_noise and step:
+                x = x + self.process.posterior_std[step] * torch.empty_like(x).normal_(generator=generator)
+        return x

@@ -1,0 +1,36 @@
+"""Random draws that depend on a key and on nothing else.
+
+A generator keyed by (seed, what for, step) makes a resumed run draw what the uninterrupted run would have drawn, and
+lets several processes agree without talking.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+def keyed_generator(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator whose stream is a function of `key` (and the kind of device)."""
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.Generator) -> Tensor:
+    """A boolean mask that is True with probability 1 - p, for dropout.
+
+    Four 16-bit numbers are cut from each 64-bit draw, which is some twenty times cheaper on a CPU than a Bernoulli draw
+    per element; p is thereby rounded to a multiple of 2^-16.
+
+    Args:
+        shape: of the mask.
+        p: share of False, in [0, 1).
+        like: a tensor on the device wanted.
+        generator: on the same device.
+    """
+    n = shape[0] * shape[1]
+    bits = torch.empty((n + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None, generator=generator)
+    threshold = round(p * 2**16) - 2**15
+    return (bits.view(torch.int16)[:n] >= threshold).view(shape)

@@ -1,0 +1,80 @@
+"""How far an estimate is from its target, per row.
+
+Shapes: `B` rows in a batch, `D` width of the vector. Targets come dense or sparse; `seen` marks entries that are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from recodiff.diffusion.rows import Rows, as_dense
+
+
+class Loss(Protocol):
+    """estimate [B, D], target [B, D], seen -> [B]."""
+
+    def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
+        """The loss of each row."""
+        ...
+
+
+class _MeanSquare(torch.autograd.Function):
+    """mean_j d_j^2 per row. Autograd's own form makes four more passes over [B, D]; at the released network they cost
+    a tenth of the step."""
+
+    @staticmethod
+    def forward(ctx: Any, difference: Tensor) -> Tensor:
+        ctx.save_for_backward(difference)
+        return torch.linalg.vecdot(difference, difference) / difference.shape[1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (difference,) = ctx.saved_tensors
+        return difference * (grads[0] * (2 / difference.shape[1]))[:, None]
+
+
+def _zero_at(x: Tensor, where: Rows) -> Tensor:
+    keep = torch.ones(x.numel(), device=x.device, dtype=x.dtype).scatter_(0, where.flat(), 0.0)
+    return x * keep.view_as(x)
+
+
+class SquaredError:
+    """mean over the D entries of (estimate - target)^2, the released program's reduction of Eqs. (11)-(12).
+
+    The paper writes the sum; the two differ by the constant D, to which AdamW is blind. Entries of `seen` count as zero.
+    """
+
+    def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
+        """See `Loss`."""
+        difference = estimate - as_dense(target)
+        if seen is not None:
+            difference = _zero_at(difference, seen)
+        return _MeanSquare.apply(difference)  # pyright: ignore[reportReturnType]
+
+
+class Multinomial:
+    """-sum_j target_j log softmax(estimate)_j, the multinomial likelihood of MultiVAE (WWW 2018).
+
+    The target is not normalised; entries of `seen` are left out of the softmax.
+    """
+
+    def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
+        """See `Loss`."""
+        if seen is not None:
+            mask = torch.zeros(estimate.numel(), dtype=torch.bool, device=estimate.device)
+            estimate = estimate.masked_fill(mask.scatter_(0, seen.flat(), True).view_as(estimate), float("-inf"))
+        log_total = torch.logsumexp(estimate, 1)
+        if isinstance(target, Tensor):
+            kept = torch.where(target != 0, estimate, 0.0)
+            return log_total * target.sum(1) - (target * kept).sum(1)
+        rows = target.row_of()
+        gain = target.values * (estimate.reshape(-1)[target.flat()] - log_total[rows])
+        return -torch.zeros_like(log_total).index_add(0, rows, gain)
+
+
+LOSSES: dict[str, type[SquaredError] | type[Multinomial]] = {"squared": SquaredError, "multinomial": Multinomial}

@@ -1,0 +1,27 @@
+"""The errors a user can cause. Each message is one sentence that names the value and the remedy.
+
+The command line prints the message and exits with a non-zero code; anything that is not a `RecodiffError`
+(or an operating-system error) is a bug of ours and shows its traceback.
+"""
+
+from __future__ import annotations
+
+
+class RecodiffError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class DataError(RecodiffError):
+    """Interactions, ids or files that cannot be used as they are."""
+
+
+class ConfigError(RecodiffError):
+    """A setting that is unknown, out of range or at odds with another."""
+
+
+class ModelError(RecodiffError):
+    """A model asked for something it does not offer, or used before it was fitted."""
+
+
+class CheckpointError(RecodiffError):
+    """A model folder that is missing, damaged or foreign."""

@@ -1,0 +1,78 @@
+"""Users and items as vectors whose inner product is the score: what a vector index or database needs to serve a model.
+
+Shapes: `n` users, `I` items, `H` width of the vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import normalize
+
+from recodiff.data.interactions import Interactions
+from recodiff.errors import ModelError
+from recodiff.models.base import Batch, Recommender
+from recodiff.pairs import rows_of
+from recodiff.ranking import MOST_USERS
+
+
+def item_vectors(model: Recommender) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Item vectors [I, H] and biases [I], in catalogue order: score = vector . user + bias.
+
+    Raises:
+        ModelError: the model's scores are no inner product.
+    """
+    found = model.vectors()
+    return found.vectors.cpu().numpy(), found.bias.cpu().numpy()
+
+
+@torch.inference_mode()
+def user_vectors(model: Recommender, history: Interactions) -> NDArray[np.float32]:
+    """User vectors [n, H] of histories, known to the model or not.
+
+    Raises:
+        ModelError: the model's scores are no inner product.
+    """
+    rows = rows_of(model.config.weighting(history))
+    parts = [
+        model.user_vectors(Batch(rows.take(users).to(model.device))).cpu()
+        for users in torch.arange(history.n_users).split(MOST_USERS)
+    ]
+    return torch.cat(parts).numpy()
+
+
+def similar_items(model: Recommender, items: Sequence[Any], k: int) -> pl.DataFrame:
+    """The `k` items whose vectors point most nearly the same way.
+
+    Args:
+        model: one with item vectors.
+        items: external ids.
+        k: neighbours of each, 1 to I - 1.
+
+    Returns:
+        Columns item, rank, similar, cosine.
+
+    Raises:
+        ModelError: the model has no item vectors, or `k` lies outside the catalogue.
+        DataError: an item is unknown.
+    """
+    vectors = normalize(model.vectors().vectors)
+    if not 1 <= k < len(vectors):
+        raise ModelError(f"k = {k} lies outside 1..{len(vectors) - 1}, the other items of the catalogue")
+    asked = torch.from_numpy(model.items.positions(items, what="item")).to(vectors.device)
+    cosine = vectors[asked] @ vectors.T
+    cosine.scatter_(1, asked[:, None], float("-inf"))
+    values, found = (part.cpu().numpy() for part in cosine.topk(k))
+    return pl.DataFrame(
+        {
+            "item": model.items.externals(np.repeat(asked.cpu().numpy(), k)),
+            "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(items)),
+            "similar": model.items.externals(found.ravel()),
+            "cosine": values.ravel(),
+        }
+    )

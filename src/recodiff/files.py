@@ -1,0 +1,63 @@
+"""Files that are either whole or not there: everything is written to a temporary name and renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recodiff.errors import CheckpointError
+
+
+def replace_with(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` fill a temporary file beside `path` and renames it into place; a failure leaves `path` as it was."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        write(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text as UTF-8."""
+    replace_with(path, lambda partial: partial.write_text(text, "utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON a person can read."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Any], note: Mapping[str, str] | None = None) -> None:
+    """Tensors as safetensors, with text beside them."""
+    from safetensors.torch import save_file
+
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    replace_with(path, lambda partial: save_file(whole, partial, dict(note or {})))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Tensors and text of a safetensors file.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"'{path}' is missing; train again, or copy the whole folder") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"'{path}' is damaged ({error}); copy the folder again or train anew") from None
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,86 @@
+"""The registry of models, the only one. Importing it imports no model and no torch."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from recodiff.config import Settings, check, merge
+from recodiff.errors import ConfigError
+
+if TYPE_CHECKING:
+    from recodiff.models.base import Recommender
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model's class and the settings in which it differs from the class's own defaults.
+
+    Args:
+        path: `module:Class`.
+        title: how tables name it.
+        settings: laid upon the defaults of the class.
+    """
+
+    path: str
+    title: str
+    settings: Settings = field(default_factory=dict)
+
+
+MODELS: dict[str, Entry] = {
+    "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
+    "ease": Entry("recodiff.models.ease:Ease", "EASE"),
+    "diffrec": Entry("recodiff.models.diffrec:DiffRec", "DiffRec"),
+    "t-diffrec": Entry("recodiff.models.diffrec:DiffRec", "T-DiffRec", {"weighting": {"kind": "linear"}}),
+}
+
+
+def build(name: str, settings: Mapping[str, Any] | None = None, *, where: str | None = None) -> Recommender:
+    """A fresh model.
+
+    Args:
+        name: one of MODELS, or `module:Class` for a `Recommender` of your own.
+        settings: of its config, nested; what is not given keeps its default.
+        where: named in error messages, the model's name unless given.
+
+    Raises:
+        ConfigError: the name or a setting is unknown, or a value out of range.
+    """
+    entry = _entry(name)
+    cls = _load(entry.path)
+    defaults = merge(cls.Config().model_dump(), entry.settings)
+    model = cls(check(cls.Config, merge(defaults, settings or {}), where=where or name))
+    model.registered = name
+    return model
+
+
+def title(name: str) -> str:
+    """How tables name a model."""
+    return _entry(name).title
+
+
+def _entry(name: str) -> Entry:
+    if ":" in name:
+        return Entry(name, name.rpartition(":")[2])
+    if name in MODELS:
+        return MODELS[name]
+    close = difflib.get_close_matches(name, MODELS, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else "give 'module:Class' for a model of your own"
+    raise ConfigError(f"unknown model '{name}'; {hint} Models are: {', '.join(MODELS)}")
+
+
+def _load(path: str) -> type[Recommender]:
+    from recodiff.models.base import Recommender
+
+    module_name, _, class_name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"model '{path}' cannot be imported ({error}); give module:Class of an importable module") from None
+    if not (inspect.isclass(found) and issubclass(found, Recommender)):
+        raise ConfigError(f"model '{path}' is not a Recommender; derive the class from recodiff.Recommender")
+    return found

@@ -1,0 +1,201 @@
+"""What every model is: learn from interactions, score histories.
+
+Shapes: `B` users in a batch, `I` items.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from recodiff import training
+from recodiff.config import BaseConfig
+from recodiff.data.interactions import IdMap, Interactions
+from recodiff.diffusion.rows import Rows
+from recodiff.errors import ModelError
+from recodiff.pairs import Pairs
+from recodiff.training import Run, TrainingConfig
+from recodiff.weighting import AnyWeighting, Uniform
+
+
+class ModelConfig(BaseConfig):
+    """The settings that every model has."""
+
+    weighting: AnyWeighting = Uniform()
+    """How much each interaction counts, in fitting and in the history ranked from."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Users to score.
+
+    Args:
+        history: what each has interacted with, weighted, oldest first; [B, I].
+    """
+
+    history: Rows
+
+
+class Recommender(ABC):
+    """A model: `fit` learns from interactions, `score` judges items for histories.
+
+    A model never masks or ranks; `ranking.recommend` does, for evaluation, command line and service alike. The history is
+    always an argument, so a user never seen in training is no special case. The constructor keeps the config and does
+    nothing else; a second `fit` forgets the first.
+
+    Args:
+        config: the model's settings; its defaults unless given.
+    """
+
+    Config: ClassVar[type[ModelConfig]]
+    """Its settings."""
+    personalised: ClassVar[bool] = True
+    """Whether the scores depend on the history."""
+    item_vectors: ClassVar[bool] = False
+    """Whether scores are an inner product of a user's and an item's vector, see `export`."""
+
+    def __init__(self, config: ModelConfig | None = None) -> None:
+        self.config: Any = config or self.Config()
+        self.registered = f"{type(self).__module__}:{type(self).__qualname__}"
+        """What `models.build` makes it from: its name in MODELS, or `module:Class`."""
+        self._items: IdMap | None = None
+        self.summary: dict[str, Any] = {}
+
+    @property
+    def items(self) -> IdMap:
+        """The catalogue, one external id per score.
+
+        Raises:
+            ModelError: the model is not fitted.
+        """
+        if self._items is None:
+            raise ModelError(f"this {type(self).__name__} is not fitted yet; call fit() or load a model folder")
+        return self._items
+
+    def fit(self, train: Interactions, run: Run | None = None, *, validate: Validate | None = None) -> Self:
+        """Learns from interactions, forgetting any earlier fit.
+
+        Args:
+            train: what to learn from.
+            run: device, seed, folder and so on.
+            validate: gives validation figures of the model as it stands; models that train by epochs stop early by them.
+        """
+        if train.nnz == 0:
+            raise ModelError("there are no interactions to fit to; check the data's filters and split")
+        self._items, self.summary = train.items, {}
+        self._fit(train, run or Run(), validate)
+        return self
+
+    @abstractmethod
+    def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
+        """Learns; `items` is already set. The model applies `config.weighting.for_fit`."""
+
+    @abstractmethod
+    def score(self, batch: Batch) -> Tensor:
+        """How well each item suits each user, [B, I], higher is better; finite for every item, seen or not.
+
+        The tensor is the caller's to write into.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """All that was learned, by name."""
+
+    @abstractmethod
+    def _restore(self, state: Mapping[str, Tensor]) -> None:
+        """Takes `state` back; `items` is already set."""
+
+    def restore(self, state: Mapping[str, Tensor], items: IdMap, device: str = "cpu") -> Self:
+        """Takes back what `state` gave.
+
+        Args:
+            state: of a fitted model of the same config.
+            items: its catalogue.
+            device: where to score.
+        """
+        self._items = items
+        self._restore({name: tensor.to(device) for name, tensor in state.items()})
+        return self
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(tensor.numel() for tensor in self.state().values())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model scores."""
+        return next(iter(self.state().values())).device
+
+    def vectors(self) -> ItemVectors:
+        """The items' side of the inner product.
+
+        Raises:
+            ModelError: the model has none.
+        """
+        raise ModelError(f"{type(self).__name__} has no item vectors; use a model that has, such as diffrec")
+
+    def user_vectors(self, batch: Batch) -> Tensor:
+        """The users' side of the inner product, [B, H]; raises as `vectors` does."""
+        self.vectors()
+        raise ModelError(f"{type(self).__name__} has no user vectors")
+
+
+Validate = Callable[[Recommender], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class ItemVectors:
+    """Item i's score for a user is `vectors[i] . user + bias[i]`.
+
+    Args:
+        vectors: [I, H].
+        bias: [I].
+    """
+
+    vectors: Tensor
+    bias: Tensor
+
+
+class TorchRecommender(Recommender):
+    """A model that `training.train` fits: it declares a network, its pairs and its parameter groups."""
+
+    module: nn.Module
+
+    @abstractmethod
+    def build(self, n_items: int, generator: torch.Generator) -> nn.Module:
+        """A fresh network whose forward is the loss: (pair, progress, generator) -> [B]."""
+
+    @abstractmethod
+    def pairs(self) -> Pairs:
+        """What is learned from what."""
+
+    @property
+    def training(self) -> TrainingConfig:
+        """The settings of the loop."""
+        return self.config.training
+
+    def parameter_groups(self, module: nn.Module) -> list[dict[str, Any]]:
+        """AdamW's groups; one with the config's rate and decay unless a model says otherwise."""
+        return [{"params": list(module.parameters()), "lr": self.training.lr, "weight_decay": self.training.weight_decay}]
+
+    def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
+        training.train(self, train, run, validate)
+
+    def state(self) -> dict[str, Tensor]:
+        """See `Recommender`; buffers of the training itself are left to the checkpoint."""
+        _ = self.items
+        return {name: parameter.detach() for name, parameter in self.module.named_parameters()}
+
+    def _restore(self, state: Mapping[str, Tensor]) -> None:
+        module = self.build(len(self.items), torch.Generator())
+        missing, foreign = module.load_state_dict(state, strict=False)
+        lacking = [name for name in missing if name in dict(module.named_parameters())]
+        if lacking or foreign:
+            raise ModelError(f"the weights lack {lacking or 'nothing'} and hold {foreign or 'nothing'} beyond this model")
+        self.module = module.to(next(iter(state.values())).device).eval()

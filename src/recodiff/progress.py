@@ -1,0 +1,32 @@
+"""Progress on the terminal: shown where somebody watches, silent where the output goes to a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+@contextmanager
+def bar(what: str, total: int | None, *, show: bool = True, start: int = 0) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar on standard error.
+
+    Args:
+        what: is being done.
+        total: steps in all, None where not known.
+        show: False keeps silent; so does an output that is not a terminal.
+        start: steps already done.
+
+    Yields:
+        `advance(steps, note)`: that many more are done, with something to say beside the bar.
+    """
+    if not show or not sys.stderr.isatty():
+        yield lambda steps, note: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total, completed=start, note="")
+        yield lambda steps, note: progress.update(task, advance=steps, note=note)

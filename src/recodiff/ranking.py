@@ -1,0 +1,187 @@
+"""From histories to lists: weight, score, mask, top-k. The one way, for evaluation, command line and service alike.
+
+Shapes: `B` users in a batch, `I` items, `K` list length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from recodiff import progress
+from recodiff.data.interactions import IdMap, Interactions
+from recodiff.diffusion.rows import Rows
+from recodiff.errors import DataError, ModelError
+from recodiff.models.base import Batch, Recommender
+from recodiff.pairs import rows_of
+
+MEMORY_BUDGET = 256 * 2**20
+"""Bytes that the scores of one batch may take."""
+MOST_USERS = 1024
+"""Users in a batch at most; more no longer pays."""
+
+Lists = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """Ranked lists.
+
+    Args:
+        items: positions in the catalogue [n_users, K], best first; -1 where a list ends early.
+        scores: float32 [n_users, K], beside `items`.
+        users: the users' external ids.
+        catalogue: the items' external ids.
+    """
+
+    items: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    users: IdMap
+    catalogue: IdMap
+
+    def to_frame(self, titles: Sequence[str | None] | None = None) -> pl.DataFrame:
+        """Columns user, rank (from 1), item, score and, where given, title; one row per recommendation."""
+        rows, columns = np.nonzero(self.items >= 0)
+        found = self.items[rows, columns]
+        frame = pl.DataFrame(
+            {
+                "user": self.users.externals(rows),
+                "rank": (columns + 1).astype(np.int32),
+                "item": self.catalogue.externals(found),
+                "score": self.scores[rows, columns],
+            }
+        )
+        return frame if titles is None else frame.with_columns(title=pl.Series(list(titles), dtype=pl.String).gather(found))
+
+
+def recommend(
+    model: Recommender,
+    history: Interactions,
+    k: int,
+    *,
+    exclude_seen: bool = True,
+    exclude: Interactions | None = None,
+    candidates: ArrayLike | None = None,
+    show_progress: bool = False,
+) -> Recommendations:
+    """The best `k` items for each row of `history`.
+
+    Args:
+        model: a fitted model.
+        history: what each user has interacted with, known to the model or not; over the model's catalogue.
+        k: list length, 1 to the catalogue's size.
+        exclude_seen: whether items of the history are left out.
+        exclude: further items to leave out, user by user.
+        candidates: positions of the only items to rank, all unless given.
+        show_progress: whether a progress bar may be shown.
+
+    Raises:
+        ModelError: `k` lies outside the catalogue.
+        DataError: `history` is over other items than the model's.
+    """
+    mask = _nothing_of(history) if not exclude_seen else history
+    if exclude is not None:
+        mask = mask.union(exclude)
+    parts = [
+        lists["mask"] for lists in rank(model, history, k, {"mask": mask}, candidates=candidates, show_progress=show_progress)
+    ]
+    items = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, k), np.int64)
+    scores = np.concatenate([part[1] for part in parts]) if parts else np.empty((0, k), np.float32)
+    return Recommendations(items, scores, history.users, history.items)
+
+
+def rank(
+    model: Recommender,
+    history: Interactions,
+    k: int,
+    masks: Mapping[str, Interactions],
+    *,
+    candidates: ArrayLike | None = None,
+    show_progress: bool = False,
+) -> Iterator[dict[str, Lists]]:
+    """Streams top-k lists batch by batch, scoring once for all of several masks.
+
+    Args:
+        model: a fitted model.
+        history: the input, unweighted; the model's weighting is applied here.
+        k: list length.
+        masks: by name, the items left out of each user's list, rows as in `history`.
+        candidates: positions of the only items to rank.
+        show_progress: whether a progress bar may be shown.
+
+    Yields:
+        For the next users in row order, by the mask's name: items [B, K] (-1 where a list ends early) and scores [B, K].
+    """
+    _check_request(model, history, k, masks)
+    rows = rows_of(model.config.weighting(history))
+    seen = {name: rows_of(mask) for name, mask in masks.items()}
+    banned = _banned(candidates, history.n_items, model.device)
+    size = max(1, min(MOST_USERS, MEMORY_BUDGET // (8 * max(history.n_items, 1))))
+    with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
+        for users in torch.arange(history.n_users).split(size):
+            scores = model.score(Batch(rows.take(users).to(model.device)))
+            yield {name: _top(scores, part.take(users), banned, k, last=name == next(reversed(seen))) for name, part in seen.items()}
+            advance(len(users), "")
+
+
+def _check_request(model: Recommender, history: Interactions, k: int, masks: Mapping[str, Interactions]) -> None:
+    n = len(model.items)
+    if not 1 <= k <= n:
+        raise ModelError(f"k = {k} lies outside 1..{n}, the size of the model's catalogue")
+    if history.items != model.items:
+        raise DataError(
+            f"the history is over {history.n_items} items that are not the model's {n}: "
+            "use the data the model was trained on, or give the history as item ids"
+        )
+    for name, mask in masks.items():
+        if mask.matrix.shape != history.matrix.shape:
+            raise DataError(f"{name} has shape {mask.matrix.shape}, the history {history.matrix.shape}; take both from one data folder")
+
+
+def _banned(candidates: ArrayLike | None, n_items: int, device: torch.device) -> Tensor | None:
+    if candidates is None:
+        return None
+    banned = torch.ones(n_items, dtype=torch.bool)
+    banned[torch.from_numpy(np.asarray(candidates, dtype=np.int64))] = False
+    return banned.to(device)
+
+
+def _top(scores: Tensor, seen: Rows, banned: Tensor | None, k: int, *, last: bool) -> Lists:
+    # Only the last mask may write into the scores themselves; the ones before work on a copy.
+    masked = scores if last and scores.is_contiguous() else scores.clone(memory_format=torch.contiguous_format)
+    masked.view(-1).scatter_(0, seen.flat().to(masked.device), float("-inf"))
+    if banned is not None:
+        masked.masked_fill_(banned, float("-inf"))
+    values, items = masked.topk(k)
+    items = items.masked_fill_(values == float("-inf"), -1)
+    return items.cpu().numpy(), values.cpu().numpy()
+
+
+def _nothing_of(history: Interactions) -> Interactions:
+    none = np.empty(0, dtype=np.int64)
+    times = None if history.times is None else none
+    return Interactions.from_arrays(none, none, history.users, history.items, times=times, time_kind=history.time_kind)
+
+
+def history_of(model: Recommender, *histories: Sequence[Any]) -> Interactions:
+    """Histories typed by hand, for users the model need not know.
+
+    Args:
+        model: gives the catalogue.
+        histories: one sequence of external item ids per user, oldest first.
+
+    Raises:
+        DataError: an item is unknown, or stands twice in one history.
+    """
+    row = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
+    given = [item for history in histories for item in history]
+    item = model.items.positions(given, what="item")
+    order = np.arange(len(given))
+    return Interactions.from_arrays(row, item, IdMap.range(len(histories)), model.items, times=order, time_kind="order")

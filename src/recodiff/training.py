@@ -1,0 +1,289 @@
+"""The one training loop: epochs over pairs, early stopping, best weights, checkpoints, exact resume, progress.
+
+Shapes: `B` users in a batch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from recodiff import files, progress
+from recodiff.config import BaseConfig
+from recodiff.data.interactions import Interactions
+from recodiff.diffusion.draws import keyed_generator
+from recodiff.errors import CheckpointError, ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from recodiff.models.base import TorchRecommender
+    from recodiff.pairs import Draw
+
+CHECKPOINT = "checkpoint.safetensors"
+LOG = "log.jsonl"
+SAVE_EVERY_SECONDS = 300
+"""Between validation checks a checkpoint is written when this long has passed."""
+
+
+class TrainingConfig(BaseConfig):
+    """Settings of the loop and of AdamW."""
+
+    epochs: int = Field(1000, ge=1)
+    """At most this many passes over the users."""
+    batch_size: int = Field(400, ge=1)
+    """Users in a batch; the last batch of an epoch may be smaller."""
+    lr: float = Field(1e-3, gt=0)
+    """Learning rate of AdamW."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay of AdamW."""
+    metric: str = "recall@20"
+    """The validation figure that decides."""
+    metric_decimals: int | None = Field(None, ge=1)
+    """Digits it is rounded to before it decides; the released program has 4."""
+    check_every_epochs: int = Field(5, ge=1)
+    """Epochs between validations."""
+    patience_epochs: int = Field(20, ge=1)
+    """No epoch is begun this long after the best one."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What belongs to a run and not to the model.
+
+    Args:
+        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`...
+        seed: of everything random.
+        threads: CPU threads for the whole process; as torch has it unless given.
+        out: folder for the log and the checkpoint; nothing is written without one.
+        resume: go on from the checkpoint in `out`, if there is one.
+        progress: whether a progress bar may be shown.
+    """
+
+    device: str = "auto"
+    seed: int = 0
+    threads: int | None = None
+    out: Path | None = None
+    resume: bool = False
+    progress: bool = True
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device to use.
+
+        Raises:
+            ConfigError: there is no such device here.
+        """
+        name = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
+        try:
+            device = torch.device(name)
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError):
+            raise ConfigError(f"device '{self.device}' cannot be used on this machine; try 'cpu' or 'auto'") from None
+        return device
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is: what annealed weights depend on.
+
+    Args:
+        epoch: epochs completed.
+        step: batches completed.
+    """
+
+    epoch: int
+    step: int
+
+
+@dataclass
+class _State:
+    """What the loop knows beside tensors; saved with the checkpoint."""
+
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = 0
+    best_value: float = -math.inf
+    seconds: float = 0.0
+    finished: Literal["", "patience", "epochs"] = ""
+    log: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    model: TorchRecommender,
+    data: Interactions,
+    run: Run,
+    validate: Callable[[Any], Mapping[str, float]] | None = None,
+) -> None:
+    """Fits a model's network; the best weights by validation are the ones it is left with.
+
+    Args:
+        model: declares the network, pairs and parameter groups; gets `module` and `summary`.
+        data: what to learn from; users without interactions are passed over.
+        run: device, seed, folder, resume.
+        validate: figures of the model as it stands, among them `training.metric`; without it every epoch is run and the
+            last weights are kept.
+
+    Raises:
+        ConfigError: `training.metric` is not among the figures.
+        CheckpointError: the checkpoint to resume from belongs to another run.
+        ModelError: the loss is no longer finite.
+    """
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    loop = _Loop(model, data, run, validate)
+    if run.resume:
+        loop.load()
+    loop.run_epochs()
+    model.module.eval()
+    model.summary = loop.summary()
+
+
+class _Loop:
+    def __init__(self, model: TorchRecommender, data: Interactions, run: Run, validate: Any) -> None:
+        self.model, self.run, self.validate = model, run, validate
+        self.settings = model.training
+        self.device = run.torch_device
+        self.identity = {
+            "model": model.config.model_dump(mode="json"),
+            "seed": run.seed,
+            "data": data.fingerprint(),
+            "validated": validate is not None,
+        }
+        model.module = model.build(data.n_items, keyed_generator(run.seed, "init")).to(self.device)
+        self.module: nn.Module = model.module
+        fused = self.device.type in ("cpu", "cuda")
+        self.optimizer = torch.optim.AdamW(model.parameter_groups(self.module), fused=fused)
+        self.draw: Draw = model.pairs().bind(data, model.config.weighting, self.device)
+        self.users = torch.from_numpy(np.flatnonzero(data.lengths() > 0)).to(self.device)
+        self.best: dict[str, Tensor] = {}
+        self.state = _State()
+        self.saved_at = time.monotonic()
+
+    def run_epochs(self) -> None:
+        s, c = self.state, self.settings
+        batches = math.ceil(len(self.users) / c.batch_size)
+        with progress.bar("training", c.epochs * batches, show=self.run.progress, start=s.step) as advance:
+            while not s.finished:
+                if s.epoch >= c.epochs:
+                    s.finished = "epochs"
+                elif self.validate is not None and s.best_epoch and s.epoch + 1 - s.best_epoch >= c.patience_epochs:
+                    s.finished = "patience"
+                else:
+                    self._epoch(advance)
+                    continue
+                self.save()
+        if self.best:
+            self.module.load_state_dict(self.best, strict=False)
+
+    def _epoch(self, advance: Callable[[int, str], None]) -> None:
+        s, c, began = self.state, self.settings, time.perf_counter()
+        self.module.train()
+        shuffle = keyed_generator(self.run.seed, "shuffle", s.epoch, device=self.device)
+        order = self.users[torch.randperm(len(self.users), generator=shuffle, device=self.device)]
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        for users in order.split(c.batch_size):
+            total += self._step(users).detach() * len(users)
+            advance(1, self._note())
+        entry = {"epoch": s.epoch + 1, "loss": float(total) / len(self.users)}
+        if not math.isfinite(entry["loss"]):
+            raise ModelError(f"the loss is {entry['loss']} in epoch {s.epoch + 1}: training diverged; lower training.lr={c.lr}")
+        s.epoch += 1
+        check = self.validate is not None and (s.epoch % c.check_every_epochs == 0 or s.epoch == c.epochs)
+        if check:
+            entry |= self._check()
+        entry["seconds"] = round(time.perf_counter() - began, 4)
+        s.seconds += entry["seconds"]
+        s.log.append(entry)
+        if check or time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
+            self.save()
+
+    def _step(self, users: Tensor) -> Tensor:
+        s = self.state
+        generator = keyed_generator(self.run.seed, "step", s.step, device=self.device)
+        loss = self.module(self.draw(users, generator), Progress(s.epoch, s.step), generator).mean()
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        s.step += 1
+        return loss
+
+    def _check(self) -> dict[str, float]:
+        s, c = self.state, self.settings
+        self.module.eval()
+        assert self.validate is not None
+        figures = dict(self.validate(self.model))
+        if c.metric not in figures:
+            raise ConfigError(f"training.metric = '{c.metric}' is not among the validation figures: {', '.join(figures)}")
+        value = figures[c.metric] if c.metric_decimals is None else round(figures[c.metric], c.metric_decimals)
+        if value > s.best_value:
+            s.best_epoch, s.best_value = s.epoch, value
+            self.best = {name: p.detach().clone() for name, p in self.module.named_parameters()}
+        return figures
+
+    def _note(self) -> str:
+        s = self.state
+        loss = f"loss {s.log[-1]['loss']:.4g}" if s.log else ""
+        best = f", best {self.settings.metric} {s.best_value:.4f} in epoch {s.best_epoch}" if s.best_epoch else ""
+        return f"epoch {s.epoch + 1}, {loss}{best}"
+
+    def summary(self) -> dict[str, Any]:
+        s = self.state
+        return {
+            "epochs": s.epoch,
+            "best_epoch": s.best_epoch or s.epoch,
+            "stopped_by": s.finished,
+            "seconds": round(s.seconds, 2),
+            "users": len(self.users),
+            "log": s.log,
+        }
+
+    def save(self) -> None:
+        """One file holds everything, so a run killed at any moment leaves a whole checkpoint."""
+        if self.run.out is None:
+            return
+        tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        for i, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{name}": tensor for name, tensor in slots.items()}
+        note = {"state": json.dumps(asdict(self.state)), "identity": json.dumps(self.identity)}
+        self.run.out.mkdir(parents=True, exist_ok=True)
+        files.write_tensors(self.run.out / CHECKPOINT, tensors, note)
+        files.write_text(self.run.out / LOG, "".join(json.dumps(entry) + "\n" for entry in self.state.log))
+        self.saved_at = time.monotonic()
+
+    def load(self) -> None:
+        """Goes back to where the last checkpoint stood; without one, training starts afresh."""
+        path = (self.run.out or Path()) / CHECKPOINT
+        if self.run.out is None or not path.exists():
+            return
+        tensors, note = files.read_tensors(path)
+        self._refuse_foreign(json.loads(note["identity"]), path)
+        self.state = _State(**json.loads(note["state"]))
+        parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "optimizer": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor.to(self.device)
+        self.module.load_state_dict(parts["module"])
+        self.best = parts["best"]
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimizer"].items():
+            index, _, slot = name.partition(".")
+            slots.setdefault(int(index), {})[slot] = tensor.cpu() if slot == "step" and self.device.type == "cpu" else tensor
+        self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+
+    def _refuse_foreign(self, theirs: dict[str, Any], path: Path) -> None:
+        for key, ours in self.identity.items():
+            if theirs.get(key) != ours:
+                what = {"model": "settings", "data": "data"}.get(key, key)
+                raise CheckpointError(
+                    f"checkpoint '{path}' belongs to a run with other {what}; resume with the command that began it, or train into a new folder"
+                )
