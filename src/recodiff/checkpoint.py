@@ -69,7 +69,9 @@ def save_model(
         for name in (WEIGHTS, ITEMS, CONFIG):
             (new / name).replace(path / name)
     except OSError as error:
-        raise CheckpointError(f"model folder '{folder}' cannot be written ({error.strerror or error}); free space or choose another") from None
+        raise CheckpointError(
+            f"model folder '{folder}' cannot be written ({error.strerror or error}); free space or choose another"
+        ) from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -90,13 +92,17 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     try:
         described = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"'{folder}' holds no model ({CONFIG} is missing); give the folder that `recodiff train` wrote") from None
+        raise CheckpointError(
+            f"'{folder}' holds no model ({CONFIG} is missing); give the folder that `recodiff train` wrote"
+        ) from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"'{path}' cannot be read ({error}); copy the folder again or train anew") from None
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         raise CheckpointError(f"'{path}' is not a recodiff model; give the folder that `recodiff train` wrote")
     if described.get("version") != VERSION:
-        raise CheckpointError(f"'{folder}' has format version {described.get('version')}, this recodiff reads {VERSION}; update recodiff")
+        raise CheckpointError(
+            f"'{folder}' has format version {described.get('version')}, this recodiff reads {VERSION}; update recodiff"
+        )
     return described
 
 

@@ -139,6 +139,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Settings:
     merged: Settings = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        same_kind = isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("kind", old.get("kind")) == old.get("kind")
+        same_kind = (
+            isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("kind", old.get("kind")) == old.get("kind")
+        )
         merged[key] = merge(old, value) if same_kind and isinstance(old, Mapping) else value
     return merged

@@ -205,7 +205,5 @@ class Validation:
 
     def __call__(self, model: Recommender) -> dict[str, float]:
         """Metric -> mean over users."""
-        evaluation = evaluate(
-            model, self.history, self.truth, self.metrics, users_without_truth=self.users_without_truth
-        )
+        evaluation = evaluate(model, self.history, self.truth, self.metrics, users_without_truth=self.users_without_truth)
         return {metric: evaluation.mean(metric) for metric in self.metrics}

@@ -26,7 +26,13 @@ def bar(what: str, total: int | None, *, show: bool = True, start: int = 0) -> I
     if not show or not sys.stderr.isatty():
         yield lambda steps, note: None
         return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total, completed=start, note="")
         yield lambda steps, note: progress.update(task, advance=steps, note=note)

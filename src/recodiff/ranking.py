@@ -89,9 +89,7 @@ def recommend(
     mask = _nothing_of(history) if not exclude_seen else history
     if exclude is not None:
         mask = mask.union(exclude)
-    parts = [
-        lists["mask"] for lists in rank(model, history, k, {"mask": mask}, candidates=candidates, show_progress=show_progress)
-    ]
+    parts = [lists["mask"] for lists in rank(model, history, k, {"mask": mask}, candidates=candidates, show_progress=show_progress)]
     items = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, k), np.int64)
     scores = np.concatenate([part[1] for part in parts]) if parts else np.empty((0, k), np.float32)
     return Recommendations(items, scores, history.users, history.items)
@@ -127,7 +125,9 @@ def rank(
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users in torch.arange(history.n_users).split(size):
             scores = model.score(Batch(rows.take(users).to(model.device)))
-            yield {name: _top(scores, part.take(users), banned, k, last=name == next(reversed(seen))) for name, part in seen.items()}
+            yield {
+                name: _top(scores, part.take(users), banned, k, last=name == next(reversed(seen))) for name, part in seen.items()
+            }
             advance(len(users), "")
 
 
@@ -142,7 +142,9 @@ def _check_request(model: Recommender, history: Interactions, k: int, masks: Map
         )
     for name, mask in masks.items():
         if mask.matrix.shape != history.matrix.shape:
-            raise DataError(f"{name} has shape {mask.matrix.shape}, the history {history.matrix.shape}; take both from one data folder")
+            raise DataError(
+                f"{name} has shape {mask.matrix.shape}, the history {history.matrix.shape}; take both from one data folder"
+            )
 
 
 def _banned(candidates: ArrayLike | None, n_items: int, device: torch.device) -> Tensor | None:

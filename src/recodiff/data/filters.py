@@ -22,7 +22,9 @@ def min_weight(frame: pl.DataFrame, minimum: float) -> pl.DataFrame:
         DataError: the log has no weights.
     """
     if "weight" not in frame.columns:
-        raise DataError(f"a minimum weight of {minimum:g} needs a rating or count column, and this log has none; name it with weight=")
+        raise DataError(
+            f"a minimum weight of {minimum:g} needs a rating or count column, and this log has none; name it with weight="
+        )
     return frame.filter(pl.col("weight") >= minimum)
 
 

@@ -53,7 +53,9 @@ class Dataset:
         if any(part.users != self.users or part.items != self.items for part in self.parts().values()):
             raise DataError("the parts number users or items differently; build all of them with the same two IdMaps")
         if self.item_table is not None and self.item_table.height != len(self.items):
-            raise DataError(f"the item table has {self.item_table.height} rows for {len(self.items)} items; give one row per item position")
+            raise DataError(
+                f"the item table has {self.item_table.height} rows for {len(self.items)} items; give one row per item position"
+            )
 
     @property
     def name(self) -> str:
@@ -80,6 +82,24 @@ class Dataset:
         if self.item_table is None or "title" not in self.item_table.columns:
             return None
         return self.item_table["title"].cast(pl.String).fill_null(self.items.ids.cast(pl.String)).to_list()
+
+    def part(self, name: str) -> Interactions:
+        """The part of that name.
+
+        Raises:
+            DataError: the data has no such part.
+        """
+        have = self.parts()
+        if name not in have:
+            raise DataError(f"there is no part {name!r} in {self.name}; it has {', '.join(have)}")
+        return have[name]
+
+    def over(self, items: IdMap) -> tuple[Dataset, int]:
+        """The same data over another catalogue, and how many interactions it lacks the items of."""
+        moved = {name: part.over(items) for name, part in self.parts().items()}
+        parts = {name: moved[name][0] if name in moved else None for name in PARTS}
+        table = None if self.item_table is None else align(self.item_table.with_columns(item=self.items.ids), items)
+        return Dataset(**parts, item_table=table, info=self.info), sum(dropped for _, dropped in moved.values())  # pyright: ignore[reportArgumentType]
 
     def history(self, parts: str = "train") -> Interactions:
         """What recommendations are made from: the named parts (`train`, `train+valid`) and always `fold_in`.
@@ -185,9 +205,7 @@ def _load_release(folder: Path) -> Dataset:
         raise DataError(f"{folder} holds no interactions; fetch it again")
     users, items = (IdMap.range(1 + int(frame[name].max())) for name in ("user", "item"))  # type: ignore[arg-type]
     try:
-        parts = {
-            name: build(frame.filter(pl.col("part") == name), users, items, "order") for name in ("train", "valid", "test")
-        }
+        parts = {name: build(frame.filter(pl.col("part") == name), users, items, "order") for name in ("train", "valid", "test")}
     except DataError as error:
         raise DataError(f"{folder}: {error}") from None
     beside = items_beside(folder, "diffrec")
@@ -244,7 +262,9 @@ def _manifest(path: Path) -> dict[str, Any]:
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise DataError(f"{path} does not describe a {FORMAT}; give a folder that `recodiff prepare` wrote")
     if info.get("version") != VERSION:
-        raise DataError(f"{path} is of version {info.get('version')}, and this program reads version {VERSION}; prepare the data again")
+        raise DataError(
+            f"{path} is of version {info.get('version')}, and this program reads version {VERSION}; prepare the data again"
+        )
     missing = [key for key in ("parts", "time", "fingerprint") if key not in info]
     if missing or "train" not in info["parts"] or not set(info["parts"]) <= set(PARTS):
         raise DataError(f"{path} lacks {', '.join(missing) or 'a part train'}; prepare the data again")

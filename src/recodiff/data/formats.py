@@ -86,7 +86,9 @@ def read_lightgcn(files: list[Path]) -> pl.DataFrame:
         bad = ~lines.str.contains(r"^\d{1,18}(\s+\d{1,18})*$").fill_null(True)
         if bad.any():
             line = int(bad.arg_max() or 0)
-            raise DataError(f"{path.name}, line {line + 1}: {lines[line][:60]!r} is not `user item item ...` in whole numbers; mend the line")
+            raise DataError(
+                f"{path.name}, line {line + 1}: {lines[line][:60]!r} is not `user item item ...` in whole numbers; mend the line"
+            )
         numbers = lines.drop_nulls().str.replace_all(r"\s+", " ").str.split(" ").cast(pl.List(pl.Int64))
         pairs = pl.DataFrame({"user": numbers.list.first(), "item": numbers.list.slice(1)}).explode("item").drop_nulls()
         pieces.append(pairs.with_columns(part=pl.lit(path.stem)) if len(files) > 1 else pairs)
@@ -120,7 +122,9 @@ def _pairs(path: Path) -> np.ndarray:
         raise DataError(f"{path} holds {pairs.dtype} {list(pairs.shape)}, not whole numbers [n, 2] = (user, item); fetch it again")
     negative = np.flatnonzero((pairs < 0).any(axis=1))
     if len(negative):
-        raise DataError(f"{path}, row {negative[0]}: {pairs[negative[0]].tolist()} holds a negative number; users and items count from 0")
+        raise DataError(
+            f"{path}, row {negative[0]}: {pairs[negative[0]].tolist()} holds a negative number; users and items count from 0"
+        )
     return pairs.astype(np.int64)
 
 

@@ -235,6 +235,16 @@ class Interactions:
         times = None if self.times is None else self.times[entries]
         return Interactions(matrix, times, self.time_kind, self.users.take(chosen), self.items)
 
+    def over(self, items: IdMap) -> tuple[Interactions, int]:
+        """The same interactions over another catalogue, and how many were left out because it lacks their item."""
+        new = items.positions(self.items.ids, unknown="mark")[self.matrix.indices]
+        kept = new >= 0
+        times = None if self.times is None else self.times[kept]
+        x = Interactions.from_arrays(
+            self.rows()[kept], new[kept], self.users, items, weights=self.matrix.data[kept], times=times, time_kind=self.time_kind
+        )
+        return x, int((~kept).sum())
+
     def union(self, other: Interactions) -> Interactions:
         """Both sets of interactions, in time order; of a pair in both, this one's entry is kept.
 

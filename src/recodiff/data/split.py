@@ -45,13 +45,17 @@ def _check_shares(valid: float, test: float) -> None:
 
 def _need_time(frame: pl.DataFrame, name: str) -> None:
     if "time" not in frame.columns:
-        raise DataError(f"the split {name!r} needs to know what came first, and this log has no time; use 'random' or 'held-out-users'")
+        raise DataError(
+            f"the split {name!r} needs to know what came first, and this log has no time; use 'random' or 'held-out-users'"
+        )
 
 
 def _need_clock(frame: pl.DataFrame, time_kind: TimeKind | None, name: str) -> None:
     _need_time(frame, name)
     if time_kind != "clock":
-        raise DataError(f"the split {name!r} compares times across users, and this log only has the order within each; use 'temporal'")
+        raise DataError(
+            f"the split {name!r} compares times across users, and this log only has the order within each; use 'temporal'"
+        )
 
 
 def _share(count: pl.Expr, share: float) -> pl.Expr:
@@ -254,7 +258,9 @@ class HeldOutUsers:
         n_test, n_valid = (int(len(sizes) * share + 1e-9) for share in (self.test, self.valid))
         test, valid = eligible.gather(chosen[:n_test]), eligible.gather(chosen[n_test : n_test + n_valid])
         size = pl.len().over("user").cast(pl.Int64)
-        is_target = _from_end("time" if "time" in frame.columns else "key") < pl.max_horizontal(_share(size, self.target), pl.lit(1))
+        is_target = _from_end("time" if "time" in frame.columns else "key") < pl.max_horizontal(
+            _share(size, self.target), pl.lit(1)
+        )
         held = pl.when(pl.col("user").is_in(test.implode())).then(pl.lit("test"))
         held = held.when(pl.col("user").is_in(valid.implode())).then(pl.lit("valid"))
         keyed = frame.with_columns(_random_keys(frame, self.seed), held=held)

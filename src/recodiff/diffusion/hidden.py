@@ -21,9 +21,7 @@ from recodiff.diffusion.rows import Rows
 
 def holds(diffusion: Diffusion, *, noise_steps: int = 0, sampling_noise: bool = False) -> bool:
     """Whether the hidden-space chain equals the plain one: x_0 prediction, no noise while ranking, input not normalised."""
-    return (
-        diffusion.prediction == "x0" and not diffusion.denoiser.normalise and noise_steps == 0 and not sampling_noise
-    )
+    return diffusion.prediction == "x0" and not diffusion.denoiser.normalise and noise_steps == 0 and not sampling_noise
 
 
 class HiddenChain:

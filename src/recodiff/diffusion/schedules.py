@@ -41,9 +41,7 @@ def linear_variance(
     return _checked(_with_first(betas, first_beta), f"{said}: need noise_scale > 0 and 0 < noise_min < noise_max")
 
 
-def linear(
-    steps: int, noise_scale: float, noise_min: float, noise_max: float, *, first_beta: float | None = None
-) -> Tensor:
+def linear(steps: int, noise_scale: float, noise_min: float, noise_max: float, *, first_beta: float | None = None) -> Tensor:
     """Betas that rise linearly from s*a to s*b (DDPM, NeurIPS 2020); arguments as for `linear_variance`."""
     betas = torch.linspace(noise_scale * noise_min, noise_scale * noise_max, steps, dtype=torch.float64)
     said = f"noise_scale={noise_scale}, noise_min={noise_min}, noise_max={noise_max}"

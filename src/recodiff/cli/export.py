@@ -1,0 +1,49 @@
+"""`recodiff export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from cyclopts import Parameter
+
+from recodiff.checkpoint import load_model
+from recodiff.cli.evaluate import over_items_of
+from recodiff.cli.output import say, write_frame
+from recodiff.data.folder import load_dataset
+from recodiff.export import item_vectors, user_vectors
+
+
+def export(
+    run: Path,
+    out: Path,
+    /,
+    *,
+    data: Path | None = None,
+    trust_code: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Write user and item vectors whose inner product, plus the item's bias, is the score.
+
+    Example: recodiff export runs/t vectors --data ml-1m
+
+    Parameters
+    ----------
+    run
+        A folder that `recodiff train` wrote.
+    out
+        A folder: items.parquet (item, vector, bias) and, with --data, users.parquet (user, vector).
+    data
+        A data folder whose users (all their history) get vectors.
+    trust_code
+        Allow a model class from outside recodiff.
+    """
+    model = load_model(run, trust_code=trust_code)
+    vectors, bias = item_vectors(model)
+    write_frame(pl.DataFrame({"item": model.items.ids, "vector": vectors, "bias": bias}), out / "items.parquet")
+    say(f"wrote {len(vectors)} item vectors of width {vectors.shape[1]} to {out / 'items.parquet'}")
+    if data is not None:
+        dataset = over_items_of(model, load_dataset(data))
+        x = dataset.history("+".join(dataset.parts()))
+        write_frame(pl.DataFrame({"user": x.users.ids, "vector": user_vectors(model, x)}), out / "users.parquet")
+        say(f"wrote {x.n_users} user vectors to {out / 'users.parquet'}")

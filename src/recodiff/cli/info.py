@@ -1,0 +1,60 @@
+"""`recodiff info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from recodiff.checkpoint import CONFIG, read_config
+from recodiff.cli.output import print_json, print_table
+from recodiff.config import presets, read_settings
+from recodiff.data.folder import Dataset, load_dataset
+from recodiff.models import MODELS
+
+
+def info(path: str, /, *, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """Tell what a data folder, a model folder or a preset holds.
+
+    Examples: recodiff info runs/t
+              recodiff info presets
+
+    Parameters
+    ----------
+    path
+        A data folder, a model folder, a preset's name, `presets`, or `models`.
+    json
+        Print JSON.
+    """
+    if path in ("presets", "models") and not Path(path).exists():
+        names = presets() if path == "presets" else list(MODELS)
+        print_json(names) if json else print("\n".join(names))
+    elif path in presets():
+        model, settings = read_settings(path)
+        _show({"model": model, **settings}, json)
+    elif (Path(path) / CONFIG).exists():
+        _show(read_config(path), json)
+    else:
+        dataset = load_dataset(path)
+        print_json(dataset.info) if json else print_dataset(dataset)
+
+
+def print_dataset(dataset: Dataset) -> None:
+    """What a data folder holds."""
+    _show(dataset.info, json=False)
+
+
+def _show(described: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(described)
+    else:
+        print_table(("what", "value"), _flat(described))
+
+
+def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        return [row for key, inner in value.items() for row in _flat(inner, f"{path}.{key}" if path else str(key))]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [row for number, inner in enumerate(value, 1) for row in _flat(inner, f"{path}.{number}")]
+    return [(path, "-" if value is None else str(value))]

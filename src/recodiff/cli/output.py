@@ -1,0 +1,89 @@
+"""What commands print: tables for people, JSON for scripts, warnings on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from recodiff import files
+from recodiff.errors import ConfigError
+
+
+def say(text: str) -> None:
+    """A line for people, on standard error, so that standard output stays the command's answer."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def warn(text: str) -> None:
+    """A warning, on standard error."""
+    say(f"warning: {text}")
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
+    """A table on standard output; numbers stand to the right."""
+    rows = [list(row) for row in rows]
+    table = Table(header_style="bold", pad_edge=False, box=None)
+    for column, header in enumerate(headers):
+        numeric = all(isinstance(row[column], int | float) or row[column] is None for row in rows)
+        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(cell) for cell in row))
+    console = Console(highlight=False)
+    if title:
+        console.print(title, style="bold", markup=False)
+    console.print(table, markup=False)
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:.4f}" if isinstance(cell, float) else str(cell)
+
+
+def write_frame(frame: pl.DataFrame, path: Path) -> None:
+    """Writes a table by the ending of its name.
+
+    Raises:
+        ConfigError: the ending is none of .parquet, .csv, .tsv, .jsonl.
+    """
+    writers = {
+        ".parquet": lambda partial: frame.write_parquet(partial),
+        ".csv": lambda partial: frame.write_csv(partial),
+        ".tsv": lambda partial: frame.write_csv(partial, separator="\t"),
+        ".jsonl": lambda partial: frame.write_ndjson(partial),
+    }
+    if path.suffix not in writers:
+        raise ConfigError(f"'{path}' ends in none of {', '.join(writers)}; choose one of these endings")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.replace_with(path, writers[path.suffix])
+
+
+def read_ids(path: Path) -> pl.Series:
+    """External ids from a file: the first column of .parquet or .csv (with a header), else one per line.
+
+    Raises:
+        ConfigError: the file cannot be read or holds no ids.
+    """
+    try:
+        if path.suffix == ".parquet":
+            ids = pl.read_parquet(path).to_series(0)
+        elif path.suffix == ".csv":
+            ids = pl.read_csv(path, infer_schema=False).to_series(0)
+        else:
+            ids = pl.Series([line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()], dtype=pl.String)
+    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError, IndexError) as error:
+        raise ConfigError(f"ids cannot be read from '{path}' ({' '.join(str(error).split())}); give one id per line") from None
+    if len(ids.drop_nulls()) == 0:
+        raise ConfigError(f"'{path}' holds no ids; give one id per line")
+    return ids.drop_nulls()

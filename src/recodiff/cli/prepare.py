@@ -1,0 +1,163 @@
+"""`recodiff prepare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from recodiff.cli.info import print_dataset
+from recodiff.cli.output import print_json, say
+from recodiff.data import prepare as prepare_data
+from recodiff.data import split as splits
+from recodiff.data.columns import TimeUnit
+from recodiff.data.readers import read_log
+from recodiff.data.split import Split
+from recodiff.errors import ConfigError
+
+Strategy = Literal["auto", "temporal", "temporal-global", "temporal-at", "leave-last", "random", "held-out-users", "published"]
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    /,
+    *,
+    min_rating: float | None = None,
+    user_core: int = 0,
+    item_core: int = 0,
+    duplicates: Literal["first", "last", "refuse"] = "first",
+    split: Strategy = "auto",
+    valid: float | None = None,
+    test: float | None = None,
+    valid_from: str | None = None,
+    test_from: str | None = None,
+    seed: int = 0,
+    keep_weights: Annotated[bool, Parameter(negative=())] = False,
+    format: str = "auto",
+    user_column: str | None = None,
+    item_column: str | None = None,
+    weight_column: str | None = None,
+    time_column: str | None = None,
+    separator: str | None = None,
+    time_unit: TimeUnit = "auto",
+    drop_bad_rows: Annotated[bool, Parameter(negative=())] = False,
+    name: str | None = None,
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Turn raw interactions into a data folder: read, filter, deduplicate, split, number, write.
+
+    Example: recodiff prepare clicks.csv data/clicks --user-core 5 --item-core 5 --split temporal
+
+    Parameters
+    ----------
+    source
+        CSV, TSV, Parquet, MovieLens (u.data, ratings.dat, ratings.csv), RecBole .inter, LightGCN text, a DiffRec release
+        folder, or a folder that holds one of these.
+    out
+        The data folder to write.
+    min_rating
+        Drop interactions rated lower.
+    user_core
+        Keep users with at least this many interactions; with --item-core, until nothing changes.
+    item_core
+        Keep items with at least this many interactions.
+    duplicates
+        What to do with a user's repeats of an item.
+    split
+        auto: as published where the source comes split, else by time within each user, else at random.
+    valid
+        Share of the validation part (leave-last: how many interactions).
+    test
+        Share of the test part (leave-last: how many interactions).
+    valid_from
+        temporal-at: when the validation part begins, unix seconds or ISO.
+    test_from
+        temporal-at: when the test part begins.
+    seed
+        Of random splits.
+    keep_weights
+        Keep ratings or counts as weights instead of 1.
+    format
+        Of the source, where it is not recognised.
+    user_column
+        Name of the user column, where it is not recognised.
+    item_column
+        Name of the item column.
+    weight_column
+        Name of a rating or count column.
+    time_column
+        Name of the time column.
+    separator
+        Of a text table.
+    time_unit
+        Of numeric times.
+    drop_bad_rows
+        Drop and count malformed rows instead of refusing them.
+    name
+        What tables call the data.
+    overwrite
+        Replace a data folder that is already there.
+    json
+        Print the summary as JSON.
+    """
+    strategy = _strategy(split, valid, test, valid_from, test_from, seed)
+    log = read_log(
+        source,
+        format=format,
+        user=user_column,
+        item=item_column,
+        weight=weight_column,
+        time=time_column,
+        separator=separator,
+        time_unit=time_unit,
+        on_bad_rows="drop" if drop_bad_rows else "refuse",
+    )
+    dataset = prepare_data(
+        log,
+        out,
+        min_weight=min_rating,
+        user_core=user_core,
+        item_core=item_core,
+        duplicates=duplicates,
+        split=strategy,
+        keep_weights=keep_weights,
+        name=name,
+        overwrite=overwrite,
+    )
+    if json:
+        print_json(dataset.info)
+    else:
+        print_dataset(dataset)
+        say(f"wrote {out}")
+
+
+def _strategy(
+    split: Strategy, valid: float | None, test: float | None, valid_from: str | None, test_from: str | None, seed: int
+) -> Split | None:
+    shares = {key: value for key, value in (("valid", valid), ("test", test)) if value is not None}
+    if split != "temporal-at" and (valid_from or test_from):
+        raise ConfigError("--valid-from and --test-from go with --split temporal-at")
+    match split:
+        case "auto":
+            if shares:
+                raise ConfigError("--valid and --test need a --split of your choice, for example --split temporal")
+            return None
+        case "temporal":
+            return splits.Temporal(**shares)
+        case "temporal-global":
+            return splits.TemporalGlobal(**shares)
+        case "temporal-at":
+            if test_from is None:
+                raise ConfigError("--split temporal-at needs --test-from, for example --test-from 2024-06-01")
+            return splits.TemporalAt(valid_from=valid_from, test_from=test_from)
+        case "leave-last":
+            return splits.LeaveLast(**{key: int(value) for key, value in shares.items()})
+        case "random":
+            return splits.Random(**shares, seed=seed)
+        case "held-out-users":
+            return splits.HeldOutUsers(**shares, seed=seed)
+        case "published":
+            return splits.AsPublished(seed=seed)

@@ -1,0 +1,119 @@
+"""`recodiff recommend`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+from numpy.typing import NDArray
+
+from recodiff.checkpoint import load_model, load_titles
+from recodiff.cli.evaluate import over_items_of
+from recodiff.cli.output import print_json, print_table, read_ids, say, write_frame
+from recodiff.data.folder import load_dataset
+from recodiff.data.interactions import Interactions
+from recodiff.errors import ConfigError
+from recodiff.models.base import Recommender
+from recodiff.ranking import history_of
+from recodiff.ranking import recommend as rank_items
+
+SHOWN = 200
+"""Rows of lists printed at most; more go to a file."""
+
+
+def recommend(
+    run: Path,
+    /,
+    *,
+    data: Path | None = None,
+    parts: str = "all",
+    user: Annotated[list[str] | None, Parameter(negative=())] = None,
+    users: Path | None = None,
+    history: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    k: Annotated[int, Parameter(name=("--k", "-k"))] = 10,
+    candidates: Path | None = None,
+    exclude: Path | None = None,
+    include_seen: Annotated[bool, Parameter(negative=())] = False,
+    out: Path | None = None,
+    device: str = "cpu",
+    trust_code: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Make lists for known users, for all users, or for a history typed by hand.
+
+    Examples: recodiff recommend runs/t --history 318 50 296 -k 10
+              recodiff recommend runs/t --data ml-1m --out recs.parquet
+
+    Parameters
+    ----------
+    run
+        A folder that `recodiff train` wrote; it needs no data to answer --history.
+    data
+        A data folder with the users' histories; its users need not be known to the model.
+    parts
+        Which parts make up a history: all, or some such as train+valid.
+    user
+        A user of the data; may be repeated. All users unless given.
+    users
+        A file of users: one per line, or the first column of .csv or .parquet.
+    history
+        Item ids, oldest first, instead of --data.
+    k
+        Length of each list.
+    candidates
+        A file of the only items to rank.
+    exclude
+        A file of items that nobody shall get.
+    include_seen
+        Let lists hold items of the history.
+    out
+        Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title.
+    device
+        auto, cpu, cuda...
+    trust_code
+        Allow a model class from outside recodiff.
+    json
+        Print the lists as JSON.
+    """
+    if (data is None) == (history is None):
+        raise ConfigError("say either --data DIR (known users) or --history ID ... (a history typed by hand)")
+    if history is not None and (user or users):
+        raise ConfigError("--user and --users choose users of --data; with --history there are none to choose")
+    model = load_model(run, device=device, trust_code=trust_code)
+    x = history_of(model, history) if history is not None else _histories(model, data, parts, user, users)
+    lists = rank_items(
+        model, x, k, exclude_seen=not include_seen, candidates=_allowed(model, candidates, exclude), show_progress=True
+    )
+    frame = lists.to_frame(load_titles(run))
+    if history is not None:
+        frame = frame.drop("user")
+    if out is not None:
+        write_frame(frame, out)
+        say(f"wrote {frame.height} recommendations for {x.n_users} users to {out}")
+    if json:
+        print_json(frame.to_dicts())
+    elif out is None:
+        print_table(frame.columns, frame.head(SHOWN).rows())
+        if frame.height > SHOWN:
+            say(f"{frame.height - SHOWN} more rows; write them all with --out recs.parquet")
+
+
+def _histories(model: Recommender, data: Path | None, parts: str, user: list[str] | None, users: Path | None) -> Interactions:
+    assert data is not None
+    dataset = over_items_of(model, load_dataset(data))
+    x = dataset.history("+".join(dataset.parts()) if parts == "all" else parts)
+    if not user and users is None:
+        return x.take(np.flatnonzero(x.lengths() > 0))
+    asked = [*(user or []), *(read_ids(users).to_list() if users else [])]
+    return x.take(x.users.positions(list(dict.fromkeys(asked)), what="user"))
+
+
+def _allowed(model: Recommender, candidates: Path | None, exclude: Path | None) -> NDArray[np.int64] | None:
+    if candidates is None and exclude is None:
+        return None
+    n = len(model.items)
+    allowed = np.arange(n) if candidates is None else model.items.positions(read_ids(candidates), what="item")
+    banned = np.empty(0, np.int64) if exclude is None else model.items.positions(read_ids(exclude), what="item")
+    return np.setdiff1d(allowed, banned)

@@ -1,0 +1,51 @@
+"""`recodiff similar`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from cyclopts import Parameter
+
+from recodiff.checkpoint import load_model, load_titles
+from recodiff.cli.output import print_json, print_table
+from recodiff.export import similar_items
+
+
+def similar(
+    run: Path,
+    item: list[str],
+    /,
+    *,
+    k: Annotated[int, Parameter(name=("--k", "-k"))] = 10,
+    trust_code: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """The items most like given ones, for models with item vectors.
+
+    Example: recodiff similar runs/t 50 181 -k 5
+
+    Parameters
+    ----------
+    run
+        A folder that `recodiff train` wrote.
+    item
+        Item ids.
+    k
+        Neighbours of each.
+    trust_code
+        Allow a model class from outside recodiff.
+    json
+        Print JSON.
+    """
+    model = load_model(run, trust_code=trust_code)
+    frame = similar_items(model, item, k)
+    if titles := load_titles(run):
+        for column, name in (("item", "title"), ("similar", "similar_title")):
+            found = model.items.positions(frame[column])
+            frame = frame.with_columns(pl.Series(titles, dtype=pl.String).gather(found).alias(name))
+    if json:
+        print_json(frame.to_dicts())
+    else:
+        print_table(frame.columns, frame.rows())

@@ -1,0 +1,72 @@
+"""`recodiff train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from recodiff.cli.output import print_json, say
+from recodiff.config import read_settings
+from recodiff.data.folder import load_dataset
+from recodiff.experiments.runs import measure, train_run
+from recodiff.training import Run
+
+
+def train(
+    config: str,
+    /,
+    *,
+    data: Path,
+    out: Path,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    refit: Annotated[bool, Parameter(negative=())] = False,
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Train a model and write its folder.
+
+    Example: recodiff train t-diffrec-ml-1m_clean --data ml-1m_clean --out runs/t --set training.lr=0.0005
+
+    Parameters
+    ----------
+    config
+        A TOML file, or the name of a preset (`recodiff info presets` lists them).
+    data
+        A data folder made by `recodiff prepare`, or a DiffRec release folder.
+    out
+        The run folder: settings, weights, item ids and titles, log, checkpoint.
+    set_
+        An override such as training.lr=0.001; may be repeated.
+    seed
+        Of everything random.
+    device
+        auto, cpu, cuda, cuda:1...
+    threads
+        CPU threads; all cores unless given.
+    resume
+        Go on where an interrupted run of the same command stood.
+    refit
+        Train once more on train + valid, for the epochs that validation chose.
+    overwrite
+        Replace a run that is already there.
+    json
+        Print the figures as one JSON object.
+    """
+    name, settings = read_settings(config, set_ or ())
+    dataset = load_dataset(data)
+    run = Run(device=device, seed=seed, threads=threads, out=out, resume=resume)
+    model = train_run(name, settings, dataset, run, refit=refit, overwrite=overwrite, where=config)
+    figures: dict[str, float] = {}
+    if dataset.valid is not None and not refit:
+        figures = measure(model, dataset, ("valid",), ("recall@20", "ndcg@20")).parts["valid"].flat()
+    if json:
+        print_json({"out": str(out), "parameters": model.parameters, **figures})
+        return
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in figures.items() if "@" in name)
+    say(f"wrote {out}: {model.parameters:,} parameters{f'; validation {shown}' if shown else ''}")

@@ -1,0 +1,186 @@
+"""One run: a model trained on one data folder, saved, and measured on it."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from recodiff.checkpoint import CONFIG, load_model, read_config, refuse_existing, save_model
+from recodiff.config import Settings
+from recodiff.data.folder import Dataset
+from recodiff.data.interactions import Interactions
+from recodiff.errors import CheckpointError, ConfigError
+from recodiff.evaluation import METRICS, Evaluation, Part, Validation, WithoutTruth, evaluate_parts
+from recodiff.models import build
+from recodiff.models.base import Recommender, TorchRecommender
+from recodiff.training import CHECKPOINT, Run
+
+PartName = Literal["valid", "test"]
+MASKED = {"valid": ("train", "fold_in"), "test": ("train", "fold_in", "valid")}
+"""What no list may hold when a part is ranked: the paper's protocol."""
+
+
+def train_run(
+    model_name: str,
+    settings: Settings,
+    data: Dataset,
+    run: Run,
+    *,
+    refit: bool = False,
+    overwrite: bool = False,
+    where: str | None = None,
+) -> Recommender:
+    """Trains a model on the training part, by the validation part where there is one, and saves it to `run.out`.
+
+    Args:
+        model_name: one of MODELS or `module:Class`.
+        settings: of the model, nested.
+        data: the data folder.
+        run: device, seed, folder, resume.
+        refit: whether to train once more, on train and validation together, for the epochs that validation chose.
+        overwrite: whether a run already in `run.out` may be replaced.
+        where: named in error messages about settings.
+
+    Raises:
+        ConfigError: a setting is wrong, or a refit has no validation part to go by.
+        CheckpointError: `run.out` holds another run.
+    """
+    model = build(model_name, settings, where=where)
+    if run.out is not None:
+        _check_out(run.out, run.resume, overwrite)
+        if run.resume and (run.out / CONFIG).exists():
+            return load_model(run.out, device=str(run.torch_device), trust_code=True)
+    if refit and data.valid is None:
+        raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
+    began = time.perf_counter()
+    validate = None if data.valid is None else Validation(data, _validation_metrics(model))
+    model.fit(data.train, run, validate=validate)
+    info = {"chosen": _without_log(model.summary)} if refit else {}
+    if refit:
+        model = _refit(model, model_name, data, run)
+    info |= {"training": _without_log(model.summary), "refit": refit, "seconds": round(time.perf_counter() - began, 2)}
+    if run.out is not None:
+        described = provenance(data, run) | info | {"parameters": model.parameters}
+        save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
+    return model
+
+
+def _check_out(out: Path, resume: bool, overwrite: bool) -> None:
+    if resume:
+        return
+    refuse_existing(out, overwrite)
+    if (out / CHECKPOINT).exists() and not overwrite:
+        raise CheckpointError(f"'{out}' holds an unfinished run; go on with --resume, or say --overwrite")
+
+
+def _validation_metrics(model: Recommender) -> tuple[str, ...]:
+    chosen = (model.training.metric,) if isinstance(model, TorchRecommender) else ()
+    return tuple(dict.fromkeys((*chosen, "recall@20", "ndcg@20")))
+
+
+def _refit(model: Recommender, name: str, data: Dataset, run: Run) -> Recommender:
+    assert data.valid is not None
+    settings = model.config.model_dump()
+    if isinstance(model, TorchRecommender):
+        settings["training"]["epochs"] = model.summary["best_epoch"]
+    again = replace(run, out=None if run.out is None else run.out / "refit")
+    return build(name, settings).fit(data.train.union(data.valid), again)
+
+
+def _without_log(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in summary.items() if key != "log"}
+
+
+def provenance(data: Dataset, run: Run) -> dict[str, Any]:
+    """Where figures come from: data, seed, device, versions, commit and machine."""
+    return {
+        "data": {"name": data.name, "fingerprint": data.fingerprint(), "users": len(data.users), "items": len(data.items)},
+        "seed": run.seed,
+        "device": str(run.torch_device),
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in ("recodiff", "torch", "numpy", "polars")}
+        | {"python": platform.python_version()},
+        "commit": commit(),
+    }
+
+
+def commit() -> str | None:
+    """The commit of the checkout this package runs from, with `+` where files were changed; None when installed."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "../..") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Evaluations of one model by part, and the seconds they took together."""
+
+    parts: dict[str, Evaluation]
+    seconds: float
+
+
+def measure(
+    model: Recommender,
+    data: Dataset,
+    parts: Sequence[PartName] = ("test",),
+    metrics: Sequence[str] = METRICS,
+    *,
+    history: str = "train",
+    users_without_truth: WithoutTruth = "skip",
+    show_progress: bool = False,
+) -> Measured:
+    """Evaluates a model on parts of a data folder by the paper's protocol.
+
+    The input is `history`; masked are train (and fold-in histories) when `valid` is ranked, train and valid when `test`
+    is, and the history itself always.
+
+    Args:
+        model: a fitted model.
+        data: the data folder, over the model's items.
+        parts: what is ranked.
+        metrics: see `evaluation.METRICS`.
+        history: the input, `train` or `train+valid`.
+        users_without_truth: see `evaluation.evaluate`.
+        show_progress: whether a progress bar may be shown.
+
+    Raises:
+        DataError: the data has no such part.
+    """
+    have, source = data.parts(), data.history(history)
+    wanted = {name: Part(data.part(name), _mask(name, have, source)) for name in parts}
+    began = time.perf_counter()
+    found = evaluate_parts(model, source, wanted, metrics, users_without_truth=users_without_truth, show_progress=show_progress)
+    return Measured(found, time.perf_counter() - began)
+
+
+def _mask(name: PartName, have: dict[str, Interactions], source: Interactions) -> Interactions:
+    mask = source
+    for part in MASKED[name]:
+        if part in have:
+            mask = mask.union(have[part])
+    return mask
+
+
+def compare_fingerprint(folder: Path, data: Dataset) -> str | None:
+    """A sentence to warn with where a model folder was trained on other data; None where it was this."""
+    trained = read_config(folder)["info"].get("data", {})
+    if not trained or trained.get("fingerprint") == data.fingerprint():
+        return None
+    return f"'{folder}' was trained on '{trained.get('name')}' ({trained.get('fingerprint')}), this is '{data.name}' ({data.fingerprint()})"
