@@ -122,12 +122,11 @@ def rank(
     seen = {name: rows_of(mask) for name, mask in masks.items()}
     banned = _banned(candidates, history.n_items, model.device)
     size = max(1, min(MOST_USERS, MEMORY_BUDGET // (8 * max(history.n_items, 1))))
+    final = next(reversed(seen))
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users in torch.arange(history.n_users).split(size):
             scores = model.score(Batch(rows.take(users).to(model.device)))
-            yield {
-                name: _top(scores, part.take(users), banned, k, last=name == next(reversed(seen))) for name, part in seen.items()
-            }
+            yield {name: _top(scores, part.take(users), banned, k, last=name == final) for name, part in seen.items()}
             advance(len(users), "")
 
 

@@ -37,21 +37,21 @@ SAVE_EVERY_SECONDS = 300
 class TrainingConfig(BaseConfig):
     """Settings of the loop and of AdamW."""
 
-    epochs: int = Field(1000, ge=1)
+    epochs: int = Field(default=1000, ge=1)
     """At most this many passes over the users."""
-    batch_size: int = Field(400, ge=1)
+    batch_size: int = Field(default=400, ge=1)
     """Users in a batch; the last batch of an epoch may be smaller."""
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
     """Learning rate of AdamW."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of AdamW."""
     metric: str = "recall@20"
     """The validation figure that decides."""
-    metric_decimals: int | None = Field(None, ge=1)
+    metric_decimals: int | None = Field(default=None, ge=1)
     """Digits it is rounded to before it decides; the released program has 4."""
-    check_every_epochs: int = Field(5, ge=1)
+    check_every_epochs: int = Field(default=5, ge=1)
     """Epochs between validations."""
-    patience_epochs: int = Field(20, ge=1)
+    patience_epochs: int = Field(default=20, ge=1)
     """No epoch is begun this long after the best one."""
 
 
@@ -285,5 +285,6 @@ class _Loop:
             if theirs.get(key) != ours:
                 what = {"model": "settings", "data": "data"}.get(key, key)
                 raise CheckpointError(
-                    f"checkpoint '{path}' belongs to a run with other {what}; resume with the command that began it, or train into a new folder"
+                    f"checkpoint '{path}' belongs to a run with other {what}; "
+                    "resume with the command that began it, or train into a new folder"
                 )

@@ -56,9 +56,9 @@ class LinearRecency(Weighting):
     """
 
     kind: Literal["linear"] = "linear"
-    w_min: float = Field(0.1, ge=0, le=1)
+    w_min: float = Field(default=0.1, ge=0, le=1)
     """Weight of the oldest interaction."""
-    w_max: float = Field(1.0, gt=0)
+    w_max: float = Field(default=1.0, gt=0)
     """Weight of the newest."""
 
     def weights(self, x: Interactions) -> NDArray[np.floating]:
@@ -73,7 +73,7 @@ class _Decay(Weighting):
 
     unit: Literal["items", "days"] = "items"
     """What age is counted in; days need clock time."""
-    floor: float = Field(0.1, ge=0, le=1)
+    floor: float = Field(default=0.1, ge=0, le=1)
     """The least weight."""
 
     def age(self, x: Interactions) -> NDArray[np.floating]:
@@ -91,7 +91,7 @@ class HalfLife(_Decay):
     """max(floor, 2^(-a / h)) at age a."""
 
     kind: Literal["half_life"] = "half_life"
-    half_life: float = Field(5.0, gt=0)
+    half_life: float = Field(default=5.0, gt=0)
     """h, the age at which an interaction counts half."""
 
     def weights(self, x: Interactions) -> NDArray[np.floating]:
@@ -103,7 +103,7 @@ class PowerLaw(_Decay):
     """max(floor, (1 + a)^-q) at age a."""
 
     kind: Literal["power_law"] = "power_law"
-    exponent: float = Field(1.0, gt=0)
+    exponent: float = Field(default=1.0, gt=0)
     """q."""
 
     def weights(self, x: Interactions) -> NDArray[np.floating]:

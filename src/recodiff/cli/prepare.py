@@ -12,6 +12,7 @@ from recodiff.cli.output import print_json, say
 from recodiff.data import prepare as prepare_data
 from recodiff.data import split as splits
 from recodiff.data.columns import TimeUnit
+from recodiff.data.formats import Format
 from recodiff.data.readers import read_log
 from recodiff.data.split import Split
 from recodiff.errors import ConfigError
@@ -35,7 +36,7 @@ def prepare(
     test_from: str | None = None,
     seed: int = 0,
     keep_weights: Annotated[bool, Parameter(negative=())] = False,
-    format: str = "auto",
+    format: Format = "auto",
     user_column: str | None = None,
     item_column: str | None = None,
     weight_column: str | None = None,

@@ -13,26 +13,14 @@ from recodiff.errors import ConfigError, DataError
 
 TimeUnit = Literal["auto", "s", "ms", "us", "ns", "order"]
 BadRows = Literal["refuse", "drop"]
+Given = Mapping[str, str | int | None]
 
-# Lower case without punctuation; the first name of each role wins over the others.
+# Lower case without punctuation. The first name of a role wins over the others; two of the others are ambiguous.
 KNOWN: dict[str, tuple[str, ...]] = {
     "user": ("user", "userid", "uid", "customer", "customerid", "visitorid", "memberid", "reviewerid", "accountid", "personid"),
     "item": (
-        *("item", "itemid", "iid", "movie", "movieid", "product", "productid", "stockcode", "sku", "asin", "articleid", "article"),
-        *(
-            "trackid",
-            "songid",
-            "artistid",
-            "bookid",
-            "isbn",
-            "businessid",
-            "contentid",
-            "newsid",
-            "gameid",
-            "videoid",
-            "poi",
-            "poiid",
-        ),
+        *("item", "itemid", "iid", "movie", "movieid", "product", "productid", "stockcode", "sku", "asin", "article", "articleid"),
+        *("trackid", "songid", "artistid", "bookid", "isbn", "businessid", "contentid", "newsid", "gameid", "videoid", "poiid"),
     ),
     "weight": ("weight", "rating", "count", "quantity", "score", "stars", "plays", "playcount", "listens", "clicks", "overall"),
     "time": (
@@ -41,6 +29,8 @@ KNOWN: dict[str, tuple[str, ...]] = {
     ),
     "title": ("title", "itemtitle", "movietitle", "booktitle", "producttitle", "name", "itemname", "productname", "description"),
 }
+HOW_TO_DROP = "drop malformed rows with on_bad_rows='drop' (--drop-bad-rows)"
+_EXPECTED = {"weight": "a finite number", "time": "a time (a number, or ISO text such as 2024-05-01 12:30:00)"}
 _INTEGER = r"^(?:0|-?[1-9][0-9]{0,18})$"
 _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]|$)"
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -51,7 +41,7 @@ class Raw:
     """A table as it was found, its columns already named by role, its values not yet judged.
 
     Args:
-        frame: columns `user`, `item`, and `weight`, `time`, `part` as present.
+        frame: columns `user`, `item`, and `weight`, `time` as present.
         source: what messages call the table.
         names: role -> the column's own name, for messages.
         place: row -> where it stands, such as "line 5".
@@ -72,61 +62,69 @@ def plain(name: str) -> str:
     return "".join(letter for letter in name.split(":")[0].lower() if letter.isalnum())
 
 
-def find_columns(columns: Sequence[str], given: Mapping[str, str | int | None], source: str) -> dict[str, str]:
+def find_columns(columns: Sequence[str], given: Given, source: str) -> dict[str, str]:
     """Role -> column, from what was given and otherwise from the usual names.
 
     Args:
         columns: the table's column names.
-        given: role -> name or position (0-based) of its column, or None to detect it.
+        given: role -> name or position (0-based) of its column, False if it has none, or None to detect it.
         source: what messages call the table.
 
     Raises:
         DataError: a given column is absent, user or item cannot be told, or a role fits two columns.
     """
-    found = {role: _given(columns, role, wanted, source) for role, wanted in given.items() if wanted is not None}
-    for role in given:
-        if role not in found:
-            guess = _guess([name for name in columns if name not in found.values()], role, source)
-            if guess is not None:
-                found[role] = guess
+    found = {
+        role: _given(columns, role, wanted, source) for role, wanted in given.items() if wanted is not None and wanted is not False
+    }
+    for role in [role for role, wanted in given.items() if wanted is None]:
+        guess = _guess([name for name in columns if name not in found.values()], role, source)
+        if guess is not None:
+            found[role] = guess
     for role in ("user", "item"):
         if role in given and role not in found:
-            raise DataError(f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; name it with {role}=")
-    if len(set(found.values())) < len(found):
-        raise DataError(f"{source}: one column was named for two of {', '.join(found)}; give each its own")
+            raise DataError(
+                f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; name it with {_option(role)}, or say "
+                "header=False and give positions if its first line is data"
+            )
+    twice = [name for name in found.values() if list(found.values()).count(name) > 1]
+    if twice:
+        raise DataError(f"{source}: column {twice[0]!r} was named for two of {', '.join(found)}; give each its own")
     return found
 
 
 def _given(columns: Sequence[str], role: str, wanted: str | int, source: str) -> str:
-    if wanted in columns:
-        return str(wanted)
+    if isinstance(wanted, str) and wanted in columns:
+        return wanted
     if isinstance(wanted, int) or wanted.isdigit():
-        if int(wanted) < len(columns):
+        if 0 <= int(wanted) < len(columns):
             return columns[int(wanted)]
-        raise DataError(f"{source} has {len(columns)} columns, so position {wanted} for the {role} is too high; the first is 0")
+        raise DataError(
+            f"{source} has no column at position {wanted} for the {role}; its {len(columns)} columns are 0 to {len(columns) - 1}"
+        )
     raise DataError(f"{source} has no column {wanted!r} for the {role}; it has {_listed(columns)}")
 
 
 def _guess(columns: Sequence[str], role: str, source: str) -> str | None:
-    fitting = [name for name in columns if plain(name) in KNOWN[role]]
+    fitting = sorted((name for name in columns if plain(name) in KNOWN[role]), key=lambda name: KNOWN[role].index(plain(name)))
     exact = [name for name in fitting if plain(name) == KNOWN[role][0]]
-    chosen = exact or fitting
-    if len(chosen) > 1 and role != "title":
-        raise DataError(f"{source}: {_listed(chosen)} could each be the {role}; name one with {role}=")
-    return min(chosen, key=lambda name: KNOWN[role].index(plain(name)), default=None)
+    if len(exact or fitting) > 1 and role != "title":
+        raise DataError(f"{source}: {_listed(exact or fitting)} could each be the {role}; name one with {_option(role)}")
+    return fitting[0] if fitting else None
+
+
+def _option(role: str) -> str:
+    return f"{role}= (--{role}-column)"
 
 
 def _listed(columns: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in columns[:12]) + (", ..." if len(columns) > 12 else "")
 
 
-def convert(
-    raw: Raw, *, time_unit: TimeUnit = "auto", on_bad_rows: BadRows = "refuse"
-) -> tuple[pl.DataFrame, TimeKind | None, dict[str, int]]:
+def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows) -> tuple[pl.DataFrame, TimeKind | None, dict[str, int]]:
     """Values of the right types: ids Int64 or String, weights Float32, times Int64 seconds; and what was dropped.
 
-    Rows keep the log's order, unless its clock is finer than a second: then they stand in time order, for whole seconds no
-    longer tell it.
+    Rows keep the log's order, unless its clock is finer than a second: then they stand in time order, which whole seconds
+    no longer tell.
 
     Args:
         raw: the table as found.
@@ -136,51 +134,45 @@ def convert(
     Raises:
         DataError: a row is malformed and `on_bad_rows` is `refuse`, or a column is of a type that cannot serve.
     """
-    if on_bad_rows not in ("refuse", "drop") or time_unit not in (*_PER_SECOND, "auto", "order"):
-        raise ConfigError(f"on_bad_rows is {on_bad_rows!r} and time_unit {time_unit!r}; see the help for the choices")
+    if on_bad_rows not in ("refuse", "drop") or time_unit not in ("auto", "order", *_PER_SECOND):
+        raise ConfigError(
+            f"on_bad_rows={on_bad_rows!r} or time_unit={time_unit!r} is unknown: refuse or drop; auto, s, ms, us, ns or order"
+        )
     # Polars reads an empty line as a row of nulls; it stays until the end so that row numbers remain line numbers.
-    blank = raw.frame.select(pl.all_horizontal(pl.all().is_null())).to_series() if raw.is_text else None
-    keep = pl.repeat(True, raw.frame.height, eager=True) if blank is None else ~blank
-    dropped = {} if keep.all() else {"blank lines": raw.frame.height - int(keep.sum())}
-    if raw.dropped:
-        dropped["malformed rows"] = raw.dropped
+    blank = raw.frame.select(pl.all_horizontal(pl.all().is_null()) & raw.is_text).to_series()
+    bad = pl.repeat(False, raw.frame.height, eager=True)
     columns: dict[str, pl.Series] = {}
     for role in raw.frame.columns:
         try:
             parsed = _parsed(role, raw.frame[role], time_unit, raw.is_text)
         except TypeError as error:
             raise DataError(f"{raw.source}: column {raw.names[role]!r} {error}") from None
-        bad = parsed[role].is_null() & keep
-        if bad.any():
-            if on_bad_rows == "refuse":
-                raise DataError(_complaint(raw, role, bad))
-            dropped["malformed rows"] = dropped.get("malformed rows", 0) + int(bad.sum())
-            keep &= ~bad
+        wrong = parsed[role].is_null() & ~blank
+        if on_bad_rows == "refuse" and wrong.any():
+            raise DataError(_complaint(raw, role, wrong))
+        bad |= wrong
         columns |= parsed
-    frame = pl.DataFrame(columns)
-    frame = frame if keep.all() else frame.filter(keep)
+    frame = pl.DataFrame(columns).filter(~(bad | blank)) if (bad | blank).any() else pl.DataFrame(columns)
     if "fine" in columns:
         frame = frame.sort("fine", maintain_order=True).drop("fine")
     kind: TimeKind | None = None if "time" not in columns else "order" if time_unit == "order" else "clock"
-    return frame, kind, dropped
+    counts = {"malformed rows": int(bad.sum()) + raw.dropped, "blank lines": int(blank.sum())}
+    return frame, kind, {why: n for why, n in counts.items() if n}
 
 
 def _parsed(role: str, values: pl.Series, unit: TimeUnit, is_text: bool) -> dict[str, pl.Series]:
     if role == "time":
         seconds, fine = parse_time(values, unit)
         return {role: seconds} if fine is None else {role: seconds, "fine": fine}
-    if role == "weight":
-        return {role: parse_weight(values)}
-    return {role: parse_ids(values, decide=is_text) if role in ("user", "item") else values}
+    return {role: parse_weight(values) if role == "weight" else parse_ids(values, decide=is_text)}
 
 
-def _complaint(raw: Raw, role: str, bad: pl.Series) -> str:
-    row = int(bad.arg_max() or 0)
-    value, wanted = raw.frame[role][row], {"weight": "a finite number", "time": "a time"}.get(role, "a whole number or text")
-    fault = "is missing" if value in (None, "") else f"is {value!r}, not {wanted}"
-    more = f" (and {bad.sum() - 1} more rows are like it)" if bad.sum() > 1 else ""
-    remedy = "mend the row, or drop malformed rows with on_bad_rows='drop'"
-    return f"{raw.source}, {raw.place(row)}: {raw.names[role]} {fault}{more}; {remedy}"
+def _complaint(raw: Raw, role: str, wrong: pl.Series) -> str:
+    row = int(wrong.arg_max() or 0)
+    value = raw.frame[role][row]
+    fault = "is missing" if value in (None, "") else f"is {value!r}, not {_EXPECTED.get(role, 'a whole number or text')}"
+    more = f" (and {wrong.sum() - 1} more like it)" if wrong.sum() > 1 else ""
+    return f"{raw.source}, {raw.place(row)}: {raw.names[role]} {fault}{more}; mend the row, or {HOW_TO_DROP}"
 
 
 def parse_ids(values: pl.Series, *, decide: bool) -> pl.Series:
@@ -188,26 +180,26 @@ def parse_ids(values: pl.Series, *, decide: bool) -> pl.Series:
 
     Args:
         values: ids as found; whole floats are numbers, as pandas makes them where a column has gaps.
-        decide: text becomes numbers where all of it is plain whole numbers; `007` among them keeps all of it text.
+        decide: text becomes numbers where all of it is plain whole numbers; one `007` keeps all of it text.
 
     Raises:
         TypeError: the column holds neither numbers nor text.
     """
     kind = values.dtype
-    if kind.is_integer():
-        return values.cast(pl.Int64, strict=False)
     if kind.is_float():
         return _where(values.cast(pl.Int64, strict=False), values == values.floor())
     if isinstance(kind, pl.Categorical | pl.Enum | pl.Null):
         values = values.cast(pl.String)
-    if values.dtype != pl.String:
+    elif not (kind.is_integer() or kind == pl.String):
         raise TypeError(f"is of type {kind}, and ids are whole numbers or text; convert it")
-    text = values.str.strip_chars() if decide else values
-    text = _where(text, text != "")
-    if decide and text.str.contains(_INTEGER).all():
-        numbers = text.cast(pl.Int64, strict=False)
-        return numbers if numbers.null_count() == text.null_count() else text
-    return text
+    if values.dtype == pl.String:
+        values = values.str.strip_chars() if decide else values
+        values = _where(values, values != "")
+        if not (decide and values.str.contains(_INTEGER).all()):
+            return values
+    numbers = values.cast(pl.Int64, strict=False)
+    # Whole numbers beyond 64 bits stay what they are as text.
+    return numbers if numbers.null_count() == values.null_count() else values.cast(pl.String)
 
 
 def parse_weight(values: pl.Series) -> pl.Series:
@@ -217,9 +209,8 @@ def parse_weight(values: pl.Series) -> pl.Series:
         TypeError: the column holds neither numbers nor text.
     """
     if not (values.dtype.is_numeric() or values.dtype in (pl.String, pl.Boolean, pl.Null)):
-        raise TypeError(f"is of type {values.dtype}, and weights are numbers; convert it, or name another with weight=")
-    text = values.str.strip_chars() if values.dtype == pl.String else values
-    numbers = text.cast(pl.Float32, strict=False)
+        raise TypeError(f"is of type {values.dtype}, and weights are numbers; convert it, or name another with {_option('weight')}")
+    numbers = (values.str.strip_chars() if values.dtype == pl.String else values).cast(pl.Float32, strict=False)
     return _where(numbers, numbers.is_finite())
 
 
@@ -235,43 +226,45 @@ def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> tuple[pl.Series, p
     """
     if values.dtype == pl.String:
         text = values.str.strip_chars()
-        if pl.Series(text.drop_nulls().head(1)).str.contains(_ISO).any():
+        if text.drop_nulls().head(1).str.contains(_ISO).any():
             values = text.str.to_datetime(time_zone="UTC", time_unit="us", strict=False)
         else:
             whole = text.cast(pl.Int64, strict=False)
             values = whole if whole.null_count() == text.null_count() else text.cast(pl.Float64, strict=False)
-    if values.dtype == pl.Date:
-        values = values.cast(pl.Datetime("us"))
+    values = values.cast(pl.Datetime("us")) if values.dtype == pl.Date else values
     kind = values.dtype
     if isinstance(kind, pl.Datetime):
         return _in_seconds(values.to_physical(), kind.time_unit)
     if not (kind.is_numeric() or kind == pl.Null):
-        raise TypeError(f"is of type {kind}, and times are dates, numbers or ISO text; convert it, or name another with time=")
+        raise TypeError(
+            f"is of type {kind}, and times are dates, numbers or ISO text; convert it, or name another with {_option('time')}"
+        )
     numbers = values.cast(pl.Float64 if kind.is_float() else pl.Int64, strict=False)
     return _in_seconds(numbers, _unit(numbers) if unit == "auto" else unit)
 
 
 def _unit(numbers: pl.Series) -> str:
-    finite = numbers.filter(numbers.is_finite()) if numbers.dtype.is_float() else numbers.drop_nulls()
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)  # type: ignore[arg-type]
-    if low >= 19000101 and high <= 21001231:
-        raise TypeError(f"holds numbers like {int(low)}, which look like dates; write 2024-05-01, or say time_unit='s' or 'order'")
-    size = max(abs(low), abs(high))
+    finite = numbers.filter(numbers.abs() < 1e19).cast(pl.Float64)
+    low, high = finite.min() or 0.0, finite.max() or 0.0
+    if low >= 19000101 and high <= 21001231:  # type: ignore[operator]
+        raise TypeError(
+            f"holds numbers like {low:.0f}, which look like dates; write 2024-05-01, or say time_unit='s' (--time-unit)"
+        )
+    size = max(-low, high)  # type: ignore[operator]
     return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
 
 
 def _in_seconds(numbers: pl.Series, unit: str) -> tuple[pl.Series, pl.Series | None]:
     per_second = _PER_SECOND.get(unit, 1)
-    if numbers.dtype.is_float():
-        seconds = (numbers / per_second).floor().cast(pl.Int64, strict=False)
-        seconds = _where(seconds, numbers.is_finite() & ((numbers == numbers.floor()) if unit == "order" else True))
-        lossless = per_second == 1 and bool((numbers == numbers.floor()).all())
-    else:
-        seconds, lossless = numbers // per_second, per_second == 1
-    return seconds, None if lossless else numbers
+    if not numbers.dtype.is_float():
+        return numbers // per_second, None if (numbers % per_second == 0).all() else numbers
+    whole = numbers == numbers.floor()
+    seconds = (numbers / per_second).floor().cast(pl.Int64, strict=False)
+    # A rank is whole or it is no rank; a time may have a fraction.
+    return _where(seconds, whole) if unit == "order" else seconds, None if per_second == 1 and whole.all() else numbers
 
 
 def _where(values: pl.Series, condition: pl.Series) -> pl.Series:
     """The values, null where the condition is not true."""
     sound = condition.fill_null(False)
-    return values if sound.all() else values.to_frame("v").select(pl.when(sound).then("v")).to_series().alias(values.name)
+    return values if sound.all() else values.to_frame("kept").select(pl.when(sound).then("kept")).to_series()

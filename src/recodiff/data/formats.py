@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from recodiff.data.columns import KNOWN, find_columns, parse_ids, plain
+from recodiff.data.columns import find_columns, parse_ids
 from recodiff.data.tables import as_polars, collect, columns_of, frame_columns, open_text, read_lines
 from recodiff.errors import ConfigError, DataError
 

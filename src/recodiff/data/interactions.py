@@ -32,7 +32,7 @@ class IdMap:
         DataError: an id is missing or stands twice.
     """
 
-    __slots__ = ("ids", "_order", "_sorted")
+    __slots__ = ("_order", "_sorted", "ids")
 
     def __init__(self, ids: Iterable[Any] | pl.Series) -> None:
         series = ids if isinstance(ids, pl.Series) else pl.Series("id", list(ids))

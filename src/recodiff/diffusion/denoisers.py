@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import torch
@@ -79,11 +80,12 @@ class MLPDenoiser(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.embedding, self.activation, self.normalise = embedding, activation, normalise
+        self.embedding, self.normalise = embedding, normalise
+        self.activation: Activation = activation
         self.embed = nn.Linear(embedding, embedding)
         self.first = nn.Linear(width, hidden[0])  # W, b
         self.first_step = nn.Linear(embedding, hidden[0], bias=False)  # U
-        self.body = nn.ModuleList(nn.Linear(a, b) for a, b in zip(hidden[:-1], hidden[1:], strict=True))
+        self.body = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(hidden))
         self.last = nn.Linear(hidden[-1], width)  # V, c
         self._initialise(initialisation, generator)
 

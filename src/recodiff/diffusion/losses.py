@@ -33,7 +33,7 @@ class _MeanSquare(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         (difference,) = ctx.saved_tensors
         return difference * (grads[0] * (2 / difference.shape[1]))[:, None]
 

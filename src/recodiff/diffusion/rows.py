@@ -33,7 +33,8 @@ class Rows:
 
     def to(self, device: torch.device | str) -> Rows:
         """The same rows on another device."""
-        return Rows(*(part.to(device, non_blocking=True) for part in (self.offsets, self.columns, self.values)), self.width)
+        offsets, columns, values = (part.to(device, non_blocking=True) for part in (self.offsets, self.columns, self.values))
+        return Rows(offsets, columns, values, self.width)
 
     def take(self, rows: Tensor) -> Rows:
         """The rows at positions int64 [n], in that order."""

@@ -30,13 +30,13 @@ class LinearVariance(BaseConfig):
     """1 - alpha_bar_t rises linearly, Eq. (4): the paper's schedule."""
 
     kind: Literal["linear_variance"] = "linear_variance"
-    noise_scale: float = Field(0.005, gt=0, le=1)
+    noise_scale: float = Field(default=0.005, gt=0, le=1)
     """s."""
-    noise_min: float = Field(0.005, gt=0, lt=1)
+    noise_min: float = Field(default=0.005, gt=0, lt=1)
     """alpha_min of Eq. (4)."""
-    noise_max: float = Field(0.01, gt=0, lt=1)
+    noise_max: float = Field(default=0.01, gt=0, lt=1)
     """alpha_max of Eq. (4)."""
-    first_beta: float | None = Field(None, gt=0, le=1)
+    first_beta: float | None = Field(default=None, gt=0, le=1)
     """Replaces beta_1; the released DiffRec and T-DiffRec have 1e-5."""
 
     def betas(self, steps: int) -> Tensor:
@@ -58,7 +58,7 @@ class Cosine(BaseConfig):
     """The cosine schedule of Improved DDPM."""
 
     kind: Literal["cosine"] = "cosine"
-    first_beta: float | None = Field(None, gt=0, le=1)
+    first_beta: float | None = Field(default=None, gt=0, le=1)
     """As for LinearVariance."""
 
     def betas(self, steps: int) -> Tensor:
@@ -70,7 +70,7 @@ class Binomial(BaseConfig):
     """beta_t = 1 / (T - t + 1)."""
 
     kind: Literal["binomial"] = "binomial"
-    first_beta: float | None = Field(None, gt=0, le=1)
+    first_beta: float | None = Field(default=None, gt=0, le=1)
     """As for LinearVariance."""
 
     def betas(self, steps: int) -> Tensor:
@@ -91,7 +91,7 @@ class NoNoise(BaseConfig):
 class DiffusionConfig(BaseConfig):
     """The process and its loss."""
 
-    steps: int = Field(5, ge=1)
+    steps: int = Field(default=5, ge=1)
     """T."""
     schedule: Annotated[LinearVariance | Linear | Cosine | Binomial | NoNoise, Field(discriminator="kind")] = LinearVariance()
     """The noise."""
@@ -108,13 +108,13 @@ class DiffusionConfig(BaseConfig):
 class DenoiserConfig(BaseConfig):
     """The network."""
 
-    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field((600, 200, 600), min_length=1)
+    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field(default=(600, 200, 600), min_length=1)
     """Hidden widths in order; the released `dims=[200,600]` are [600, 200, 600]."""
-    embedding: int = Field(10, ge=2)
+    embedding: int = Field(default=10, ge=2)
     """Size of the step embedding."""
     activation: Activation = "tanh"
     """After every layer but the last."""
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of the noised input that is zeroed in training."""
     normalise: bool = False
     """Whether the input row is scaled to length 1."""
@@ -125,7 +125,7 @@ class DenoiserConfig(BaseConfig):
 class SamplingConfig(BaseConfig):
     """How lists are made, Algorithm 2."""
 
-    noise_steps: int = Field(0, ge=0)
+    noise_steps: int = Field(default=0, ge=0)
     """T', how far the history is noised before the chain; 0 in all released settings."""
     noise: bool = False
     """Whether the chain adds the posterior's noise; the paper does not."""
@@ -178,7 +178,7 @@ class DiffRec(TorchRecommender):
     Config = DiffRecConfig
     item_vectors = True
 
-    module: DiffRecNet
+    module: DiffRecNet  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def build(self, n_items: int, generator: torch.Generator) -> DiffRecNet:
         """See `TorchRecommender`."""

@@ -24,7 +24,7 @@ DOUBLE_UP_TO_ITEMS = 12_000
 class EaseConfig(ModelConfig):
     """Settings of EASE."""
 
-    l2: float = Field(500.0, gt=0)
+    l2: float = Field(default=500.0, gt=0)
     """The ridge, lambda."""
 
 
@@ -70,5 +70,5 @@ def _refuse_if_too_large(n_items: int, itemsize: int) -> None:
         most = int((free / (3 * itemsize)) ** 0.5)
         raise ModelError(
             f"EASE on {n_items} items needs about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
-            f"keep at most some {most} items (a larger item core) or use diffrec, whose memory grows with the items, not their square"
+            f"keep at most some {most} items (a larger item core) or use diffrec, whose memory grows with the items alone"
         )
