@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 
 from recodiff import files
-from recodiff.config import check
 from recodiff.data.interactions import IdMap
 from recodiff.errors import CheckpointError, RecodiffError
 from recodiff.models import MODELS, build
@@ -103,6 +102,8 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"'{folder}' has format version {described.get('version')}, this recodiff reads {VERSION}; update recodiff"
         )
+    if lacking := {"model", "config", "hashes", "info"} - described.keys():
+        raise CheckpointError(f"'{path}' lacks {', '.join(sorted(lacking))}; copy the folder again or train anew")
     return described
 
 
@@ -126,10 +127,7 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = Fa
             raise CheckpointError(f"'{path / file}' is missing or not what was saved; copy the folder again or train anew")
     tensors, _ = files.read_tensors(path / WEIGHTS)
     try:
-        model = build(name, {})
-        config = check(model.Config, described["config"], where=str(path / CONFIG))
-        model = type(model)(config)
-        model.registered = name
+        model = build(name, described["config"], where=str(path / CONFIG))
         return model.restore(tensors, IdMap(pl.read_parquet(path / ITEMS)["id"]), device)
     except (RecodiffError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"'{folder}' does not fit this recodiff ({error}); update recodiff or train anew") from None

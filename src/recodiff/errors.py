@@ -25,3 +25,7 @@ class ModelError(RecodiffError):
 
 class CheckpointError(RecodiffError):
     """A model folder that is missing, damaged or foreign."""
+
+
+class MissingExtraError(RecodiffError):
+    """A package that only some features need is not installed."""

@@ -83,8 +83,8 @@ def find_columns(columns: Sequence[str], given: Given, source: str) -> dict[str,
     for role in ("user", "item"):
         if role in given and role not in found:
             raise DataError(
-                f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; name it with {_option(role)}, or say "
-                "header=False and give positions if its first line is data"
+                f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; name it with {_option(role)}, or "
+                "say header=False and give positions if its first line is data"
             )
     twice = [name for name in found.values() if list(found.values()).count(name) > 1]
     if twice:
@@ -170,7 +170,9 @@ def _parsed(role: str, values: pl.Series, unit: TimeUnit, is_text: bool) -> dict
 def _complaint(raw: Raw, role: str, wrong: pl.Series) -> str:
     row = int(wrong.arg_max() or 0)
     value = raw.frame[role][row]
-    fault = "is missing" if value in (None, "") else f"is {value!r}, not {_EXPECTED.get(role, 'a whole number or text')}"
+    fault = (
+        "is missing (empty or NaN)" if value in (None, "") else f"is {value!r}, not {_EXPECTED.get(role, 'a whole number or text')}"
+    )
     more = f" (and {wrong.sum() - 1} more like it)" if wrong.sum() > 1 else ""
     return f"{raw.source}, {raw.place(row)}: {raw.names[role]} {fault}{more}; mend the row, or {HOW_TO_DROP}"
 
@@ -244,13 +246,13 @@ def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> tuple[pl.Series, p
 
 
 def _unit(numbers: pl.Series) -> str:
-    finite = numbers.filter(numbers.abs() < 1e19).cast(pl.Float64)
-    low, high = finite.min() or 0.0, finite.max() or 0.0
-    if low >= 19000101 and high <= 21001231:  # type: ignore[operator]
+    finite = numbers.filter(numbers.abs() < 1e19).to_numpy()
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    if low >= 19000101 and high <= 21001231:
         raise TypeError(
             f"holds numbers like {low:.0f}, which look like dates; write 2024-05-01, or say time_unit='s' (--time-unit)"
         )
-    size = max(-low, high)  # type: ignore[operator]
+    size = max(-low, high)
     return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
 
 

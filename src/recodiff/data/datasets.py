@@ -10,109 +10,82 @@ import sys
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from recodiff.data.readers import TERMS_FILE
 from recodiff.errors import DataError
 
-Say = Callable[[str], None]
 _TIMEOUT_SECONDS = 10
 _INSTALLER_TIMEOUT_SECONDS = 300
 _GROUPLENS_TERMS = (
-    "MovieLens data of GroupLens, University of Minnesota: for research; cite Harper & Konstan, The MovieLens Datasets: History and "
-    "Context, ACM TiiS 5(4), 2015; no redistribution without permission (https://files.grouplens.org/datasets/movielens/)"
+    "MovieLens data of GroupLens, University of Minnesota: for research; cite Harper & Konstan, The MovieLens Datasets: History "
+    "and Context, ACM TiiS 5(4), 2015; no redistribution without permission (https://files.grouplens.org/datasets/movielens/)"
 )
 
 
 @dataclass(frozen=True)
-class _Site:
-    """An archive at its publisher.
+class _Source:
+    """A place that a data set can be had from.
 
     Args:
         name: folder in the cache, and what messages call the source.
-        url: of the zip.
-        md5: of the zip, as the publisher states it.
+        get: downloads a zip (a wheel is one) into a folder and gives its path.
         members: file in the zip -> file in the cache.
+        sha256: file in the cache -> its hash, where the zip is not checked as a whole.
     """
 
     name: str
-    url: str
-    md5: str
-    members: dict[str, str]
-
-    def get(self, work: Path) -> Path:
-        """The zip, downloaded into `work` and checked."""
-        archive = work / "archive.zip"
-        with urllib.request.urlopen(self.url, timeout=_TIMEOUT_SECONDS) as answer, archive.open("wb") as file:
-            shutil.copyfileobj(answer, file)
-        with archive.open("rb") as file:
-            found = hashlib.file_digest(file, "md5").hexdigest()
-        if found != self.md5:
-            raise DataError(f"the archive has md5 {found}, not {self.md5}")
-        return archive
-
-    def check(self, folder: Path) -> None:
-        """Nothing more: the archive was checked as a whole."""
+    get: Callable[[Path], Path]
+    members: Mapping[str, str]
+    sha256: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class _Wheel:
-    """Files inside a package, got by the installer's download command; the package is neither installed nor imported.
-
-    Args:
-        name: folder in the cache, and what messages call the source.
-        requirement: the package with its exact version.
-        members: file in the wheel -> file in the cache.
-        sha256: file in the cache -> its hash.
-    """
-
-    name: str
-    requirement: str
-    members: dict[str, str]
-    sha256: dict[str, str]
-
-    def get(self, work: Path) -> Path:
-        """The wheel, downloaded into `work`."""
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--only-binary=:all:", "--dest", str(work), self.requirement]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALLER_TIMEOUT_SECONDS, check=False)
-        wheels = sorted(work.glob("*.whl"))
-        if done.returncode or not wheels:
-            raise DataError((done.stderr.strip().splitlines() or ["pip download gave no wheel"])[-1])
-        return wheels[0]
-
-    def check(self, folder: Path) -> None:
-        """Compares the files with their hashes."""
-        for name, expected in self.sha256.items():
-            with (folder / name).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != expected:
-                raise DataError(f"{name} has sha256 {found[:12]}..., not {expected[:12]}...")
+def _from_site(url: str, md5: str, work: Path) -> Path:
+    archive = work / "archive.zip"
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer, archive.open("wb") as file:
+        shutil.copyfileobj(answer, file)
+    _check(archive, "md5", md5)
+    return archive
 
 
-@dataclass(frozen=True)
-class _Known:
-    terms: str
-    sources: tuple[_Site | _Wheel, ...]
+def _from_wheel(requirement: str, work: Path) -> Path:
+    """By the installer's download command: the package is neither installed nor imported."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--only-binary=:all:", "--dest", str(work), requirement]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALLER_TIMEOUT_SECONDS, check=False)
+    wheel = next(work.glob("*.whl"), None)
+    if done.returncode or wheel is None:
+        raise DataError((done.stderr.strip().splitlines() or ["pip download gave no wheel"])[-1])
+    return wheel
 
 
-_ML_100K = "recbole/dataset_example/ml-100k/ml-100k"
-KNOWN: dict[str, _Known] = {
-    "ml-100k": _Known(
+def _check(path: Path, algorithm: str, expected: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
+    if found != expected:
+        raise DataError(f"{path.name} has {algorithm} {found[:12]}..., not {expected[:12]}...")
+
+
+_WHEEL_FOLDER = "recbole/dataset_example/ml-100k"
+KNOWN: dict[str, tuple[str, tuple[_Source, ...]]] = {
+    "ml-100k": (
         _GROUPLENS_TERMS,
         (
-            _Site(
+            _Source(
                 "files.grouplens.org",
-                "https://files.grouplens.org/datasets/movielens/ml-100k.zip",
-                "0e33842e24a9c977be4e0107933c0723",
+                partial(
+                    _from_site, "https://files.grouplens.org/datasets/movielens/ml-100k.zip", "0e33842e24a9c977be4e0107933c0723"
+                ),
                 {f"ml-100k/{name}": name for name in ("u.data", "u.item", "README")},
+                {},
             ),
-            _Wheel(
+            _Source(
                 "recbole-1.2.1",
-                "recbole==1.2.1",
-                {f"{_ML_100K}.inter": "ml-100k.inter", f"{_ML_100K}.item": "ml-100k.item"},
+                partial(_from_wheel, "recbole==1.2.1"),
+                {f"{_WHEEL_FOLDER}/{name}": name for name in ("ml-100k.inter", "ml-100k.item")},
                 {
                     "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
                     "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
@@ -123,56 +96,52 @@ KNOWN: dict[str, _Known] = {
 }
 
 
-def fetch(name: str, *, cache: str | Path | None = None, offline: bool = False, say: Say | None = None) -> Path:
+def fetch(name: str, *, cache: str | Path | None = None, offline: bool = False, say: Callable[[str], None] | None = None) -> Path:
     """The folder of a public data set, from the cache or else from the first of its sources that answers.
 
     Args:
         name: `ml-100k`.
         cache: where data sets are kept; `RECODIFF_CACHE` or the user's cache folder unless given.
         offline: use the cache only.
-        say: is told, in one sentence, which source was used and on what terms.
+        say: is told which source was used, and the data's terms.
 
     Raises:
         DataError: the name is unknown, or no source can be reached or trusted.
     """
     if name not in KNOWN:
         raise DataError(f"data set {name!r} is unknown; choose one of {', '.join(KNOWN)}, or give the path of your own data")
-    known, home = KNOWN[name], (Path(cache).expanduser() if cache is not None else _cache()) / name
+    (terms, sources), home = KNOWN[name], (_cache() if cache is None else Path(cache).expanduser()) / name
     tell = say or (lambda _: None)
-    for source in known.sources:
+    for source in sources:
         folder = home / source.name
         if all((folder / file).is_file() for file in (*source.members.values(), TERMS_FILE)):
-            tell(f"{name}: from the cache {folder} (source: {source.name}). {known.terms}")
+            tell(f"{name}: from the cache, {folder} (source: {source.name}). Terms: {terms}")
             return folder
-    failures = ["the cache is empty and offline=True"] if offline else []
-    for source in () if offline else known.sources:
+    failures = ["it is not in the cache, and offline=True"] if offline else []
+    for source in () if offline else sources:
         try:
-            folder = _store(source, home, known.terms)
+            folder = _store(source, home, terms)
         except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError, DataError) as error:
             failures.append(f"{source.name}: {str(error).strip() or type(error).__name__}")
         else:
-            tell(f"{name}: fetched from {source.name}{_instead(failures)}. {known.terms}")
+            without = f", for {'; '.join(failures)}" if failures else ""
+            tell(f"{name}: fetched from {source.name}{without}. Terms: {terms}")
             return folder
-    raise DataError(f"{name} cannot be fetched ({'; '.join(failures)}); get the extracted folder by other means and give its path")
+    raise DataError(f"{name} cannot be fetched ({'; '.join(failures)}); get its extracted folder by other means and give the path")
 
 
-def _instead(failures: list[str]) -> str:
-    return f" ({'; '.join(failures)})" if failures else ""
-
-
-def _store(source: _Site | _Wheel, home: Path, terms: str) -> Path:
+def _store(source: _Source, home: Path, terms: str) -> Path:
     """Fetches, checks and unpacks into a temporary folder, then renames it: a half-fetched source never looks whole."""
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=home) as temporary:
-        work = Path(temporary)
-        archive = source.get(work)
-        fresh = work / "fresh"
+        work, fresh = Path(temporary), Path(temporary) / "fresh"
         fresh.mkdir()
-        with zipfile.ZipFile(archive) as opened:
+        with zipfile.ZipFile(source.get(work)) as archive:
             for member, file in source.members.items():
-                with opened.open(member) as content, (fresh / file).open("wb") as target:
+                with archive.open(member) as content, (fresh / file).open("wb") as target:
                     shutil.copyfileobj(content, target)
-        source.check(fresh)
+        for file, expected in source.sha256.items():
+            _check(fresh / file, "sha256", expected)
         (fresh / TERMS_FILE).write_text(f"{terms}\nSource: {source.name}\n", encoding="utf-8")
         folder = home / source.name
         shutil.rmtree(folder, ignore_errors=True)

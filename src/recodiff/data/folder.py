@@ -52,6 +52,8 @@ class Dataset:
     def __post_init__(self) -> None:
         if any(part.users != self.users or part.items != self.items for part in self.parts().values()):
             raise DataError("the parts number users or items differently; build all of them with the same two IdMaps")
+        if len({part.time_kind for part in self.parts().values()}) > 1:
+            raise DataError("some parts have another kind of time than others; give all of them the same, or none")
         if self.item_table is not None and self.item_table.height != len(self.items):
             raise DataError(
                 f"the item table has {self.item_table.height} rows for {len(self.items)} items; give one row per item position"
@@ -239,19 +241,26 @@ def _load_canonical(folder: Path) -> Dataset:
     info = _manifest(folder / MANIFEST)
     users, items = (_read(folder / f"{name}s.parquet", (name,)) for name in ("user", "item"))
     maps = IdMap(users["user"]), IdMap(items["item"])
-    parts: dict[str, Interactions | None] = dict.fromkeys(PARTS)
-    for name in info["parts"]:
-        path = folder / f"{name}.parquet"
-        frame = _read(path, ("user", "item"))
-        for column, ids in zip(("user", "item"), maps, strict=True):
-            if frame[column].null_count() or (frame.height and not 0 <= frame[column].max() < len(ids)):  # type: ignore[operator]
-                raise DataError(f"{path} names a {column} beyond the {len(ids)} of {column}s.parquet; prepare the data again")
-        parts[name] = build(frame, *maps, info["time"]["kind"])
+    parts = {name: _load_part(folder / f"{name}.parquet", *maps, info) if name in info["parts"] else None for name in PARTS}
     table = items.drop("item")
     dataset = Dataset(**parts, item_table=table if table.width else None, info=info)  # type: ignore[arg-type]
-    if dataset.fingerprint() != info["fingerprint"]:
-        raise DataError(f"{folder} does not hold what {MANIFEST} says (fingerprint {info['fingerprint']}); prepare the data again")
+    if dataset.fingerprint() != info.get("fingerprint"):
+        raise DataError(f"{folder} holds other data than its {MANIFEST} says (the fingerprints differ); prepare the data again")
     return dataset
+
+
+def _load_part(path: Path, users: IdMap, items: IdMap, info: dict[str, Any]) -> Interactions:
+    frame = _read(path, ("user", "item"))
+    for name, ids in (("user", users), ("item", items)):
+        codes = frame[name]
+        if not codes.dtype.is_integer() or (len(codes) and int(codes.max() or 0) >= len(ids)):  # type: ignore[arg-type]
+            raise DataError(f"{path} names a {name} beyond the {len(ids)} of {name}s.parquet; prepare the data again")
+    if any(frame.null_count().row(0)):
+        raise DataError(f"{path} has empty cells; prepare the data again")
+    try:
+        return build(frame, users, items, info["time"]["kind"])
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -265,9 +274,9 @@ def _manifest(path: Path) -> dict[str, Any]:
         raise DataError(
             f"{path} is of version {info.get('version')}, and this program reads version {VERSION}; prepare the data again"
         )
-    missing = [key for key in ("parts", "time", "fingerprint") if key not in info]
-    if missing or "train" not in info["parts"] or not set(info["parts"]) <= set(PARTS):
-        raise DataError(f"{path} lacks {', '.join(missing) or 'a part train'}; prepare the data again")
+    parts, time = info.get("parts"), info.get("time")
+    if not (isinstance(parts, dict) and {"train"} <= parts.keys() <= set(PARTS) and isinstance(time, dict) and "kind" in time):
+        raise DataError(f"{path} does not say which parts and times there are; prepare the data again")
     return info
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from recodiff.data.columns import find_columns, parse_ids
-from recodiff.data.tables import as_polars, collect, columns_of, frame_columns, open_text, read_lines
+from recodiff.data.columns import Given, find_columns, parse_ids
+from recodiff.data.frames import opened, picked
+from recodiff.data.tables import open_table, read_lines
 from recodiff.errors import ConfigError, DataError
 
-Format = Literal["auto", "table", "parquet", "movielens", "recbole", "lightgcn", "diffrec"]
 FORMATS: tuple[str, ...] = ("auto", "table", "parquet", "movielens", "recbole", "lightgcn", "diffrec")
 RELEASE_FILES = {part: f"{part}_list.npy" for part in ("train", "test", "valid")}  # in the order of time
 _MOVIELENS = {"u.data": "u.item", "ratings.dat": "movies.dat", "ratings.csv": "movies.csv"}
@@ -37,6 +37,8 @@ def locate(source: Path, format: str = "auto") -> tuple[str, list[Path]]:
     if not source.exists():
         raise DataError(f"{source} does not exist; give a file or folder of interactions")
     found, files = _in_folder(source) if source.is_dir() else (_of_file(source), [source])
+    if source.is_dir() and format not in ("auto", found):
+        raise DataError(f"{source} looks like {found}, not {format}; give the file itself to have it read as {format}")
     return (found if format == "auto" else format), files
 
 
@@ -82,14 +84,15 @@ def read_lightgcn(files: list[Path]) -> pl.DataFrame:
     """
     pieces = []
     for path in files:
-        lines = read_lines(path)
-        bad = ~lines.str.contains(r"^\d{1,18}(\s+\d{1,18})*$").fill_null(True)
+        lines = read_lines(path, path.name)
+        bad = ~lines.str.contains(r"^\d{1,18}( +\d{1,18})*$").fill_null(True)
         if bad.any():
             line = int(bad.arg_max() or 0)
             raise DataError(
-                f"{path.name}, line {line + 1}: {lines[line][:60]!r} is not `user item item ...` in whole numbers; mend the line"
+                f"{path.name}, line {line + 1}: {lines[line][:60]!r} is not LightGCN's `user item item ...` in whole numbers; "
+                "mend the line, or say format='table' if it is a table"
             )
-        numbers = lines.drop_nulls().str.replace_all(r"\s+", " ").str.split(" ").cast(pl.List(pl.Int64))
+        numbers = lines.drop_nulls().str.replace_all(" +", " ").str.split(" ").cast(pl.List(pl.Int64))
         pairs = pl.DataFrame({"user": numbers.list.first(), "item": numbers.list.slice(1)}).explode("item").drop_nulls()
         pieces.append(pairs.with_columns(part=pl.lit(path.stem)) if len(files) > 1 else pairs)
     return pl.concat(pieces)
@@ -125,6 +128,8 @@ def _pairs(path: Path) -> np.ndarray:
         raise DataError(
             f"{path}, row {negative[0]}: {pairs[negative[0]].tolist()} holds a negative number; users and items count from 0"
         )
+    if len(pairs) and pairs.max() >= 2**31:
+        raise DataError(f"{path} holds the number {pairs.max()}, too high for a position; users and items count from 0")
     return pairs.astype(np.int64)
 
 
@@ -148,49 +153,51 @@ def read_items(source: Any, ids: pl.Series, item: str | int | None = None) -> pl
     """
     path = Path(source) if isinstance(source, str | Path) else None
     given = {"item": item, "title": None}
-    if path is not None and path.name == "u.item":
-        table = _u_item(path)
-    elif path is not None and path.suffix != ".parquet":
-        table = _text_items(path, given)
+    if path is not None and path.suffix not in (".parquet", ".pq"):
+        table = _u_item(path) if path.name == "u.item" else _text_items(path, given)
     else:
-        frame = pl.scan_parquet(path, glob=False) if path is not None else source
-        names = frame_columns(frame)
-        table = as_polars(frame, _renamed(names, find_columns(names, given, path.name if path else "the frame of items")))
+        try:
+            frame = opened(source if path is None else pl.scan_parquet(path, glob=False))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(f"{source} cannot be read as Parquet ({str(error).splitlines()[0]}); is it whole?") from None
+        names = [str(name) for name in frame.columns]
+        table = picked(frame, _renamed(names, find_columns(names, given, path.name if path else "the frame of items")))
     table = table.with_columns(parse_ids(table["item"], decide=ids.dtype == pl.Int64).cast(ids.dtype, strict=False))
-    table = table.filter(pl.col("item").is_not_null()).unique("item", keep="first", maintain_order=True)
-    first = [name for name in ("item", "title") if name in table.columns]
-    return table.select(*first, pl.exclude(first))
+    table = table.drop_nulls("item").unique("item", keep="first", maintain_order=True)
+    if "title" not in table.columns:
+        return table.select("item", pl.exclude("item"))
+    return table.select("item", pl.col("title").cast(pl.String).str.strip_chars(), pl.exclude("item", "title"))
 
 
-def _renamed(columns: list[str], roles: Mapping[str, str]) -> dict[str, str]:
+def _renamed(columns: Sequence[str], roles: Mapping[str, str]) -> dict[str, str]:
     """New name -> column: the id and the title by their role, all others by their own name without RecBole's type."""
     taken = {name: role for role, name in roles.items()}
-    return {taken.get(name) or (f"{name}_" if name in roles else name.split(":")[0]): name for name in columns}
+    rest = {name: name.split(":")[0] for name in columns if name not in taken}
+    return {**roles, **{f"{short}_" if short in roles else short: name for name, short in rest.items()}}
 
 
-def _text_items(path: Path, given: Mapping[str, str | int | None]) -> pl.DataFrame:
-    latin = path.suffix == ".dat"
-    first, text = open_text(path, quoted=path.suffix != ".item", header=False if latin else None)
-    columns = columns_of(text)
+def _text_items(path: Path, given: Given) -> pl.DataFrame:
+    text = open_table(path, quoted=path.suffix != ".item")
+    columns = text.columns()
     if text.header:
         roles = _renamed(columns, find_columns(columns, given, path.name))
     else:
         roles = dict(zip(("item", "title", "genres", *columns[3:]), columns, strict=False))
-    table, _ = collect(text, [pl.col(name).alias(new) for new, name in roles.items()], len(columns))
-    if "release_year" in table.columns and "title" in table.columns:
-        year = pl.col("release_year")
-        dated = year.str.contains(r"^\d{4}$") & ~pl.col("title").str.contains(r"\(\d{4}\)$")
-        table = table.with_columns(pl.when(dated).then(pl.format("{} ({})", "title", year)).otherwise("title").alias("title"))
+    table, _ = text.collect([pl.col(name).alias(new) for new, name in roles.items()])
+    if {"release_year", "title"} <= set(table.columns):
+        year, title = pl.col("release_year"), pl.col("title")
+        undated = year.str.contains(r"^\d{4}$") & ~title.str.contains(r"\(\d{4}\)$")
+        table = table.with_columns(title=pl.when(undated).then(pl.format("{} ({})", title, year)).otherwise(title))
     return table
 
 
 def _u_item(path: Path) -> pl.DataFrame:
     """MovieLens' `u.item`: id, title, dates, a link and a 0/1 column for each genre, in Latin-1."""
-    _, text = open_text(path, separator="|", header=False, encoding="latin-1", quoted=False)
-    columns = columns_of(text)
+    text = open_table(path, separator="|", header=False, encoding="latin-1", quoted=False)
+    columns = text.columns()
     if len(columns) != 5 + len(_GENRES):
         raise DataError(f"{path.name} has {len(columns)} columns, not the {5 + len(_GENRES)} of MovieLens' u.item; fetch it again")
     flags = [pl.when(pl.col(column) == "1").then(pl.lit(genre)) for column, genre in zip(columns[5:], _GENRES, strict=True)]
     named = [pl.col(column).alias(name) for column, name in zip(columns, ("item", "title", "release_date"), strict=False)]
-    table, _ = collect(text, [*named, pl.concat_list(flags).list.drop_nulls().list.join("|").alias("genres")], len(columns))
+    table, _ = text.collect([*named, pl.concat_list(flags).list.drop_nulls().list.join("|").alias("genres")])
     return table

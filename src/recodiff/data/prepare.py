@@ -16,7 +16,7 @@ from recodiff.data.filters import Duplicates
 from recodiff.data.folder import MANIFEST, PARTS, Dataset, align, build, save_dataset
 from recodiff.data.interactions import IdMap, Interactions, TimeKind
 from recodiff.data.readers import Log, read_log
-from recodiff.data.split import AsPublished, Random, Split, Temporal, describe
+from recodiff.data.split import AsPublished, Random, Split, Temporal
 from recodiff.errors import DataError
 
 Step = dict[str, Any]
@@ -72,11 +72,11 @@ def prepare(
         "source": log.source,
         "terms": log.terms,
         "steps": steps,
-        "split": describe(split),
+        "split": split.describe(),
         "weights": "kept" if weighted else "all 1",
     }
     table = None if log.items is None else align(log.items, items)
-    dataset = Dataset(**parts, item_table=table, info=info)
+    dataset = Dataset(**parts, item_table=table, info=info)  # type: ignore[arg-type]
     dataset = replace(dataset, info=info | dataset.summary())
     if out is not None:
         save_dataset(dataset, out, overwrite=overwrite)
@@ -85,7 +85,7 @@ def prepare(
 
 def _usual_split(log: Log) -> Split:
     if "part" in log.frame.columns:
-        return AsPublished()
+        return AsPublished(valid=0) if (log.frame["part"] == "valid").any() else AsPublished()
     return Random() if log.time_kind is None else Temporal()
 
 
@@ -135,10 +135,12 @@ def _parts(
     frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None, split: Split
 ) -> dict[str, Interactions | None]:
     found = {name: frame.filter(pl.col("part") == name) for name in PARTS}
-    for name in ("train", *(name for name in ("valid", "test") if getattr(split, name, None))):
-        if found[name].is_empty():
-            raise DataError(
-                f"the split {split.name!r} leaves the part {name!r} empty: {frame.height} interactions of {len(users)} users do not "
-                "suffice; choose other shares or another split, or filter less"
-            )
+    if sum(part.height for part in found.values()) != frame.height:
+        raise DataError(f"the split {split.name!r} made parts other than {', '.join(PARTS)}; mend it")
+    empty = [name for name in split.promises() if found[name].is_empty()]
+    if empty:
+        raise DataError(
+            f"the split {split.name!r} leaves the part {empty[0]!r} empty: {frame.height} interactions of {len(users)} users do "
+            "not suffice; choose other shares or another split, or filter less"
+        )
     return {name: None if part.is_empty() else build(part, users, items, time_kind) for name, part in found.items()}

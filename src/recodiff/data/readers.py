@@ -8,10 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from recodiff.data.columns import BadRows, Raw, TimeUnit, convert
-from recodiff.data.formats import Format, items_beside, locate, read_items, read_lightgcn, read_release
+from recodiff.data.columns import BadRows, TimeUnit, convert
+from recodiff.data.formats import items_beside, locate, read_items, read_lightgcn, read_release
+from recodiff.data.frames import read_frame, read_parquet
 from recodiff.data.interactions import TimeKind
-from recodiff.data.tables import read_delimited, read_frame, read_parquet
+from recodiff.data.tables import open_table, read_delimited
 from recodiff.errors import DataError
 
 TERMS_FILE = "TERMS.txt"
@@ -42,7 +43,7 @@ class Log:
 def read_log(
     source: Any,
     *,
-    format: Format = "auto",
+    format: str = "auto",
     user: str | int | None = None,
     item: str | int | None = None,
     weight: str | int | None = None,
@@ -63,7 +64,8 @@ def read_log(
     Args:
         source: a path or a frame.
         format: one of `FORMATS`, told from names and contents unless given.
-        user, item, weight, time: a column's name or position (0-based), told from the usual names unless given.
+        user, item, weight, time: a column's name or position (0-based), told from the usual names unless given; False for a
+            log that has none.
         items: a path or frame with titles; unless given, the table that stands beside the log, if any.
         separator, header, encoding: how delimited text is written, told from its first lines unless given (UTF-8).
         time_unit: what a number in the time column counts (s, ms, us, ns), told by size; `order`: only the sequence counts.
@@ -74,35 +76,27 @@ def read_log(
     """
     given = {"user": user, "item": item, "weight": weight, "time": time}
     if not isinstance(source, str | Path):
-        return _log(read_frame(source, given), source, items, None, time_unit, on_bad_rows)
+        return _log("the frame", convert(read_frame(source, given), time_unit, on_bad_rows), items, None)
     path = Path(source).expanduser()
     found, files = locate(path, format)
-    beside = items if items is not None else items_beside(files[0], found)
-    if found in ("lightgcn", "diffrec"):
-        frame = read_lightgcn(files) if found == "lightgcn" else read_release(files[0])
-        table = None if beside is None else read_items(beside, frame["item"])
-        log = Log(frame, "order" if "time" in frame.columns else None, table, str(source), {}, _terms(path))
-        return _filled(log)
-    if found == "parquet":
-        raw = read_parquet(files[0] if len(files) == 1 else path, given, files if len(files) > 1 else ())
+    if found == "lightgcn":
+        table = read_lightgcn(files), None, {}
+    elif found == "diffrec":
+        table = read_release(path), "order", {}
+    elif found == "parquet":
+        table = convert(read_parquet(path, given, files), time_unit, on_bad_rows)
     else:
-        raw = read_delimited(
-            files[0], given, separator=separator, header=header, encoding=encoding, drop_long=on_bad_rows == "drop"
-        )
-    return _log(raw, source, beside, _terms(path), time_unit, on_bad_rows)
+        text = open_table(files[0], separator=separator, header=header, encoding=encoding, quoted=found != "recbole")
+        table = convert(read_delimited(files[0], given, text, drop_long=on_bad_rows == "drop"), time_unit, on_bad_rows)
+    return _log(str(source), table, items_beside(files[0], found) if items is None else items, _terms(path))
 
 
-def _log(raw: Raw, source: Any, items: Any, terms: str | None, time_unit: TimeUnit, on_bad_rows: BadRows) -> Log:
-    frame, time_kind, dropped = convert(raw, time_unit=time_unit, on_bad_rows=on_bad_rows)
-    table = None if items is None else read_items(items, frame["item"])
-    return _filled(Log(frame, time_kind, table, str(source) if isinstance(source, str | Path) else raw.source, dropped, terms))
-
-
-def _filled(log: Log) -> Log:
-    if log.frame.is_empty():
-        dropped = f" (dropped: {', '.join(f'{n} {why}' for why, n in log.dropped.items())})" if log.dropped else ""
-        raise DataError(f"{log.source} holds no interactions{dropped}; give a log with at least one")
-    return log
+def _log(source: str, table: tuple[pl.DataFrame, TimeKind | None, dict[str, int]], items: Any, terms: str | None) -> Log:
+    frame, time_kind, dropped = table
+    if frame.is_empty():
+        why = f" ({', '.join(f'{n} {what} dropped' for what, n in dropped.items())})" if dropped else ""
+        raise DataError(f"{source} holds no interactions{why}; give a log with at least one")
+    return Log(frame, time_kind, None if items is None else read_items(items, frame["item"]), source, dropped, terms)
 
 
 def _terms(path: Path) -> str | None:

@@ -1,15 +1,18 @@
 """Ways to split a log into train, validation and test: each marks every interaction with its one part.
 
-A strategy is a callable `(frame, time_kind) -> frame`, where the answer is the same rows in the same order with a text
-column `part`: `train`, `valid`, `test` or `fold_in`. In time, interactions of equal time stand in the order of the log.
-Shares are rounded down, so what a short history cannot spare stays in train.
+A strategy is called as `split(frame, time_kind)` and answers with the same rows in the same order and a text column `part`:
+`train`, `valid`, `test` or `fold_in`. In time, interactions of equal time stand in the order of the log. Shares are rounded
+down, so what a short history cannot spare stays in train.
 """
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -18,44 +21,47 @@ from recodiff.data.interactions import TimeKind
 from recodiff.errors import ConfigError, DataError
 
 
-class Split(Protocol):
-    """What `prepare` asks of a strategy."""
+class Split(ABC):
+    """A strategy: a frozen dataclass whose fields are its settings; `valid` and `test` ask for these parts."""
 
     name: ClassVar[str]
+    needs: ClassVar[Literal["nothing", "order", "clock"]] = "nothing"
+
+    @abstractmethod
+    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame: ...
 
     def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None) -> pl.DataFrame:
-        """The same rows with a column `part`."""
-        ...
+        """The same rows with a column `part`.
+
+        Args:
+            frame: columns `user`, `item`, no pair twice; `time` where there is one.
+            time_kind: what `time` is.
+
+        Raises:
+            DataError: the strategy needs time, or times that compare across users, and the log has none.
+        """
+        if self.needs != "nothing" and time_kind is None:
+            raise DataError(f"the split {self.name!r} needs to know what came first, and this log has no time; use 'random'")
+        if self.needs == "clock" and time_kind == "order":
+            raise DataError(f"the split {self.name!r} compares users' times, and this log has ranks within each; use 'temporal'")
+        return self._mark(frame)
+
+    def promises(self) -> list[str]:
+        """The parts that the settings ask for: those that must not end up empty."""
+        asked = {part: getattr(self, part, None) or getattr(self, f"{part}_from", None) for part in ("valid", "test")}
+        return ["train", *(part for part, setting in asked.items() if setting)]
+
+    def describe(self) -> dict[str, Any]:
+        """Name and settings, for JSON."""
+        settings = asdict(self).items()  # type: ignore[call-overload]
+        return {"strategy": self.name, **{key: str(value) if isinstance(value, datetime) else value for key, value in settings}}
 
 
-def describe(split: Split) -> dict[str, Any]:
-    """A strategy and its settings, for JSON."""
-    settings = asdict(split)  # type: ignore[call-overload]
-    return {"strategy": split.name, **{key: _readable(value) for key, value in settings.items()}}
-
-
-def _readable(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _check_shares(valid: float, test: float) -> None:
+def _check_shares(valid: float, test: float, seed: int = 0) -> None:
+    if seed < 0:
+        raise ConfigError(f"seed={seed} is negative; seeds start at 0")
     if not (0 <= valid < 1 and 0 <= test < 1 and valid + test < 1):
         raise ConfigError(f"shares valid={valid:g} and test={test:g} must lie in [0, 1) and leave something to train on")
-
-
-def _need_time(frame: pl.DataFrame, name: str) -> None:
-    if "time" not in frame.columns:
-        raise DataError(
-            f"the split {name!r} needs to know what came first, and this log has no time; use 'random' or 'held-out-users'"
-        )
-
-
-def _need_clock(frame: pl.DataFrame, time_kind: TimeKind | None, name: str) -> None:
-    _need_time(frame, name)
-    if time_kind != "clock":
-        raise DataError(
-            f"the split {name!r} compares times across users, and this log only has the order within each; use 'temporal'"
-        )
 
 
 def _share(count: pl.Expr, share: float) -> pl.Expr:
@@ -68,71 +74,67 @@ def _parts(newest: pl.Expr, valid: pl.Expr, test: pl.Expr) -> pl.Expr:
     return pl.when(newest < test).then(pl.lit("test")).when(newest < test + valid).then(pl.lit("valid")).otherwise(pl.lit("train"))
 
 
-def _from_end(column: str) -> pl.Expr:
+def _from_end(column: str, group: Sequence[str] = ("user",)) -> pl.Expr:
     """Place of each row in its user's history, counted from 0 at the end; equal values stand in the order of the log."""
-    return (pl.len() - pl.col(column).rank("ordinal")).over("user").cast(pl.Int64)
+    return (pl.len() - pl.col(column).rank("ordinal")).over(group).cast(pl.Int64)
 
 
 def _random_keys(frame: pl.DataFrame, seed: int) -> pl.Series:
     """A number for each row that depends on the set of rows, not on their order."""
-    order = frame.select(pl.arg_sort_by("user", "item")).to_series().to_numpy()
+    order = frame.select(pl.arg_sort_by(name for name in ("user", "item", "part") if name in frame.columns)).to_series().to_numpy()
     keys = np.empty(frame.height)
     keys[order] = np.random.default_rng(seed).random(frame.height)
     return pl.Series("key", keys)
 
 
 @dataclass(frozen=True)
-class Temporal:
+class Temporal(Split):
     """The newest share of each user's history is the test part, the share before it the validation part.
 
     Args:
-        valid: share of each history.
-        test: share of each history.
+        valid, test: shares of each history.
     """
 
     valid: float = 0.1
     test: float = 0.2
     name: ClassVar[str] = "temporal"
+    needs: ClassVar = "order"
 
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
 
-    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None) -> pl.DataFrame:
-        """Marks the parts."""
-        _need_time(frame, self.name)
+    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         size = pl.len().over("user")
         return frame.with_columns(part=_parts(_from_end("time"), _share(size, self.valid), _share(size, self.test)))
 
 
 @dataclass(frozen=True)
-class TemporalGlobal:
+class TemporalGlobal(Split):
     """One moment for all users, chosen so that the parts have about these shares of all interactions.
 
     Interactions at the very moment belong to the later part. A user may have no train interactions, or only those.
 
     Args:
-        valid: share of all interactions.
-        test: share of all interactions.
+        valid, test: shares of all interactions.
     """
 
     valid: float = 0.1
     test: float = 0.2
     name: ClassVar[str] = "temporal-global"
+    needs: ClassVar = "clock"
 
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
 
-    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None) -> pl.DataFrame:
-        """Marks the parts."""
-        _need_clock(frame, time_kind, self.name)
+    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         times = frame["time"].sort()
         ends = [int(frame.height * share + 1e-9) for share in (self.test, self.test + self.valid)]
         test_from, valid_from = (times[frame.height - end] if end else None for end in ends)
-        return TemporalAt(valid_from if self.valid else None, test_from)(frame, time_kind)
+        return _mark_from(frame, valid_from if self.valid else None, test_from)
 
 
 @dataclass(frozen=True)
-class TemporalAt:
+class TemporalAt(Split):
     """Given moments for all users: validation from one, test from the other, up to the end.
 
     Args:
@@ -144,6 +146,7 @@ class TemporalAt:
     valid_from: int | str | datetime | None = None
     test_from: int | str | datetime | None = None
     name: ClassVar[str] = "temporal-at"
+    needs: ClassVar = "clock"
 
     def __post_init__(self) -> None:
         valid, test = _seconds(self.valid_from), _seconds(self.test_from)
@@ -152,61 +155,61 @@ class TemporalAt:
         if valid is not None and test is not None and valid > test:
             raise ConfigError(f"valid_from {self.valid_from} lies after test_from {self.test_from}; exchange them")
 
-    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None) -> pl.DataFrame:
-        """Marks the parts."""
-        _need_clock(frame, time_kind, self.name)
-        part = pl.lit("train")
-        for moment, name in ((self.valid_from, "valid"), (self.test_from, "test")):
-            if moment is not None:
-                part = pl.when(pl.col("time") >= _seconds(moment)).then(pl.lit(name)).otherwise(part)
-        return frame.with_columns(part=part)
+    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return _mark_from(frame, _seconds(self.valid_from), _seconds(self.test_from))
+
+
+def _mark_from(frame: pl.DataFrame, valid_from: int | None, test_from: int | None) -> pl.DataFrame:
+    part = pl.lit("train")
+    for moment, name in ((valid_from, "valid"), (test_from, "test")):
+        if moment is not None:
+            part = pl.when(pl.col("time") >= moment).then(pl.lit(name)).otherwise(part)
+    return frame.with_columns(part=part)
 
 
 def _seconds(moment: int | str | datetime | None) -> int | None:
     if moment is None or isinstance(moment, int):
         return moment
+    if isinstance(moment, str) and moment.lstrip("-").isdigit():
+        return int(moment)
     try:
         stamp = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except ValueError:
         raise ConfigError(f"{moment!r} is no moment; write seconds since 1970 or ISO text such as 2024-05-01T12:30:00") from None
-    # A moment inside a second begins with the next whole one, for the log's times are rounded down.
-    return -int(-(stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp() // 1)
+    return math.floor((stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp())
 
 
 @dataclass(frozen=True)
-class LeaveLast:
+class LeaveLast(Split):
     """The last interactions of each user are the test part, those before them the validation part.
 
     A user keeps at least one train interaction; what is missing then is missing in validation first.
 
     Args:
-        valid: interactions of each user.
-        test: interactions of each user.
+        valid, test: interactions of each user.
     """
 
     valid: int = 1
     test: int = 1
     name: ClassVar[str] = "leave-last"
+    needs: ClassVar = "order"
 
     def __post_init__(self) -> None:
         if self.valid < 0 or self.test < 0 or self.valid + self.test == 0:
             raise ConfigError(f"leave-last takes counts from 0 on, not both 0 (valid={self.valid}, test={self.test})")
 
-    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None) -> pl.DataFrame:
-        """Marks the parts."""
-        _need_time(frame, self.name)
+    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         spare = pl.len().over("user").cast(pl.Int64) - 1
         test = pl.min_horizontal(spare, pl.lit(self.test))
         return frame.with_columns(part=_parts(_from_end("time"), pl.min_horizontal(spare - test, pl.lit(self.valid)), test))
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Split):
     """A random share of each user's interactions, whatever their times.
 
     Args:
-        valid: share of each history.
-        test: share of each history.
+        valid, test: shares of each history.
         seed: of the draw, which does not depend on the order of the log.
     """
 
@@ -216,25 +219,23 @@ class Random:
     name: ClassVar[str] = "random"
 
     def __post_init__(self) -> None:
-        _check_shares(self.valid, self.test)
+        _check_shares(self.valid, self.test, self.seed)
 
-    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None) -> pl.DataFrame:
-        """Marks the parts."""
+    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         size = pl.len().over("user")
         part = _parts(_from_end("key"), _share(size, self.valid), _share(size, self.test))
         return frame.with_columns(_random_keys(frame, self.seed)).with_columns(part=part).drop("key")
 
 
 @dataclass(frozen=True)
-class HeldOutUsers:
+class HeldOutUsers(Split):
     """Some users are never trained on: part of each one's history is folded in, the rest is what must be predicted.
 
     The target is the newest share of the history where there is time and a random one where there is none, at least one
     interaction; users with a single interaction are not held out.
 
     Args:
-        valid: share of the users.
-        test: share of the users.
+        valid, test: shares of the users.
         target: share of a held-out user's history that must be predicted.
         seed: of the draw, which does not depend on the order of the log.
     """
@@ -246,30 +247,27 @@ class HeldOutUsers:
     name: ClassVar[str] = "held-out-users"
 
     def __post_init__(self) -> None:
-        _check_shares(self.valid, self.test)
+        _check_shares(self.valid, self.test, self.seed)
         if not 0 < self.target < 1:
             raise ConfigError(f"target={self.target:g} must lie between 0 and 1: the share of a held-out history to predict")
 
-    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None) -> pl.DataFrame:
-        """Marks the parts."""
+    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         sizes = frame.group_by("user").len().sort("user")
         eligible = sizes.filter(pl.col("len") > 1)["user"]
         chosen = np.random.default_rng([self.seed, 1]).permutation(len(eligible))
         n_test, n_valid = (int(len(sizes) * share + 1e-9) for share in (self.test, self.valid))
         test, valid = eligible.gather(chosen[:n_test]), eligible.gather(chosen[n_test : n_test + n_valid])
         size = pl.len().over("user").cast(pl.Int64)
-        is_target = _from_end("time" if "time" in frame.columns else "key") < pl.max_horizontal(
-            _share(size, self.target), pl.lit(1)
-        )
+        newest = _from_end("time" if "time" in frame.columns else "key")
+        is_target = newest < pl.max_horizontal(_share(size, self.target), pl.lit(1))
         held = pl.when(pl.col("user").is_in(test.implode())).then(pl.lit("test"))
         held = held.when(pl.col("user").is_in(valid.implode())).then(pl.lit("valid"))
-        keyed = frame.with_columns(_random_keys(frame, self.seed), held=held)
         part = pl.when(pl.col("held").is_null()).then(pl.lit("train")).when(is_target).then("held").otherwise(pl.lit("fold_in"))
-        return keyed.with_columns(part=part).drop("key", "held")
+        return frame.with_columns(_random_keys(frame, self.seed), held=held).with_columns(part=part).drop("key", "held")
 
 
 @dataclass(frozen=True)
-class AsPublished:
+class AsPublished(Split):
     """The parts a log comes with; where it has no validation part, a random share of each user's train interactions.
 
     Args:
@@ -282,21 +280,19 @@ class AsPublished:
     name: ClassVar[str] = "published"
 
     def __post_init__(self) -> None:
-        _check_shares(self.valid, 0)
+        _check_shares(self.valid, 0, self.seed)
 
-    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None) -> pl.DataFrame:
-        """Marks the parts."""
+    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         if "part" not in frame.columns:
             raise DataError("the split 'published' needs a log that comes split, and this one does not; choose another")
         if (frame["part"] == "valid").any() or not self.valid:
             return frame
-        train = pl.col("part") == "train"
-        carved = Random(self.valid, 0, self.seed)(frame.filter(train), time_kind)["part"]
-        part = frame["part"].to_numpy().copy()
-        part[(frame["part"] == "train").to_numpy()] = carved.to_numpy()
-        return frame.with_columns(part=pl.Series(part, dtype=pl.String))
+        group = ("user", "part")
+        chosen = (pl.col("part") == "train") & (_from_end("key", group) < _share(pl.len().over(group), self.valid))
+        part = pl.when(chosen).then(pl.lit("valid")).otherwise("part")
+        return frame.with_columns(_random_keys(frame, self.seed)).with_columns(part=part).drop("key")
 
 
-SPLITS: dict[str, type[Any]] = {
+SPLITS: dict[str, type[Split]] = {
     split.name: split for split in (Temporal, TemporalGlobal, TemporalAt, LeaveLast, Random, HeldOutUsers, AsPublished)
 }

@@ -32,5 +32,5 @@ def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.G
     """
     n = shape[0] * shape[1]
     bits = torch.empty((n + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None, generator=generator)
-    threshold = round(p * 2**16) - 2**15
+    threshold = min(round(p * 2**16), 2**16 - 1) - 2**15  # 2^15 would wrap round in 16 bits and keep all
     return (bits.view(torch.int16)[:n] >= threshold).view(shape)

@@ -60,20 +60,22 @@ class SquaredError:
 class Multinomial:
     """-sum_j target_j log softmax(estimate)_j, the multinomial likelihood of MultiVAE (WWW 2018).
 
-    The target is not normalised; entries of `seen` are left out of the softmax.
+    The target is not normalised; entries of `seen` are left out of the softmax and of the sum.
     """
 
     def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
         """See `Loss`."""
+        hidden = None
         if seen is not None:
-            mask = torch.zeros(estimate.numel(), dtype=torch.bool, device=estimate.device)
-            estimate = estimate.masked_fill(mask.scatter_(0, seen.flat(), True).view_as(estimate), float("-inf"))
+            hidden = torch.zeros(estimate.numel(), dtype=torch.bool, device=estimate.device).scatter_(0, seen.flat(), True)
+            estimate = estimate.masked_fill(hidden.view_as(estimate), float("-inf"))
         log_total = torch.logsumexp(estimate, 1)
         if isinstance(target, Tensor):
-            kept = torch.where(target != 0, estimate, 0.0)
-            return log_total * target.sum(1) - (target * kept).sum(1)
-        rows = target.row_of()
-        gain = target.values * (estimate.reshape(-1)[target.flat()] - log_total[rows])
+            weights = target if hidden is None else target.masked_fill(hidden.view_as(target), 0.0)
+            return -(weights * torch.where(weights != 0, estimate - log_total[:, None], 0.0)).sum(1)
+        rows, at = target.row_of(), target.flat()
+        weights = target.values if hidden is None else target.values.masked_fill(hidden[at], 0.0)
+        gain = weights * torch.where(weights != 0, estimate.reshape(-1)[at] - log_total[rows], 0.0)
         return -torch.zeros_like(log_total).index_add(0, rows, gain)
 
 

@@ -1,0 +1,68 @@
+"""What every measurement needs: the machine, its matrix rate, and time taken by the median of repeats."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recodiff.experiments.runs import commit
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+"""Real data, where it stands beside the checkout."""
+
+
+def machine() -> dict[str, Any]:
+    """Name of the processor, cores, versions, commit and date."""
+    names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "commit": commit(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def matrix_rate(size: int = 2048, repeats: int = 5) -> float:
+    """Floating-point operations a second of the best of five float32 products of square matrices."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    return 2 * size**3 / min(times(lambda: a @ b, repeats))
+
+
+def times(call: Callable[[], object], repeats: int, *, warm_up: int = 1) -> list[float]:
+    """Seconds of each of `repeats` calls."""
+    for _ in range(warm_up):
+        call()
+    found = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - began)
+    return found
+
+
+def median(call: Callable[[], object], repeats: int, *, warm_up: int = 1) -> float:
+    """Median seconds of a call."""
+    return statistics.median(times(call, repeats, warm_up=warm_up))
+
+
+def peak_memory() -> float:
+    """Peak resident memory of this process so far, MB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

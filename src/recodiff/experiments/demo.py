@@ -1,0 +1,172 @@
+"""The tour: real data fetched, models trained beside the simple methods they must beat, lists made, a report written."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recodiff import files
+from recodiff.config import read_settings
+from recodiff.data import Dataset, Interactions, Temporal, fetch, prepare
+from recodiff.data.folder import MANIFEST
+from recodiff.errors import ConfigError, DataError
+from recodiff.experiments.runs import measure, provenance, train_run
+from recodiff.models import title
+from recodiff.models.base import Recommender
+from recodiff.ranking import history_of, recommend
+from recodiff.report import Entry, Report, Sample, write_report
+from recodiff.training import Run
+
+Say = Callable[[str], None]
+DATA = "ml-100k"
+MODELS: tuple[str, ...] = ("popularity", "ease-ml-100k", "diffrec-ml-100k", "t-diffrec-ml-100k")
+"""What is trained: presets, and a model that has no settings to choose."""
+METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+TYPED = (50, 172, 181)
+"""The history typed by hand: Star Wars, The Empire Strikes Back, Return of the Jedi."""
+TYPICAL = range(20, 61)
+"""How many items the known user of the demonstration has met: enough to see a taste, few enough to take in."""
+LIST_LENGTH, HISTORY_SHOWN = 10, 8
+REPORT, RESULTS = "report.html", "results.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model of the tour.
+
+    Args:
+        folder: of its run.
+        model: fitted.
+        entry: its line in the table.
+    """
+
+    folder: Path
+    model: Recommender
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Tour:
+    """What the tour found.
+
+    Args:
+        data: the prepared data.
+        trained: the models, in the order of the table.
+        samples: lists side by side: of a known user, of a history typed by hand.
+    """
+
+    data: Dataset
+    trained: Sequence[Trained]
+    samples: Sequence[Sample]
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """Raises ConfigError where `out` holds an earlier tour and may not lose it."""
+    if not overwrite and ((out / RESULTS).exists() or (out / "data" / MANIFEST).exists()):
+        raise ConfigError(f"'{out}' holds an earlier demo; choose another folder with --out, or say --overwrite")
+
+
+def prepare_data(out: Path, say: Say) -> Dataset:
+    """Fetches MovieLens-100K and prepares it: ratings from 4 on, 5-core, split by time within each user.
+
+    Raises:
+        DataError: no source can be reached.
+    """
+    source = fetch(DATA, say=say)
+    return prepare(
+        source, out / "data", min_weight=4, user_core=5, item_core=5, split=Temporal(valid=0.1, test=0.2), name=DATA, overwrite=True
+    )
+
+
+def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
+    """Trains every model into a folder of its own under `out`, and measures it on the test part."""
+    trained = []
+    for number, source in enumerate(MODELS, 1):
+        name, settings = (source, {}) if source == "popularity" else read_settings(source)
+        say(f"  {number}/{len(MODELS)} {title(name)}")
+        mine, began = Run(run.device, run.seed, run.threads, out / name, progress=run.progress), time.perf_counter()
+        model = train_run(name, settings, data, mine, overwrite=True, where=source)
+        seconds = time.perf_counter() - began
+        found = measure(model, data, ("test",), METRICS).parts["test"]
+        entry = Entry(title(name), found, seconds, model.summary.get("log", ()), model.parameters)
+        trained.append(Trained(out / name, model, entry))
+    return trained
+
+
+def samples(data: Dataset, models: Sequence[Trained]) -> list[Sample]:
+    """Lists of one known user, from train and validation, and of the history typed by hand."""
+    titles = data.titles() or [str(item) for item in data.items.ids]
+    user = typical_user(data)
+    known = data.history("train+valid").take([user])
+    later = data.part("test").take([user])
+    typed = history_of(models[0].model, TYPED)
+    return [
+        _sample(f"User {data.users.ids[user]}", known, titles, models, later),
+        _sample("A history typed by hand", typed, titles, models),
+    ]
+
+
+def typical_user(data: Dataset) -> int:
+    """The first user, in the order of the ids, with a history of usual length and something to find.
+
+    Raises:
+        DataError: nobody has anything to find.
+    """
+    lengths, to_find = data.history("train+valid").lengths(), data.part("test").lengths()
+    usual = (lengths >= TYPICAL.start) & (lengths < TYPICAL.stop) & (to_find > 0)
+    fitting = np.flatnonzero(usual if usual.any() else to_find > 0)
+    if not len(fitting):
+        raise DataError("nobody has anything in the test part to be found; check how the data was split")
+    return int(fitting[0])
+
+
+def _sample(
+    who: str, history: Interactions, titles: Sequence[str], models: Sequence[Trained], later: Interactions | None = None
+) -> Sample:
+    lists = {one.entry.title: recommend(one.model, history, LIST_LENGTH).items[0] for one in models}
+    newest = history.matrix.indices[::-1][:HISTORY_SHOWN]
+    return Sample(
+        who,
+        [titles[item] for item in newest],
+        {model: [titles[item] for item in items if item >= 0] for model, items in lists.items()},
+        frozenset() if later is None else frozenset(titles[item] for item in later.matrix.indices),
+    )
+
+
+def save(tour: Tour, run: Run, out: Path) -> None:
+    """Writes results.json and report.html.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed; results.json is written all the same.
+    """
+    about = provenance(tour.data, run) | {
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+    files.write_json(out / RESULTS, about | {"models": {one.folder.name: _figures(one.entry) for one in tour.trained}})
+    report = Report(
+        title=f"Diffusion recommenders on {tour.data.name}",
+        lead="DiffRec and T-DiffRec beside the simple methods they must beat, on people's ratings of films: "
+        "who finds what each of them liked next?",
+        data=tour.data.info,
+        entries=[one.entry for one in tour.trained],
+        metrics=METRICS,
+        lengths=tour.data.history("train").lengths(),
+        samples=tour.samples,
+        provenance={name: value for name, value in about.items() if name != "data"},
+    )
+    write_report(out / REPORT, report)
+
+
+def _figures(entry: Entry) -> dict[str, Any]:
+    found = entry.evaluation
+    errors = {f"{metric} standard error": found.standard_error(metric) for metric in found.values}
+    return found.flat() | errors | {"seconds": round(entry.seconds, 3), "parameters": entry.parameters}

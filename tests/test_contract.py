@@ -1,0 +1,185 @@
+"""One contract for every entry of MODELS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from toy import checkerboard
+
+from recodiff import Run, build, history_of, load_model, recommend, save_model, similar_items
+from recodiff.data.interactions import IdMap, Interactions
+from recodiff.errors import DataError, ModelError
+from recodiff.models import MODELS
+from recodiff.models.base import Batch, Recommender, TorchRecommender
+from recodiff.pairs import rows_of
+
+# Toy settings: enough capacity and little regularisation, so that 50 users can be learned in a second.
+NETWORK = {
+    "denoiser": {"hidden": [32], "dropout": 0.2},
+    "diffusion": {"steps": 3},
+    "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3},
+}
+TOY: dict[str, dict[str, Any]] = {"ease": {"l2": 1.0}, "diffrec": NETWORK, "t-diffrec": NETWORK}
+
+BOARD = checkerboard()
+RUN = Run(seed=0, progress=False, device="cpu")
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def model(request: pytest.FixtureRequest) -> Recommender:
+    return build(request.param, TOY.get(request.param)).fit(BOARD, RUN)
+
+
+def scores_of(model: Recommender, x: Interactions) -> torch.Tensor:
+    with torch.inference_mode():
+        return model.score(Batch(rows_of(model.config.weighting(x))))
+
+
+def test_the_withheld_diagonal_is_ranked_first(model: Recommender) -> None:
+    if not model.personalised:
+        pytest.skip("declared not personalised")
+    first = recommend(model, BOARD, 1).items[:, 0]
+    assert (first == np.arange(len(first))).mean() >= 0.95
+
+
+def test_only_personalised_models_tell_users_apart(model: Recommender) -> None:
+    scores = scores_of(model, BOARD)
+    assert bool((scores != scores[0]).any()) == model.personalised
+
+
+def test_a_batch_scores_as_its_users_one_by_one(model: Recommender) -> None:
+    together = scores_of(model, BOARD)
+    alone = torch.cat([scores_of(model, BOARD.take([user])) for user in range(5)])
+    torch.testing.assert_close(together[:5], alone, rtol=1e-5, atol=1e-5)
+
+
+def test_a_user_never_seen_in_training_gets_what_a_known_user_with_that_history_gets(model: Recommender) -> None:
+    known = BOARD.take([7])
+    typed = history_of(model, known.items.externals(known.matrix.indices).to_list())
+    assert recommend(model, typed, 5).items.tolist() == recommend(model, known, 5).items.tolist()
+
+
+def test_an_empty_history_is_scored(model: Recommender) -> None:
+    scores = scores_of(model, history_of(model, []))
+    assert scores.shape == (1, 50)
+    assert scores.isfinite().all()
+
+
+def test_scores_are_finite_and_never_masked(model: Recommender) -> None:
+    scores = scores_of(model, BOARD)
+    assert scores.shape == (50, 50)
+    assert scores.isfinite().all()
+
+
+def test_lists_leave_out_what_was_seen_unless_told(model: Recommender) -> None:
+    seen = BOARD.matrix.toarray() > 0
+    lists = recommend(model, BOARD, 26).items
+    for user in range(50):
+        found = lists[user][lists[user] >= 0]
+        assert not seen[user, found].any()
+        assert len(found) == 26
+    everything = recommend(model, BOARD, 50, exclude_seen=False).items
+    assert (np.sort(everything, axis=1) == np.arange(50)).all()
+
+
+def test_a_list_ends_early_where_nothing_is_left(model: Recommender) -> None:
+    lists = recommend(model, BOARD, 50)
+    assert ((lists.items >= 0).sum(1) == 26).all()
+    assert lists.to_frame().height == 50 * 26
+
+
+def test_ranking_twice_gives_the_same_lists(model: Recommender) -> None:
+    one = BOARD.take([3])
+    assert recommend(model, one, 10).items.tolist() == recommend(model, one, 10).items.tolist()
+
+
+def test_k_beyond_the_catalogue_is_refused(model: Recommender) -> None:
+    for k in (0, 51):
+        with pytest.raises(ModelError, match=rf"k = {k} lies outside 1\.\.50"):
+            recommend(model, BOARD, k)
+
+
+def test_an_unknown_item_is_refused_by_name(model: Recommender) -> None:
+    with pytest.raises(DataError, match="unknown item 'nonsense'"):
+        history_of(model, ["item-001", "nonsense"])
+
+
+def test_a_history_over_another_catalogue_is_refused(model: Recommender) -> None:
+    other = Interactions.from_arrays([0], [0], IdMap.range(1), IdMap.range(50))
+    with pytest.raises(DataError, match="not the model's 50"):
+        recommend(model, other, 3)
+
+
+def test_a_second_fit_forgets_the_first(model: Recommender) -> None:
+    settings = TOY.get(model.registered)
+    twice = build(model.registered, settings).fit(checkerboard(30), RUN).fit(BOARD, RUN)
+    torch.testing.assert_close(scores_of(twice, BOARD), scores_of(model, BOARD))
+
+
+def test_saved_and_loaded_it_scores_the_same(model: Recommender, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "model", item_table=pl.DataFrame({"title": [f"Title {i}" for i in range(50)]}))
+    loaded = load_model(tmp_path / "model")
+    assert loaded.config == model.config
+    assert loaded.registered == model.registered
+    assert loaded.parameters == model.parameters
+    assert torch.equal(scores_of(loaded, BOARD), scores_of(model, BOARD))
+    assert not list(tmp_path.rglob("*.pkl"))
+
+
+def test_item_vectors_are_there_where_declared_and_refused_elsewhere(model: Recommender) -> None:
+    if model.item_vectors:
+        near = similar_items(model, ["item-004"], 3)
+        assert near["rank"].to_list() == [1, 2, 3]
+        assert "item-004" not in near["similar"].to_list()
+    else:
+        with pytest.raises(ModelError, match="no item vectors"):
+            similar_items(model, ["item-004"], 3)
+
+
+def test_an_unfitted_model_says_so(model: Recommender) -> None:
+    with pytest.raises(ModelError, match="not fitted"):
+        recommend(build(model.registered), BOARD, 3)
+
+
+def test_fitting_to_nothing_is_refused(model: Recommender) -> None:
+    nothing = Interactions.from_arrays([], [], IdMap.range(2), IdMap.range(3))
+    with pytest.raises(ModelError, match="no interactions"):
+        build(model.registered).fit(nothing, RUN)
+
+
+def test_permuting_the_items_permutes_the_scores(model: Recommender) -> None:
+    if isinstance(model, TorchRecommender):
+        pytest.skip("a network's initial weights belong to positions")
+    order = np.random.default_rng(0).permutation(50)
+    place = np.argsort(order)
+    x = BOARD
+    moved = Interactions.from_arrays(
+        x.rows(), place[x.matrix.indices], x.users, x.items.take(order), times=x.times, time_kind="order"
+    )
+    again = build(model.registered, TOY.get(model.registered)).fit(moved, RUN)
+    torch.testing.assert_close(scores_of(again, moved), scores_of(model, x)[:, torch.from_numpy(order)], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["linear", "half_life", "power_law"])
+def test_any_model_takes_any_weighting_on_the_history_alone(model: Recommender, kind: str) -> None:
+    settings = dict(TOY.get(model.registered, {})) | {"weighting": {"kind": kind, "on": "history"}}
+    if "training" in settings:
+        settings["training"] = settings["training"] | {"epochs": 1}
+    weighted = build(model.registered, settings).fit(BOARD, RUN)
+    assert recommend(weighted, BOARD, 5).items.shape == (50, 5)
+    if model.personalised:
+        uniform = weighted.score(Batch(rows_of(BOARD)))
+        assert not torch.allclose(scores_of(weighted, BOARD), uniform)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_scores_as_the_cpu(model: Recommender) -> None:
+    there = build(model.registered, TOY.get(model.registered))
+    there = there.restore(model.state(), model.items, "cuda")
+    scores = there.score(Batch(rows_of(there.config.weighting(BOARD)).to(torch.device("cuda"))))
+    torch.testing.assert_close(scores.cpu(), scores_of(model, BOARD), rtol=1e-3, atol=1e-3)

@@ -1,0 +1,201 @@
+"""The one loop: early stopping, best weights, exact resume, refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toy import checkerboard
+
+from recodiff import Run, build
+from recodiff.errors import CheckpointError, ConfigError, ModelError
+from recodiff.models.diffrec import DiffRec
+from recodiff.training import CHECKPOINT, LOG
+
+BOARD = checkerboard(20)
+
+
+def small(**training: Any) -> DiffRec:
+    settings = {
+        "denoiser": {"hidden": [8]},
+        "diffusion": {"steps": 3},
+        "training": {"epochs": 12, "batch_size": 6, "check_every_epochs": 2, "patience_epochs": 100, **training},
+    }
+    model = build("diffrec", settings)
+    assert isinstance(model, DiffRec)
+    return model
+
+
+class Scripted:
+    """Validation figures that were decided beforehand."""
+
+    def __init__(self, *figures: float) -> None:
+        self.figures, self.calls = list(figures), 0
+
+    def __call__(self, model: object) -> Mapping[str, float]:
+        self.calls += 1
+        return {"recall@20": self.figures[min(self.calls, len(self.figures)) - 1]}
+
+
+def run(out: Path | None = None, **options: Any) -> Run:
+    return Run(seed=3, out=out, progress=False, device="cpu", **options)
+
+
+def test_training_stops_by_the_released_rule() -> None:
+    # Best in epoch 4; no epoch is begun once 6 have passed since: epoch 10 would be the first such.
+    model = small(epochs=100, patience_epochs=6).fit(BOARD, run(), validate=Scripted(0.1, 0.3, 0.2))
+    assert model.summary["best_epoch"] == 4
+    assert model.summary["epochs"] == 9
+    assert model.summary["stopped_by"] == "patience"
+
+
+def test_only_a_strictly_better_rounded_figure_is_better() -> None:
+    figures = Scripted(0.12341, 0.12344, 0.12346)
+    exact = small(epochs=6).fit(BOARD, run(), validate=figures)
+    rounded = small(epochs=6, metric_decimals=4).fit(BOARD, run(), validate=Scripted(0.12341, 0.12344, 0.12344))
+    assert (exact.summary["best_epoch"], rounded.summary["best_epoch"]) == (6, 2)
+
+
+def test_the_best_weights_are_the_ones_kept() -> None:
+    until_best = small(epochs=4).fit(BOARD, run())
+    longer = small(epochs=12).fit(BOARD, run(), validate=Scripted(0.1, 0.9, 0.2))
+    for name, tensor in longer.state().items():
+        torch.testing.assert_close(tensor, until_best.state()[name], rtol=0, atol=0)
+
+
+def test_the_last_epoch_is_always_checked() -> None:
+    figures = Scripted(0.1)
+    small(epochs=5).fit(BOARD, run(), validate=figures)
+    assert figures.calls == 3
+
+
+def test_without_validation_every_epoch_is_run() -> None:
+    assert small(epochs=7, patience_epochs=1).fit(BOARD, run()).summary["epochs"] == 7
+
+
+def test_a_metric_that_validation_does_not_give_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"'ndcg@5' is not among the validation figures: recall@20"):
+        small(metric="ndcg@5").fit(BOARD, run(), validate=Scripted(0.1))
+
+
+def test_a_diverging_loss_is_named_with_its_remedy() -> None:
+    with pytest.raises(ModelError, match=r"training diverged; lower training\.lr"):
+        small(lr=1e30).fit(BOARD, run())
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another() -> None:
+    first, again = (small(epochs=2).fit(BOARD, run()) for _ in range(2))
+    other = small(epochs=2).fit(BOARD, Run(seed=4, progress=False, device="cpu"))
+    assert [e["loss"] for e in first.summary["log"]] == [e["loss"] for e in again.summary["log"]]
+    assert first.summary["log"][0]["loss"] != other.summary["log"][0]["loss"]
+
+
+class Killed(Exception):
+    pass
+
+
+def _kill_after(model: DiffRec, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recodiff import training
+
+    done = 0
+    real = training._Loop._step
+
+    def step(self: Any, users: torch.Tensor) -> torch.Tensor:
+        nonlocal done
+        done += 1
+        if done > steps:
+            raise Killed
+        return real(self, users)
+
+    monkeypatch.setattr(training._Loop, "_step", step)
+
+
+@pytest.mark.parametrize("killed_after", [0, 1, 9, 17, 30, 46])
+def test_a_run_killed_anywhere_and_resumed_equals_the_uninterrupted_one(
+    killed_after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = (0.1, 0.5, 0.2, 0.6, 0.3, 0.4)
+    whole = small().fit(BOARD, run(tmp_path / "whole"), validate=Scripted(*figures))
+
+    with monkeypatch.context() as patch:
+        _kill_after(small(), killed_after, patch)
+        with pytest.raises(Killed):
+            small().fit(BOARD, run(tmp_path / "killed"), validate=Scripted(*figures))
+    done = _epochs_logged(tmp_path / "killed") // 2
+    resumed = small().fit(BOARD, run(tmp_path / "killed", resume=True), validate=Scripted(*figures[done:]))
+
+    for key in ("epochs", "best_epoch", "stopped_by"):
+        assert resumed.summary[key] == whole.summary[key]
+    assert [e["loss"] for e in resumed.summary["log"]] == [e["loss"] for e in whole.summary["log"]]
+    for name, tensor in resumed.state().items():
+        assert torch.equal(tensor, whole.state()[name])
+
+
+def _epochs_logged(out: Path) -> int:
+    return len((out / LOG).read_text().splitlines()) if (out / LOG).exists() else 0
+
+
+def test_a_finished_run_resumes_to_itself(tmp_path: Path) -> None:
+    first = small(epochs=4).fit(BOARD, run(tmp_path), validate=Scripted(0.2, 0.1))
+    figures = Scripted(0.9)
+    again = small(epochs=4).fit(BOARD, run(tmp_path, resume=True), validate=figures)
+    assert figures.calls == 0
+    for name, tensor in again.state().items():
+        assert torch.equal(tensor, first.state()[name])
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "seed", "named"),
+    [(small(lr=0.5), BOARD, 3, "settings"), (small(), checkerboard(22), 3, "data"), (small(), BOARD, 8, "seed")],
+)
+def test_a_checkpoint_of_another_run_is_refused(model: DiffRec, data: Any, seed: int, named: str, tmp_path: Path) -> None:
+    small(epochs=12).fit(BOARD, run(tmp_path))
+    with pytest.raises(CheckpointError, match=f"a run with other {named}"):
+        model.fit(data, Run(seed=seed, out=tmp_path, resume=True, progress=False, device="cpu"))
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    small(epochs=2).fit(BOARD, run(tmp_path))
+    whole = (tmp_path / CHECKPOINT).read_bytes()
+    (tmp_path / CHECKPOINT).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="is damaged"):
+        small(epochs=2).fit(BOARD, run(tmp_path, resume=True))
+
+
+def test_the_log_has_a_line_an_epoch(tmp_path: Path) -> None:
+    small(epochs=4).fit(BOARD, run(tmp_path), validate=Scripted(0.2, 0.1))
+    lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert [line.get("recall@20") for line in lines] == [None, 0.2, None, 0.1]
+
+
+def test_a_device_that_is_not_here_is_refused() -> None:
+    with pytest.raises(ConfigError, match="device 'nonsense' cannot be used"):
+        small().fit(BOARD, Run(device="nonsense", progress=False))
+
+
+def test_users_without_interactions_are_passed_over() -> None:
+    from recodiff.data.interactions import IdMap, Interactions
+
+    ids = IdMap.range(9), IdMap.range(6)
+    x = Interactions.from_arrays([0, 0, 5, 5], [0, 1, 2, 3], *ids)
+    assert small(epochs=1).fit(x, run()).summary["users"] == 2
+
+
+# Frozen numbers: a change here means that published figures may have moved. Change them knowingly, and say so in CHANGELOG.
+FROZEN = {"diffrec": 192.8943503, "t-diffrec": 87.1373339}
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_the_loss_after_twenty_steps_is_what_it_was(name: str) -> None:
+    settings = {
+        "denoiser": {"hidden": [16, 8, 16]},
+        "diffusion": {"steps": 4, "schedule": {"noise_scale": 0.5, "noise_min": 0.001, "noise_max": 0.01}},
+        "training": {"epochs": 5, "batch_size": 5},
+    }
+    log = build(name, settings).fit(BOARD, Run(seed=0, progress=False, device="cpu")).summary["log"]
+    assert log[-1]["loss"] == pytest.approx(FROZEN[name], rel=1e-5)
