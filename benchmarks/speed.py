@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import SHARED, matrix_rate, median, peak_memory
 
+from machine import SHARED, matrix_rate, median, peak_memory
 from recodiff.config import read_settings
 from recodiff.data import Dataset, IdMap, Interactions, load_dataset
 from recodiff.diffusion.denoisers import MLPDenoiser
@@ -217,7 +217,9 @@ def new_user() -> Row:
         recommend(model, history, 20)
         if number >= 10:
             found.append(time.perf_counter() - began)
-    read = median(lambda: net.last.weight.sum() if isinstance(net, torch.nn.Linear) else model.module.diffusion.denoiser.last.weight.sum(), 9)
+    read = median(
+        lambda: net.last.weight.sum() if isinstance(net, torch.nn.Linear) else model.module.diffusion.denoiser.last.weight.sum(), 9
+    )
     return {
         "case": "one new user, 94,949 items, [1000]",
         "median ms": float(np.median(found)) * 1e3,

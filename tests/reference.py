@@ -166,9 +166,7 @@ def squared(estimate: Array, target: Array, seen: Sequence[set[int]] | None = No
     out = []
     for i in range(len(estimate)):
         out.append(
-            sum(
-                (estimate[i, j] - target[i, j]) ** 2 for j in range(estimate.shape[1]) if seen is None or j not in seen[i]
-            )
+            sum((estimate[i, j] - target[i, j]) ** 2 for j in range(estimate.shape[1]) if seen is None or j not in seen[i])
             / estimate.shape[1]
         )
     return np.array(out)

@@ -67,7 +67,9 @@ def test_the_diffusion_imports_torch_and_nothing_else_of_ours() -> None:
 
 
 def test_importing_recodiff_loads_nothing_heavy() -> None:
-    code = "import sys, recodiff, recodiff.models, recodiff.cli; print([m for m in ('torch', 'polars', 'scipy') if m in sys.modules])"
+    code = (
+        "import sys, recodiff, recodiff.models, recodiff.cli; print([m for m in ('torch', 'polars', 'scipy') if m in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

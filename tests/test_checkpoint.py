@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
-from toy import checkerboard
 
 from recodiff import Run, build, files, load_model, save_model
 from recodiff.checkpoint import CONFIG, ITEMS, WEIGHTS, load_titles
 from recodiff.errors import CheckpointError, ModelError
 from recodiff.models.base import Recommender
 from recodiff.models.popularity import Popularity
+from toy import checkerboard
 
 BOARD = checkerboard(12)
 

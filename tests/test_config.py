@@ -32,7 +32,9 @@ def test_released_settings_are_the_released_ones() -> None:
 
 
 def test_a_preset_is_found_by_name_and_overridden() -> None:
-    model, settings = read_settings("diffrec-ml-1m_clean", ["training.lr=0.5", "diffusion.schedule.kind=cosine", "denoiser.hidden=[7]"])
+    model, settings = read_settings(
+        "diffrec-ml-1m_clean", ["training.lr=0.5", "diffusion.schedule.kind=cosine", "denoiser.hidden=[7]"]
+    )
     del settings["diffusion"]["schedule"]["noise_scale"], settings["diffusion"]["schedule"]["noise_min"]
     del settings["diffusion"]["schedule"]["noise_max"]
     config = build(model, settings).config

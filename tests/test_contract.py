@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from toy import checkerboard
 
 from recodiff import Run, build, history_of, load_model, recommend, save_model, similar_items
 from recodiff.data.interactions import IdMap, Interactions
@@ -17,6 +16,7 @@ from recodiff.errors import DataError, ModelError
 from recodiff.models import MODELS
 from recodiff.models.base import Batch, Recommender, TorchRecommender
 from recodiff.pairs import rows_of
+from toy import checkerboard
 
 # Toy settings: enough capacity and little regularisation, so that 50 users can be learned in a second.
 NETWORK = {

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from toy import checkerboard
 
 from recodiff import Run, build
 from recodiff.errors import CheckpointError, ConfigError, ModelError
 from recodiff.models.diffrec import DiffRec
 from recodiff.training import CHECKPOINT, LOG
+from toy import checkerboard
 
 BOARD = checkerboard(20)
 

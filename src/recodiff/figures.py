@@ -28,7 +28,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SHAPES = ("●", "■", "▲", "◆", "▼", "✚", "✖", "★")
 """The markers as text, for a legend outside the figure; series i has colour `var(--series-i)`, both by turns."""
 _TO_CSS = {_INK: "currentColor", _FAINT: "var(--faint)"} | {colour: f"var(--series-{i})" for i, colour in enumerate(_SERIES)}
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10.0,
     "svg.fonttype": "none",
@@ -88,10 +88,10 @@ def learning_curves(series: Sequence[Series], metric: str) -> str | None:
                 best = int(np.argmax(values))
                 below.plot(epochs, values, color=_colour(i), marker=_marker(i), markersize=3.5)
                 below.plot(epochs[best], values[best], color=_colour(i), marker=_marker(i), markersize=9)
-        above.set(ylabel="loss / first loss")
-        below.set(ylabel=f"validation {metric}", xlabel="epoch")
+        _name(above, "training loss, first epoch = 1")
+        _name(below, f"validation {metric}", "epoch")
 
-    return _svg(draw, "learning")
+    return _svg(draw, "learning", height=4.2)
 
 
 def comparison(series: Sequence[Series], metrics: Sequence[str]) -> str:
@@ -104,7 +104,8 @@ def comparison(series: Sequence[Series], metrics: Sequence[str]) -> str:
             means, errors = zip(*(_estimate(one.evaluation, metric) for one in series), strict=True)
             colours = [_colour(i) for i in range(len(series))]
             panel.barh(places, means, xerr=errors, color=colours, height=0.66, error_kw={"ecolor": _INK, "elinewidth": 1.2})
-            panel.set(title=metric, yticks=places, yticklabels=[one.title for one in series])
+            panel.set(yticks=places, yticklabels=[one.title for one in series])
+            _name(panel, metric)
             panel.grid(axis="x")
             panel.grid(visible=False, axis="y")
             panel.tick_params(axis="y", length=0)
@@ -127,7 +128,8 @@ def by_activity(series: Sequence[Series], lengths: NDArray[np.int64], metric: st
             places = np.arange(len(groups)) + shift
             axes.errorbar(places, means, errors, color=_colour(i), marker=_marker(i), capsize=0, elinewidth=1.2)
             axes.set_xticks(np.arange(len(labels)), labels)
-        axes.set(xlabel="items in the history, by quarters of the users", ylabel=metric, ylim=(0, None))
+        axes.set_ylim(0, None)
+        _name(axes, metric, "items in the history, by quarters of the users")
 
     return _svg(draw, "activity")
 
@@ -140,7 +142,8 @@ def against_time(series: Sequence[Series], metric: str) -> str:
         for i, one in enumerate(series):
             mean, error = _estimate(one.evaluation, metric)
             axes.errorbar(max(one.seconds, 1e-3), mean, error, color=_colour(i), marker=_marker(i), markersize=9, elinewidth=1.2)
-        axes.set(xscale="log", xlabel="training seconds", ylabel=metric, ylim=(0, None))
+        axes.set(xscale="log", ylim=(0, None))
+        _name(axes, metric, "training seconds")
         axes.margins(x=0.15)
         axes.xaxis.set_major_formatter("{x:g}")
 
@@ -161,6 +164,12 @@ def quarters(lengths: NDArray[np.int64]) -> tuple[list[str], list[NDArray[np.boo
 
 def _estimate(evaluation: Evaluation, metric: str) -> tuple[float, float]:
     return evaluation.mean(metric), evaluation.standard_error(metric)
+
+
+def _name(axes: Axes, what: str, along: str = "") -> None:
+    """What stands on the vertical axis is written above it, where it can be read without turning one's head."""
+    axes.set_title(what, loc="left")
+    axes.set_xlabel(along)
 
 
 def _colour(i: int) -> str:

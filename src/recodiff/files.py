@@ -37,7 +37,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], note: Mapping[str, str
     from safetensors.torch import save_file
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    replace_with(path, lambda partial: save_file(whole, partial, dict(note or {})))
+
+    def write(partial: Path) -> None:
+        partial.touch()
+        usual = partial.stat().st_mode
+        save_file(whole, partial, dict(note or {}))
+        partial.chmod(usual)  # safetensors lets only the owner read what it writes
+
+    replace_with(path, write)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -141,7 +141,8 @@ def _data(info: Mapping[str, Any]) -> str:
     if "time" in info:
         lines["time"] = describe_time(info["time"])
     if "steps" in info:
-        lines["kept"] = " → ".join(f"{step['interactions']:,} ({step['step']})" for step in info["steps"])
+        kept = [step for step in info["steps"] if step["step"] == "read" or step["dropped"]]
+        lines["kept"] = " → ".join(f"{step['interactions']:,} ({step['step']})" for step in kept)
     return f'<dl class="tiles">{tiles}</dl>{_lines(lines)}'
 
 
@@ -171,10 +172,10 @@ def _table(report: Report) -> str:
 def _protocol(report: Report) -> str:
     users = len(report.entries[0].evaluation.users) if report.entries else 0
     return (
-        f'<p class="note">Mean over {users:,} users ± its standard error; the best in bold. Every item that a user has not met in the '
-        "history or in validation is ranked. R@K, recall: the share of what the user liked later that stands among the first K. "
-        "N@K, NDCG: the same, weighted by how high it stands. Coverage: the share of the catalogue that is recommended to "
-        "anybody. Seconds: training with its validation.</p>"
+        f'<p class="note">Mean over {users:,} users ± its standard error; the best in bold. Ranked are all items but those a user '
+        "met in training or validation. R@K, recall: the share of what the user liked later that stands among the first K. "
+        "N@K, NDCG: the same, but the higher a hit stands, the more it counts. Coverage: the share of the catalogue that is "
+        "recommended to anybody. Seconds: training with its validation.</p>"
     )
 
 
@@ -211,13 +212,11 @@ def _last(metrics: Sequence[str], kind: str) -> str:
 def _sample(sample: Sample) -> str:
     columns = []
     for model, titles in sample.lists.items():
-        items = "".join(
-            f"<li{' class="hit"' if title in sample.came_true else ''}>{escape(title)}</li>" for title in titles
-        )
+        items = "".join(_tag("li", escape(title), 'class="hit"' if title in sample.came_true else "") for title in titles)
         columns.append(f"<div>{_tag('h4', escape(model))}<ol>{items}</ol></div>")
     note = '<p class="note">✓ liked later, and unknown to the models.</p>' if sample.came_true else ""
     return (
-        f'<article>{_tag("h3", escape(sample.title))}<p>Liked, newest first: {escape("; ".join(sample.history))}.</p>'
+        f"<article>{_tag('h3', escape(sample.title))}<p>Liked, newest first: {escape('; '.join(sample.history))}.</p>"
         f'<div class="lists">{"".join(columns)}</div>{note}</article>'
     )
 

@@ -137,8 +137,6 @@ def train(
         CheckpointError: the checkpoint to resume from belongs to another run.
         ModelError: the loss is no longer finite.
     """
-    if run.threads:
-        torch.set_num_threads(run.threads)
     loop = _Loop(model, data, run, validate)
     if run.resume:
         loop.load()

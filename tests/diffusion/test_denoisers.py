@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-import reference
 import torch
 from torch import Tensor, nn
 
+import reference
 from recodiff.diffusion.denoisers import ACTIVATIONS, Activation, MLPDenoiser, timestep_embedding
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.process import GaussianProcess
@@ -48,9 +48,7 @@ def test_the_released_network_has_the_released_number_of_parameters() -> None:
 @pytest.mark.parametrize("hidden", SIZES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("normalise", [False, True])
-def test_it_is_an_mlp_on_the_concatenation_of_row_and_embedding(
-    hidden: list[int], activation: Activation, normalise: bool
-) -> None:
+def test_it_is_an_mlp_on_the_concatenation_of_row_and_embedding(hidden: list[int], activation: Activation, normalise: bool) -> None:
     net = MLPDenoiser(30, hidden, embedding=7, activation=activation, normalise=normalise, generator=rng())
     x, t = torch.randn(6, 30, generator=rng(1)), torch.tensor([0, 1, 2, 3, 39, 39])
     truth = reference.ConcatMLP(arrays(net), activation, normalise=normalise)(x.double().numpy(), t.tolist())

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import reference
 from recodiff.diffusion.losses import LOSSES, Multinomial, SquaredError
 from recodiff.diffusion.rows import Rows
 
@@ -137,3 +137,16 @@ def test_a_target_that_is_also_seen_is_left_out_like_any_seen_entry(name: str, d
     loss = LOSSES[name]()(estimate, target.dense() if dense else target, seen)
     truth = TRUTHS[name](estimate.double().numpy(), target.dense().double().numpy(), [{1, 2}])
     np.testing.assert_allclose(loss.numpy(), truth, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_row_that_has_seen_everything_costs_nothing(name: str, dense: bool) -> None:
+    seen = Rows(torch.tensor([0, 3]), torch.tensor([0, 1, 2]), torch.ones(3), 3)
+    nothing = Rows(torch.tensor([0, 0]), torch.empty(0, dtype=torch.int64), torch.empty(0), 3)
+    estimate = torch.randn(1, 3, requires_grad=True)
+    loss = LOSSES[name]()(estimate, nothing.dense() if dense else nothing, seen)
+    loss.sum().backward()
+    assert loss.item() == 0
+    assert estimate.grad is not None
+    assert estimate.grad.tolist() == [[0, 0, 0]]

@@ -5,12 +5,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import reference
 from recodiff.diffusion import schedules
 from recodiff.diffusion.process import GaussianProcess
 
@@ -119,7 +119,7 @@ def test_casting_the_module_does_not_touch_the_float64_tables() -> None:
 def test_q_sample_is_equation_3(name: str) -> None:
     betas, rng = SCHEDULES[name](5), np.random.default_rng(0)
     x0, eps, t = rng.normal(size=(20, 7)), rng.normal(size=(20, 7)), rng.integers(0, 5, 20)
-    x_t = GaussianProcess(betas).q_sample(*(torch.tensor(x, dtype=torch.float32) for x in (x0,)), torch.tensor(t), torch.tensor(eps).float())
+    x_t = GaussianProcess(betas).q_sample(torch.tensor(x0).float(), torch.tensor(t), torch.tensor(eps).float())
     np.testing.assert_allclose(x_t.numpy(), reference.q_sample(x0, t.tolist(), eps, betas.numpy()), atol=1e-6)
 
 

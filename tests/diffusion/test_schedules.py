@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
 import torch
 
+import reference
 from recodiff.diffusion import schedules
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.errors import ConfigError
@@ -13,7 +13,7 @@ from recodiff.models.diffrec import DiffusionConfig
 
 STEPS = [1, 2, 5, 40]
 
-# method.md, section 2: s, a, b, T, first_beta, then beta_0, beta_1, beta_{T-1}, alpha_bar_{T-1}, and the weights at t = 0, 1, 2, T-1
+# method.md, section 2: s, a, b, T, first_beta; beta_0, beta_1, beta_{T-1}, alpha_bar_{T-1}; the weights at t = 0, 1, 2, T-1
 CHECK_VALUES = {
     "DiffRec ml-1m_clean": (
         (0.005, 0.005, 0.01, 40, 1e-5),

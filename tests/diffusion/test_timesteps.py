@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 
 

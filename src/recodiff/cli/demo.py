@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from recodiff.cli.output import Estimate, print_columns, print_table, say
+from recodiff.cli.output import Estimate, print_table, say
 from recodiff.errors import MissingExtraError
 from recodiff.experiments import demo as tour
-from recodiff.report import Sample, short
+from recodiff.report import Entry, Sample, short
 from recodiff.training import Run
+
+SHOWN = ("EASE", "T-DiffRec")
+"""Whose lists are printed side by side; the report has all."""
 
 
 def demo(
@@ -37,21 +42,67 @@ def demo(
         Replace an earlier demo that is already there.
     """
     tour.check_out(out, overwrite)
-    say("1/4 Fetching and preparing MovieLens-100K: which films people rated 4 or 5, and when.")
+    run = Run(seed=seed, threads=threads)
+    say("1/4 Fetching and preparing MovieLens-100K: which films people liked (rated 4 or 5), and when.")
     data = tour.prepare_data(out, say)
-    say(_describe(data.info))
-    say("2/4 Training on the oldest 70 % of each user's films, and choosing when to stop on the next 10 %.")
-    run = Run(device="cpu", seed=seed, threads=threads)
+    say(_sizes(data.info))
+    say("2/4 Training on the oldest 70 % of each user's films; the next 10 % tell when to stop.")
     trained = tour.train_all(data, run, out, say)
-    say("3/4 Measuring on the newest 20 %: what share of it stands among 10 or 20 recommended films?")
+    say("3/4 Measuring on the newest 20 %: how much of it stands among the films that each model recommends?\n")
     _print_comparison([one.entry for one in trained])
     samples = tour.samples(data, trained)
     for sample in samples:
         _print_sample(sample)
-    say("4/4 Writing the report.")
+    say("\n4/4 Writing the report.")
     try:
         tour.save(tour.Tour(data, trained, samples), run, out)
-        say(f"wrote {out / tour.REPORT}: open it in a browser.")
+        say(f"wrote {out / tour.REPORT}; open it in a browser")
     except MissingExtraError as error:
-        say(f"no report: {error}")
-    say(_next(out))
+        say(f"no {tour.REPORT} this time: {error}")
+    say(_what_next(out))
+
+
+def _sizes(info: Mapping[str, Any]) -> str:
+    parts = ", ".join(f"{size:,} {name}" for name, size in info["parts"].items())
+    return (
+        f"{info['users']:,} users, {info['items']:,} films, {info['interactions']:,} likes "
+        f"({100 * info['density']:.1f} % of all pairs): {parts}"
+    )
+
+
+def _print_comparison(entries: Sequence[Entry]) -> None:
+    headers = ("model", *map(short, tour.METRICS), "coverage", "seconds", "parameters")
+    rows = []
+    for entry in entries:
+        found = entry.evaluation
+        estimates = [Estimate(found.mean(metric), found.standard_error(metric)) for metric in tour.METRICS]
+        rows.append((entry.title, *estimates, f"{100 * found.coverage:.0f} %", f"{entry.seconds:.1f}", f"{entry.parameters:,}"))
+    print_table(headers, rows, right=headers[1:])
+    users = len(entries[0].evaluation.users)
+    say(
+        f"\nMeans over {users:,} users ± standard error. R: recall, hits / liked. N: NDCG, which counts a hit more the higher it "
+        "stands. Coverage: films recommended to anybody."
+    )
+
+
+def _print_sample(sample: Sample) -> None:
+    say(f"\n{sample.title} liked, newest first: {'; '.join(sample.history)}.")
+    lists = [[f"{title} *" if title in sample.came_true else title for title in sample.lists[model]] for model in SHOWN]
+    rows = [(rank, *titles) for rank, titles in enumerate(zip_longest(*lists, fillvalue=""), 1)]
+    print_table(("rank", *SHOWN), rows)
+    if sample.came_true:
+        say("* liked later, and not known to the models")
+
+
+def _what_next(out: Path) -> str:
+    model = out / tour.MODELS[-1].removesuffix(f"-{tour.DATA}")
+    steps = {
+        f"recodiff recommend {model} --history {' '.join(map(str, tour.TYPED))}": "films for somebody who likes these",
+        f"recodiff recommend {model} --data {out / 'data'} --user 1": "films for a known user",
+        f"recodiff similar {model} {tour.TYPED[0]}": "films like this one",
+        f"recodiff info {model}": "its settings, and where it comes from",
+        "recodiff prepare YOUR.csv data/mine": "a log of your own",
+        f"recodiff train diffrec-{tour.DATA} --data data/mine --out runs/mine": "a model of your own",
+    }
+    widest = max(map(len, steps))
+    return "\n".join(["\nWhat to type next:", *(f"  {step:{widest}}  # {what}" for step, what in steps.items())])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import os
+import sys
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from rich.console import Console
@@ -13,6 +15,11 @@ from rich.table import Table
 
 from recodiff import files
 from recodiff.errors import ConfigError
+
+WIDE = 10_000
+"""Columns of a file, which folds nothing."""
+ROOMY = 100
+"""Columns from which on a mean and its error stand on one line."""
 
 
 def say(text: str) -> None:
@@ -30,25 +37,48 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
-    """A table on standard output; numbers stand to the right."""
+class Estimate(NamedTuple):
+    """A mean and its standard error, as one cell of a table."""
+
+    mean: float
+    error: float
+
+
+def print_table(
+    headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None, right: Collection[str] = ()
+) -> None:
+    """A table on standard output. Where that is no terminal, nothing is folded.
+
+    Args:
+        headers: one per column.
+        rows: cells; numbers stand to the right.
+        title: a line above.
+        right: headers of further columns that stand to the right.
+    """
     rows = [list(row) for row in rows]
+    free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    console = Console(highlight=False, markup=False, emoji=False, width=WIDE if free else None)
     table = Table(header_style="bold", pad_edge=False, box=None)
     for column, header in enumerate(headers):
-        numeric = all(isinstance(row[column], int | float) or row[column] is None for row in rows)
-        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
+        numeric = all(isinstance(row[column], int | float | Estimate) or row[column] is None for row in rows)
+        table.add_column(header, justify="right" if numeric or header in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_text(cell) for cell in row))
-    console = Console(highlight=False)
+        table.add_row(*(_text(cell, console.width) for cell in row))
     if title:
-        console.print(title, style="bold", markup=False)
-    console.print(table, markup=False)
+        console.print(title, style="bold")
+    console.print(table)
 
 
-def _text(cell: Any) -> str:
-    if cell is None:
-        return "-"
-    return f"{cell:.4f}" if isinstance(cell, float) else str(cell)
+def _text(cell: Any, width: int) -> str:
+    match cell:
+        case None:
+            return "-"
+        case Estimate(mean, error):
+            return f"{mean:.4f}{' ' if width >= ROOMY else chr(10)}±{error:.4f}"
+        case float():
+            return f"{cell:.4f}"
+        case _:
+            return str(cell)
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:

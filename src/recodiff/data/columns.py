@@ -76,15 +76,19 @@ def find_columns(columns: Sequence[str], given: Given, source: str) -> dict[str,
     found = {
         role: _given(columns, role, wanted, source) for role, wanted in given.items() if wanted is not None and wanted is not False
     }
+    # A table of titles has no user, and no option that names its columns.
+    remedy = "name it with {0}= (--{0}-column)" if "user" in given else "rename its column to '{0}'"
     for role in [role for role, wanted in given.items() if wanted is None]:
-        guess = _guess([name for name in columns if name not in found.values()], role, source)
-        if guess is not None:
-            found[role] = guess
+        guess = _guess([name for name in columns if name not in found.values()], role)
+        if len(guess) > 1 and role != "title":
+            raise DataError(f"{source}: {_listed(guess)} could each be the {role}; {remedy.format(role)}")
+        if guess:
+            found[role] = guess[0]
     for role in ("user", "item"):
         if role in given and role not in found:
             raise DataError(
-                f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; name it with {_option(role)}, or "
-                "say header=False and give positions if its first line is data"
+                f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; {remedy.format(role)}, or give positions "
+                "and header=False if its first line is data"
             )
     twice = [name for name in found.values() if list(found.values()).count(name) > 1]
     if twice:
@@ -104,16 +108,11 @@ def _given(columns: Sequence[str], role: str, wanted: str | int, source: str) ->
     raise DataError(f"{source} has no column {wanted!r} for the {role}; it has {_listed(columns)}")
 
 
-def _guess(columns: Sequence[str], role: str, source: str) -> str | None:
-    fitting = sorted((name for name in columns if plain(name) in KNOWN[role]), key=lambda name: KNOWN[role].index(plain(name)))
-    exact = [name for name in fitting if plain(name) == KNOWN[role][0]]
-    if len(exact or fitting) > 1 and role != "title":
-        raise DataError(f"{source}: {_listed(exact or fitting)} could each be the {role}; name one with {_option(role)}")
-    return fitting[0] if fitting else None
-
-
-def _option(role: str) -> str:
-    return f"{role}= (--{role}-column)"
+def _guess(columns: Sequence[str], role: str) -> list[str]:
+    """The columns that a role fits, the likeliest first; one of its very name leaves no other."""
+    names = KNOWN[role]
+    fitting = sorted((name for name in columns if plain(name) in names), key=lambda name: names.index(plain(name)))
+    return [name for name in fitting if plain(name) == names[0]] or fitting
 
 
 def _listed(columns: Sequence[str]) -> str:
@@ -211,7 +210,9 @@ def parse_weight(values: pl.Series) -> pl.Series:
         TypeError: the column holds neither numbers nor text.
     """
     if not (values.dtype.is_numeric() or values.dtype in (pl.String, pl.Boolean, pl.Null)):
-        raise TypeError(f"is of type {values.dtype}, and weights are numbers; convert it, or name another with {_option('weight')}")
+        raise TypeError(
+            f"is of type {values.dtype}, and weights are numbers; convert it, or name another with weight= (--weight-column)"
+        )
     numbers = (values.str.strip_chars() if values.dtype == pl.String else values).cast(pl.Float32, strict=False)
     return _where(numbers, numbers.is_finite())
 
@@ -239,7 +240,7 @@ def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> tuple[pl.Series, p
         return _in_seconds(values.to_physical(), kind.time_unit)
     if not (kind.is_numeric() or kind == pl.Null):
         raise TypeError(
-            f"is of type {kind}, and times are dates, numbers or ISO text; convert it, or name another with {_option('time')}"
+            f"is of type {kind}, and times are dates, numbers or ISO text; convert it, or name another with time= (--time-column)"
         )
     numbers = values.cast(pl.Float64 if kind.is_float() else pl.Int64, strict=False)
     return _in_seconds(numbers, _unit(numbers) if unit == "auto" else unit)

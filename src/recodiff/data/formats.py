@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from recodiff.data.columns import Given, find_columns, parse_ids
+from recodiff.data.columns import KNOWN, find_columns, parse_ids, plain
 from recodiff.data.frames import opened, picked
 from recodiff.data.tables import open_table, read_lines
 from recodiff.errors import ConfigError, DataError
@@ -140,28 +140,27 @@ def items_beside(file: Path, format: str) -> Path | None:
     return next((folder / name for name in names if name and (folder / name).exists()), None)
 
 
-def read_items(source: Any, ids: pl.Series, item: str | int | None = None) -> pl.DataFrame:
+def read_items(source: Any, ids: pl.Series, *, drop_long: bool = False) -> pl.DataFrame:
     """A table of items: `item`, of the same type as the log's ids, then `title` where there is one, then the rest.
 
     Args:
         source: a path, or a frame.
         ids: the item ids of the log.
-        item: name or position of the id column, or None to detect it.
+        drop_long: leave out lines with too many fields instead of refusing them.
 
     Raises:
         DataError: the file cannot be read, or no column is clearly the id.
     """
     path = Path(source) if isinstance(source, str | Path) else None
-    given = {"item": item, "title": None}
     if path is not None and path.suffix not in (".parquet", ".pq"):
-        table = _u_item(path) if path.name == "u.item" else _text_items(path, given)
+        table = _u_item(path) if path.name == "u.item" else _text_items(path, drop_long)
     else:
         try:
             frame = opened(source if path is None else pl.scan_parquet(path, glob=False))
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{source} cannot be read as Parquet ({str(error).splitlines()[0]}); is it whole?") from None
         names = [str(name) for name in frame.columns]
-        table = picked(frame, _renamed(names, find_columns(names, given, path.name if path else "the frame of items")))
+        table = picked(frame, _renamed(names, path.name if path else "the frame of titles"))
     table = table.with_columns(parse_ids(table["item"], decide=ids.dtype == pl.Int64).cast(ids.dtype, strict=False))
     table = table.drop_nulls("item").unique("item", keep="first", maintain_order=True)
     if "title" not in table.columns:
@@ -169,21 +168,22 @@ def read_items(source: Any, ids: pl.Series, item: str | int | None = None) -> pl
     return table.select("item", pl.col("title").cast(pl.String).str.strip_chars(), pl.exclude("item", "title"))
 
 
-def _renamed(columns: Sequence[str], roles: Mapping[str, str]) -> dict[str, str]:
+def _renamed(columns: Sequence[str], source: str) -> dict[str, str]:
     """New name -> column: the id and the title by their role, all others by their own name without RecBole's type."""
-    taken = {name: role for role, name in roles.items()}
-    rest = {name: name.split(":")[0] for name in columns if name not in taken}
+    only_id = [name for name in columns if plain(name) == "id"] if not any(plain(name) in KNOWN["item"] for name in columns) else []
+    roles = find_columns(columns, {"item": only_id[0] if only_id else None, "title": None}, source)
+    rest = {name: name.split(":")[0] for name in columns if name not in roles.values()}
     return {**roles, **{f"{short}_" if short in roles else short: name for name, short in rest.items()}}
 
 
-def _text_items(path: Path, given: Given) -> pl.DataFrame:
+def _text_items(path: Path, drop_long: bool) -> pl.DataFrame:
     text = open_table(path, quoted=path.suffix != ".item")
     columns = text.columns()
     if text.header:
-        roles = _renamed(columns, find_columns(columns, given, path.name))
+        roles = _renamed(columns, path.name)
     else:
         roles = dict(zip(("item", "title", "genres", *columns[3:]), columns, strict=False))
-    table, _ = text.collect([pl.col(name).alias(new) for new, name in roles.items()])
+    table, _ = text.collect([pl.col(name).alias(new) for new, name in roles.items()], drop_long=drop_long)
     if {"release_year", "title"} <= set(table.columns):
         year, title = pl.col("release_year"), pl.col("title")
         undated = year.str.contains(r"^\d{4}$") & ~title.str.contains(r"\(\d{4}\)$")

@@ -76,7 +76,7 @@ def read_log(
     """
     given = {"user": user, "item": item, "weight": weight, "time": time}
     if not isinstance(source, str | Path):
-        return _log("the frame", convert(read_frame(source, given), time_unit, on_bad_rows), items, None)
+        return _log("the frame", convert(read_frame(source, given), time_unit, on_bad_rows), items, None, on_bad_rows)
     path = Path(source).expanduser()
     found, files = locate(path, format)
     if found == "lightgcn":
@@ -88,15 +88,18 @@ def read_log(
     else:
         text = open_table(files[0], separator=separator, header=header, encoding=encoding, quoted=found != "recbole")
         table = convert(read_delimited(files[0], given, text, drop_long=on_bad_rows == "drop"), time_unit, on_bad_rows)
-    return _log(str(source), table, items_beside(files[0], found) if items is None else items, _terms(path))
+    return _log(str(source), table, items_beside(files[0], found) if items is None else items, _terms(path), on_bad_rows)
 
 
-def _log(source: str, table: tuple[pl.DataFrame, TimeKind | None, dict[str, int]], items: Any, terms: str | None) -> Log:
+def _log(
+    source: str, table: tuple[pl.DataFrame, TimeKind | None, dict[str, int]], items: Any, terms: str | None, on_bad_rows: BadRows
+) -> Log:
     frame, time_kind, dropped = table
     if frame.is_empty():
         why = f" ({', '.join(f'{n} {what} dropped' for what, n in dropped.items())})" if dropped else ""
         raise DataError(f"{source} holds no interactions{why}; give a log with at least one")
-    return Log(frame, time_kind, None if items is None else read_items(items, frame["item"]), source, dropped, terms)
+    titles = None if items is None else read_items(items, frame["item"], drop_long=on_bad_rows == "drop")
+    return Log(frame, time_kind, titles, source, dropped, terms)
 
 
 def _terms(path: Path) -> str | None:

@@ -95,6 +95,8 @@ def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
         mine, began = Run(run.device, run.seed, run.threads, out / name, progress=run.progress), time.perf_counter()
         model = train_run(name, settings, data, mine, overwrite=True, where=source)
         seconds = time.perf_counter() - began
+        if "epochs" in model.summary:
+            say(f"      {model.summary['epochs']} epochs in {seconds:.0f} s, the best after {model.summary['best_epoch']}")
         found = measure(model, data, ("test",), METRICS).parts["test"]
         entry = Entry(title(name), found, seconds, model.summary.get("log", ()), model.parameters)
         trained.append(Trained(out / name, model, entry))
@@ -129,15 +131,15 @@ def typical_user(data: Dataset) -> int:
 
 
 def _sample(
-    who: str, history: Interactions, titles: Sequence[str], models: Sequence[Trained], later: Interactions | None = None
+    who: str, history: Interactions, titles: list[str], models: Sequence[Trained], later: Interactions | None = None
 ) -> Sample:
     lists = {one.entry.title: recommend(one.model, history, LIST_LENGTH).items[0] for one in models}
     newest = history.matrix.indices[::-1][:HISTORY_SHOWN]
     return Sample(
         who,
-        [titles[item] for item in newest],
-        {model: [titles[item] for item in items if item >= 0] for model, items in lists.items()},
-        frozenset() if later is None else frozenset(titles[item] for item in later.matrix.indices),
+        [titles[item] for item in newest.tolist()],
+        {model: [titles[item] for item in items.tolist() if item >= 0] for model, items in lists.items()},
+        frozenset() if later is None else frozenset(titles[item] for item in later.matrix.indices.tolist()),
     )
 
 
@@ -156,7 +158,7 @@ def save(tour: Tour, run: Run, out: Path) -> None:
         title=f"Diffusion recommenders on {tour.data.name}",
         lead="DiffRec and T-DiffRec beside the simple methods they must beat, on people's ratings of films: "
         "who finds what each of them liked next?",
-        data=tour.data.info,
+        data=tour.data.info | {"source": Path(tour.data.info["source"]).name},
         entries=[one.entry for one in tour.trained],
         metrics=METRICS,
         lengths=tour.data.history("train").lengths(),

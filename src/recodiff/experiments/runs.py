@@ -183,4 +183,5 @@ def compare_fingerprint(folder: Path, data: Dataset) -> str | None:
     trained = read_config(folder)["info"].get("data", {})
     if not trained or trained.get("fingerprint") == data.fingerprint():
         return None
-    return f"'{folder}' was trained on '{trained.get('name')}' ({trained.get('fingerprint')}), this is '{data.name}' ({data.fingerprint()})"
+    theirs, ours = f"'{trained.get('name')}' ({trained.get('fingerprint')})", f"'{data.name}' ({data.fingerprint()})"
+    return f"'{folder}' was trained on {theirs}, this is {ours}"

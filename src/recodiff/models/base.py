@@ -87,8 +87,11 @@ class Recommender(ABC):
         """
         if train.nnz == 0:
             raise ModelError("there are no interactions to fit to; check the data's filters and split")
+        run = run or Run()
+        if run.threads:
+            torch.set_num_threads(run.threads)
         self._items, self.summary = train.items, {}
-        self._fit(train, run or Run(), validate)
+        self._fit(train, run, validate)
         return self
 
     @abstractmethod
