@@ -80,7 +80,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         by_preset[row["preset"]].append(row)
     lines = [
-        "ml-1m_clean as released; input = train, train and valid masked, recall = hits / relevant; mean (standard error over seeds).",
+        "ml-1m_clean as released; input train, train and valid masked, recall = hits / relevant; mean (standard error over seeds).",
         "",
         "| model | seeds | valid R@20 | R@10 | R@20 | N@10 | N@20 | to lay beside, R@20 / N@20 | best epochs | seconds | commit |",
         "|---|---|---|---|---|---|---|---|---|---|---|",

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from machine import SHARED, matrix_rate, median, peak_memory
+from machine import SHARED, matrix_rate, median
 from recodiff.config import read_settings
 from recodiff.data import Dataset, IdMap, Interactions, load_dataset
 from recodiff.diffusion.denoisers import MLPDenoiser
@@ -85,7 +86,7 @@ def chain(name: str, items: int, hidden: list[int], steps: int, per_user: int, b
 
 
 def _chain_flops(items: int, hidden: list[int], steps: int) -> float:
-    body = sum(2 * a * b for a, b in zip(hidden[:-1], hidden[1:], strict=True))
+    body = sum(2 * a * b for a, b in pairwise(hidden))
     return (steps - 1) * 2 * hidden[0] * hidden[-1] + steps * body + 2 * items * hidden[-1]
 
 
@@ -161,7 +162,8 @@ def scoring() -> Row:
     """Scoring all users once for validation and test together, against training epochs in the same process."""
     data = ml_1m()
     trainer = _Trainer(data)
-    assert data.valid is not None and data.test is not None
+    assert data.valid is not None
+    assert data.test is not None
     epoch = median(trainer.epoch, 5, warm_up=1)
     trainer.module.eval()
     parts = {"valid": Part(data.valid, data.train), "test": Part(data.test, data.train.union(data.valid))}
@@ -217,9 +219,8 @@ def new_user() -> Row:
         recommend(model, history, 20)
         if number >= 10:
             found.append(time.perf_counter() - began)
-    read = median(
-        lambda: net.last.weight.sum() if isinstance(net, torch.nn.Linear) else model.module.diffusion.denoiser.last.weight.sum(), 9
-    )
+    last = model.module.diffusion.denoiser.last.weight
+    read = median(lambda: last.sum(), 9)
     return {
         "case": "one new user, 94,949 items, [1000]",
         "median ms": float(np.median(found)) * 1e3,
@@ -264,4 +265,3 @@ CASES: dict[str, Callable[[], Row]] = {
     case.__name__: case
     for case in (chain_wide, chain_long, chain_released, train_step, scoring, train_memory, new_user, import_time, prepare_csv)
 }
-__all__ = ["CASES", "peak_memory"]

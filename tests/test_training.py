@@ -94,7 +94,7 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another() -> None:
     assert first.summary["log"][0]["loss"] != other.summary["log"][0]["loss"]
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -108,7 +108,7 @@ def _kill_after(model: DiffRec, steps: int, monkeypatch: pytest.MonkeyPatch) -> 
         nonlocal done
         done += 1
         if done > steps:
-            raise Killed
+            raise KilledError
         return real(self, users)
 
     monkeypatch.setattr(training._Loop, "_step", step)
@@ -123,7 +123,7 @@ def test_a_run_killed_anywhere_and_resumed_equals_the_uninterrupted_one(
 
     with monkeypatch.context() as patch:
         _kill_after(small(), killed_after, patch)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             small().fit(BOARD, run(tmp_path / "killed"), validate=Scripted(*figures))
     done = _epochs_logged(tmp_path / "killed") // 2
     resumed = small().fit(BOARD, run(tmp_path / "killed", resume=True), validate=Scripted(*figures[done:]))

@@ -18,7 +18,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
 from recodiff.models.base import Batch, Recommender
 from recodiff.pairs import rows_of
-from recodiff.ranking import MOST_USERS
+from recodiff.ranking import MOST_USERS, refuse_foreign
 
 
 def item_vectors(model: Recommender) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -37,7 +37,9 @@ def user_vectors(model: Recommender, history: Interactions) -> NDArray[np.float3
 
     Raises:
         ModelError: the model's scores are no inner product.
+        DataError: `history` is over other items than the model's.
     """
+    refuse_foreign(model, history)
     rows = rows_of(model.config.weighting(history))
     parts = [
         model.user_vectors(Batch(rows.take(users).to(model.device))).cpu()

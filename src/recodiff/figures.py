@@ -51,7 +51,7 @@ _STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.8,
     "lines.markersize": 6.0,
 }
-_SIZE = (5.2, 3.4)
+_SIZE = (4.8, 3.2)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def learning_curves(series: Sequence[Series], metric: str) -> str | None:
         _name(above, "training loss, first epoch = 1")
         _name(below, f"validation {metric}", "epoch")
 
-    return _svg(draw, "learning", height=4.2)
+    return _svg(draw, "learning", height=4.0)
 
 
 def comparison(series: Sequence[Series], metrics: Sequence[str]) -> str:

@@ -134,16 +134,21 @@ def _check_request(model: Recommender, history: Interactions, k: int, masks: Map
     n = len(model.items)
     if not 1 <= k <= n:
         raise ModelError(f"k = {k} lies outside 1..{n}, the size of the model's catalogue")
-    if history.items != model.items:
-        raise DataError(
-            f"the history is over {history.n_items} items that are not the model's {n}: "
-            "use the data the model was trained on, or give the history as item ids"
-        )
+    refuse_foreign(model, history)
     for name, mask in masks.items():
         if mask.matrix.shape != history.matrix.shape:
             raise DataError(
                 f"{name} has shape {mask.matrix.shape}, the history {history.matrix.shape}; take both from one data folder"
             )
+
+
+def refuse_foreign(model: Recommender, history: Interactions) -> None:
+    """Raises DataError where `history` is over other items than the model's."""
+    if history.items != model.items:
+        raise DataError(
+            f"the history is over {history.n_items} items that are not the model's {len(model.items)}: "
+            "use the data the model was trained on, or give the history as item ids"
+        )
 
 
 def _banned(candidates: ArrayLike | None, n_items: int, device: torch.device) -> Tensor | None:

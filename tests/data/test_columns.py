@@ -70,7 +70,7 @@ def test_ids_of_other_types() -> None:
     assert parse_ids(pl.Series(["b", "a"], dtype=pl.Categorical), decide=False).to_list() == ["b", "a"]
     assert parse_ids(pl.Series([2**63, 1], dtype=pl.UInt64), decide=False).to_list() == [str(2**63), "1"]
     for values in ([True], [date(2020, 1, 1)], [[1]]):
-        with pytest.raises(TypeError, match="whole numbers or text"):
+        with pytest.raises(TypeError, match=r"whole numbers or text"):
             parse_ids(pl.Series(values), decide=False)
 
 
@@ -82,7 +82,7 @@ def test_whole_numbers_survive_text(values: list[int]) -> None:
 def test_weights() -> None:
     assert parse_weight(pl.Series(["1", " 2.5", "x", "nan", "inf", ""])).to_list() == [1, 2.5, None, None, None, None]
     assert parse_weight(pl.Series([True, None])).to_list() == [1, None]
-    with pytest.raises(TypeError, match="weights are numbers"):
+    with pytest.raises(TypeError, match=r"weights are numbers"):
         parse_weight(pl.Series([date(2020, 1, 1)]))
 
 
@@ -124,7 +124,7 @@ def test_the_unit_of_times_can_be_said() -> None:
 
 
 def test_numbers_that_look_like_dates_are_not_taken_for_seconds() -> None:
-    with pytest.raises(TypeError, match="20240501, which look like dates"):
+    with pytest.raises(TypeError, match=r"20240501, which look like dates"):
         parse_time(pl.Series([20240501, 20240502]))
-    with pytest.raises(TypeError, match="times are dates, numbers or ISO text"):
+    with pytest.raises(TypeError, match=r"times are dates, numbers or ISO text"):
         parse_time(pl.Series([[1]]))

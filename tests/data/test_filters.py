@@ -20,7 +20,7 @@ def table(rows: list[tuple], *columns: str) -> pl.DataFrame:
 def test_a_minimum_weight_keeps_equals() -> None:
     frame = table([(1, 1, 3), (1, 2, 4), (2, 1, 5)], "user", "item", "weight")
     assert min_weight(frame, 4).rows() == [(1, 2, 4), (2, 1, 5)]
-    with pytest.raises(DataError, match="a minimum weight of 4 needs a rating or count column"):
+    with pytest.raises(DataError, match=r"a minimum weight of 4 needs a rating or count column"):
         min_weight(frame.drop("weight"), 4)
 
 
@@ -41,7 +41,7 @@ def test_repeats_can_be_refused() -> None:
     with pytest.raises(DataError, match=r"user 1 and item 1 stand together more than once \(2 repeats in all\)"):
         deduplicate(frame, "refuse")
     assert deduplicate(frame[:2], "refuse").height == 2
-    with pytest.raises(ConfigError, match="'newest'; choose 'first', 'last' or 'refuse'"):
+    with pytest.raises(ConfigError, match=r"'newest'; choose 'first', 'last' or 'refuse'"):
         deduplicate(frame, "newest")  # type: ignore[arg-type]
 
 

@@ -42,7 +42,7 @@ def test_movielens_100k(tmp_path: Path) -> None:
     assert items_of(tmp_path)[0] == (242, '"Café" (1996)', "24-Jan-1997", "Animation|Comedy")
     assert items_of(tmp_path / "u.data") == items_of(tmp_path)
     write(tmp_path, {"u.item": "242|Title\n"})
-    with pytest.raises(DataError, match="u.item has 2 columns, not the 24"):
+    with pytest.raises(DataError, match=r"u.item has 2 columns, not the 24"):
         read_log(tmp_path)
 
 
@@ -63,7 +63,8 @@ def test_movielens_csv(tmp_path: Path) -> None:
 
 def test_recbole(tmp_path: Path) -> None:
     inter = 'user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t"242\t3\t881250949\n'
-    item = 'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"242\tToy Story\t1995\tComedy\n7\tA (1990)\tV\tX\n'
+    header = "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+    item = f'{header}"242\tToy Story\t1995\tComedy\n7\tA (1990)\tV\tX\n'
     write(tmp_path, {"toy.inter": inter, "toy.item": item, "toy.user": "user_id:token\n1\n"})
     assert read_log(tmp_path).frame.rows() == [(196, '"242', 3, 881250949)]
     assert items_of(tmp_path) == [('"242', "Toy Story (1995)", "1995", "Comedy"), ("7", "A (1990)", "V", "X")]
@@ -98,7 +99,7 @@ def test_bad_lightgcn_text_is_refused(tmp_path: Path, text: str | bytes, message
 def test_a_table_named_like_lightgcn_text_can_be_read_as_one(tmp_path: Path) -> None:
     path = write(tmp_path, {"train.txt": "0\t1\t5\n"}) / "train.txt"
     assert read_log(path, format="table").frame.rows() == [(0, 1, 5)]
-    with pytest.raises(DataError, match="looks like lightgcn, not table; give the file itself"):
+    with pytest.raises(DataError, match=r"looks like lightgcn, not table; give the file itself"):
         read_log(tmp_path, format="table")
 
 
@@ -134,10 +135,10 @@ def test_bad_release_arrays_are_refused(tmp_path: Path, array: np.ndarray, messa
 def test_a_truncated_or_missing_release_file_is_named(tmp_path: Path, keep: int) -> None:
     path = release(tmp_path, train=[[0, 1]], test=[[0, 2]]) / "test_list.npy"
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(DataError, match="test_list.npy is no whole array of numbers"):
+    with pytest.raises(DataError, match=r"test_list.npy is no whole array of numbers"):
         read_log(tmp_path)
     path.unlink()
-    with pytest.raises(DataError, match="test_list.npy is missing; a release folder holds"):
+    with pytest.raises(DataError, match=r"test_list.npy is missing; a release folder holds"):
         read_log(tmp_path)
 
 
@@ -151,7 +152,7 @@ def test_a_folder_without_anything_known_says_what_it_holds(tmp_path: Path) -> N
     with pytest.raises(DataError, match=r"README.txt, a.csv, b.csv\); give the file itself"):
         read_log(tmp_path)
     write(tmp_path, {"dataset.json": "{}"})
-    with pytest.raises(DataError, match="is prepared already"):
+    with pytest.raises(DataError, match=r"is prepared already"):
         read_log(tmp_path)
 
 
@@ -168,7 +169,7 @@ def test_titles_may_be_given_and_match_the_type_of_the_ids(tmp_path: Path) -> No
         with pytest.raises(DataError, match=message):
             read_log(log, items=path)
     write(tmp_path, {"titles.csv": "item,title\n7,Seven\n8,Eight,8\n"})
-    with pytest.raises(DataError, match="titles.csv, line 3"):
+    with pytest.raises(DataError, match=r"titles.csv, line 3"):
         read_log(log, items=path)
     assert items_of(log, items=path, on_bad_rows="drop") == [("7", "Seven")]
 

@@ -69,7 +69,7 @@ def test_columns_without_a_header_go_by_place(tmp_path: Path, content: str, colu
 
 def test_text_ids_without_a_header(tmp_path: Path) -> None:
     path = write(tmp_path, "ann,apple\nbob,pear\n")
-    with pytest.raises(DataError, match="clearly the user: it has 'ann', 'apple'"):
+    with pytest.raises(DataError, match=r"clearly the user: it has 'ann', 'apple'"):
         read_log(path)
     assert read_log(path, header=False).frame.rows() == [("ann", "apple"), ("bob", "pear")]
 
@@ -146,16 +146,16 @@ def test_unknown_options_are_refused(tmp_path: Path, options: dict[str, Any], me
 
 @pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"user,item\n1,2\n" * 1000)[:-20]])
 def test_a_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(DataError, match="log.csv.gz is damaged"):
+    with pytest.raises(DataError, match=r"log.csv.gz is damaged"):
         read_log(write(tmp_path, content, "log.csv.gz"))
 
 
 def test_what_is_not_there_or_not_known_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nope.csv does not exist"):
+    with pytest.raises(DataError, match=r"nope.csv does not exist"):
         read_log(tmp_path / "nope.csv")
-    with pytest.raises(DataError, match="a dict is no frame"):
+    with pytest.raises(DataError, match=r"a dict is no frame"):
         read_log({"user": [1], "item": [2]})
-    with pytest.raises(DataError, match="unpacked folder"):
+    with pytest.raises(DataError, match=r"unpacked folder"):
         read_log(write(tmp_path, b"PK", "ml.zip"))
 
 
@@ -242,14 +242,14 @@ def test_damaged_parquet_is_refused(tmp_path: Path, content: bytes | None) -> No
     pl.DataFrame(FRAME).write_parquet(tmp_path / "log.parquet")
     whole = (tmp_path / "log.parquet").read_bytes()
     write(tmp_path, whole[: len(whole) // 2] if content is None else content, "log.parquet")
-    with pytest.raises(DataError, match="log.parquet cannot be read as Parquet"):
+    with pytest.raises(DataError, match=r"log.parquet cannot be read as Parquet"):
         read_log(tmp_path / "log.parquet")
 
 
 def test_pieces_of_different_make_are_refused(tmp_path: Path) -> None:
     pl.DataFrame({"user": [1], "item": [1]}).write_parquet(tmp_path / "a.parquet")
     pl.DataFrame({"user": [1], "item": ["x"]}).write_parquet(tmp_path / "b.parquet")
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
+    with pytest.raises(DataError, match=r"cannot be read as Parquet"):
         read_log(tmp_path)
 
 

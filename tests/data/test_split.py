@@ -130,7 +130,7 @@ def test_published_parts_stay_and_a_missing_validation_part_is_carved_from_train
     assert AsPublished(valid=0)(frame, None).equals(frame)
     published = frame.with_columns(part=pl.Series(["valid"] + ["train"] * 12))
     assert AsPublished()(published, None).equals(published)
-    with pytest.raises(DataError, match="needs a log that comes split"):
+    with pytest.raises(DataError, match=r"needs a log that comes split"):
         AsPublished()(frame.drop("part"), None)
 
 
@@ -142,7 +142,7 @@ def test_order_aware_splits_refuse_data_without_time(split: Split) -> None:
 
 @pytest.mark.parametrize("split", [TemporalGlobal(), TemporalAt(1, 2)])
 def test_ranks_do_not_compare_across_users(split: Split) -> None:
-    with pytest.raises(DataError, match="compares users' times"):
+    with pytest.raises(DataError, match=r"compares users' times"):
         split(one_user(3), "order")
 
 

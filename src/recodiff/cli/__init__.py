@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -34,6 +35,7 @@ for _name, _help in COMMANDS.items():
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; a user's mistake ends with one sentence and a non-zero exit code."""
+    sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")

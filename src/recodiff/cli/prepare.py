@@ -12,7 +12,6 @@ from recodiff.cli.output import print_json, say
 from recodiff.data import prepare as prepare_data
 from recodiff.data import split as splits
 from recodiff.data.columns import TimeUnit
-from recodiff.data.formats import Format
 from recodiff.data.readers import read_log
 from recodiff.data.split import Split
 from recodiff.errors import ConfigError
@@ -36,12 +35,15 @@ def prepare(
     test_from: str | None = None,
     seed: int = 0,
     keep_weights: Annotated[bool, Parameter(negative=())] = False,
-    format: Format = "auto",
+    format: str = "auto",
     user_column: str | None = None,
     item_column: str | None = None,
     weight_column: str | None = None,
     time_column: str | None = None,
+    items: Path | None = None,
     separator: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
     time_unit: TimeUnit = "auto",
     drop_bad_rows: Annotated[bool, Parameter(negative=())] = False,
     name: str | None = None,
@@ -82,17 +84,23 @@ def prepare(
     keep_weights
         Keep ratings or counts as weights instead of 1.
     format
-        Of the source, where it is not recognised.
+        Of the source, where it is not recognised: table, parquet, movielens, recbole, lightgcn or diffrec.
     user_column
-        Name of the user column, where it is not recognised.
+        Name or position (from 0) of the user column, where it is not recognised.
     item_column
         Name of the item column.
     weight_column
         Name of a rating or count column.
     time_column
         Name of the time column.
+    items
+        A table with titles, where none stands beside the source: item ids and a column title.
     separator
-        Of a text table.
+        Of a text table, where it is not recognised.
+    header
+        Whether the first line of a text table names the columns, where that is not recognised.
+    encoding
+        Of a text table, where it is not UTF-8.
     time_unit
         Of numeric times.
     drop_bad_rows
@@ -112,7 +120,10 @@ def prepare(
         item=item_column,
         weight=weight_column,
         time=time_column,
+        items=items,
         separator=separator,
+        header=header,
+        encoding=encoding,
         time_unit=time_unit,
         on_bad_rows="drop" if drop_bad_rows else "refuse",
     )

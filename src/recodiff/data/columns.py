@@ -87,8 +87,8 @@ def find_columns(columns: Sequence[str], given: Given, source: str) -> dict[str,
     for role in ("user", "item"):
         if role in given and role not in found:
             raise DataError(
-                f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; {remedy.format(role)}, or give positions "
-                "and header=False if its first line is data"
+                f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; {remedy.format(role)}, or give "
+                "positions and header=False if its first line is data"
             )
     twice = [name for name in found.values() if list(found.values()).count(name) > 1]
     if twice:
