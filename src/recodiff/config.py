@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,12 +76,13 @@ def presets() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def read_settings(source: str | Path, overrides: Sequence[str] = ()) -> tuple[str, Settings]:
+def read_settings(source: str | Path, overrides: Sequence[str] = (), *, models: Collection[str] = ()) -> tuple[str, Settings]:
     """Reads a TOML file or a preset, and applies overrides.
 
     Args:
-        source: the path of a TOML file, or the name of a preset (`presets()`).
+        source: the path of a TOML file, or the name of a preset (`presets()`), or one of `models`.
         overrides: `dotted.key=value`, the value in TOML; a bare word is taken as text.
+        models: names that mean a model with its default settings.
 
     Returns:
         The model's name (the file's `model` key) and the other settings.
@@ -89,7 +90,7 @@ def read_settings(source: str | Path, overrides: Sequence[str] = ()) -> tuple[st
     Raises:
         ConfigError: there is no such file or preset, it is not TOML, or it names no model.
     """
-    text, where = _find(str(source))
+    text, where = (f'model = "{source}"', str(source)) if source in models else _find(str(source))
     try:
         settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -93,8 +93,8 @@ def evaluate(
         show_progress: whether a progress bar may be shown.
 
     Raises:
-        ConfigError: a metric is unknown or longer than the catalogue.
-        DataError: nobody has anything to find.
+        ConfigError: no metric is asked for, or one is unknown or longer than the catalogue.
+        DataError: nobody has anything to find, or truth or mask are over other users or items than the history.
     """
     part = Part(truth, history if mask is None else mask)
     return evaluate_parts(
@@ -121,7 +121,10 @@ def evaluate_parts(
         users_without_truth: as for `evaluate`.
         show_progress: as for `evaluate`.
     """
+    _refuse_foreign(history, parts)
     wanted = {name: metric_functions.parse(name) for name in metrics}
+    if not wanted:
+        raise ConfigError("no metric is asked for; name one, such as recall@20")
     k = max(length for _, length in wanted.values())
     if k > history.n_items:
         raise ConfigError(f"a metric asks for lists of {k} and the catalogue has {history.n_items} items; ask for shorter ones")
@@ -137,6 +140,16 @@ def evaluate_parts(
         name: _measure(np.concatenate(lists[name])[asked[name][some]], part.truth, history, np.flatnonzero(asked[name]), wanted)
         for name, part in parts.items()
     }
+
+
+def _refuse_foreign(history: Interactions, parts: Mapping[str, Part]) -> None:
+    for name, part in parts.items():
+        for what, x in (("truth", part.truth), ("mask", part.mask)):
+            if x.users != history.users or x.items != history.items:
+                raise DataError(
+                    f"the {what} of '{name}' is over {x.n_users} users and {x.n_items} items that are not the history's "
+                    f"{history.n_users} and {history.n_items}; take all parts from one data folder"
+                )
 
 
 def _asked(parts: Mapping[str, Part], users_without_truth: WithoutTruth) -> dict[str, NDArray[np.bool_]]:

@@ -168,8 +168,17 @@ def test_a_download_that_breaks_off_leaves_nothing_half_there(
 
 
 def test_offline_and_not_cached(world: World, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"not in the cache, and offline=True"):
+    with pytest.raises(DataError, match=r"ml-100k is not in the cache"):
         fetch("ml-100k", cache=tmp_path, offline=True)
+    assert world.asked == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(world: World, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(
+        DataError, match=r"the cache .*file/ml-100k cannot be written \(.*\); name another folder with RECODIFF_CACHE"
+    ):
+        fetch("ml-100k", cache=tmp_path / "file")
     assert world.asked == []
 
 

@@ -95,9 +95,9 @@ def test_a_flat_law_and_a_steep_one() -> None:
     ],
 )
 def test_numbers_out_of_range_are_refused(sizes: dict[str, int], message: str) -> None:
-    usual: dict[str, Any] = {"users": 300, "items": 80, "interactions": 6000}
+    given: dict[str, Any] = {"users": 300, "items": 80, "interactions": 6000, **sizes}
     with pytest.raises(ConfigError, match=message):
-        synthesise(**(usual | sizes))
+        synthesise(**given)
     for bad in ({"clusters": 0}, {"loyalty": 1.5}, {"drift": -0.1}, {"popularity": -1.0}, {"days": 0}):
         with pytest.raises(ConfigError):
             Taste(**bad)  # type: ignore[arg-type]

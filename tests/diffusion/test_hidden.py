@@ -201,9 +201,9 @@ def test_a_model_takes_the_plain_path_where_it_does_not(settings: dict[str, Any]
         torch.testing.assert_close(scores, model.module.diffusion.denoise(batch.history), rtol=0, atol=0)
 
 
-def test_a_model_refuses_more_noise_steps_than_steps() -> None:
-    with pytest.raises(ConfigError, match=r"noise_steps=5 lies outside 0\.\.4"):
-        fitted(sampling__noise_steps=5).score(Batch(rows_of(data())))
+def test_a_model_refuses_more_noise_steps_than_steps_before_it_is_trained() -> None:
+    with pytest.raises(ConfigError, match=r"sampling.noise_steps=5 lies outside 0\.\.4"):
+        build("diffrec", {"diffusion": {"steps": 4}, "sampling": {"noise_steps": 5}}).fit(data(), Run(device="cpu"))
 
 
 def test_a_models_scores_are_those_of_the_plain_chain() -> None:

@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from recodiff.errors import RecodiffError
@@ -23,37 +24,48 @@ COMMANDS = {
     "info": "Tell what a data folder, a model folder or a preset holds.",
 }
 
-app = App(
-    name="recodiff",
-    help="Diffusion recommender models: from interaction logs to top-K recommendations.",
-    version=lambda: version("recodiff"),
-    help_format="plaintext",
-)
-for _name, _help in COMMANDS.items():
-    app.command(f"recodiff.cli.{_name}:{_name}", name=_name, help=_help)
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; a user's mistake ends with one sentence and a non-zero exit code."""
     sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    called = given[0] if given else ""
     try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        _app(called)(given, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        sentence = " ".join(str(error).split())
-        _stop(errors, f"{sentence} See `recodiff --help`.", 2)
+        see = f"recodiff {called} --help" if called in COMMANDS else "recodiff --help"
+        _stop(f"{' '.join(str(error).split())} See `{see}`.", 2)
     except RecodiffError as error:
-        _stop(errors, str(error), 1)
+        _stop(str(error), 1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, and that is all there is to say
         sys.exit(1)
     except OSError as error:
         place = f" '{error.filename}'" if error.filename else ""
-        _stop(errors, f"the system refused{place} ({error.strerror or error}); check the path, its permissions and free space", 1)
+        _stop(f"the system refused{place} ({error.strerror or error}); check the path, its permissions and free space", 1)
     except KeyboardInterrupt:
-        _stop(errors, "interrupted; an unfinished training run goes on with the same command and --resume", 130)
+        _stop("interrupted" + ("; the same command with --resume goes on from here" if called == "train" else ""), 130)
 
 
-def _stop(errors: Console, sentence: str, code: int) -> None:
-    errors.print(f"recodiff: {sentence}", markup=False)
+def _app(called: str) -> App:
+    """The commands. The one that is called shows its docstring as help; the others are not even imported."""
+    app = App(
+        name="recodiff",
+        help="Diffusion recommender models: from interaction logs to top-K recommendations.",
+        version=lambda: version("recodiff"),
+        help_format="plaintext",
+        default_parameter=Parameter(negative=(), show_default=_worth_saying),
+    )
+    for name, summary in COMMANDS.items():
+        app.command(f"recodiff.cli.{name}:{name}", name=name, **({} if name == called else {"help": summary}))
+    return app
+
+
+def _worth_saying(default: Any) -> str | None:
+    return None if default is None or default is False else str(default)
+
+
+def _stop(sentence: str, code: int) -> None:
+    # Text that others wrote (a file name, a library's message) may hold line breaks; one sentence stays on one line.
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"recodiff: {' '.join(sentence.split())}", markup=False)
     sys.exit(code)

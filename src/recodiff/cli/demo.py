@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from recodiff.cli.output import Estimate, print_table, say
 from recodiff.errors import MissingExtraError
@@ -24,7 +22,7 @@ def demo(
     out: Path = Path("runs/demo"),
     seed: int = 0,
     threads: int | None = None,
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
+    overwrite: bool = False,
 ) -> None:
     """The tour: fetch real data, train, compare, recommend, write a report.
 

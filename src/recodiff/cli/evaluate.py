@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import polars as pl
-from cyclopts import Parameter
 
 from recodiff.checkpoint import load_model
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
@@ -27,8 +26,8 @@ def evaluate(
     users_without_truth: Literal["skip", "zero"] = "skip",
     per_user: Path | None = None,
     device: str = "cpu",
-    trust_code: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    trust_code: bool = False,
+    json: bool = False,
 ) -> None:
     """Measure a model on a data folder: full ranking of the catalogue, mean and standard error over users.
 

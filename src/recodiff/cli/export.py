@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-from cyclopts import Parameter
 
 from recodiff.checkpoint import load_model
 from recodiff.cli.evaluate import over_items_of
@@ -21,7 +19,7 @@ def export(
     /,
     *,
     data: Path | None = None,
-    trust_code: Annotated[bool, Parameter(negative=())] = False,
+    trust_code: bool = False,
 ) -> None:
     """Write user and item vectors whose inner product, plus the item's bias, is the score.
 

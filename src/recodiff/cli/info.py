@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from recodiff.checkpoint import CONFIG, read_config
 from recodiff.cli.output import print_json, print_table
@@ -14,7 +12,7 @@ from recodiff.data.folder import Dataset, load_dataset
 from recodiff.models import MODELS
 
 
-def info(path: str, /, *, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+def info(path: str, /, *, json: bool = False) -> None:
     """Tell what a data folder, a model folder or a preset holds.
 
     Examples: recodiff info runs/t

@@ -34,7 +34,7 @@ def prepare(
     valid_from: str | None = None,
     test_from: str | None = None,
     seed: int = 0,
-    keep_weights: Annotated[bool, Parameter(negative=())] = False,
+    keep_weights: bool = False,
     format: str = "auto",
     user_column: str | None = None,
     item_column: str | None = None,
@@ -42,13 +42,13 @@ def prepare(
     time_column: str | None = None,
     items: Path | None = None,
     separator: str | None = None,
-    header: bool | None = None,
+    header: Annotated[bool | None, Parameter(negative="--no-header")] = None,
     encoding: str | None = None,
     time_unit: TimeUnit = "auto",
-    drop_bad_rows: Annotated[bool, Parameter(negative=())] = False,
+    drop_bad_rows: bool = False,
     name: str | None = None,
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    overwrite: bool = False,
+    json: bool = False,
 ) -> None:
     """Turn raw interactions into a data folder: read, filter, deduplicate, split, number, write.
 
@@ -57,8 +57,7 @@ def prepare(
     Parameters
     ----------
     source
-        CSV, TSV, Parquet, MovieLens (u.data, ratings.dat, ratings.csv), RecBole .inter, LightGCN text, a DiffRec release
-        folder, or a folder that holds one of these.
+        CSV, TSV, Parquet, MovieLens, RecBole .inter, LightGCN text, a DiffRec release folder, or a folder that holds one.
     out
         The data folder to write.
     min_rating

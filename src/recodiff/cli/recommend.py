@@ -29,17 +29,17 @@ def recommend(
     *,
     data: Path | None = None,
     parts: str = "all",
-    user: Annotated[list[str] | None, Parameter(negative=())] = None,
+    user: list[str] | None = None,
     users: Path | None = None,
-    history: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    history: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     k: Annotated[int, Parameter(name=("--k", "-k"))] = 10,
     candidates: Path | None = None,
     exclude: Path | None = None,
-    include_seen: Annotated[bool, Parameter(negative=())] = False,
+    include_seen: bool = False,
     out: Path | None = None,
     device: str = "cpu",
-    trust_code: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    trust_code: bool = False,
+    json: bool = False,
 ) -> None:
     """Make lists for known users, for all users, or for a history typed by hand.
 

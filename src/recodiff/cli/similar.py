@@ -19,8 +19,8 @@ def similar(
     /,
     *,
     k: Annotated[int, Parameter(name=("--k", "-k"))] = 10,
-    trust_code: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    trust_code: bool = False,
+    json: bool = False,
 ) -> None:
     """The items most like given ones, for models with item vectors.
 

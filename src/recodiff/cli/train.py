@@ -11,6 +11,7 @@ from recodiff.cli.output import print_json, say
 from recodiff.config import read_settings
 from recodiff.data.folder import load_dataset
 from recodiff.experiments.runs import measure, train_run
+from recodiff.models import MODELS
 from recodiff.training import Run
 
 
@@ -20,14 +21,14 @@ def train(
     *,
     data: Path,
     out: Path,
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
-    resume: Annotated[bool, Parameter(negative=())] = False,
-    refit: Annotated[bool, Parameter(negative=())] = False,
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    resume: bool = False,
+    refit: bool = False,
+    overwrite: bool = False,
+    json: bool = False,
 ) -> None:
     """Train a model and write its folder.
 
@@ -36,7 +37,7 @@ def train(
     Parameters
     ----------
     config
-        A TOML file, or the name of a preset (`recodiff info presets` lists them).
+        A TOML file, the name of a preset (`recodiff info presets`), or of a model (`recodiff info models`) as it comes.
     data
         A data folder made by `recodiff prepare`, or a DiffRec release folder.
     out
@@ -58,7 +59,7 @@ def train(
     json
         Print the figures as one JSON object.
     """
-    name, settings = read_settings(config, set_ or ())
+    name, settings = read_settings(config, set_ or (), models=MODELS)
     dataset = load_dataset(data)
     run = Run(device=device, seed=seed, threads=threads, out=out, resume=resume)
     model = train_run(name, settings, dataset, run, refit=refit, overwrite=overwrite, where=config)

@@ -10,7 +10,8 @@ import sys
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -117,35 +118,50 @@ def fetch(name: str, *, cache: str | Path | None = None, offline: bool = False, 
         if all((folder / file).is_file() for file in (*source.members.values(), TERMS_FILE)):
             tell(f"{name}: from the cache, {folder} (source: {source.name}). Terms: {terms}")
             return folder
-    failures = ["it is not in the cache, and offline=True"] if offline else []
-    for source in () if offline else sources:
-        try:
-            folder = _store(source, home, terms)
-        except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError, DataError) as error:
-            failures.append(f"{source.name}: {str(error).strip() or type(error).__name__}")
-        else:
-            without = f", for {'; '.join(failures)}" if failures else ""
-            tell(f"{name}: fetched from {source.name}{without}. Terms: {terms}")
-            return folder
+    if offline:
+        raise DataError(
+            f"{name} is not in the cache {home}; fetch it once with offline=False, or give the path of its extracted folder"
+        )
+    failures: list[str] = []
+    with _workplace(home) as work:
+        for source in sources:
+            try:
+                folder = _store(source, work, home, terms)
+            except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError, DataError) as error:
+                failures.append(f"{source.name}: {str(error).strip() or type(error).__name__}")
+            else:
+                without = f", for {'; '.join(failures)}" if failures else ""
+                tell(f"{name}: fetched from {source.name}{without}. Terms: {terms}")
+                return folder
     raise DataError(f"{name} cannot be fetched ({'; '.join(failures)}); get its extracted folder by other means and give the path")
 
 
-def _store(source: _Source, home: Path, terms: str) -> Path:
-    """Fetches, checks and unpacks into a temporary folder, then renames it: a half-fetched source never looks whole."""
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=home) as temporary:
-        work, fresh = Path(temporary), Path(temporary) / "fresh"
-        fresh.mkdir()
-        with zipfile.ZipFile(source.get(work)) as archive:
-            for member, file in source.members.items():
-                with archive.open(member) as content, (fresh / file).open("wb") as target:
-                    shutil.copyfileobj(content, target)
-        for file, expected in source.sha256.items():
-            _check(fresh / file, "sha256", expected)
-        (fresh / TERMS_FILE).write_text(f"{terms}\nSource: {source.name}\n", encoding="utf-8")
-        folder = home / source.name
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(fresh, folder)
+@contextmanager
+def _workplace(home: Path) -> Iterator[Path]:
+    """A temporary folder on the cache's own disk, so that what is whole can be renamed into place."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix=".partial-", dir=home)
+    except OSError as error:
+        raise DataError(f"the cache {home} cannot be written ({error.strerror}); name another folder with RECODIFF_CACHE") from None
+    with temporary as path:
+        yield Path(path)
+
+
+def _store(source: _Source, work: Path, home: Path, terms: str) -> Path:
+    """Fetches, checks and unpacks aside, then renames: a half-fetched source never looks whole."""
+    fresh = work / source.name
+    fresh.mkdir()
+    with zipfile.ZipFile(source.get(work)) as archive:
+        for member, file in source.members.items():
+            with archive.open(member) as content, (fresh / file).open("wb") as target:
+                shutil.copyfileobj(content, target)
+    for file, expected in source.sha256.items():
+        _check(fresh / file, "sha256", expected)
+    (fresh / TERMS_FILE).write_text(f"{terms}\nSource: {source.name}\n", encoding="utf-8")
+    folder = home / source.name
+    shutil.rmtree(folder, ignore_errors=True)
+    os.rename(fresh, folder)
     return folder
 
 

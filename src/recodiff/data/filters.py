@@ -42,18 +42,19 @@ def deduplicate(frame: pl.DataFrame, keep: Duplicates = "first") -> pl.DataFrame
     """
     if keep not in ("first", "last", "refuse"):
         raise ConfigError(f"duplicates cannot be handled by {keep!r}; choose 'first', 'last' or 'refuse'")
-    key = [name for name in ("user", "item", "part") if name in frame.columns]
-    different = frame.select(pl.struct(key).n_unique()).item()
-    if different == frame.height:
-        return frame
+    key = pl.struct(name for name in ("user", "item", "part") if name in frame.columns)
     if keep == "refuse":
-        pair = frame.filter(pl.struct(key).is_duplicated()).row(0, named=True)
-        raise DataError(
-            f"user {pair['user']!r} and item {pair['item']!r} stand together more than once ({frame.height - different} repeats in "
-            "all); keep one of them with duplicates='first' or 'last'"
-        )
+        repeats = frame.filter(~key.is_first_distinct())
+        if repeats.height:
+            user, item = repeats["user"][0], repeats["item"][0]
+            raise DataError(
+                f"user {user!r} and item {item!r} stand together more than once ({repeats.height} repeats in all); keep one of them "
+                "with duplicates='first' or 'last'"
+            )
+        return frame
     ordered = frame.sort("time", maintain_order=True) if "time" in frame.columns else frame
-    return ordered.unique(key, keep=keep, maintain_order=True)
+    kept = ordered.filter(key.is_first_distinct() if keep == "first" else key.is_last_distinct())
+    return kept if kept.height < frame.height else frame
 
 
 def k_core(frame: pl.DataFrame, users: int = 0, items: int = 0) -> pl.DataFrame:

@@ -90,7 +90,7 @@ def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
     """Trains every model into a folder of its own under `out`, and measures it on the test part."""
     trained = []
     for number, source in enumerate(MODELS, 1):
-        name, settings = (source, {}) if source == "popularity" else read_settings(source)
+        name, settings = read_settings(source, models=("popularity",))
         say(f"  {number}/{len(MODELS)} {title(name)}")
         mine, began = Run(run.device, run.seed, run.threads, out / name, progress=run.progress), time.perf_counter()
         model = train_run(name, settings, data, mine, overwrite=True, where=source)

@@ -56,7 +56,7 @@ def train_run(
     model = build(model_name, settings, where=where)
     if run.out is not None:
         _check_out(run.out, run.resume, overwrite)
-        if run.resume and (run.out / CONFIG).exists():
+        if run.resume and _is_done(run.out, model, data, run, refit):
             return load_model(run.out, device=str(run.torch_device), trust_code=True)
     if refit and data.valid is None:
         raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
@@ -69,16 +69,33 @@ def train_run(
     info |= {"training": _without_log(model.summary), "refit": refit, "seconds": round(time.perf_counter() - began, 2)}
     if run.out is not None:
         described = provenance(data, run) | info | {"parameters": model.parameters}
-        save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
+        save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite or run.resume)
     return model
 
 
 def _check_out(out: Path, resume: bool, overwrite: bool) -> None:
+    out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is better known before training than after
     if resume:
         return
     refuse_existing(out, overwrite)
     if (out / CHECKPOINT).exists() and not overwrite:
         raise CheckpointError(f"'{out}' holds an unfinished run; go on with --resume, or say --overwrite")
+
+
+def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, refit: bool) -> bool:
+    """Whether `out` holds the finished run of this very command; where it holds another's, only a checkpoint can tell more."""
+    if not (out / CONFIG).exists():
+        return False
+    described = read_config(out)
+    info = described["info"]
+    theirs = described["model"], described["config"], info.get("data", {}).get("fingerprint"), info.get("seed"), info.get("refit")
+    if theirs == (model.registered, model.config.model_dump(mode="json"), data.fingerprint(), run.seed, refit):
+        return True
+    if not (out / CHECKPOINT).exists():
+        raise CheckpointError(
+            f"'{out}' holds a run with other settings, data or seed; resume with the command that began it, or say --overwrite"
+        )
+    return False
 
 
 def _validation_metrics(model: Recommender) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.losses import LOSSES
 from recodiff.diffusion.process import GaussianProcess, StepWeights
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
-from recodiff.errors import ModelError
+from recodiff.errors import ConfigError, ModelError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
 from recodiff.pairs import Pair, Pairs, Reconstruct
 from recodiff.training import Progress, TrainingConfig
@@ -183,6 +183,10 @@ class DiffRec(TorchRecommender):
     def build(self, n_items: int, generator: torch.Generator) -> DiffRecNet:
         """See `TorchRecommender`."""
         config: DiffRecConfig = self.config
+        if config.sampling.noise_steps > config.diffusion.steps:
+            raise ConfigError(
+                f"sampling.noise_steps={config.sampling.noise_steps} lies outside 0..{config.diffusion.steps}, the number of diffusion.steps"
+            )
         process = GaussianProcess(config.diffusion.schedule.betas(config.diffusion.steps))
         net = config.denoiser
         denoiser = MLPDenoiser(
