@@ -47,5 +47,5 @@ if __name__ == "__main__":
     data = recodiff.prepare(synthesise(users=300, items=150, interactions=9_000, seed=0))
     for settings in ({}, {"weighting": {"kind": "half_life", "half_life": 5, "on": "history"}}):
         model = recodiff.build("add_a_model:CoOccurrence", settings).fit(data.train)
-        found = recodiff.evaluate(model, data.history("train"), data.test, mask=data.history("train+valid"))
+        found = recodiff.evaluate(model, data.history("train"), data.part("test"), mask=data.history("train+valid"))
         print(settings or "unweighted", f"recall@20 {found.mean('recall@20'):.4f}")

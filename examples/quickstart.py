@@ -19,7 +19,7 @@ models = {
 }
 for name, model in models.items():
     # The test part is ranked from the train part; nothing that was already interacted with may be recommended.
-    found = recodiff.evaluate(model, data.history("train"), data.test, mask=data.history("train+valid"))
+    found = recodiff.evaluate(model, data.history("train"), data.part("test"), mask=data.history("train+valid"))
     print(f"{name}: recall@20 {found.mean('recall@20'):.4f} +- {found.standard_error('recall@20'):.4f}")
 
 model = models["T-DiffRec"]

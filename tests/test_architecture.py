@@ -25,7 +25,7 @@ LAYERS = [
     ("models",),
     ("checkpoint", "ranking"),
     ("evaluation", "export"),
-    ("experiments", "report"),
+    ("experiments", "report", "figures"),
     ("cli", "__init__", "__main__"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

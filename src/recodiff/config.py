@@ -90,7 +90,7 @@ def read_settings(source: str | Path, overrides: Sequence[str] = (), *, models: 
     Raises:
         ConfigError: there is no such file or preset, it is not TOML, or it names no model.
     """
-    text, where = (f'model = "{source}"', str(source)) if source in models else _find(str(source))
+    text, where = (f'model = "{source}"', str(source)) if source in models else _find(str(source), models)
     try:
         settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -103,7 +103,7 @@ def read_settings(source: str | Path, overrides: Sequence[str] = (), *, models: 
     return model, settings
 
 
-def _find(source: str) -> tuple[str, str]:
+def _find(source: str, models: Collection[str]) -> tuple[str, str]:
     path = Path(source)
     if path.suffix == ".toml" or path.is_file():
         try:
@@ -114,7 +114,7 @@ def _find(source: str) -> tuple[str, str]:
             raise ConfigError(f"settings file '{source}' cannot be read ({error})") from None
     if source in presets():
         return (resources.files("recodiff") / "configs" / f"{source}.toml").read_text("utf-8"), source
-    close = difflib.get_close_matches(source, presets(), n=1)
+    close = difflib.get_close_matches(source, [*presets(), *models], n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"presets are: {', '.join(presets())}"
     raise ConfigError(f"no preset '{source}' and no such file; {hint}")
 

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from recodiff.errors import CheckpointError
 
 
-def replace_with(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a temporary file beside `path` and renames it into place; a failure leaves `path` as it was."""
+def replace_with(path: Path, write: Callable[[Path], object], failures: tuple[type[Exception], ...] = ()) -> None:
+    """Lets `write` fill a temporary file beside `path` and renames it into place; a failure leaves `path` as it was.
+
+    Args:
+        path: to appear or to be replaced.
+        write: is given the temporary file.
+        failures: what the writing library raises in place of an OSError, on a full disk for one.
+
+    Raises:
+        OSError: the file cannot be written; it names `path`.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         write(partial)
         os.replace(partial, path)
+    except (OSError, *failures) as error:
+        number, what = (getattr(error, name, None) for name in ("errno", "strerror"))
+        raise OSError(number or errno.EIO, what or str(error), str(path)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk there is nothing to remove, and no way to
+            partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -34,6 +49,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], note: Mapping[str, str] | None = None) -> None:
     """Tensors as safetensors, with text beside them."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -44,7 +60,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], note: Mapping[str, str
         save_file(whole, partial, dict(note or {}))
         partial.chmod(usual)  # safetensors lets only the owner read what it writes
 
-    replace_with(path, write)
+    replace_with(path, write, (SafetensorError,))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -66,6 +66,9 @@ class Run:
         out: folder for the log and the checkpoint; nothing is written without one.
         resume: go on from the checkpoint in `out`, if there is one.
         progress: whether a progress bar may be shown.
+
+    Raises:
+        ConfigError: the threads are fewer than one.
     """
 
     device: str = "auto"
@@ -74,6 +77,10 @@ class Run:
     out: Path | None = None
     resume: bool = False
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads = {self.threads} cannot be used; give 1 or more, or leave it to torch")
 
     @property
     def torch_device(self) -> torch.device:
@@ -230,8 +237,8 @@ class _Loop:
     def _note(self) -> str:
         s = self.state
         loss = f"loss {s.log[-1]['loss']:.4g}" if s.log else ""
-        best = f", best {self.settings.metric} {s.best_value:.4f} in epoch {s.best_epoch}" if s.best_epoch else ""
-        return f"epoch {s.epoch + 1}, {loss}{best}"
+        best = f"best {self.settings.metric} {s.best_value:.4f} in epoch {s.best_epoch}" if s.best_epoch else ""
+        return ", ".join(part for part in (f"epoch {s.epoch + 1}", loss, best) if part)
 
     def summary(self) -> dict[str, Any]:
         s = self.state

@@ -56,6 +56,8 @@ def test_a_core_is_reached_only_after_several_rounds() -> None:
     square = table([(7, 8), (7, 9), (8, 8), (8, 9)], "user", "item")
     assert k_core(pl.concat([chain, square]), users=2, items=2).rows() == square.rows()
     assert k_core(chain, users=1, items=0).rows() == chain.rows()
+    with pytest.raises(ConfigError, match=r"a core of -1 a user"):
+        k_core(chain, users=-1)
 
 
 @given(pairs, st.integers(0, 4), st.integers(0, 4))

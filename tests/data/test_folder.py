@@ -207,8 +207,11 @@ def truncate(path: Path) -> None:
         (lambda f: edit_json(f, time=None), r"does not say which parts and times"),
         (lambda f: edit_json(f, fingerprint="0"), r"other data than its dataset.json says"),
         (lambda f: edit_json(f, parts={"train": 4}), r"other data than its dataset.json says"),
-        (lambda f: rewrite(f, "items.parquet", lambda t: t.head(3)), r"train.parquet names a item beyond the 3|names an item"),
-        (lambda f: rewrite(f, "train.parquet", lambda t: t.cast({"user": pl.Float32})), r"names a user beyond"),
+        (
+            lambda f: rewrite(f, "items.parquet", lambda t: t.head(3)),
+            r"train.parquet holds item positions beyond the 3 of items.parquet",
+        ),
+        (lambda f: rewrite(f, "train.parquet", lambda t: t.cast({"user": pl.Float32})), r"holds user positions beyond"),
         (
             lambda f: rewrite(f, "train.parquet", lambda t: t.cast({"user": pl.Int64}).with_columns(user=pl.col("user") - 1)),
             "outside",

@@ -136,3 +136,11 @@ def test_the_fingerprint_sees_every_difference() -> None:
 def test_data_without_time_refuses_questions_of_order() -> None:
     with pytest.raises(DataError, match=r"recency weighting needs to know what came first"):
         tiny(times=None, time_kind=None).need_order("recency weighting")
+
+
+def test_a_number_that_is_not_whole_is_no_id() -> None:
+    ids = IdMap([1, 2, 3])
+    assert ids.positions([1.0, 3.0]).tolist() == [0, 2]
+    assert ids.positions([1.5, 2.0, float("nan")], unknown="mark").tolist() == [-1, 1, -1]
+    with pytest.raises(DataError, match="unknown id"):
+        ids.positions([1.5])

@@ -76,6 +76,13 @@ def test_weights_have_variance_two_over_the_fans_counting_the_embedding_in() -> 
         assert weight.mean().item() == pytest.approx(0, abs=4.5 * math.sqrt(2 / total / weight.numel()))
 
 
+def test_fan_in_of_the_first_layer_is_that_of_the_concatenation() -> None:
+    """An embedding as wide as the row doubles the fan-in of both parts."""
+    net = MLPDenoiser(150, [200], embedding=150, generator=rng())
+    for layer in (net.first, net.first_step):
+        assert layer.weight.var().item() == pytest.approx(2 / (300 + 200), rel=4.5 * math.sqrt(2 / layer.weight.numel()))
+
+
 def test_the_embeddings_own_layer_is_drawn_by_its_own_fans() -> None:
     nets = [MLPDenoiser(5, [3], generator=rng(seed)) for seed in range(60)]
     weights = torch.stack([net.embed.weight for net in nets]).detach()

@@ -189,6 +189,7 @@ def test_step_weights_of_eps_prediction(name: str, steps: int) -> None:
     betas = SCHEDULES[name](steps)
     process = GaussianProcess(betas)
     np.testing.assert_allclose(process.eps_weights("snr").numpy(), reference.eps_weights(betas.numpy()), rtol=1e-7)
+    assert process.eps_weights("half_snr")[1:].tolist() == (process.eps_weights("snr")[1:] / 2).tolist()
     assert process.eps_weights("none").tolist() == [1.0] * steps
 
 

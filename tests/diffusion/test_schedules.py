@@ -152,6 +152,11 @@ def test_too_much_noise_is_refused() -> None:
         schedules.linear(5, 1.0, 0.5, 1.5)
 
 
+def test_a_value_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"is nan, outside \(0, 1\], with noise_scale=nan"):
+        schedules.linear_variance(5, float("nan"), 0.001, 0.01)
+
+
 @pytest.mark.parametrize("first", [0.0, -1e-5, 1.5])
 def test_a_first_beta_outside_its_range_is_refused(first: float) -> None:
     with pytest.raises(ConfigError, match="beta at step 1"):

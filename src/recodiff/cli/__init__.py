@@ -27,6 +27,8 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; a user's mistake ends with one sentence and a non-zero exit code."""
+    # Threads that spin while they wait make torch several times slower wherever another process wants a core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
     given = list(sys.argv[1:] if arguments is None else arguments)
     called = given[0] if given else ""
@@ -54,6 +56,7 @@ def _app(called: str) -> App:
         help="Diffusion recommender models: from interaction logs to top-K recommendations.",
         version=lambda: version("recodiff"),
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,
         default_parameter=Parameter(negative=(), show_default=_worth_saying),
     )
     for name, summary in COMMANDS.items():

@@ -57,7 +57,7 @@ def demo(
         say(f"wrote {out / tour.REPORT}; open it in a browser")
     except MissingExtraError as error:
         say(f"no {tour.REPORT} this time: {error}")
-    say(_what_next(out))
+    say(_what_next(out / "data", trained[-1].folder, data.users.ids[tour.typical_user(data)]))
 
 
 def _sizes(info: Mapping[str, Any]) -> str:
@@ -92,11 +92,10 @@ def _print_sample(sample: Sample) -> None:
         say("* liked later, and not known to the models")
 
 
-def _what_next(out: Path) -> str:
-    model = out / tour.MODELS[-1].removesuffix(f"-{tour.DATA}")
+def _what_next(data: Path, model: Path, user: object) -> str:
     steps = {
         f"recodiff recommend {model} --history {' '.join(map(str, tour.TYPED))}": "films for somebody who likes these",
-        f"recodiff recommend {model} --data {out / 'data'} --user 1": "films for a known user",
+        f"recodiff recommend {model} --data {data} --user {user}": "films for a known user",
         f"recodiff similar {model} {tour.TYPED[0]}": "films like this one",
         f"recodiff info {model}": "its settings, and where it comes from",
         "recodiff prepare YOUR.csv data/mine": "a log of your own",

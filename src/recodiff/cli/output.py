@@ -96,7 +96,7 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
     if path.suffix not in writers:
         raise ConfigError(f"'{path}' ends in none of {', '.join(writers)}; choose one of these endings")
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.replace_with(path, writers[path.suffix])
+    files.replace_with(path, writers[path.suffix], (pl.exceptions.PolarsError,))
 
 
 def read_ids(path: Path) -> pl.Series:

@@ -79,8 +79,8 @@ def recommend(
     """
     if (data is None) == (history is None):
         raise ConfigError("say either --data DIR (known users) or --history ID ... (a history typed by hand)")
-    if history is not None and (user or users):
-        raise ConfigError("--user and --users choose users of --data; with --history there are none to choose")
+    if history is not None:
+        _check_typed(history, user or users)
     model = load_model(run, device=device, trust_code=trust_code)
     x = history_of(model, history) if history is not None else _histories(model, data, parts, user, users)
     lists = rank_items(
@@ -98,6 +98,16 @@ def recommend(
         print_table(frame.columns, frame.head(SHOWN).rows())
         if frame.height > SHOWN:
             say(f"{frame.height - SHOWN} more rows; write them all with --out recs.parquet")
+
+
+def _check_typed(history: list[str], chosen: object) -> None:
+    if chosen:
+        raise ConfigError("--user and --users choose users of --data; with --history there are none to choose")
+    if not history:
+        raise ConfigError("--history names no item; give one or more ids, oldest first")
+    for item in history:
+        if history.count(item) > 1:
+            raise ConfigError(f"--history names item {item} more than once; name it where it came last")
 
 
 def _histories(model: Recommender, data: Path | None, parts: str, user: list[str] | None, users: Path | None) -> Interactions:

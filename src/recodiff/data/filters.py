@@ -48,8 +48,8 @@ def deduplicate(frame: pl.DataFrame, keep: Duplicates = "first") -> pl.DataFrame
         if repeats.height:
             user, item = repeats["user"][0], repeats["item"][0]
             raise DataError(
-                f"user {user!r} and item {item!r} stand together more than once ({repeats.height} repeats in all); keep one of them "
-                "with duplicates='first' or 'last'"
+                f"user {user!r} and item {item!r} stand together more than once ({repeats.height} repeats in all); keep one of "
+                "them with duplicates='first' or 'last'"
             )
         return frame
     ordered = frame.sort("time", maintain_order=True) if "time" in frame.columns else frame
@@ -66,7 +66,12 @@ def k_core(frame: pl.DataFrame, users: int = 0, items: int = 0) -> pl.DataFrame:
         frame: columns `user`, `item`, without repeats.
         users: the least interactions of a user; 0 or 1 keeps all.
         items: the least interactions of an item; 0 or 1 keeps all.
+
+    Raises:
+        ConfigError: a number is negative.
     """
+    if users < 0 or items < 0:
+        raise ConfigError(f"a core of {users} a user and {items} an item is negative; 0 keeps all")
     while True:
         before = frame.height
         for name, least in (("user", users), ("item", items)):

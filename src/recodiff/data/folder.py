@@ -100,7 +100,9 @@ class Dataset:
         """The same data over another catalogue, and how many interactions it lacks the items of."""
         moved = {name: part.over(items) for name, part in self.parts().items()}
         parts = {name: moved[name][0] if name in moved else None for name in PARTS}
-        table = None if self.item_table is None else align(self.item_table.with_columns(item=self.items.ids), items)
+        # Ids of one kind may be written as the other, as for `IdMap.positions`.
+        ids = self.items.ids.cast(items.ids.dtype, strict=False)
+        table = None if self.item_table is None else align(self.item_table.with_columns(item=ids).unique("item"), items)
         return Dataset(**parts, item_table=table, info=self.info), sum(dropped for _, dropped in moved.values())  # pyright: ignore[reportArgumentType]
 
     def history(self, parts: str = "train") -> Interactions:
@@ -254,7 +256,7 @@ def _load_part(path: Path, users: IdMap, items: IdMap, info: dict[str, Any]) -> 
     for name, ids in (("user", users), ("item", items)):
         codes = frame[name]
         if not codes.dtype.is_integer() or (len(codes) and int(codes.max() or 0) >= len(ids)):  # type: ignore[arg-type]
-            raise DataError(f"{path} names a {name} beyond the {len(ids)} of {name}s.parquet; prepare the data again")
+            raise DataError(f"{path} holds {name} positions beyond the {len(ids)} of {name}s.parquet; prepare the data again")
     if any(frame.null_count().row(0)):
         raise DataError(f"{path} has empty cells; prepare the data again")
     try:

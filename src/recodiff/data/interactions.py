@@ -82,7 +82,10 @@ class IdMap:
             DataError: an id is unknown and `unknown` is `raise`.
         """
         asked = ids if isinstance(ids, pl.Series) else pl.Series("id", _plain(ids), strict=False)
-        keys = asked.cast(self.ids.dtype, strict=False)
+        if asked.dtype.is_float():  # a cast would take 1.5 for 1
+            asked = asked.to_frame("id").select(pl.when(pl.col("id") == pl.col("id").floor()).then("id")).to_series()
+        keys = asked.cast(pl.Int64, strict=False) if asked.dtype.is_float() else asked
+        keys = keys.cast(self.ids.dtype, strict=False)
         found = self._search(keys)
         if unknown == "raise" and (found < 0).any():
             missing = asked.filter(pl.Series(found < 0)).unique(maintain_order=True)

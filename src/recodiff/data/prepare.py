@@ -63,7 +63,9 @@ def prepare(
     frame, steps = _filtered(log, split, min_weight, duplicates, user_core, item_core)
     weighted = keep_weights and "weight" in frame.columns
     if keep_weights and not weighted:
-        raise DataError("keep_weights needs a rating or count column, and this log has none; name it with weight=")
+        raise DataError(
+            "keep_weights needs a rating or count column, and this log has none; name it with weight= (--weight-column)"
+        )
     frame = split(frame if weighted else frame.drop("weight", strict=False), log.time_kind)
     (users, user), (items, item) = _numbered(frame["user"]), _numbered(frame["item"])
     parts = _parts(frame.with_columns(user=user, item=item), users, items, log.time_kind, split)
@@ -100,7 +102,7 @@ def _filtered(
     if minimum is not None:
         actions.append((f"weight at least {minimum:g}", lambda frame: filters.min_weight(frame, minimum)))
     actions.append((f"repeats: {duplicates}", lambda frame: filters.deduplicate(frame, duplicates)))
-    if user_core > 1 or item_core > 1:
+    if user_core or item_core:
         actions.append((f"{user_core} a user, {item_core} an item", lambda frame: filters.k_core(frame, user_core, item_core)))
     for what, act in actions:
         before, frame = frame.height, act(frame)

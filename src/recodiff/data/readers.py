@@ -20,7 +20,7 @@ TERMS_FILE = "TERMS.txt"
 
 @dataclass(frozen=True)
 class Log:
-    """A log as it was read: external ids, in the order of the log.
+    """A log as it was read: external ids, in the order of the log (of time, where its clock is finer than a second).
 
     Args:
         frame: `user` and `item` (Int64 or String); where the source has them `weight` (Float32), `time` (Int64), `part`

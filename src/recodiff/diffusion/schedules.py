@@ -85,7 +85,7 @@ def _with_first(betas: Tensor, first_beta: float | None) -> Tensor:
 
 
 def _checked(betas: Tensor, said: str) -> Tensor:
-    outside = ((betas <= 0) | (betas > 1)).nonzero()
+    outside = (~((betas > 0) & (betas <= 1))).nonzero()  # a NaN is outside too
     if len(outside):
         t = int(outside[0])
         raise ConfigError(f"beta at step {t + 1} of {len(betas)} is {betas[t]:.3g}, outside (0, 1], with {said}")

@@ -69,9 +69,14 @@ class Tour:
 
 
 def check_out(out: Path, overwrite: bool) -> None:
-    """Raises ConfigError where `out` holds an earlier tour and may not lose it."""
+    """Makes the folder.
+
+    Raises:
+        ConfigError: it holds an earlier tour and may not lose it.
+    """
     if not overwrite and ((out / RESULTS).exists() or (out / "data" / MANIFEST).exists()):
         raise ConfigError(f"'{out}' holds an earlier demo; choose another folder with --out, or say --overwrite")
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def prepare_data(out: Path, say: Say) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import time
@@ -75,6 +76,8 @@ def train_run(
 
 def _check_out(out: Path, resume: bool, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is better known before training than after
+    if not os.access(out, os.W_OK):
+        raise CheckpointError(f"'{out}' cannot be written; choose another folder, or change its permissions")
     if resume:
         return
     refuse_existing(out, overwrite)
@@ -179,8 +182,11 @@ def measure(
 
     Raises:
         DataError: the data has no such part.
+        ConfigError: a part is both input and ranked.
     """
     have, source = data.parts(), data.history(history)
+    for name in set(parts) & set(history.split("+")):
+        raise ConfigError(f"history '{history}' gives away the part '{name}' that is to be ranked; rank from earlier parts")
     wanted = {name: Part(data.part(name), _mask(name, have, source)) for name in parts}
     began = time.perf_counter()
     found = evaluate_parts(model, source, wanted, metrics, users_without_truth=users_without_truth, show_progress=show_progress)

@@ -183,11 +183,10 @@ class DiffRec(TorchRecommender):
     def build(self, n_items: int, generator: torch.Generator) -> DiffRecNet:
         """See `TorchRecommender`."""
         config: DiffRecConfig = self.config
-        if config.sampling.noise_steps > config.diffusion.steps:
-            raise ConfigError(
-                f"sampling.noise_steps={config.sampling.noise_steps} lies outside 0..{config.diffusion.steps}, the number of diffusion.steps"
-            )
-        process = GaussianProcess(config.diffusion.schedule.betas(config.diffusion.steps))
+        steps, noised = config.diffusion.steps, config.sampling.noise_steps
+        if noised > steps:
+            raise ConfigError(f"sampling.noise_steps={noised} lies outside 0..{steps}, the number of steps (diffusion.steps)")
+        process = GaussianProcess(config.diffusion.schedule.betas(steps))
         net = config.denoiser
         denoiser = MLPDenoiser(
             n_items,
