@@ -27,14 +27,14 @@ ROWS = {
     "ease-half-life-history-ml-1m_clean": "EASE, half-life 5 on the history",
     "diffrec-ml-1m_clean": "DiffRec, released settings and stopping rule",
     "t-diffrec-ml-1m_clean": "T-DiffRec, the same, w_min .1",
-    "diffrec-tuned-ml-1m_clean": "DiffRec, settings chosen on validation",
-    "t-diffrec-tuned-ml-1m_clean": "T-DiffRec, weighting and settings chosen on validation",
+    "diffrec-ml-1m_clean-tuned": "DiffRec, settings chosen on validation",
+    "t-diffrec-ml-1m_clean-tuned": "T-DiffRec, weighting and settings chosen on validation",
 }
 ANCHORS = {
     "diffrec-ml-1m_clean": (0.1702, 0.1098),
     "t-diffrec-ml-1m_clean": (0.1985, 0.1312),
     "ease-ml-1m_clean": (0.1816, 0.1165),
-    "diffrec-tuned-ml-1m_clean": (0.1787, 0.1148),
+    "diffrec-ml-1m_clean-tuned": (0.1787, 0.1148),
     "ease-linear-history-ml-1m_clean": (0.2150, 0.1434),
     "ease-half-life-history-ml-1m_clean": (0.2455, 0.1734),
 }

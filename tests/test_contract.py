@@ -183,3 +183,12 @@ def test_a_gpu_scores_as_the_cpu(model: Recommender) -> None:
     there = there.restore(model.state(), model.items, "cuda")
     scores = there.score(Batch(rows_of(there.config.weighting(BOARD)).to(torch.device("cuda"))))
     torch.testing.assert_close(scores.cpu(), scores_of(model, BOARD), rtol=1e-3, atol=1e-3)
+
+
+def test_noise_while_ranking_belongs_to_the_history_not_to_its_place_in_the_batch() -> None:
+    settings = NETWORK | {"sampling": {"noise_steps": 2, "noise": True}, "training": {"epochs": 1}}
+    noisy = build("diffrec", settings).fit(BOARD, RUN)
+    together = scores_of(noisy, BOARD)
+    torch.testing.assert_close(together[7:8], scores_of(noisy, BOARD.take([7])), rtol=1e-5, atol=1e-5)
+    plain = build("diffrec", NETWORK | {"training": {"epochs": 1}}).fit(BOARD, RUN)
+    assert not torch.allclose(together, scores_of(plain, BOARD))

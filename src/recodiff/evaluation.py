@@ -180,6 +180,8 @@ def find_hits(lists: NDArray[np.int64], truth: Interactions, users: NDArray[np.i
     wide = truth.n_items + 1  # room for the -1 of a list that ends early
     true = np.sort(truth.rows() * wide + truth.matrix.indices + 1)
     asked = users[:, None] * wide + lists + 1
+    if len(true) == 0:
+        return np.zeros(lists.shape, dtype=bool)
     at = np.minimum(np.searchsorted(true, asked), len(true) - 1)
     return (true[at] == asked) & (lists >= 0)
 
@@ -187,7 +189,7 @@ def find_hits(lists: NDArray[np.int64], truth: Interactions, users: NDArray[np.i
 def looks_ahead(history: Interactions, truth: Interactions) -> NDArray[np.bool_]:
     """Users whose history holds an interaction later than the earliest of those ranked, boolean [n_users]."""
     found = np.zeros(history.n_users, dtype=bool)
-    if history.times is None or truth.times is None:
+    if history.times is None or truth.times is None or history.time_kind != truth.time_kind:
         return found
     both = np.flatnonzero((history.lengths() > 0) & (truth.lengths() > 0))
     newest = history.times[history.matrix.indptr[both + 1] - 1]

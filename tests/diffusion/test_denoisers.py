@@ -118,9 +118,9 @@ class Recorder(MLPDenoiser):
 
     given: Tensor
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        self.given = x_t
-        return super().forward(x_t, t)
+    def forward(self, x_t: Tensor, t: Tensor, keep: Tensor | None = None) -> Tensor:
+        self.given = x_t if keep is None else x_t * keep
+        return super().forward(x_t, t, keep)
 
 
 def shown(x: Tensor, *, dropout: float, training: bool, seed: int = 0) -> Tensor:

@@ -30,8 +30,8 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 class Denoiser(Protocol):
     """[B, D], t [B] -> x0_hat or eps_hat [B, D]."""
 
-    def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """The estimate."""
+    def __call__(self, x_t: Tensor, t: Tensor, keep: Tensor | None = None) -> Tensor:
+        """The estimate; `keep` [B, D] is dropout's factor on the input."""
         ...
 
 
@@ -114,8 +114,13 @@ class MLPDenoiser(nn.Module):
             g = act(layer(g))
         return g
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """V hidden(W x_t + U e_t + b) + c; x_t [B, D], t [B] -> [B, D]."""
+    def forward(self, x_t: Tensor, t: Tensor, keep: Tensor | None = None) -> Tensor:
+        """V hidden(W x_t + U e_t + b) + c; x_t [B, D], t [B] -> [B, D].
+
+        `keep` [B, D] multiplies the input, once it is normalised: 0 where dropout takes an entry away.
+        """
         if self.normalise:
             x_t = F.normalize(x_t)
+        if keep is not None:
+            x_t = x_t * keep
         return self.last(self.hidden(self.first(x_t) + self.step_bias(t)))

@@ -5,6 +5,7 @@ Shapes: `B` rows in a batch, `D` width of the diffused vector, `T` steps. `t` is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recodiff.diffusion.denoisers import MLPDenoiser
-from recodiff.diffusion.draws import keep_mask
+from recodiff.diffusion.draws import keep_mask, normal_like
 from recodiff.diffusion.losses import Loss, SquaredError
 from recodiff.diffusion.process import GaussianProcess, StepWeights
 from recodiff.diffusion.rows import Rows, as_dense
@@ -105,7 +106,7 @@ class Diffusion(nn.Module):
         if noise is None and (self.process.has_noise or self.prediction == "eps"):
             noise = torch.empty_like(x0).normal_(generator=generator)
         x_t = x0 if noise is None else self.process.q_sample(x0, t, noise)
-        estimate = self.denoiser(self._dropped(x_t, generator), t)
+        estimate = self.denoiser(x_t, t, self._keep(x_t, generator))
         goal = x0 if target is None else as_dense(target) if isinstance(self.distance, SquaredError) else target
         if self.prediction == "x0":
             distance, x0_hat = self.distance(estimate, goal, seen), estimate
@@ -114,14 +115,14 @@ class Diffusion(nn.Module):
             x0_hat = self.process.x0_from_eps(x_t, estimate, t)
             distance = torch.where(t == 0, self.distance(x0_hat, goal, seen) / 2, self.distance(estimate, noise, seen))
         weighted = self.step_weights[t] * distance
-        self.timesteps.update(t, weighted.detach())
+        if self.training and p is not None:  # a loss that is only looked at must not change what is drawn next
+            self.timesteps.update(t, weighted.detach())
         return DiffusionLoss(weighted if p is None else weighted / p, x0_hat, t)
 
-    def _dropped(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def _keep(self, x: Tensor, generator: torch.Generator) -> Tensor | None:
         if not self.training or self.dropout == 0:
-            return x
-        keep = keep_mask((len(x), x.shape[1]), self.dropout, x, generator)
-        return x * keep / (1 - self.dropout)
+            return None
+        return keep_mask((len(x), x.shape[1]), self.dropout, x, generator) / (1 - self.dropout)
 
     def x0_hat(self, x_t: Tensor, t: Tensor) -> Tensor:
         """The denoiser's estimate of x_0, whichever it predicts; x_t [B, D], t [B] -> [B, D]."""
@@ -135,7 +136,7 @@ class Diffusion(nn.Module):
         *,
         noise_steps: int = 0,
         sampling_noise: bool = False,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
     ) -> Tensor:
         """Algorithm 2, the plain chain: noise to x_{T'}, take it for x_T, and go back through all T steps.
 
@@ -143,7 +144,7 @@ class Diffusion(nn.Module):
             x0: histories, [B, D].
             noise_steps: T', 0 (the paper's best: start from x_0 itself) to T.
             sampling_noise: whether each step back but the last adds the posterior's noise (the paper does not).
-            generator: draws the noise; needed where there is any.
+            generator: draws the noise, one for all rows or one for each; needed where there is any.
 
         Returns:
             x_0 after the chain, [B, D]: the scores, where D is the catalogue.
@@ -156,10 +157,10 @@ class Diffusion(nn.Module):
         x = as_dense(x0)
         if noise_steps:
             start = torch.full((len(x),), noise_steps - 1, device=x.device)
-            x = self.process.q_sample(x, start, torch.empty_like(x).normal_(generator=generator))
+            x = self.process.q_sample(x, start, normal_like(x, generator))
         for step in reversed(range(self.steps)):
             t = torch.full((len(x),), step, device=x.device)
             x = self.process.posterior_mean(self.x0_hat(x, t), x, t)
             if sampling_noise and step:
-                x = x + self.process.posterior_std[step] * torch.empty_like(x).normal_(generator=generator)
+                x = x + self.process.posterior_std[step] * normal_like(x, generator)
         return x

@@ -7,6 +7,7 @@ lets several processes agree without talking.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +17,13 @@ def keyed_generator(*key: int | str, device: torch.device | str = "cpu") -> torc
     """A generator whose stream is a function of `key` (and the kind of device)."""
     digest = hashlib.sha256(repr(key).encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def normal_like(x: Tensor, generator: torch.Generator | Sequence[torch.Generator] | None) -> Tensor:
+    """Standard normal draws of the shape of `x` [B, D], all from one generator or each row from its own."""
+    if isinstance(generator, Sequence):
+        return torch.stack([torch.empty_like(row).normal_(generator=own) for row, own in zip(x, generator, strict=True)])
+    return torch.empty_like(x).normal_(generator=generator)
 
 
 def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.Generator) -> Tensor:

@@ -37,17 +37,21 @@ class GaussianProcess(nn.Module):
         self.has_noise = bool((betas > 0).all())
         alpha_bar = torch.cumprod(1 - betas, 0)
         before = torch.cat([alpha_bar.new_ones(1), alpha_bar[:-1]])
-        self.betas, self.alpha_bar = betas, alpha_bar  # float64, kept off the buffers so that .to(dtype) cannot round them
-        noise = (1 - alpha_bar).clamp(min=torch.finfo(torch.float64).tiny)
+        # 1 - alpha_bar without the cancellation that would swallow a noise near 1e-16.
+        variance = -torch.expm1(torch.cumsum(torch.log1p(-betas), 0))
+        variance_before = torch.cat([variance.new_zeros(1), variance[:-1]])
+        # float64, kept off the buffers so that .to(dtype) cannot round them
+        self.betas, self.alpha_bar, self.variance = betas, alpha_bar, variance
+        noise = variance.clamp(min=torch.finfo(torch.float64).tiny)
         c1 = betas * before.sqrt() / noise if self.has_noise else torch.ones_like(betas)
-        c2 = (1 - before) * (1 - betas).sqrt() / noise
+        c2 = variance_before * (1 - betas).sqrt() / noise
         tables = {
             "sqrt_alpha_bar": alpha_bar.sqrt(),
-            "sqrt_one_minus_alpha_bar": (1 - alpha_bar).sqrt(),
+            "sqrt_one_minus_alpha_bar": variance.sqrt(),
             "posterior_x0": c1,
             "posterior_x_t": c2,
-            "posterior_std": (betas * (1 - before) / noise).sqrt(),
-            "eps_scale": (1 / alpha_bar - 1).sqrt(),
+            "posterior_std": (betas * variance_before / noise).sqrt(),
+            "eps_scale": (variance / alpha_bar).sqrt(),
         }
         for name, table in tables.items():
             self.register_buffer(name, table.to(torch.float32), persistent=False)
@@ -82,7 +86,7 @@ class GaussianProcess(nn.Module):
         """
         if kind == "none" or not self.has_noise:
             return torch.ones_like(self.betas)
-        snr = self.alpha_bar / (1 - self.alpha_bar)
+        snr = self.alpha_bar / self.variance
         drop = (snr[:-1] - snr[1:]) * (0.5 if kind == "half_snr" else 1.0)
         return torch.cat([snr.new_ones(1), drop])
 
@@ -90,5 +94,5 @@ class GaussianProcess(nn.Module):
         """The released program's weights of the squared error when eps is predicted, float64 [T]; 1 at the first step."""
         if kind == "none" or not self.has_noise:
             return torch.ones_like(self.betas)
-        later = (1 - self.alpha_bar[1:]) / ((1 - self.alpha_bar[:-1]) ** 2 * (1 - self.betas[1:]))
+        later = self.variance[1:] / (self.variance[:-1] ** 2 * (1 - self.betas[1:]))
         return torch.cat([later.new_ones(1), later * (0.5 if kind == "half_snr" else 1.0)])

@@ -35,8 +35,8 @@ def linear_variance(
         ConfigError: the betas do not lie in (0, 1].
     """
     variance = torch.linspace(noise_scale * noise_min, noise_scale * noise_max, steps, dtype=torch.float64)
-    alpha_bar = 1 - variance
-    betas = torch.cat([variance[:1], (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=MAX_BETA)])
+    rise = variance.diff() / (1 - variance[:-1])  # 1 - alpha_bar_t / alpha_bar_{t-1}, without cancellation
+    betas = torch.cat([variance[:1], rise.clamp(max=MAX_BETA)])
     said = f"noise_scale={noise_scale}, noise_min={noise_min}, noise_max={noise_max}"
     return _checked(_with_first(betas, first_beta), f"{said}: need noise_scale > 0 and 0 < noise_min < noise_max")
 

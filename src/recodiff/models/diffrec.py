@@ -5,6 +5,7 @@ Shapes: `B` users in a batch, `I` items, `T` steps, `hL` width of the last hidde
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 import torch
@@ -19,6 +20,7 @@ from recodiff.diffusion.diffusion import Diffusion, Prediction
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.losses import LOSSES
 from recodiff.diffusion.process import GaussianProcess, StepWeights
+from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
@@ -218,7 +220,7 @@ class DiffRec(TorchRecommender):
         if self._hidden_holds():
             return self.module.chain().denoise(batch.history)
         sampling: SamplingConfig = self.config.sampling
-        generator = keyed_generator(sampling.seed, "sampling", device=batch.history.values.device)
+        generator = _per_history(batch.history, sampling.seed)
         code = self.module.codec.encode(batch.history).z
         x0 = self.module.diffusion.denoise(
             code, noise_steps=sampling.noise_steps, sampling_noise=sampling.noise, generator=generator
@@ -243,3 +245,9 @@ class DiffRec(TorchRecommender):
         """g_1 [B, hL], see `hidden`."""
         self.vectors()
         return self.module.chain().user_vectors(batch.history)
+
+
+def _per_history(rows: Rows, seed: int) -> list[torch.Generator]:
+    """A generator for each row, keyed by its content: a user's noise does not depend on who else is in the batch."""
+    bounds, columns = rows.offsets.tolist(), rows.columns.tolist()
+    return [keyed_generator(seed, *columns[a:b], device=rows.values.device) for a, b in pairwise(bounds)]

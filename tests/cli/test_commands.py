@@ -1,0 +1,327 @@
+"""Every command on tiny data, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from conftest import Cli
+from recodiff.checkpoint import CONFIG, WEIGHTS, read_config
+from recodiff.cli import COMMANDS
+from recodiff.training import CHECKPOINT, LOG
+
+OWN_MODEL = '''
+import torch
+from recodiff.models.popularity import Popularity
+
+class Upside(Popularity):
+    """The least popular first."""
+
+    def score(self, batch):
+        return -super().score(batch)
+'''
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / LOG).read_text().splitlines()]
+
+
+# Help.
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_shows_an_example(cli: Cli, command: str) -> None:
+    shown = cli(command, "--help").succeeded().out
+    assert f"recodiff {command}" in shown.split("Example", 1)[1]
+    assert "None" not in shown
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom recodiff.cli import main\nmain(['--help'])\nprint([m for m in ('torch', 'polars') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(command in found.stdout for command in COMMANDS)
+    assert found.stdout.endswith("[]\n")
+
+
+def test_python_m_recodiff_is_the_same_command() -> None:
+    found = subprocess.run([sys.executable, "-m", "recodiff", "--version"], capture_output=True, text=True, check=True)
+    assert found.stdout.strip().count(".") == 2
+
+
+# Prepare and info.
+
+
+def test_prepare_writes_a_folder_and_info_tells_of_it(cli: Cli, log: Path, tmp_path: Path) -> None:
+    arguments = ("prepare", log, tmp_path / "d", "--min-rating", 4, "--user-core", 3, "--split", "temporal", "--valid", 0.2)
+    shown = cli(*arguments, "--name", "films").succeeded()
+    assert "films" in shown.out
+    assert f"wrote {tmp_path / 'd'}" in shown.err
+    held = json.loads(cli("info", tmp_path / "d", "--json").succeeded().out)
+    assert held["split"] == {"strategy": "temporal", "valid": 0.2, "test": 0.2}
+    assert held["interactions"] == sum(held["parts"].values())
+    assert "fingerprint" in cli("info", tmp_path / "d").succeeded().out
+
+
+def test_prepare_answers_with_json_alone(cli: Cli, log: Path, tmp_path: Path) -> None:
+    held = json.loads(cli("prepare", log, tmp_path / "d", "--json").succeeded().out)
+    assert held["users"] == 60
+
+
+@pytest.mark.parametrize(
+    ("split", "named"),
+    [
+        (("--split", "leave-last", "--valid", 2, "--test", 1), {"strategy": "leave-last", "valid": 2, "test": 1}),
+        (("--split", "random", "--seed", 3), {"strategy": "random", "valid": 0.1, "test": 0.2, "seed": 3}),
+        (("--split", "temporal-global"), {"strategy": "temporal-global", "valid": 0.1, "test": 0.2}),
+    ],
+)
+def test_prepare_splits_as_told(cli: Cli, log: Path, tmp_path: Path, split: tuple[object, ...], named: dict[str, object]) -> None:
+    assert json.loads(cli("prepare", log, tmp_path / "d", "--json", *split).succeeded().out)["split"] == named
+
+
+def test_prepare_takes_a_table_without_names(cli: Cli, log: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.txt"
+    bare.write_text((log / "ratings.csv").read_text().split("\n", 1)[1].replace(",", "|"))
+    columns = ("--no-header", "--user-column", 0, "--item-column", 1, "--weight-column", 2, "--time-column", 3)
+    found = cli("prepare", bare, tmp_path / "d", *columns, "--separator", "|", "--items", log / "movies.csv", "--json").succeeded()
+    assert json.loads(found.out)["titles"] is True
+
+
+def test_info_tells_of_runs_presets_and_models(cli: Cli, run: Path) -> None:
+    assert json.loads(cli("info", run, "--json").succeeded().out)["model"] == "t-diffrec"
+    assert "diffrec-ml-100k" in cli("info", "presets").succeeded().out.split()
+    assert "ease" in cli("info", "models").succeeded().out.split()
+    assert json.loads(cli("info", "ease-ml-100k", "--json").succeeded().out)["model"] == "ease"
+
+
+# Train.
+
+
+def test_train_writes_a_run_that_needs_nothing_else(cli: Cli, run: Path) -> None:
+    described = read_config(run)
+    assert described["model"] == "t-diffrec"
+    assert described["info"]["training"]["epochs"] == 3
+    assert described["info"]["data"]["name"] == "films"
+    assert len(losses(run)) == 3
+
+
+@pytest.mark.parametrize("model", ["popularity", "ease"])
+def test_train_takes_a_model_by_its_name(cli: Cli, data: Path, tmp_path: Path, model: str) -> None:
+    done = cli("train", model, "--data", data, "--out", tmp_path / "m", "--json").succeeded()
+    figures = json.loads(done.out)
+    assert figures["parameters"] > 0
+    assert 0 <= figures["recall@20"] <= 1
+
+
+def test_set_overrides_the_settings(cli: Cli, data: Path, tiny: Path, tmp_path: Path) -> None:
+    given = ("--set", "training.epochs=1", "--set", "weighting.kind=uniform", "--set", "denoiser.hidden=[4, 4]")
+    cli("train", tiny, "--data", data, "--out", tmp_path / "m", *given).succeeded()
+    config = read_config(tmp_path / "m")["config"]
+    assert config["training"]["epochs"] == 1
+    assert config["weighting"]["kind"] == "uniform"
+    assert config["denoiser"]["hidden"] == [4, 4]
+
+
+def test_the_seed_decides_the_run(cli: Cli, data: Path, tiny: Path, run: Path, tmp_path: Path) -> None:
+    for name, seed in (("same", 0), ("other", 1)):
+        cli("train", tiny, "--data", data, "--out", tmp_path / name, "--seed", seed).succeeded()
+    assert losses(tmp_path / "same") == losses(run)
+    assert losses(tmp_path / "other") != losses(run)
+
+
+def test_refit_trains_once_more_for_the_chosen_epochs(cli: Cli, data: Path, tiny: Path, tmp_path: Path) -> None:
+    cli("train", tiny, "--data", data, "--out", tmp_path / "m", "--refit").succeeded()
+    info = read_config(tmp_path / "m")["info"]
+    assert info["refit"] is True
+    assert info["training"]["epochs"] == info["chosen"]["best_epoch"]
+
+
+def test_an_interrupted_run_resumes_to_the_same_end(
+    cli: Cli, data: Path, tiny: Path, run: Path, tmp_path: Path, interrupted: None
+) -> None:
+    command = ("train", tiny, "--data", data, "--out", tmp_path / "m")
+    stopped = cli(*command).refused("--resume")
+    assert stopped.code == 130
+    assert (tmp_path / "m" / CHECKPOINT).exists()
+    assert not (tmp_path / "m" / CONFIG).exists()
+    cli(*command).refused("unfinished run", "--resume")
+    cli(*command, "--resume", "--set", "training.lr=0.5").refused("other settings")
+    cli(*command, "--resume").succeeded()
+    assert losses(tmp_path / "m") == losses(run)
+    assert (tmp_path / "m" / WEIGHTS).read_bytes() == (run / WEIGHTS).read_bytes()
+
+
+def test_resuming_a_finished_run_does_nothing(cli: Cli, data: Path, tiny: Path, run: Path) -> None:
+    before = (run / CONFIG).stat().st_mtime_ns
+    cli("train", tiny, "--data", data, "--out", run, "--resume").succeeded()
+    assert (run / CONFIG).stat().st_mtime_ns == before
+
+
+def test_resume_never_answers_with_another_command_s_run(
+    cli: Cli, data: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    out = tmp_path / "m"
+    cli("train", "popularity", "--data", data, "--out", out).succeeded()
+    cli("train", "ease", "--data", data, "--out", out, "--resume").refused("other settings")
+    request.getfixturevalue("interrupted")
+    changed = ("train", tiny, "--data", data, "--out", out)
+    assert cli(*changed, "--overwrite").code == 130
+    assert read_config(out)["model"] == "popularity"
+    cli(*changed, "--resume").succeeded()
+    assert read_config(out)["model"] == "t-diffrec"
+
+
+def test_overwrite_replaces_a_run_and_nothing_else_does(cli: Cli, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    cli("train", "popularity", "--data", data, "--out", out).succeeded()
+    cli("train", "ease", "--data", data, "--out", out).refused("already holds a model", "--overwrite")
+    assert read_config(out)["model"] == "popularity"
+    cli("train", "ease", "--data", data, "--out", out, "--overwrite").succeeded()
+    assert read_config(out)["model"] == "ease"
+
+
+def test_a_run_may_go_into_the_current_folder(cli: Cli, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli("train", "ease", "--data", data, "--out", ".").succeeded()
+    assert (tmp_path / CONFIG).exists()
+
+
+def test_others_may_read_what_the_owner_wrote(run: Path) -> None:
+    assert {path.stat().st_mode & 0o777 for path in run.iterdir()} == {(run / CONFIG).stat().st_mode & 0o777}
+
+
+def test_a_model_of_one_s_own_runs_where_it_is_trusted(
+    cli: Cli, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("upside_model.py").write_text(OWN_MODEL)
+    Path("mine.toml").write_text('model = "upside_model:Upside"')
+    cli("train", "mine.toml", "--data", data, "--out", "m").succeeded()
+    for command in (("evaluate", "m", "--data", data), ("recommend", "m", "--history", 101), ("similar", "m", 101)):
+        cli(*command).refused("upside_model:Upside", "--trust-code")
+    assert cli("evaluate", "m", "--data", data, "--trust-code").succeeded().out
+    assert cli("recommend", "m", "--history", 101, "--trust-code").succeeded().out
+
+
+# Evaluate.
+
+
+def test_evaluate_gives_one_flat_object_of_numbers(cli: Cli, data: Path, run: Path) -> None:
+    figures = json.loads(cli("evaluate", run, "--data", data, "--json").succeeded().out)
+    assert {"recall@10", "recall@20", "ndcg@10", "ndcg@20", "coverage", "users"} <= set(figures)
+    assert all(isinstance(value, int | float) for value in figures.values())
+
+
+def test_evaluate_prints_a_table(cli: Cli, data: Path, run: Path) -> None:
+    done = cli("evaluate", run, "--data", data, "--metrics", "recall@5, mrr@5", "--part", "valid").succeeded()
+    assert "films: valid" in done.out
+    assert [line.split()[0] for line in done.out.splitlines()[2:]] == ["recall@5", "mrr@5"]
+    assert "catalogue recommended" in done.err
+
+
+def test_evaluate_keeps_each_user_s_figures(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
+    arguments = ("evaluate", run, "--data", data, "--metrics", "recall@5", "--json", "--per-user", tmp_path / "users.csv")
+    figures = json.loads(cli(*arguments).succeeded().out)
+    users = pl.read_csv(tmp_path / "users.csv")
+    assert users.columns == ["user", "recall@5"]
+    assert users["recall@5"].mean() == pytest.approx(figures["recall@5"])
+
+
+def test_evaluate_warns_of_other_data(cli: Cli, log: Path, run: Path, tmp_path: Path) -> None:
+    cli("prepare", log, tmp_path / "other", "--min-rating", 5).succeeded()
+    done = cli("evaluate", run, "--data", tmp_path / "other", "--json").succeeded()
+    assert "warning: " in done.err
+    assert "was trained on 'films'" in done.err
+    assert json.loads(done.out)["users"] > 0
+
+
+def test_data_of_another_kind_of_ids_is_understood_or_refused(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
+    rows = [f"u{user},film-{(user + step) % 9},{step}" for user in range(9) for step in range(6)]
+    (tmp_path / "log.csv").write_text("user,item,time\n" + "\n".join(rows))
+    cli("prepare", tmp_path / "log.csv", tmp_path / "d").succeeded()
+    done = cli("evaluate", run, "--data", tmp_path / "d")
+    assert done.code == 1
+    assert "items unknown to the model" in done.err
+    assert "Traceback" not in done.err
+
+
+# Recommend, similar, export.
+
+
+def test_recommend_for_a_history_typed_by_hand(cli: Cli, run: Path) -> None:
+    found = json.loads(cli("recommend", run, "--history", 105, 109, 113, "-k", 5, "--json").succeeded().out)
+    assert [entry["rank"] for entry in found] == [1, 2, 3, 4, 5]
+    assert not {105, 109, 113} & {entry["item"] for entry in found}
+    assert found[0]["title"] == f"[Film] {found[0]['item']}: a <b>long</b> title (19{found[0]['item'] - 101:02})"
+    table = cli("recommend", run, "--history", 105, 109, 113, "-k", 5).succeeded().out
+    assert found[0]["title"] in table, "brackets in titles are no markup"
+
+
+def test_recommend_may_repeat_what_was_seen(cli: Cli, run: Path) -> None:
+    found = json.loads(cli("recommend", run, "--history", 105, "-k", 40, "--include-seen", "--json").succeeded().out)
+    assert 105 in {entry["item"] for entry in found}
+
+
+def test_recommend_for_chosen_users(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "users.txt").write_text("u03\n\nu05\n")
+    arguments = ("recommend", run, "--data", data, "--user", "u01", "--users", tmp_path / "users.txt", "-k", 3, "--json")
+    found = json.loads(cli(*arguments).succeeded().out)
+    assert [entry["user"] for entry in found] == ["u01"] * 3 + ["u03"] * 3 + ["u05"] * 3
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "tsv", "jsonl"])
+def test_recommend_for_everybody_into_a_file(cli: Cli, data: Path, run: Path, tmp_path: Path, ending: str) -> None:
+    out = tmp_path / "deep" / f"lists.{ending}"
+    cli("recommend", run, "--data", data, "-k", 4, "--out", out).succeeded()
+    read = {"parquet": pl.read_parquet, "csv": pl.read_csv, "jsonl": pl.read_ndjson}
+    lists = pl.read_csv(out, separator="\t") if ending == "tsv" else read[ending](out)
+    assert lists.columns == ["user", "rank", "item", "score", "title"]
+    assert lists.height == 4 * 60
+
+
+def test_recommend_among_candidates_and_without_the_excluded(cli: Cli, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "some.txt").write_text("101\n102\n103\n104\n")
+    pl.DataFrame({"item": [102, 103]}).write_parquet(tmp_path / "not.parquet")
+    chosen = ("--candidates", tmp_path / "some.txt", "--exclude", tmp_path / "not.parquet")
+    found = json.loads(cli("recommend", run, "--history", 120, "-k", 4, *chosen, "--json").succeeded().out)
+    assert {entry["item"] for entry in found} == {101, 104}
+
+
+def test_similar_items_have_titles(cli: Cli, run: Path) -> None:
+    found = json.loads(cli("similar", run, 101, 102, "-k", 3, "--json").succeeded().out)
+    assert [entry["item"] for entry in found] == [101] * 3 + [102] * 3
+    assert all(entry["similar_title"].startswith(f"[Film] {entry['similar']}") for entry in found)
+    assert found[0]["title"] in cli("similar", run, 101, "-k", 3).succeeded().out
+
+
+def test_exported_vectors_make_the_same_lists(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
+    cli("export", run, tmp_path / "v", "--data", data).succeeded()
+    items, users = (pl.read_parquet(tmp_path / "v" / f"{name}.parquet") for name in ("items", "users"))
+    asked = ("recommend", run, "--data", data, "--user", "u07", "-k", 5, "--include-seen", "--json")
+    lists = json.loads(cli(*asked).succeeded().out)
+    user = users.filter(pl.col("user") == "u07")["vector"].to_numpy()[0]
+    scores = np.stack(items["vector"].to_list()) @ user + items["bias"].to_numpy()
+    best = np.argsort(-scores)[:5]
+    assert [entry["item"] for entry in lists] == items["item"].gather(best).to_list()
+    assert [entry["score"] for entry in lists] == pytest.approx(scores[best].tolist(), rel=1e-4)
+
+
+# Output.
+
+
+def test_a_narrow_terminal_folds_and_a_file_does_not(cli: Cli, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = cli("similar", run, 101, "-k", 3).succeeded().out.splitlines()
+    assert len(lines) == 4, "one line per row where nobody watches"
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = cli("similar", run, 101, "-k", 3).succeeded().out.splitlines()
+    assert len(narrow) > 4
+    assert max(map(len, narrow)) <= 60
