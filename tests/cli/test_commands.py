@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from conftest import Cli
+from commands import Cli
 from recodiff.checkpoint import CONFIG, WEIGHTS, read_config
 from recodiff.cli import COMMANDS
 from recodiff.training import CHECKPOINT, LOG
@@ -246,7 +246,7 @@ def test_evaluate_warns_of_other_data(cli: Cli, log: Path, run: Path, tmp_path: 
 def test_data_of_another_kind_of_ids_is_understood_or_refused(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
     rows = [f"u{user},film-{(user + step) % 9},{step}" for user in range(9) for step in range(6)]
     (tmp_path / "log.csv").write_text("user,item,time\n" + "\n".join(rows))
-    cli("prepare", tmp_path / "log.csv", tmp_path / "d").succeeded()
+    cli("prepare", tmp_path / "log.csv", tmp_path / "d", "--split", "leave-last").succeeded()
     done = cli("evaluate", run, "--data", tmp_path / "d")
     assert done.code == 1
     assert "items unknown to the model" in done.err

@@ -70,5 +70,6 @@ def _worth_saying(default: Any) -> str | None:
 
 def _stop(sentence: str, code: int) -> None:
     # Text that others wrote (a file name, a library's message) may hold line breaks; one sentence stays on one line.
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"recodiff: {' '.join(sentence.split())}", markup=False)
+    errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    errors.print(f"recodiff: {' '.join(sentence.split())}")
     sys.exit(code)

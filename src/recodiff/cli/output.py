@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from recodiff import files
@@ -24,7 +25,7 @@ ROOMY = 100
 
 def say(text: str) -> None:
     """A line for people, on standard error, so that standard output stays the command's answer."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+    Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True).print(text)
 
 
 def warn(text: str) -> None:
@@ -47,7 +48,7 @@ class Estimate(NamedTuple):
 def print_table(
     headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None, right: Collection[str] = ()
 ) -> None:
-    """A table on standard output. Where that is no terminal, nothing is folded.
+    """A table on standard output. A file has nothing folded; on a narrow terminal rows become columns if these fit.
 
     Args:
         headers: one per column.
@@ -58,15 +59,33 @@ def print_table(
     rows = [list(row) for row in rows]
     free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     console = Console(highlight=False, markup=False, emoji=False, width=WIDE if free else None)
-    table = Table(header_style="bold", pad_edge=False, box=None)
-    for column, header in enumerate(headers):
-        numeric = all(isinstance(row[column], int | float | Estimate) or row[column] is None for row in rows)
-        table.add_column(header, justify="right" if numeric or header in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_text(cell, console.width) for cell in row))
+    numeric = {header for column, header in enumerate(headers) if all(_is_number(row[column]) for row in rows)}
+    cells = [[_text(cell, console.width) for cell in row] for row in rows]
+    table = _table(headers, cells, numeric | set(right))
+    if _width(table, console) > console.width:
+        turned = [[header, *column] for header, *column in zip(headers, *cells, strict=True)]
+        upright = _table(turned[0], turned[1:], set(turned[0][1:]))
+        table = upright if _width(upright, console) <= console.width else table
     if title:
         console.print(title, style="bold")
     console.print(table)
+
+
+def _table(headers: Sequence[str], cells: Iterable[Sequence[str]], right: Collection[str]) -> Table:
+    table = Table(header_style="bold", pad_edge=False, box=None)
+    for header in headers:
+        table.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def _width(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update(max_width=WIDE), table).maximum
+
+
+def _is_number(cell: Any) -> bool:
+    return cell is None or isinstance(cell, int | float | Estimate)
 
 
 def _text(cell: Any, width: int) -> str:

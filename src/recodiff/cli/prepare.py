@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from recodiff.cli.info import print_dataset
 from recodiff.cli.output import print_json, say
 from recodiff.data import prepare as prepare_data
-from recodiff.data import split as splits
 from recodiff.data.columns import TimeUnit
 from recodiff.data.readers import read_log
-from recodiff.data.split import Split
+from recodiff.data.split import SPLITS, Split
 from recodiff.errors import ConfigError
 
 Strategy = Literal["auto", "temporal", "temporal-global", "temporal-at", "leave-last", "random", "held-out-users", "published"]
@@ -33,7 +34,7 @@ def prepare(
     test: float | None = None,
     valid_from: str | None = None,
     test_from: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     keep_weights: bool = False,
     format: str = "auto",
     user_column: str | None = None,
@@ -111,7 +112,8 @@ def prepare(
     json
         Print the summary as JSON.
     """
-    strategy = _strategy(split, valid, test, valid_from, test_from, seed)
+    chosen = {"valid": valid, "test": test, "valid_from": valid_from, "test_from": test_from, "seed": seed}
+    strategy = _strategy(split, chosen)
     log = read_log(
         source,
         format=format,
@@ -145,30 +147,20 @@ def prepare(
         say(f"wrote {out}")
 
 
-def _strategy(
-    split: Strategy, valid: float | None, test: float | None, valid_from: str | None, test_from: str | None, seed: int
-) -> Split | None:
-    shares = {key: value for key, value in (("valid", valid), ("test", test)) if value is not None}
-    if split != "temporal-at" and (valid_from or test_from):
-        raise ConfigError("--valid-from and --test-from go with --split temporal-at")
-    match split:
-        case "auto":
-            if shares:
-                raise ConfigError("--valid and --test need a --split of your choice, for example --split temporal")
-            return None
-        case "temporal":
-            return splits.Temporal(**shares)
-        case "temporal-global":
-            return splits.TemporalGlobal(**shares)
-        case "temporal-at":
-            if test_from is None:
-                raise ConfigError("--split temporal-at needs --test-from, for example --test-from 2024-06-01")
-            return splits.TemporalAt(valid_from=valid_from, test_from=test_from)
-        case "leave-last":
-            return splits.LeaveLast(**{key: int(value) for key, value in shares.items()})
-        case "random":
-            return splits.Random(**shares, seed=seed)
-        case "held-out-users":
-            return splits.HeldOutUsers(**shares, seed=seed)
-        case "published":
-            return splits.AsPublished(seed=seed)
+def _strategy(name: Strategy, options: dict[str, Any]) -> Split | None:
+    given = {option: value for option, value in options.items() if value is not None}
+    if name == "auto":
+        if given:
+            raise ConfigError(f"{_flags(given)} needs a --split of your choice, for example --split temporal")
+        return None
+    takes = [field.name for field in fields(SPLITS[name])]
+    if foreign := [option for option in given if option not in takes]:
+        raise ConfigError(f"--split {name} does not take {_flags(foreign)}; it takes {_flags(takes)}")
+    counts = {option: int(value) for option, value in given.items() if isinstance(value, float) and value.is_integer()}
+    if name == "leave-last" and len(counts) < len(given):
+        raise ConfigError("--split leave-last takes whole numbers of interactions for --valid and --test, for example --test 1")
+    return SPLITS[name](**(given | counts))
+
+
+def _flags(options: Iterable[str]) -> str:
+    return ", ".join(f"--{option.replace('_', '-')}" for option in options)
