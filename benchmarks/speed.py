@@ -253,7 +253,12 @@ def _write_log(path: Path, rows: int) -> None:
     g = np.random.default_rng(0)
     user = g.integers(0, rows // 50, rows)
     item = (g.random(rows) ** 2 * 50_000).astype(np.int64)
-    columns = {"user": user, "item": item, "rating": g.integers(1, 6, rows), "timestamp": g.integers(1.5e9, 1.7e9, rows)}
+    columns = {
+        "user": user,
+        "item": item,
+        "rating": g.integers(1, 6, rows),
+        "timestamp": g.integers(1_500_000_000, 1_700_000_000, rows),
+    }
     pl.DataFrame(columns).write_csv(path)
 
 

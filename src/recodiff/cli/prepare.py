@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -153,7 +153,7 @@ def _strategy(name: Strategy, options: dict[str, Any]) -> Split | None:
         if given:
             raise ConfigError(f"{_flags(given)} needs a --split of your choice, for example --split temporal")
         return None
-    takes = [field.name for field in fields(SPLITS[name])]
+    takes = list(inspect.signature(SPLITS[name]).parameters)
     if foreign := [option for option in given if option not in takes]:
         raise ConfigError(f"--split {name} does not take {_flags(foreign)}; it takes {_flags(takes)}")
     counts = {option: int(value) for option, value in given.items() if isinstance(value, float) and value.is_integer()}

@@ -199,8 +199,11 @@ def load_dataset(path: str | Path) -> Dataset:
         return _load_canonical(folder)
     if (folder / RELEASE_FILES["train"]).is_file():
         return _load_release(folder)
-    what = "is no data folder" if folder.exists() else "does not exist"
-    raise DataError(f"{folder} {what}: it holds neither {MANIFEST} nor {RELEASE_FILES['train']}; make one with `recodiff prepare`")
+    if not folder.exists():
+        raise DataError(f"{folder} does not exist; give a data folder, or make one with `recodiff prepare`")
+    raise DataError(
+        f"{folder} is no data folder: it holds neither {MANIFEST} nor {RELEASE_FILES['train']}; make one with `recodiff prepare`"
+    )
 
 
 def _load_release(folder: Path) -> Dataset:
