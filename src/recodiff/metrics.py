@@ -31,7 +31,7 @@ def recall_min(hits: Hits, relevant: Counts) -> Values:
 
 def precision(hits: Hits, relevant: Counts) -> Values:
     """hits / K."""
-    return np.divide(hits.sum(1), np.full(len(hits), hits.shape[1]))
+    return hits.sum(1) / np.full_like(relevant, hits.shape[1])
 
 
 def hit_rate(hits: Hits, relevant: Counts) -> Values:
