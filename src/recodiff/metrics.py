@@ -31,12 +31,12 @@ def recall_min(hits: Hits, relevant: Counts) -> Values:
 
 def precision(hits: Hits, relevant: Counts) -> Values:
     """hits / K."""
-    return hits.sum(1) / np.full_like(relevant, hits.shape[1])
+    return hits.sum(1) / hits.shape[1]
 
 
 def hit_rate(hits: Hits, relevant: Counts) -> Values:
     """1 where there is any hit."""
-    return hits.any(1).astype(np.float64)
+    return np.where(hits.any(1), 1.0, 0.0)
 
 
 def mrr(hits: Hits, relevant: Counts) -> Values:
