@@ -27,8 +27,8 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; a user's mistake ends with one sentence and a non-zero exit code."""
-    # Threads that spin while they wait make torch several times slower wherever another process wants a core.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin for long while they wait make torch several times slower wherever another process wants a core.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
     given = list(sys.argv[1:] if arguments is None else arguments)
     called = given[0] if given else ""
