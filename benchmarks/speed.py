@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from machine import SHARED, matrix_rate, median
+from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
 from recodiff.data import Dataset, IdMap, Interactions, load_dataset
 from recodiff.diffusion.denoisers import MLPDenoiser
@@ -119,6 +120,7 @@ class _Trainer:
     """The very step of `training.train`, at the released settings."""
 
     def __init__(self, data: Dataset) -> None:
+        keep_freed_memory()
         name, settings = read_settings("diffrec-ml-1m_clean")
         model = build(name, settings)
         assert isinstance(model, DiffRec)

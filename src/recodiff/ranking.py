@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from recodiff import progress
+from recodiff.allocator import keep_freed_memory
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import DataError, ModelError
@@ -122,6 +123,7 @@ def rank(
     seen = {name: rows_of(mask) for name, mask in masks.items()}
     banned = _banned(candidates, history.n_items, model.device)
     size = max(1, min(MOST_USERS, MEMORY_BUDGET // (8 * max(history.n_items, 1))))
+    keep_freed_memory()
     final = next(reversed(seen))
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users in torch.arange(history.n_users).split(size):

@@ -19,6 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recodiff import files, progress
+from recodiff.allocator import keep_freed_memory
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keyed_generator
@@ -144,6 +145,7 @@ def train(
         CheckpointError: the checkpoint to resume from belongs to another run.
         ModelError: the loss is no longer finite.
     """
+    keep_freed_memory()
     loop = _Loop(model, data, run, validate)
     if run.resume:
         loop.load()
