@@ -61,6 +61,7 @@ def _rows(batch: int, items: int, per_user: int) -> Rows:
 
 def chain(name: str, items: int, hidden: list[int], steps: int, per_user: int, batch: int = 400) -> Row:
     """The hidden-space chain against the plain one, same weights and histories."""
+    keep_freed_memory()
     process = GaussianProcess(linear_variance(steps, 0.005, 0.005, 0.01, first_beta=1e-5))
     net = MLPDenoiser(items, hidden, generator=keyed_generator(0, "bench"))
     diffusion = Diffusion(process, net, UniformTimesteps(steps)).eval()
