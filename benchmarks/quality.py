@@ -10,36 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from machine import SHARED, machine
+from page import METRICS, QUALITY, ROWS, write_page
 from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.experiments.runs import measure
-from run import QUALITY, write_page
 
-ROWS = {
-    "ease-ml-1m_clean": "EASE, lambda 1000",
-    "ease-linear-history-ml-1m_clean": "EASE, the paper's linear weights on the history",
-    "ease-half-life-history-ml-1m_clean": "EASE, half-life 5 on the history",
-    "diffrec-ml-1m_clean": "DiffRec, released settings and stopping rule",
-    "t-diffrec-ml-1m_clean": "T-DiffRec, the same, w_min .1",
-    "diffrec-ml-1m_clean-tuned": "DiffRec, settings chosen on validation",
-    "t-diffrec-ml-1m_clean-tuned": "T-DiffRec, weighting and settings chosen on validation",
-}
-ANCHORS = {
-    "diffrec-ml-1m_clean": (0.1702, 0.1098),
-    "t-diffrec-ml-1m_clean": (0.1985, 0.1312),
-    "ease-ml-1m_clean": (0.1816, 0.1165),
-    "diffrec-ml-1m_clean-tuned": (0.1787, 0.1148),
-    "ease-linear-history-ml-1m_clean": (0.2150, 0.1434),
-    "ease-half-life-history-ml-1m_clean": (0.2455, 0.1734),
-}
-"""R@20 and N@20 to lay beside: the authors' program retrained, the paper's checkpoint, closed forms."""
-METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 WEIGHTED_HISTORY = {
     "ease-linear-history-ml-1m_clean": {"kind": "linear", "w_min": 0.1, "on": "history"},
     "ease-half-life-history-ml-1m_clean": {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"},
@@ -72,34 +51,6 @@ def one(preset: str, seed: int, folder: Path) -> dict[str, Any]:
         "test": {metric: measured["test"].mean(metric) for metric in METRICS},
         "machine": machine(),
     }
-
-
-def table(rows: list[dict[str, Any]]) -> list[str]:
-    """Lines of a Markdown table: mean and standard error over seeds."""
-    by_preset: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        by_preset[row["preset"]].append(row)
-    lines = [
-        "ml-1m_clean as released; input train, train and valid masked, recall = hits / relevant; mean (standard error over seeds).",
-        "",
-        "| model | seeds | valid R@20 | R@10 | R@20 | N@10 | N@20 | to lay beside, R@20 / N@20 | best epochs | seconds | commit |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for preset in [name for name in ROWS if name in by_preset]:
-        found = by_preset[preset]
-        figures = [_mean_se([row["valid"]["recall@20"] for row in found])]
-        figures += [_mean_se([row["test"][metric] for row in found]) for metric in METRICS]
-        beside = "{:.4f} / {:.4f}".format(*ANCHORS[preset]) if preset in ANCHORS else ""
-        epochs = ", ".join(str(row["best_epoch"]) for row in found if row["best_epoch"])
-        seconds = statistics.median(row["seconds"] for row in found)
-        commits = ", ".join(sorted({str(row["machine"]["commit"]) for row in found}))
-        lines.append(f"| {ROWS[preset]} | {len(found)} | {' | '.join(figures)} | {beside} | {epochs} | {seconds:.0f} | {commits} |")
-    return lines
-
-
-def _mean_se(values: list[float]) -> str:
-    error = f" ({statistics.stdev(values) / len(values) ** 0.5:.4f})" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.4f}{error}"
 
 
 def main() -> None:

@@ -1,0 +1,102 @@
+"""results.md, from the JSON files that run.py and quality.py keep."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SPEED, QUALITY, PAGE = HERE / "results.json", HERE / "quality.json", HERE / "results.md"
+METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+ROWS = {
+    "ease-ml-1m_clean": "EASE, lambda 1000",
+    "ease-linear-history-ml-1m_clean": "EASE, the paper's linear weights on the history",
+    "ease-half-life-history-ml-1m_clean": "EASE, half-life 5 on the history",
+    "diffrec-ml-1m_clean": "DiffRec, released settings and stopping rule",
+    "t-diffrec-ml-1m_clean": "T-DiffRec, the same, w_min .1",
+    "diffrec-ml-1m_clean-tuned": "DiffRec, settings chosen on validation",
+    "t-diffrec-ml-1m_clean-tuned": "T-DiffRec, weighting and settings chosen on validation",
+}
+ANCHORS = {
+    "diffrec-ml-1m_clean": (0.1702, 0.1098),
+    "t-diffrec-ml-1m_clean": (0.1985, 0.1312),
+    "ease-ml-1m_clean": (0.1816, 0.1165),
+    "diffrec-ml-1m_clean-tuned": (0.1787, 0.1148),
+    "ease-linear-history-ml-1m_clean": (0.2150, 0.1434),
+    "ease-half-life-history-ml-1m_clean": (0.2455, 0.1734),
+}
+"""R@20 and N@20 to lay beside: the authors' program retrained, the paper's checkpoint, closed forms."""
+
+BARS = {
+    "chain_wide": "ratio at least 8",
+    "chain_long": "ratio at least 15",
+    "chain_released": "ratio at least 4",
+    "train_step": "at least .60 of the matrix rate",
+    "scoring": "at most 3.5 epochs, metrics under a tenth",
+    "train_memory": "under 600 MB",
+    "import_time": "under 2 s of CPU",
+    "prepare_csv": "under 60 s and 4,000 MB",
+}
+
+
+def write_page() -> None:
+    """results.md from the two JSON files."""
+    text = [
+        "# Measurements",
+        "",
+        "Made by `make bench` (speed, memory) and `python benchmarks/quality.py` (accuracy); do not edit.",
+        "",
+    ]
+    if QUALITY.exists():
+        text += ["## Accuracy", "", *_quality(json.loads(QUALITY.read_text())), ""]
+    if SPEED.exists():
+        text += _speed(json.loads(SPEED.read_text()))
+    PAGE.write_text("\n".join(text) + "\n")
+
+
+def _speed(found: dict[str, Any]) -> list[str]:
+    text = ["## Speed and memory", "", "Medians of repeated runs; ratios are of things timed in the same process.", ""]
+    text += ["| case | measured | bar | commit, date |", "|---|---|---|---|"]
+    for name, row in found.items():
+        measured = "<br>".join(f"{key}: {short(value)}" for key, value in row.items() if key not in ("case", "machine"))
+        text.append(f"| {row['case']} | {measured} | {BARS.get(name, '')} | {row['machine']['commit']}, {row['machine']['date']} |")
+    where = next(iter(found.values()))["machine"]
+    versions = f"torch {where['torch']}, Python {where['python']}"
+    return [*text, "", f"Machine: {where['processor']}, {where['cores']} cores, {where['threads']} threads, {versions}.", ""]
+
+
+def short(value: Any) -> str:
+    return (
+        f"{value:.3g}" if isinstance(value, float) and value < 1000 else f"{value:,.0f}" if isinstance(value, float) else str(value)
+    )
+
+
+def _quality(rows: list[dict[str, Any]]) -> list[str]:
+    """Lines of a Markdown table: mean and standard error over seeds."""
+    by_preset: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_preset[row["preset"]].append(row)
+    lines = [
+        "ml-1m_clean as released; input train, train and valid masked, recall = hits / relevant; mean (standard error over seeds).",
+        "",
+        "| model | seeds | valid R@20 | R@10 | R@20 | N@10 | N@20 | to lay beside, R@20 / N@20 | best epochs | seconds | commit |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for preset in [name for name in ROWS if name in by_preset]:
+        found = by_preset[preset]
+        figures = [_mean_se([row["valid"]["recall@20"] for row in found])]
+        figures += [_mean_se([row["test"][metric] for row in found]) for metric in METRICS]
+        beside = "{:.4f} / {:.4f}".format(*ANCHORS[preset]) if preset in ANCHORS else ""
+        epochs = ", ".join(str(row["best_epoch"]) for row in found if row["best_epoch"])
+        seconds = statistics.median(row["seconds"] for row in found)
+        commits = ", ".join(sorted({str(row["machine"]["commit"]) for row in found}))
+        lines.append(f"| {ROWS[preset]} | {len(found)} | {' | '.join(figures)} | {beside} | {epochs} | {seconds:.0f} | {commits} |")
+    return lines
+
+
+def _mean_se(values: list[float]) -> str:
+    error = f" ({statistics.stdev(values) / len(values) ** 0.5:.4f})" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.4f}{error}"
