@@ -283,12 +283,17 @@ def test_one_user_has_no_standard_error() -> None:
 # Refusals
 
 
+def test_lists_longer_than_the_catalogue_end_in_misses() -> None:
+    truth = interactions(TRUTH, 11)
+    whole, longer = (evaluate(MODEL, HISTORY, truth, [f"{name}@{k}" for name in ("recall", "precision")]) for k in (11, 22))
+    assert longer.mean("recall@22") == whole.mean("recall@11")
+    assert longer.mean("precision@22") == pytest.approx(whole.mean("precision@11") / 2)
+
+
 def test_what_cannot_be_measured_is_refused() -> None:
     truth = interactions(TRUTH, 11)
     with pytest.raises(ConfigError, match="no metric 'recal@5'"):
         evaluate(MODEL, HISTORY, truth, ["recal@5"])
-    with pytest.raises(ConfigError, match="lists of 12 and the catalogue has 11"):
-        evaluate(MODEL, HISTORY, truth, ["recall@12"])
     with pytest.raises(DataError, match="nobody has an interaction in 'part'"):
         evaluate(MODEL, HISTORY, interactions([[]] * 4, 11), ["recall@5"])
     with pytest.raises(DataError, match="not the model's"):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recodiff import Run, history_of, ranking, recommend
 from recodiff.data.interactions import IdMap, Interactions
-from recodiff.errors import DataError
+from recodiff.errors import DataError, ModelError
 from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
 from recodiff.weighting import HalfLife
 
@@ -104,3 +104,23 @@ def test_typed_histories_keep_their_order_and_refuse_repeats(echo: Echo) -> None
 def test_masks_of_another_shape_are_refused(echo: Echo) -> None:
     with pytest.raises(DataError, match="take both from one data folder"):
         list(ranking.rank(echo, X, 2, {"mask": X.take([0])}))
+
+
+@pytest.mark.parametrize("candidates", [[-1, 2], [6], [1.7], ["i1"], [True, False, True]])
+def test_candidates_that_are_no_positions_are_refused(echo: Echo, candidates: list) -> None:
+    with pytest.raises(DataError, match="candidates are positions"):
+        recommend(echo, X, 2, candidates=candidates)
+
+
+def test_scores_that_are_nan_or_of_another_shape_are_refused(echo: Echo) -> None:
+    echo.base[2] = float("nan")
+    with pytest.raises(ModelError, match="NaN"):
+        recommend(echo, X, 2)
+    echo.score = lambda batch: torch.zeros(1, 3)  # type: ignore[method-assign]
+    with pytest.raises(ModelError, match="scores of shape"):
+        recommend(echo, X, 2)
+
+
+def test_a_history_is_a_sequence(echo: Echo) -> None:
+    with pytest.raises(DataError, match="sequence of item ids"):
+        history_of(echo, "i3")

@@ -158,6 +158,20 @@ def test_a_checkpoint_of_another_run_is_refused(model: DiffRec, data: Any, seed:
         model.fit(data, Run(seed=seed, out=tmp_path, resume=True, progress=False, device="cpu"))
 
 
+def test_a_checkpoint_chosen_by_another_validation_is_refused(tmp_path: Path) -> None:
+    class Named(Scripted):
+        def __init__(self, name: str) -> None:
+            super().__init__(0.1)
+            self.name = name
+
+        def fingerprint(self) -> str:
+            return self.name
+
+    small(epochs=2).fit(BOARD, run(tmp_path), validate=Named("a"))
+    with pytest.raises(CheckpointError, match="other validation"):
+        small(epochs=2).fit(BOARD, run(tmp_path, resume=True), validate=Named("b"))
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     small(epochs=2).fit(BOARD, run(tmp_path))
     whole = (tmp_path / CHECKPOINT).read_bytes()

@@ -1,4 +1,4 @@
-"""The C allocator, told to keep freed memory for the next batch.
+"""Memory: what there is, and the C allocator told to keep what was freed for the next batch.
 
 glibc gives large blocks back to the system when they are freed, so that every batch pays for its pages anew: some 5,500 page
 faults a training step at the released ML-1M network, a sixth of the step.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from functools import cache
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 KEPT_BYTES = 2**30
@@ -25,3 +26,12 @@ def keep_freed_memory() -> bool:
         return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)) and bool(mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
     except (AttributeError, OSError, TypeError):  # another C library
         return False
+
+
+def available_memory() -> int | None:
+    """Bytes that can be had without swapping, as Linux tells it; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None

@@ -14,6 +14,8 @@ from typing import Any
 import polars as pl
 
 from recodiff import files
+from recodiff.data.atomic import take_place
+from recodiff.data.folder import MANIFEST
 from recodiff.data.interactions import IdMap
 from recodiff.errors import CheckpointError, RecodiffError
 from recodiff.models import build
@@ -64,9 +66,7 @@ def save_model(
             "info": info or {},
         }
         files.write_json(new / CONFIG, described)
-        path.mkdir(parents=True, exist_ok=True)
-        for name in (WEIGHTS, ITEMS, CONFIG):
-            (new / name).replace(path / name)
+        _settle(new, path)
     except OSError as error:
         raise CheckpointError(
             f"model folder '{folder}' cannot be written ({error.strerror or error}); free space or choose another"
@@ -75,8 +75,23 @@ def save_model(
         shutil.rmtree(new, ignore_errors=True)
 
 
+def _settle(new: Path, path: Path) -> None:
+    """Puts the new files in place. The log and the checkpoint of a run that stand in `path` stay with it."""
+    if not (path / CONFIG).exists():
+        path.mkdir(parents=True, exist_ok=True)
+        for name in (WEIGHTS, ITEMS, CONFIG):  # config.json makes it a model, so it comes last
+            (new / name).replace(path / name)
+        return
+    for other in path.iterdir():
+        if other.name not in (WEIGHTS, ITEMS, CONFIG):
+            other.rename(new / other.name)
+    take_place(new, path)
+
+
 def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raises CheckpointError where `path` holds a model and may not lose it."""
+    """Raises CheckpointError where `path` holds data, or a model that it may not lose."""
+    if (path / MANIFEST).exists():
+        raise CheckpointError(f"'{path}' is a data folder (it holds {MANIFEST}); give the model a folder of its own")
     if (path / CONFIG).exists() and not overwrite:
         raise CheckpointError(f"'{path}' already holds a model; choose another folder or say --overwrite (overwrite=True)")
 
@@ -122,7 +137,8 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = Fa
     name = described["model"]
     if ":" in name and not trust_code:
         raise CheckpointError(f"'{folder}' asks to import '{name}'; say --trust-code (trust_code=True) if you trust that code")
-    for file, digest in described["hashes"].items():
+    for file in (WEIGHTS, ITEMS):
+        digest = described["hashes"].get(file) if isinstance(described["hashes"], dict) else None
         if not (path / file).exists() or files.sha256(path / file) != digest:
             raise CheckpointError(f"'{path / file}' is missing or not what was saved; copy the folder again or train anew")
     tensors, _ = files.read_tensors(path / WEIGHTS)

@@ -93,7 +93,7 @@ def evaluate(
         show_progress: whether a progress bar may be shown.
 
     Raises:
-        ConfigError: no metric is asked for, or one is unknown or longer than the catalogue.
+        ConfigError: no metric is asked for, or one is unknown.
         DataError: nobody has anything to find, or truth or mask are over other users or items than the history.
     """
     part = Part(truth, history if mask is None else mask)
@@ -122,12 +122,10 @@ def evaluate_parts(
         show_progress: as for `evaluate`.
     """
     _refuse_foreign(history, parts)
-    wanted = {name: metric_functions.parse(name) for name in metrics}
+    wanted = {name: metric_functions.parse(name) for name in ([metrics] if isinstance(metrics, str) else metrics)}
     if not wanted:
         raise ConfigError("no metric is asked for; name one, such as recall@20")
-    k = max(length for _, length in wanted.values())
-    if k > history.n_items:
-        raise ConfigError(f"a metric asks for lists of {k} and the catalogue has {history.n_items} items; ask for shorter ones")
+    k = min(max(length for _, length in wanted.values()), history.n_items)
     asked = _asked(parts, users_without_truth)
     some = np.flatnonzero(np.logical_or.reduce(list(asked.values())))
     input_rows = history.take(some)
@@ -168,6 +166,9 @@ def _measure(
     wanted: Mapping[str, tuple[str, int]],
 ) -> Evaluation:
     hits = find_hits(lists, truth, users)
+    # A metric may ask for lists longer than a small catalogue: the places that nothing can fill are misses.
+    missing = max(k for _, k in wanted.values()) - hits.shape[1]
+    hits = np.pad(hits, ((0, 0), (0, missing)))
     relevant = truth.lengths()[users]
     values = {name: metric_functions.METRICS[kind](hits[:, :k], relevant) for name, (kind, k) in wanted.items()}
     shown = np.unique(lists)
@@ -215,8 +216,14 @@ class Validation:
     ) -> None:
         if data.valid is None:
             raise DataError(f"data '{data.name}' has no validation part; prepare it with one")
+        for metric in metrics:
+            metric_functions.parse(metric)
         self.history, self.truth, self.metrics = data.history("train"), data.valid, tuple(metrics)
         self.users_without_truth: WithoutTruth = users_without_truth
+
+    def fingerprint(self) -> str:
+        """Changes with the histories, the truth and the metrics: a run resumes only by the same validation."""
+        return f"{self.history.fingerprint()}-{self.truth.fingerprint()}-{','.join(self.metrics)}-{self.users_without_truth}"
 
     def __call__(self, model: Recommender) -> dict[str, float]:
         """Metric -> mean over users."""

@@ -128,6 +128,11 @@ def rank(
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users in torch.arange(history.n_users).split(size):
             scores = model.score(Batch(rows.take(users).to(model.device)))
+            if scores.shape != (len(users), history.n_items):
+                wanted = (len(users), history.n_items)
+                raise ModelError(
+                    f"{model.registered} gave scores of shape {tuple(scores.shape)} in place of {wanted}; mend score()"
+                )
             yield {name: _top(scores, part.take(users), banned, k, last=name == final) for name, part in seen.items()}
             advance(len(users), "")
 
@@ -156,8 +161,13 @@ def refuse_foreign(model: Recommender, history: Interactions) -> None:
 def _banned(candidates: ArrayLike | None, n_items: int, device: torch.device) -> Tensor | None:
     if candidates is None:
         return None
+    places = np.asarray(candidates)
+    if places.size and not (np.issubdtype(places.dtype, np.integer) and places.min() >= 0 and places.max() < n_items):
+        raise DataError(
+            f"candidates are positions, whole numbers from 0 to {n_items - 1}; get them with model.items.positions(ids)"
+        )
     banned = torch.ones(n_items, dtype=torch.bool)
-    banned[torch.from_numpy(np.asarray(candidates, dtype=np.int64))] = False
+    banned[torch.from_numpy(places.astype(np.int64))] = False
     return banned.to(device)
 
 
@@ -168,6 +178,8 @@ def _top(scores: Tensor, seen: Rows, banned: Tensor | None, k: int, *, last: boo
     if banned is not None:
         masked.masked_fill_(banned, float("-inf"))
     values, items = masked.topk(k)
+    if values.isnan().any():  # topk takes NaN for the largest, so none can hide
+        raise ModelError("the model's scores are NaN; it diverged in training (lower training.lr) or its score() is at fault")
     items = items.masked_fill_(values == float("-inf"), -1)
     return items.cpu().numpy(), values.cpu().numpy()
 
@@ -188,6 +200,8 @@ def history_of(model: Recommender, *histories: Sequence[Any]) -> Interactions:
     Raises:
         DataError: an item is unknown, or stands twice in one history.
     """
+    if any(isinstance(history, str | bytes) or not isinstance(history, Sequence) for history in histories):
+        raise DataError("give each history as a sequence of item ids, for example history_of(model, [318, 50])")
     row = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
     given = [item for history in histories for item in history]
     item = model.items.positions(given, what="item")

@@ -93,8 +93,8 @@ class Run:
         name = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
         try:
             device = torch.device(name)
-            torch.empty(1, device=device)
-        except (RuntimeError, AssertionError):
+            torch.zeros(1, device=device).item()  # a device that is only a name, such as `meta`, fails here
+        except (RuntimeError, AssertionError, NotImplementedError):
             raise ConfigError(f"device '{self.device}' cannot be used on this machine; try 'cpu' or 'auto'") from None
         return device
 
@@ -163,7 +163,7 @@ class _Loop:
             "model": model.config.model_dump(mode="json"),
             "seed": run.seed,
             "data": data.fingerprint(),
-            "validated": validate is not None,
+            "validation": getattr(validate, "fingerprint", lambda: validate is not None)(),
         }
         model.module = model.build(data.n_items, keyed_generator(run.seed, "init")).to(self.device)
         self.module: nn.Module = model.module
@@ -273,6 +273,8 @@ class _Loop:
         if self.run.out is None or not path.exists():
             return
         tensors, note = files.read_tensors(path)
+        if not {"identity", "state"} <= note.keys():
+            raise CheckpointError(f"'{path}' is no checkpoint of ours; remove it, or train into a new folder")
         self._refuse_foreign(json.loads(note["identity"]), path)
         self.state = _State(**json.loads(note["state"]))
         parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "optimizer": {}}
@@ -290,7 +292,7 @@ class _Loop:
     def _refuse_foreign(self, theirs: dict[str, Any], path: Path) -> None:
         for key, ours in self.identity.items():
             if theirs.get(key) != ours:
-                what = {"model": "settings", "data": "data"}.get(key, key)
+                what = {"model": "settings", "validated": "validation data"}.get(key, key)
                 raise CheckpointError(
                     f"checkpoint '{path}' belongs to a run with other {what}; "
                     "resume with the command that began it, or train into a new folder"

@@ -175,7 +175,8 @@ def test_resume_never_answers_with_another_command_s_run(
     changed = ("train", tiny, "--data", data, "--out", out)
     assert cli(*changed, "--overwrite").code == 130
     assert read_config(out)["model"] == "popularity"
-    cli(*changed, "--resume").succeeded()
+    cli(*changed, "--resume").refused("--overwrite")
+    cli(*changed, "--resume", "--overwrite").succeeded()
     assert read_config(out)["model"] == "t-diffrec"
 
 

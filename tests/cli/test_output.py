@@ -77,7 +77,7 @@ def test_ids_come_from_lines_or_the_first_column(tmp_path: Path, name: str, cont
 def test_frames_come_back_as_they_were(tmp_path: Path) -> None:
     frame = pl.DataFrame({"user": ["007"], "score": [0.5]})
     for ending, read in ((".parquet", pl.read_parquet), (".jsonl", pl.read_ndjson)):
-        write_frame(frame, tmp_path / f"f{ending}")
+        write_frame(frame, tmp_path / f"f{ending}", overwrite=False)
         assert read(tmp_path / f"f{ending}").equals(frame)
     with pytest.raises(ConfigError, match="endings"):
-        write_frame(frame, tmp_path / "f.feather")
+        write_frame(frame, tmp_path / "f.feather", overwrite=False)

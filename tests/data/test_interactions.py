@@ -144,3 +144,8 @@ def test_a_number_that_is_not_whole_is_no_id() -> None:
     assert ids.positions([1.5, 2.0, float("nan")], unknown="mark").tolist() == [-1, 1, -1]
     with pytest.raises(DataError, match="unknown id"):
         ids.positions([1.5])
+
+
+def test_text_is_a_number_only_where_it_is_written_as_one() -> None:
+    ids = IdMap([1, 12])
+    assert ids.positions(["1", "01", "00012", "12"], unknown="mark").tolist() == [0, -1, -1, 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; a user's mistake ends with one sentence and a non-zero exit code."""
     # Threads that spin for long while they wait make torch several times slower wherever another process wants a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
+    with suppress(FileNotFoundError):  # the folder may be gone
+        sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
     given = list(sys.argv[1:] if arguments is None else arguments)
     called = given[0] if given else ""
     try:

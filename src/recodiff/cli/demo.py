@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recodiff.cli.output import Estimate, print_table, say
+from recodiff.cli.parameters import Whole
 from recodiff.errors import MissingExtraError
 from recodiff.experiments import demo as tour
 from recodiff.report import Entry, Sample, short
@@ -20,8 +21,8 @@ SHOWN = ("EASE", "T-DiffRec")
 def demo(
     *,
     out: Path = Path("runs/demo"),
-    seed: int = 0,
-    threads: int | None = None,
+    seed: Whole = 0,
+    threads: Whole | None = None,
     overwrite: bool = False,
 ) -> None:
     """The tour: fetch real data, train, compare, recommend, write a report.

@@ -25,6 +25,7 @@ def evaluate(
     metrics: str = ",".join(METRICS),
     users_without_truth: Literal["skip", "zero"] = "skip",
     per_user: Path | None = None,
+    overwrite: bool = False,
     device: str = "cpu",
     trust_code: bool = False,
     json: bool = False,
@@ -51,6 +52,8 @@ def evaluate(
         Leave users with nothing to find out of the means, or count them as zero (the released program's rule).
     per_user
         Also write each user's figures to this .parquet or .csv file.
+    overwrite
+        Replace a file of --per-user that is already there.
     device
         auto, cpu, cuda...
     trust_code
@@ -71,7 +74,7 @@ def evaluate(
             "these figures look into the future"
         )
     if per_user is not None:
-        write_frame(_per_user(found, dataset), per_user)
+        write_frame(_per_user(found, dataset), per_user, overwrite=overwrite)
     if json:
         print_json(found.flat())
         return

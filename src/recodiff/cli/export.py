@@ -6,11 +6,19 @@ from pathlib import Path
 
 import polars as pl
 
-from recodiff.checkpoint import load_model
+from recodiff.checkpoint import CONFIG, load_model
 from recodiff.cli.evaluate import over_items_of
 from recodiff.cli.output import say, write_frame
-from recodiff.data.folder import load_dataset
+from recodiff.data.folder import MANIFEST, load_dataset
+from recodiff.errors import ConfigError
 from recodiff.export import item_vectors, user_vectors
+
+
+def refuse_taken(out: Path) -> None:
+    """Raises ConfigError where `out` is a model or a data folder, whose files have the names of ours."""
+    for marker in (CONFIG, MANIFEST):
+        if (out / marker).exists():
+            raise ConfigError(f"'{out}' is a model or data folder (it holds {marker}); write the vectors to a folder of their own")
 
 
 def export(
@@ -19,6 +27,7 @@ def export(
     /,
     *,
     data: Path | None = None,
+    overwrite: bool = False,
     trust_code: bool = False,
 ) -> None:
     """Write user and item vectors whose inner product, plus the item's bias, is the score.
@@ -33,15 +42,22 @@ def export(
         A folder: items.parquet (item, vector, bias) and, with --data, users.parquet (user, vector).
     data
         A data folder whose users (all their history) get vectors.
+    overwrite
+        Replace vectors that are already there.
     trust_code
         Allow a model class from outside recodiff.
     """
+    refuse_taken(out)
     model = load_model(run, trust_code=trust_code)
     vectors, bias = item_vectors(model)
-    write_frame(pl.DataFrame({"item": model.items.ids, "vector": vectors, "bias": bias}), out / "items.parquet")
+    write_frame(
+        pl.DataFrame({"item": model.items.ids, "vector": vectors, "bias": bias}), out / "items.parquet", overwrite=overwrite
+    )
     say(f"wrote {len(vectors)} item vectors of width {vectors.shape[1]} to {out / 'items.parquet'}")
     if data is not None:
         dataset = over_items_of(model, load_dataset(data))
         x = dataset.history("+".join(dataset.parts()))
-        write_frame(pl.DataFrame({"user": x.users.ids, "vector": user_vectors(model, x)}), out / "users.parquet")
+        write_frame(
+            pl.DataFrame({"user": x.users.ids, "vector": user_vectors(model, x)}), out / "users.parquet", overwrite=overwrite
+        )
         say(f"wrote {x.n_users} user vectors to {out / 'users.parquet'}")

@@ -100,11 +100,11 @@ def _text(cell: Any, width: int) -> str:
             return str(cell)
 
 
-def write_frame(frame: pl.DataFrame, path: Path) -> None:
+def write_frame(frame: pl.DataFrame, path: Path, *, overwrite: bool) -> None:
     """Writes a table by the ending of its name.
 
     Raises:
-        ConfigError: the ending is none of .parquet, .csv, .tsv, .jsonl.
+        ConfigError: the ending is none of .parquet, .csv, .tsv, .jsonl, or the file is there and may not be replaced.
     """
     writers = {
         ".parquet": lambda partial: frame.write_parquet(partial),
@@ -114,8 +114,15 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
     }
     if path.suffix not in writers:
         raise ConfigError(f"'{path}' ends in none of {', '.join(writers)}; choose one of these endings")
+    refuse_file(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.replace_with(path, writers[path.suffix], (pl.exceptions.PolarsError,))
+
+
+def refuse_file(path: Path, overwrite: bool) -> None:
+    """Raises ConfigError where `path` is there and may not be replaced."""
+    if path.exists() and not overwrite:
+        raise ConfigError(f"'{path}' is already there; choose another name, or say --overwrite")
 
 
 def read_ids(path: Path) -> pl.Series:
@@ -130,7 +137,7 @@ def read_ids(path: Path) -> pl.Series:
         elif path.suffix == ".csv":
             ids = pl.read_csv(path, infer_schema=False).to_series(0)
         else:
-            ids = pl.Series([line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()], dtype=pl.String)
+            ids = pl.Series([line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()], dtype=pl.String)
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError, IndexError) as error:
         raise ConfigError(f"ids cannot be read from '{path}' ({' '.join(str(error).split())}); give one id per line") from None
     if len(ids.drop_nulls()) == 0:

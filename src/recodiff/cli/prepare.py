@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from recodiff.cli.info import print_dataset
-from recodiff.cli.output import print_json, say
+from recodiff.cli.output import print_json, say, warn
+from recodiff.cli.parameters import Whole
 from recodiff.data import prepare as prepare_data
 from recodiff.data.columns import TimeUnit
 from recodiff.data.readers import read_log
@@ -26,15 +27,15 @@ def prepare(
     /,
     *,
     min_rating: float | None = None,
-    user_core: int = 0,
-    item_core: int = 0,
+    user_core: Whole = 0,
+    item_core: Whole = 0,
     duplicates: Literal["first", "last", "refuse"] = "first",
     split: Strategy = "auto",
     valid: float | None = None,
     test: float | None = None,
     valid_from: str | None = None,
     test_from: str | None = None,
-    seed: int | None = None,
+    seed: Whole | None = None,
     keep_weights: bool = False,
     format: str = "auto",
     user_column: str | None = None,
@@ -128,6 +129,8 @@ def prepare(
         time_unit=time_unit,
         on_bad_rows="drop" if drop_bad_rows else "refuse",
     )
+    if min_rating is None and "weight" in log.frame.columns and (returns := int((log.frame["weight"] <= 0).sum())):
+        warn(f"{returns} rows have a rating or count of 0 or less and count as interactions; leave them out with --min-rating")
     dataset = prepare_data(
         log,
         out,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from recodiff.checkpoint import load_model, load_titles
 from recodiff.cli.evaluate import over_items_of
-from recodiff.cli.output import print_json, print_table, read_ids, say, write_frame
+from recodiff.cli.output import print_json, print_table, read_ids, refuse_file, say, warn, write_frame
+from recodiff.cli.parameters import whole
 from recodiff.data.folder import load_dataset
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
@@ -32,10 +33,11 @@ def recommend(
     user: list[str] | None = None,
     users: Path | None = None,
     history: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    k: Annotated[int, Parameter(name=("--k", "-k"))] = 10,
+    k: Annotated[int, Parameter(name=("--k", "-k"), converter=whole)] = 10,
     candidates: Path | None = None,
     exclude: Path | None = None,
     include_seen: bool = False,
+    overwrite: bool = False,
     out: Path | None = None,
     device: str = "cpu",
     trust_code: bool = False,
@@ -70,6 +72,8 @@ def recommend(
         Let lists hold items of the history.
     out
         Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title.
+    overwrite
+        Replace a file that is already there.
     device
         auto, cpu, cuda...
     trust_code
@@ -81,16 +85,21 @@ def recommend(
         raise ConfigError("say either --data DIR (known users) or --history ID ... (a history typed by hand)")
     if history is not None:
         _check_typed(history, user or users)
+    if out is not None:
+        refuse_file(out, overwrite)
     model = load_model(run, device=device, trust_code=trust_code)
     x = history_of(model, history) if history is not None else _histories(model, data, parts, user, users)
     lists = rank_items(
         model, x, k, exclude_seen=not include_seen, candidates=_allowed(model, candidates, exclude), show_progress=True
     )
+    short = int((lists.items < 0).any(axis=1).sum())
+    if short:
+        warn(f"{short} of {x.n_users} lists are shorter than {k}: the users have met, or the options leave out, the other items")
     frame = lists.to_frame(load_titles(run))
     if history is not None:
         frame = frame.drop("user")
     if out is not None:
-        write_frame(frame, out)
+        write_frame(frame, out, overwrite=overwrite)
         say(f"wrote {frame.height} recommendations for {x.n_users} users to {out}")
     if json:
         print_json(frame.to_dicts())

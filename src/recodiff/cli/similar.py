@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from recodiff.checkpoint import load_model, load_titles
 from recodiff.cli.output import print_json, print_table
+from recodiff.cli.parameters import whole
 from recodiff.export import similar_items
 
 
@@ -18,7 +19,7 @@ def similar(
     item: list[str],
     /,
     *,
-    k: Annotated[int, Parameter(name=("--k", "-k"))] = 10,
+    k: Annotated[int, Parameter(name=("--k", "-k"), converter=whole)] = 10,
     trust_code: bool = False,
     json: bool = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from recodiff.cli.output import print_json, say
+from recodiff.cli.parameters import Whole
 from recodiff.config import read_settings
 from recodiff.data.folder import load_dataset
 from recodiff.experiments.runs import measure, train_run
@@ -22,9 +23,9 @@ def train(
     data: Path,
     out: Path,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
-    seed: int = 0,
+    seed: Whole = 0,
     device: str = "auto",
-    threads: int | None = None,
+    threads: Whole | None = None,
     resume: bool = False,
     refit: bool = False,
     overwrite: bool = False,

@@ -52,7 +52,7 @@ def atomic_folder(path: Path, *, overwrite: bool, marker: str) -> Iterator[Path]
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.mkdir()
         yield partial
-        _take_place(partial, path)
+        take_place(partial, path)
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).strip().splitlines()[0]
         raise DataError(f"cannot write {path} ({reason}); nothing was changed there") from error
@@ -60,7 +60,8 @@ def atomic_folder(path: Path, *, overwrite: bool, marker: str) -> Iterator[Path]
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _take_place(new: Path, path: Path) -> None:
+def take_place(new: Path, path: Path) -> None:
+    """Renames the folder `new` to `path`; a folder that stands there goes only once that is done."""
     if not path.exists():
         os.rename(new, path)
         return

@@ -86,6 +86,8 @@ class IdMap:
             asked = asked.to_frame("id").select(pl.when(pl.col("id") == pl.col("id").floor()).then("id")).to_series()
         keys = asked.cast(pl.Int64, strict=False) if asked.dtype.is_float() else asked
         keys = keys.cast(self.ids.dtype, strict=False)
+        if asked.dtype == pl.String and keys.dtype == pl.Int64:  # `007` is not 7
+            keys = pl.select(pl.when(keys.cast(pl.String) == asked).then(keys)).to_series()
         found = self._search(keys)
         if unknown == "raise" and (found < 0).any():
             missing = asked.filter(pl.Series(found < 0)).unique(maintain_order=True)
@@ -247,6 +249,19 @@ class Interactions:
             self.rows()[kept], new[kept], self.users, items, weights=self.matrix.data[kept], times=times, time_kind=self.time_kind
         )
         return x, int((~kept).sum())
+
+    def only(self, kept: NDArray[np.bool_]) -> Interactions:
+        """The entries marked in `kept` [nnz], over the same users and items."""
+        times = None if self.times is None else self.times[kept]
+        return Interactions.from_arrays(
+            self.rows()[kept],
+            self.matrix.indices[kept],
+            self.users,
+            self.items,
+            weights=self.matrix.data[kept],
+            times=times,
+            time_kind=self.time_kind,
+        )
 
     def union(self, other: Interactions) -> Interactions:
         """Both sets of interactions, in time order; of a pair in both, this one's entry is kept.

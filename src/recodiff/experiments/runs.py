@@ -57,20 +57,23 @@ def train_run(
     model = build(model_name, settings, where=where)
     if run.out is not None:
         _check_out(run.out, run.resume, overwrite)
-        if run.resume and _is_done(run.out, model, data, run, refit):
+        if run.resume and _is_done(run.out, model, data, run, refit, overwrite):
             return load_model(run.out, device=str(run.torch_device), trust_code=True)
     if refit and data.valid is None:
         raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
     began = time.perf_counter()
     validate = None if data.valid is None else Validation(data, _validation_metrics(model))
     model.fit(data.train, run, validate=validate)
-    info = {"chosen": _without_log(model.summary)} if refit else {}
+    info: dict[str, Any] = {"asked": model.config.model_dump(mode="json")}
+    if refit:
+        info["chosen"] = _without_log(model.summary)
     if refit:
         model = _refit(model, model_name, data, run)
     info |= {"training": _without_log(model.summary), "refit": refit, "seconds": round(time.perf_counter() - began, 2)}
     if run.out is not None:
         described = provenance(data, run) | info | {"parameters": model.parameters}
-        save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite or run.resume)
+        save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
+        _clear(run.out)
     return model
 
 
@@ -83,18 +86,29 @@ def _check_out(out: Path, resume: bool, overwrite: bool) -> None:
     refuse_existing(out, overwrite)
     if (out / CHECKPOINT).exists() and not overwrite:
         raise CheckpointError(f"'{out}' holds an unfinished run; go on with --resume, or say --overwrite")
+    _clear(out)
 
 
-def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, refit: bool) -> bool:
-    """Whether `out` holds the finished run of this very command; where it holds another's, only a checkpoint can tell more."""
+def _clear(out: Path) -> None:
+    """Removes what only an unfinished run needs."""
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    (out / "refit" / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, refit: bool, overwrite: bool) -> bool:
+    """Whether `out` holds the finished run of this very command.
+
+    Raises:
+        CheckpointError: it holds another's, which may not be lost.
+    """
     if not (out / CONFIG).exists():
         return False
     described = read_config(out)
     info = described["info"]
-    theirs = described["model"], described["config"], info.get("data", {}).get("fingerprint"), info.get("seed"), info.get("refit")
+    theirs = described["model"], info.get("asked"), info.get("data", {}).get("fingerprint"), info.get("seed"), info.get("refit")
     if theirs == (model.registered, model.config.model_dump(mode="json"), data.fingerprint(), run.seed, refit):
         return True
-    if not (out / CHECKPOINT).exists():
+    if not overwrite:
         raise CheckpointError(
             f"'{out}' holds a run with other settings, data or seed; resume with the command that began it, or say --overwrite"
         )
@@ -112,7 +126,17 @@ def _refit(model: Recommender, name: str, data: Dataset, run: Run) -> Recommende
     if isinstance(model, TorchRecommender):
         settings["training"]["epochs"] = model.summary["best_epoch"]
     again = replace(run, out=None if run.out is None else run.out / "refit")
-    return build(name, settings).fit(data.train.union(data.valid), again)
+    return build(name, settings).fit(_train_and_valid(data), again)
+
+
+def _train_and_valid(data: Dataset) -> Interactions:
+    """Train and validation; of users held out for validation the whole history, not its end alone."""
+    assert data.valid is not None
+    both = data.train.union(data.valid)
+    if data.fold_in is None:
+        return both
+    rows, known = data.fold_in.rows(), data.valid.lengths() > 0
+    return both.union(data.fold_in.only(known[rows]))
 
 
 def _without_log(summary: dict[str, Any]) -> dict[str, Any]:

@@ -79,8 +79,13 @@ def _load(path: str) -> type[Recommender]:
     module_name, _, class_name = path.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"model '{path}' cannot be imported ({error}); give module:Class of an importable module") from None
+    except Exception as error:  # the module is somebody's own, and may fail in any way
+        raise ConfigError(
+            f"model '{path}' cannot be imported ({type(error).__name__}: {error}); give module:Class of an importable module"
+        ) from None
     if not (inspect.isclass(found) and issubclass(found, Recommender)):
         raise ConfigError(f"model '{path}' is not a Recommender; derive the class from recodiff.Recommender")
+    if inspect.isabstract(found):
+        lacking = ", ".join(sorted(found.__abstractmethods__))
+        raise ConfigError(f"model '{path}' does not define {lacking}; see examples/add_a_model.py")
     return found

@@ -52,8 +52,8 @@ class Recommender(ABC):
         config: the model's settings; its defaults unless given.
     """
 
-    Config: ClassVar[type[ModelConfig]]
-    """Its settings."""
+    Config: ClassVar[type[ModelConfig]] = ModelConfig
+    """Its settings; the base's unless a model has more."""
     personalised: ClassVar[bool] = True
     """Whether the scores depend on the history."""
     item_vectors: ClassVar[bool] = False
@@ -133,7 +133,7 @@ class Recommender(ABC):
     @property
     def device(self) -> torch.device:
         """Where the model scores."""
-        return next(iter(self.state().values())).device
+        return next((tensor.device for tensor in self.state().values()), torch.device("cpu"))
 
     def vectors(self) -> ItemVectors:
         """The items' side of the inner product.

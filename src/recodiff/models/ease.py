@@ -5,13 +5,13 @@ Shapes: `B` users in a batch, `I` items.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from recodiff.allocator import available_memory
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
 from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
@@ -44,7 +44,10 @@ class Ease(Recommender):
         matrix = self.config.weighting.for_fit(train).matrix
         gram = torch.from_numpy((matrix.T @ matrix).toarray()).to(run.torch_device, dtype)
         gram.diagonal().add_(self.config.l2)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
+        factor, failed = torch.linalg.cholesky_ex(gram)
+        if failed:
+            raise ModelError(f"l2 = {self.config.l2} is too small to invert X'X + l2 I on this data; raise it, for example to 100")
+        inverse = torch.cholesky_inverse(factor)
         del gram
         weights = inverse.div_(-inverse.diagonal().clone()).to(torch.float32)
         weights.fill_diagonal_(0)
@@ -65,8 +68,8 @@ class Ease(Recommender):
 
 def _refuse_if_too_large(n_items: int, itemsize: int) -> None:
     need = 3 * n_items**2 * itemsize
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if need > free:
+    free = available_memory()
+    if free is not None and need > free:
         most = int((free / (3 * itemsize)) ** 0.5)
         raise ModelError(
             f"EASE on {n_items} items needs about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "

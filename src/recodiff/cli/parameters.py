@@ -1,0 +1,19 @@
+"""Parameters that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+
+def whole(kind: Any, tokens: Sequence[Any]) -> int:
+    """A whole number as it was typed; 1.5 is refused, not rounded."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"'{tokens[0].value}' is not a whole number") from None
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
