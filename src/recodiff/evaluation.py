@@ -40,7 +40,7 @@ class Part:
     mask: Interactions
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Figures of one model on one part.
 
@@ -55,6 +55,10 @@ class Evaluation:
     users: NDArray[np.int64]
     coverage: float
     looks_ahead: int
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{metric} {self.mean(metric):.4f}" for metric in self.values)
+        return f"Evaluation({len(self.users)} users: {figures})"
 
     def mean(self, metric: str) -> float:
         """Mean over users."""

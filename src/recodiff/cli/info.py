@@ -9,7 +9,7 @@ from recodiff.checkpoint import CONFIG, read_config
 from recodiff.cli.output import print_json, print_table
 from recodiff.config import presets, read_settings
 from recodiff.data.folder import Dataset, load_dataset
-from recodiff.models import MODELS
+from recodiff.models import MODELS, build
 
 
 def info(path: str, /, *, json: bool = False) -> None:
@@ -21,7 +21,7 @@ def info(path: str, /, *, json: bool = False) -> None:
     Parameters
     ----------
     path
-        A data folder, a model folder, a preset's name, `presets`, or `models`.
+        A data folder, a model folder, a preset's or a model's name (its default settings), `presets`, or `models`.
     json
         Print JSON.
     """
@@ -31,6 +31,8 @@ def info(path: str, /, *, json: bool = False) -> None:
     elif path in presets():
         model, settings = read_settings(path)
         _show({"model": model, **settings}, json)
+    elif path in MODELS and not Path(path).exists():
+        _show({"model": path, **build(path).config.model_dump(mode="json")}, json)
     elif (Path(path) / CONFIG).exists():
         _show(read_config(path), json)
     else:

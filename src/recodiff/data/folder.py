@@ -26,7 +26,7 @@ MANIFEST = "dataset.json"
 PARTS = ("train", "valid", "test", "fold_in")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Interactions in parts that share one numbering of users and items.
 
@@ -58,6 +58,10 @@ class Dataset:
             raise DataError(
                 f"the item table has {self.item_table.height} rows for {len(self.items)} items; give one row per item position"
             )
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {part.nnz}" for name, part in self.parts().items())
+        return f"Dataset({self.name}: {len(self.users)} users, {len(self.items)} items; {parts})"
 
     @property
     def name(self) -> str:
