@@ -396,3 +396,7 @@ def test_a_file_is_not_replaced_unasked(cli: Cli, data: Path, run: Path, tmp_pat
 @pytest.mark.parametrize("option", ["--seed", "--threads"])
 def test_a_fraction_is_no_whole_number(cli: Cli, data: Path, tmp_path: Path, option: str) -> None:
     cli("train", "popularity", "--data", data, "--out", tmp_path / "m", option, "1.6").refused("1.6", "whole number")
+
+
+def test_a_typed_history_has_no_parts_to_choose(cli: Cli, run: Path) -> None:
+    cli("recommend", run, "--history", "i1", "--parts", "train").refused("--parts", "--history")

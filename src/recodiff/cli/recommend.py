@@ -84,7 +84,7 @@ def recommend(
     if (data is None) == (history is None):
         raise ConfigError("say either --data DIR (known users) or --history ID ... (a history typed by hand)")
     if history is not None:
-        _check_typed(history, user or users)
+        _check_typed(history, user or users or parts != "all")
     if out is not None:
         refuse_file(out, overwrite)
     model = load_model(run, device=device, trust_code=trust_code)
@@ -111,7 +111,7 @@ def recommend(
 
 def _check_typed(history: list[str], chosen: object) -> None:
     if chosen:
-        raise ConfigError("--user and --users choose users of --data; with --history there are none to choose")
+        raise ConfigError("--user, --users and --parts choose from --data; with --history there is nothing to choose")
     if not history:
         raise ConfigError("--history names no item; give one or more ids, oldest first")
     for item in history:
