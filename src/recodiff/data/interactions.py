@@ -244,20 +244,19 @@ class Interactions:
         """The same interactions over another catalogue, and how many were left out because it lacks their item."""
         new = items.positions(self.items.ids, unknown="mark")[self.matrix.indices]
         kept = new >= 0
-        times = None if self.times is None else self.times[kept]
-        x = Interactions.from_arrays(
-            self.rows()[kept], new[kept], self.users, items, weights=self.matrix.data[kept], times=times, time_kind=self.time_kind
-        )
-        return x, int((~kept).sum())
+        return self._picked(kept, new, items), int((~kept).sum())
 
     def only(self, kept: NDArray[np.bool_]) -> Interactions:
         """The entries marked in `kept` [nnz], over the same users and items."""
+        return self._picked(kept, self.matrix.indices, self.items)
+
+    def _picked(self, kept: NDArray[np.bool_], columns: NDArray[Any], items: IdMap) -> Interactions:
         times = None if self.times is None else self.times[kept]
         return Interactions.from_arrays(
             self.rows()[kept],
-            self.matrix.indices[kept],
+            columns[kept],
             self.users,
-            self.items,
+            items,
             weights=self.matrix.data[kept],
             times=times,
             time_kind=self.time_kind,

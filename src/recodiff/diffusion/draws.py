@@ -29,7 +29,7 @@ def normal_like(x: Tensor, generator: torch.Generator | Sequence[torch.Generator
 def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.Generator) -> Tensor:
     """A boolean mask that is True with probability 1 - p, for dropout.
 
-    Four 16-bit numbers are cut from each 64-bit draw, which is some twenty times cheaper on a CPU than a Bernoulli draw
+    Four 16-bit numbers are cut from each 64-bit draw, which is some ten times cheaper on a CPU than a Bernoulli draw
     per element; p is thereby rounded to a multiple of 2^-16.
 
     Args:
