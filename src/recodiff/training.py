@@ -125,6 +125,14 @@ class _State:
     log: list[dict[str, float]] = field(default_factory=list)
 
 
+@dataclass
+class _Checkpoint:
+    """What a checkpoint holds: tensors by part and name, and the state."""
+
+    parts: dict[str, dict[str, Tensor]]
+    state: _State
+
+
 def train(
     model: TorchRecommender,
     data: Interactions,
@@ -147,8 +155,6 @@ def train(
     """
     keep_freed_memory()
     loop = _Loop(model, data, run, validate)
-    if run.resume:
-        loop.load()
     loop.run_epochs()
     model.module.eval()
     model.summary = loop.summary()
@@ -165,6 +171,8 @@ class _Loop:
             "data": data.fingerprint(),
             "validation": getattr(validate, "fingerprint", lambda: validate is not None)(),
         }
+        found = self._find() if run.resume else None
+        model.derived = found.parts["derived"] if found else model.derive(data, run)
         model.module = model.build(data.n_items, keyed_generator(run.seed, "init")).to(self.device)
         self.module: nn.Module = model.module
         fused = self.device.type in ("cpu", "cuda")
@@ -174,6 +182,8 @@ class _Loop:
         self.best: dict[str, Tensor] = {}
         self.state = _State()
         self.saved_at = time.monotonic()
+        if found:
+            self._go_on_from(found)
 
     def run_epochs(self) -> None:
         s, c = self.state, self.settings
@@ -258,6 +268,7 @@ class _Loop:
         if self.run.out is None:
             return
         tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
+        tensors |= {f"derived.{name}": tensor for name, tensor in self.model.derived.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         for i, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{name}": tensor for name, tensor in slots.items()}
@@ -267,26 +278,30 @@ class _Loop:
         files.write_text(self.run.out / LOG, "".join(json.dumps(entry) + "\n" for entry in self.state.log))
         self.saved_at = time.monotonic()
 
-    def load(self) -> None:
-        """Goes back to where the last checkpoint stood; without one, training starts afresh."""
+    def _find(self) -> _Checkpoint | None:
+        """The last checkpoint of this very run, if there is one."""
         path = (self.run.out or Path()) / CHECKPOINT
         if self.run.out is None or not path.exists():
-            return
+            return None
         tensors, note = files.read_tensors(path)
         if not {"identity", "state"} <= note.keys():
             raise CheckpointError(f"'{path}' is no checkpoint of ours; remove it, or train into a new folder")
         self._refuse_foreign(json.loads(note["identity"]), path)
-        self.state = _State(**json.loads(note["state"]))
-        parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "optimizer": {}}
+        parts: dict[str, dict[str, Tensor]] = {"module": {}, "derived": {}, "best": {}, "optimizer": {}}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
-            parts[part][rest] = tensor.to(self.device)
-        self.module.load_state_dict(parts["module"])
-        self.best = parts["best"]
+            parts[part][rest] = tensor
+        return _Checkpoint(parts, _State(**json.loads(note["state"])))
+
+    def _go_on_from(self, found: _Checkpoint) -> None:
+        self.state = found.state
+        self.module.load_state_dict(found.parts["module"])
+        self.best = {name: tensor.to(self.device) for name, tensor in found.parts["best"].items()}
         slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimizer"].items():
+        for name, tensor in found.parts["optimizer"].items():
             index, _, slot = name.partition(".")
-            slots.setdefault(int(index), {})[slot] = tensor.cpu() if slot == "step" and self.device.type == "cpu" else tensor
+            stays = slot == "step" and self.device.type == "cpu"
+            slots.setdefault(int(index), {})[slot] = tensor if stays else tensor.to(self.device)
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
 
     def _refuse_foreign(self, theirs: dict[str, Any], path: Path) -> None:

@@ -9,7 +9,7 @@ from recodiff.diffusion import schedules
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.errors import ConfigError
 from recodiff.models import build
-from recodiff.models.diffrec import DiffusionConfig
+from recodiff.models.settings import DiffusionConfig
 
 STEPS = [1, 2, 5, 40]
 

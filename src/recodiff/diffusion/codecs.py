@@ -1,17 +1,25 @@
 """Codecs: what turns item rows into the vectors that are diffused, and back.
 
-Shapes: `B` rows in a batch, `I` items, `D` width of the diffused vector. Items stand in catalogue order outside a codec,
-whatever order it keeps inside.
+Shapes: `B` rows in a batch, `I` items, `D` width of the diffused vector, `C` clusters, `n_c` items and `d_c` latent
+numbers of cluster c. Items stand in catalogue order outside a codec, whatever order it keeps inside.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import pairwise
+from typing import Literal, Protocol
 
+import torch
 from torch import Tensor, nn
 
+from recodiff.diffusion.denoisers import ACTIVATIONS, Activation
 from recodiff.diffusion.rows import Rows
+from recodiff.errors import ConfigError
+
+Decoder = Literal["shared", "per_cluster"]
 
 
 @dataclass(frozen=True)
@@ -20,18 +28,20 @@ class Code:
 
     Args:
         z: what is diffused, [B, D] dense or sparse.
-        kl: KL divergence from the prior, [], or None where the codec has none.
+        x: the rows that were encoded, which a decoder should give back: those that came in, less what dropout took.
+        kl: KL divergence of each row's code from the prior, [B], or None where the codec has none.
     """
 
     z: Rows | Tensor
+    x: Rows
     kl: Tensor | None = None
 
 
 class Codec(Protocol):
     """Items to latent to items."""
 
-    def encode(self, x: Rows | Tensor) -> Code:
-        """[B, I] -> code of [B, D]."""
+    def encode(self, x: Rows, generator: torch.Generator | None = None) -> Code:
+        """[B, I] -> code of [B, D]; the generator draws what is random in training."""
         ...
 
     def decode(self, z: Tensor) -> Tensor:
@@ -42,10 +52,164 @@ class Codec(Protocol):
 class IdentityCodec(nn.Module):
     """DiffRec's and T-DiffRec's: the row itself is diffused, D = I."""
 
-    def encode(self, x: Rows | Tensor) -> Code:
+    def encode(self, x: Rows, generator: torch.Generator | None = None) -> Code:
         """The rows as they are."""
-        return Code(x)
+        return Code(x, x)
 
     def decode(self, z: Tensor) -> Tensor:
         """The vector as it is."""
         return z
+
+
+class ClusteredVAE(nn.Module):
+    """L-DiffRec's and LT-DiffRec's, section 2.2 of the paper: one variational encoder per cluster of items.
+
+    The encoder of cluster c gives q(z^c | x^c) = N(mu, diag(exp(logvar))) from the cluster's columns; z = [z^1, .., z^C].
+    Training draws z, ranking takes mu. As released, the activation follows every layer of an encoder, the last included,
+    so mu and logvar lie in (-1, 1), and the whole row first loses a share of its entries to dropout.
+
+    Args:
+        clusters: the cluster of each item, int64 [I], every number of 0..C-1 used.
+        latent: D, shared among the clusters in proportion to their sizes.
+        hidden: hidden widths of the encoders, shared in the same way; none as released.
+        decoder: `shared`, one decoder D -> I as released; or `per_cluster`, an own one d_c -> n_c for each cluster, as the
+            paper has it, with the encoder's hidden widths in reverse.
+        decoder_hidden: hidden widths of a shared decoder; none as released, which makes it linear.
+        activation: of encoders and decoders.
+        dropout: share of a row's entries taken away in training, in [0, 1).
+        generator: draws the initial weights.
+
+    Raises:
+        ConfigError: the latent has fewer numbers than there are clusters, or per-cluster decoders are given hidden widths.
+    """
+
+    places: Tensor
+    """For each cluster the place of every item in it, -1 for the items of others; int64 [C, I]."""
+    order: Tensor
+    """Where each item of the catalogue stands when the clusters are laid one after another; int64 [I]."""
+
+    def __init__(
+        self,
+        clusters: Tensor,
+        latent: int,
+        *,
+        hidden: Sequence[int] = (),
+        decoder: Decoder = "shared",
+        decoder_hidden: Sequence[int] = (),
+        activation: Activation = "tanh",
+        dropout: float = 0.1,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if decoder == "per_cluster" and decoder_hidden:
+            raise ConfigError("per-cluster decoders mirror the encoders' hidden widths; leave decoder_hidden empty")
+        members = [torch.nonzero(clusters == c).flatten() for c in range(int(clusters.max()) + 1)]
+        sizes = [len(of) for of in members]
+        widths = [in_proportion(width, sizes) for width in (*hidden, latent)]
+        self.register_buffer("places", _places(members), persistent=False)
+        self.register_buffer("order", torch.argsort(torch.cat(members)), persistent=False)
+        self.sizes, self.dropout, self.decoder_kind = sizes, dropout, decoder
+        self.latents = widths[-1]
+        within = [[layer[c] for layer in widths] for c in range(len(sizes))]
+        self.encoders = nn.ModuleList(
+            _Encoder(n, [*own[:-1], 2 * own[-1]], activation, generator) for n, own in zip(sizes, within, strict=True)
+        )
+        shapes = [[latent, *decoder_hidden, len(clusters)]]
+        if decoder == "per_cluster":
+            shapes = [[*reversed(own), n] for n, own in zip(sizes, within, strict=True)]
+        self.decoders = nn.ModuleList(_Decoder(shape, activation, generator) for shape in shapes)
+
+    def encode(self, x: Rows, generator: torch.Generator | None = None) -> Code:
+        """[B, I] -> code of [B, D]: drawn from q(z | x) in training, its mean otherwise."""
+        if self.training and self.dropout > 0:
+            assert generator is not None
+            x = x.drop(self.dropout, generator)
+        own = [x.pick(place, n) for place, n in zip(self.places, self.sizes, strict=True)]
+        halves = [encoder(rows).chunk(2, 1) for encoder, rows in zip(self.encoders, own, strict=True)]
+        mu, logvar = (torch.cat(parts, 1) for parts in zip(*halves, strict=True))
+        kl = -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum(1)
+        if not self.training:
+            return Code(mu, x, kl)
+        return Code(mu + (0.5 * logvar).exp() * torch.empty_like(mu).normal_(generator=generator), x, kl)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """[B, D] -> scores [B, I], in catalogue order."""
+        if self.decoder_kind == "shared":
+            return self.decoders[0](z)
+        own = z.split(self.latents, 1)
+        return torch.cat([decoder(part) for decoder, part in zip(self.decoders, own, strict=True)], 1)[:, self.order]
+
+    @property
+    def linear(self) -> nn.Linear | None:
+        """The decoder, where it is one linear layer of all items."""
+        layers = self.decoders[0].layers
+        return layers[0] if self.decoder_kind == "shared" and len(layers) == 1 else None
+
+
+def in_proportion(width: int, sizes: Sequence[int]) -> list[int]:
+    """`width` shared among clusters in proportion to their sizes, at least 1 each; the last gets what is left.
+
+    Args:
+        width: what is shared.
+        sizes: items in each cluster.
+
+    Raises:
+        ConfigError: nothing is left for the last cluster.
+    """
+    shares = [max(1, width * n // sum(sizes)) for n in sizes[:-1]]
+    if sum(shares) >= width:
+        raise ConfigError(f"a width of {width} cannot be shared among {len(sizes)} clusters; give more width or fewer clusters")
+    return [*shares, width - sum(shares)]
+
+
+def _places(members: Sequence[Tensor]) -> Tensor:
+    places = torch.full((len(members), sum(map(len, members))), -1)
+    for place, of in zip(places, members, strict=True):
+        place[of] = torch.arange(len(of))
+    return places
+
+
+def _xavier(weight: Tensor, fans: int, generator: torch.Generator | None) -> None:
+    with torch.no_grad():
+        weight.normal_(0, math.sqrt(2 / fans), generator=generator)
+
+
+def _linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
+    layer = nn.Linear(fan_in, fan_out)
+    _xavier(layer.weight, fan_in + fan_out, generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class _Encoder(nn.Module):
+    """Sparse rows [B, n_c] -> [B, widths[-1]]. The first layer is a table with a row per item: the rows of a history are
+    summed, whatever the size of the catalogue."""
+
+    def __init__(self, n_items: int, widths: Sequence[int], activation: Activation, generator: torch.Generator | None) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.empty(n_items, widths[0]))
+        _xavier(self.table, n_items + widths[0], generator)
+        self.bias = nn.Parameter(torch.zeros(widths[0]))
+        self.layers = nn.ModuleList(_linear(a, b, generator) for a, b in pairwise(widths))
+        self.activation = ACTIVATIONS[activation]
+
+    def forward(self, x: Rows) -> Tensor:
+        h = self.activation(x.matmul(self.table) + self.bias)
+        for layer in self.layers:
+            h = self.activation(layer(h))
+        return h
+
+
+class _Decoder(nn.Module):
+    """[B, shape[0]] -> [B, shape[-1]], the activation between layers."""
+
+    def __init__(self, shape: Sequence[int], activation: Activation, generator: torch.Generator | None) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_linear(a, b, generator) for a, b in pairwise(shape))
+        self.activation = ACTIVATIONS[activation]
+
+    def forward(self, z: Tensor) -> Tensor:
+        *inner, last = self.layers
+        for layer in inner:
+            z = self.activation(layer(z))
+        return last(z)

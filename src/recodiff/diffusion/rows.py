@@ -44,6 +44,27 @@ class Rows:
         entries += torch.arange(len(entries), device=entries.device)
         return Rows(offsets, self.columns[entries], self.values[entries], self.width)
 
+    def pick(self, place: Tensor, width: int) -> Rows:
+        """The entries whose column has a place, in their order.
+
+        Args:
+            place: int64 [D], the column's place among the `width` new ones, or -1.
+            width: of the result.
+        """
+        columns = place[self.columns]
+        kept = columns >= 0
+        before = torch.cat([self.offsets.new_zeros(1), kept.cumsum(0)])
+        return Rows(before[self.offsets], columns[kept], self.values[kept], width)
+
+    def drop(self, p: float, generator: torch.Generator) -> Rows:
+        """Dropout on the entries: each is taken away with probability p, the others grow by 1 / (1 - p).
+
+        On sparse rows this is dropout of the dense row exactly, since its zeros stay zeros.
+        """
+        kept = torch.rand(len(self.values), generator=generator, device=self.values.device) >= p
+        before = torch.cat([self.offsets.new_zeros(1), kept.cumsum(0)])
+        return Rows(before[self.offsets], self.columns[kept], self.values[kept] / (1 - p), self.width)
+
     def row_of(self) -> Tensor:
         """The row of each entry, int64 [nnz]."""
         rows = torch.arange(len(self), device=self.offsets.device)

@@ -31,11 +31,17 @@ class Entry:
     settings: Settings = field(default_factory=dict)
 
 
+LATENT: Settings = {
+    "codec": {"kind": "clustered_vae"},
+    "denoiser": {"hidden": [300], "initialisation": "xavier"},
+}
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
     "ease": Entry("recodiff.models.ease:Ease", "EASE"),
     "diffrec": Entry("recodiff.models.diffrec:DiffRec", "DiffRec"),
     "t-diffrec": Entry("recodiff.models.diffrec:DiffRec", "T-DiffRec", {"weighting": {"kind": "linear"}}),
+    "l-diffrec": Entry("recodiff.models.diffrec:DiffRec", "L-DiffRec", LATENT),
+    "lt-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LT-DiffRec", LATENT | {"weighting": {"kind": "linear"}}),
 }
 
 

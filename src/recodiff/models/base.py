@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import torch
@@ -149,6 +150,8 @@ class Recommender(ABC):
         raise ModelError(f"{type(self).__name__} has no user vectors")
 
 
+DERIVED = "derived."
+"""Begins the names of what is saved and was not learned."""
 Validate = Callable[[Recommender], Mapping[str, float]]
 
 
@@ -169,6 +172,12 @@ class TorchRecommender(Recommender):
     """A model that `training.train` fits: it declares a network, its pairs and its parameter groups."""
 
     module: nn.Module
+    derived: Mapping[str, Tensor] = MappingProxyType({})
+    """What `derive` gave, for `build`."""
+
+    def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
+        """What the network's shape needs to know of the data beyond the number of items, by name; saved with the model."""
+        return {}
 
     @abstractmethod
     def build(self, n_items: int, generator: torch.Generator) -> nn.Module:
@@ -193,9 +202,17 @@ class TorchRecommender(Recommender):
     def state(self) -> dict[str, Tensor]:
         """See `Recommender`; buffers of the training itself are left to the checkpoint."""
         _ = self.items
-        return {name: parameter.detach() for name, parameter in self.module.named_parameters()}
+        learned = {name: parameter.detach() for name, parameter in self.module.named_parameters()}
+        return learned | {DERIVED + name: tensor for name, tensor in self.derived.items()}
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return super().parameters - sum(tensor.numel() for tensor in self.derived.values())
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:
+        self.derived = {name.removeprefix(DERIVED): tensor.cpu() for name, tensor in state.items() if name.startswith(DERIVED)}
+        state = {name: tensor for name, tensor in state.items() if not name.startswith(DERIVED)}
         module = self.build(len(self.items), torch.Generator())
         missing, foreign = module.load_state_dict(state, strict=False)
         lacking = [name for name in missing if name in dict(module.named_parameters())]

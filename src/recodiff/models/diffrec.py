@@ -1,143 +1,40 @@
 """The DiffRec family: a codec, a weighting and a kind of pair around one diffusion.
 
-Shapes: `B` users in a batch, `I` items, `T` steps, `hL` width of the last hidden layer.
+Shapes: `B` users in a batch, `I` items, `D` width of what is diffused (I, or the latent's), `T` steps, `hL` width of the
+last hidden layer.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Any, Self
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from recodiff.config import BaseConfig
-from recodiff.diffusion import hidden, schedules
-from recodiff.diffusion.codecs import Codec, IdentityCodec
-from recodiff.diffusion.denoisers import Activation, Initialisation, MLPDenoiser
-from recodiff.diffusion.diffusion import Diffusion, Prediction
+from recodiff.data.interactions import Interactions
+from recodiff.diffusion import hidden
+from recodiff.diffusion.codecs import ClusteredVAE, Codec, IdentityCodec
+from recodiff.diffusion.denoisers import MLPDenoiser
+from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.draws import keyed_generator
-from recodiff.diffusion.losses import LOSSES
-from recodiff.diffusion.process import GaussianProcess, StepWeights
+from recodiff.diffusion.losses import LOSSES, Multinomial
+from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
+from recodiff.models.latent import AnyCodec, Clustered, Identity
+from recodiff.models.settings import DenoiserConfig, DiffusionConfig, SamplingConfig
 from recodiff.pairs import Pair, Pairs, Reconstruct
-from recodiff.training import Progress, TrainingConfig
-
-
-class LinearVariance(BaseConfig):
-    """1 - alpha_bar_t rises linearly, Eq. (4): the paper's schedule."""
-
-    kind: Literal["linear_variance"] = "linear_variance"
-    noise_scale: float = Field(default=0.005, gt=0, le=1)
-    """s."""
-    noise_min: float = Field(default=0.005, gt=0, lt=1)
-    """alpha_min of Eq. (4)."""
-    noise_max: float = Field(default=0.01, gt=0, lt=1)
-    """alpha_max of Eq. (4)."""
-    first_beta: float | None = Field(default=None, gt=0, le=1)
-    """Replaces beta_1; the released DiffRec and T-DiffRec have 1e-5."""
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.linear_variance(steps, self.noise_scale, self.noise_min, self.noise_max, first_beta=self.first_beta)
-
-
-class Linear(LinearVariance):
-    """Betas rise linearly."""
-
-    kind: Literal["linear"] = "linear"  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.linear(steps, self.noise_scale, self.noise_min, self.noise_max, first_beta=self.first_beta)
-
-
-class Cosine(BaseConfig):
-    """The cosine schedule of Improved DDPM."""
-
-    kind: Literal["cosine"] = "cosine"
-    first_beta: float | None = Field(default=None, gt=0, le=1)
-    """As for LinearVariance."""
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.cosine(steps, first_beta=self.first_beta)
-
-
-class Binomial(BaseConfig):
-    """beta_t = 1 / (T - t + 1)."""
-
-    kind: Literal["binomial"] = "binomial"
-    first_beta: float | None = Field(default=None, gt=0, le=1)
-    """As for LinearVariance."""
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.binomial(steps, first_beta=self.first_beta)
-
-
-class NoNoise(BaseConfig):
-    """No Gaussian noise: T plain applications of the network."""
-
-    kind: Literal["none"] = "none"
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.no_noise(steps)
-
-
-class DiffusionConfig(BaseConfig):
-    """The process and its loss."""
-
-    steps: int = Field(default=5, ge=1)
-    """T."""
-    schedule: Annotated[LinearVariance | Linear | Cosine | Binomial | NoNoise, Field(discriminator="kind")] = LinearVariance()
-    """The noise."""
-    prediction: Prediction = "x0"
-    """What the denoiser estimates."""
-    loss: Literal["squared", "multinomial"] = "squared"
-    """The distance of estimate and target; the paper's is squared."""
-    step_weights: StepWeights = "snr"
-    """Weight of each step's loss: `snr` as released, `half_snr` as in Eq. (11), or `none`."""
-    timesteps: Literal["loss_aware", "uniform"] = "loss_aware"
-    """How t is drawn: importance sampling, Eq. (14), or uniformly, Eq. (13)."""
-
-
-class DenoiserConfig(BaseConfig):
-    """The network."""
-
-    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field(default=(600, 200, 600), min_length=1)
-    """Hidden widths in order; the released `dims=[200,600]` are [600, 200, 600]."""
-    embedding: int = Field(default=10, ge=2)
-    """Size of the step embedding."""
-    activation: Activation = "tanh"
-    """After every layer but the last."""
-    dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Share of the noised input that is zeroed in training."""
-    normalise: bool = False
-    """Whether the input row is scaled to length 1."""
-    initialisation: Initialisation = "released"
-    """Biases drawn (`released`) or zero (`xavier`)."""
-
-
-class SamplingConfig(BaseConfig):
-    """How lists are made, Algorithm 2."""
-
-    noise_steps: int = Field(default=0, ge=0)
-    """T', how far the history is noised before the chain; 0 in all released settings."""
-    noise: bool = False
-    """Whether the chain adds the posterior's noise; the paper does not."""
-    seed: int = 0
-    """Of that noise, so that lists can be had again."""
+from recodiff.training import Progress, Run, TrainingConfig
 
 
 class DiffRecConfig(ModelConfig):
     """Settings of the DiffRec family."""
 
+    codec: AnyCodec = Identity()
+    """What is diffused: rows of items, or their latent codes."""
     diffusion: DiffusionConfig = DiffusionConfig()
     denoiser: DenoiserConfig = DenoiserConfig()
     sampling: SamplingConfig = SamplingConfig()
@@ -145,7 +42,7 @@ class DiffRecConfig(ModelConfig):
 
 
 class DiffRecNet(nn.Module):
-    """Codec and diffusion; its forward is the training loss."""
+    """Codec and diffusion; its forward is the training loss, that of the diffusion alone."""
 
     def __init__(self, codec: Codec, diffusion: Diffusion) -> None:
         super().__init__()
@@ -165,16 +62,38 @@ class DiffRecNet(nn.Module):
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
         """The loss of each row of the pair, [B]."""
-        target = None if pair.target is None else self.codec.encode(pair.target).z
-        return self.diffusion.loss(self.codec.encode(pair.source).z, target, pair.seen, generator=generator).loss
+        return self.diffusion.loss(pair.source, pair.target, pair.seen, generator=generator).loss
+
+
+class LatentDiffRecNet(DiffRecNet):
+    """The joint loss of codec and diffusion, L_v + lambda L of section 2.2, with L_v of Eq. (15) negated.
+
+    As released, the decoder is fed the denoised latent x0_hat at the drawn step, not the code; and the code is not
+    detached: the encoders learn through both sides of the diffusion's loss.
+    """
+
+    def __init__(self, codec: ClusteredVAE, diffusion: Diffusion, annealing: Clustered) -> None:
+        super().__init__(codec, diffusion)
+        self.annealing, self.likelihood = annealing, Multinomial()
+
+    def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
+        """lambda L + the reconstruction's negative log-likelihood + gamma KL, for each row of the pair, [B]."""
+        source = self.codec.encode(pair.source, generator)
+        target = source if pair.target is None else self.codec.encode(pair.target, generator)
+        found = self.diffusion.loss(source.z, None if pair.target is None else target.z, generator=generator)
+        missed = self.likelihood(self.codec.decode(found.x0_hat), target.x, pair.seen)
+        assert source.kl is not None
+        lambda_, gamma = self.annealing.lambda_at(progress.epoch), self.annealing.gamma_at(progress.step)
+        return lambda_ * found.loss + missed + gamma * source.kl
 
 
 class DiffRec(TorchRecommender):
-    """DiffRec and T-DiffRec (*Diffusion Recommender Model*, SIGIR 2023, arXiv 2304.04971).
+    """DiffRec, T-DiffRec, L-DiffRec and LT-DiffRec (*Diffusion Recommender Model*, SIGIR 2023, arXiv 2304.04971).
 
     A row of interactions x_0 is noised, q(x_t | x_0) = N(sqrt(alpha_bar_t) x_0, (1 - alpha_bar_t) I), and an MLP learns to
     give it back, Eqs. (2)-(14); ranking goes back through all T steps from the history itself, Algorithm 2. T-DiffRec is the
-    same on rows weighted by recency, Eq. (16): another `weighting`, no code of its own.
+    same on rows weighted by recency, Eq. (16): another `weighting`. L-DiffRec diffuses the latent code of a clustered VAE in
+    place of the row, section 2.2: another `codec`. LT-DiffRec is both.
     """
 
     Config = DiffRecConfig
@@ -182,16 +101,27 @@ class DiffRec(TorchRecommender):
 
     module: DiffRecNet  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
+        """What the codec takes from the data: the cluster of each item, where it has clusters."""
+        return self.config.codec.derive(train, run)
+
     def build(self, n_items: int, generator: torch.Generator) -> DiffRecNet:
         """See `TorchRecommender`."""
+        codec = self.config.codec
+        if isinstance(codec, Identity):
+            return DiffRecNet(IdentityCodec(), self._diffusion(n_items, generator))
+        if self.config.diffusion.loss != "squared":
+            raise ConfigError(f"diffusion.loss='{self.config.diffusion.loss}' is for rows; codes of a latent need 'squared'")
+        return LatentDiffRecNet(codec.build(self.derived, generator), self._diffusion(codec.latent, generator), codec)
+
+    def _diffusion(self, width: int, generator: torch.Generator) -> Diffusion:
         config: DiffRecConfig = self.config
         steps, noised = config.diffusion.steps, config.sampling.noise_steps
         if noised > steps:
             raise ConfigError(f"sampling.noise_steps={noised} lies outside 0..{steps}, the number of steps (diffusion.steps)")
-        process = GaussianProcess(config.diffusion.schedule.betas(steps))
         net = config.denoiser
         denoiser = MLPDenoiser(
-            n_items,
+            width,
             net.hidden,
             embedding=net.embedding,
             activation=net.activation,
@@ -200,7 +130,8 @@ class DiffRec(TorchRecommender):
             generator=generator,
         )
         sampler = LossAwareTimesteps if config.diffusion.timesteps == "loss_aware" else UniformTimesteps
-        diffusion = Diffusion(
+        process = GaussianProcess(config.diffusion.schedule.betas(steps))
+        return Diffusion(
             process,
             denoiser,
             sampler(process.steps),
@@ -209,41 +140,61 @@ class DiffRec(TorchRecommender):
             step_weights=config.diffusion.step_weights,
             dropout=net.dropout,
         )
-        return DiffRecNet(IdentityCodec(), diffusion)
+
+    def parameter_groups(self, module: nn.Module) -> list[dict[str, Any]]:
+        """The denoiser at the rate and decay of `training`; a latent's codec at its own."""
+        groups = super().parameter_groups(module)
+        codec = self.config.codec
+        if isinstance(codec, Clustered):
+            assert isinstance(module, DiffRecNet) and isinstance(module.codec, ClusteredVAE)
+            groups[0]["params"] = list(module.diffusion.parameters())
+            groups.append({"params": list(module.codec.parameters()), "lr": codec.lr, "weight_decay": codec.weight_decay})
+        return groups
 
     def pairs(self) -> Pairs:
         """A row is made from itself."""
         return Reconstruct()
 
     def score(self, batch: Batch) -> Tensor:
-        """The chain's x_0, [B, I]: through the hidden space where that is exact, else step by step."""
+        """The chain's x_0, decoded, [B, I]."""
+        return self.module.codec.decode(self._denoised(batch))
+
+    def _denoised(self, batch: Batch) -> Tensor:
+        """The chain's x_0 [B, D]: through the hidden space where that is exact, else step by step."""
+        z = self.module.codec.encode(batch.history).z
         if self._hidden_holds():
-            return self.module.chain().denoise(batch.history)
+            return self.module.chain().denoise(z)
         sampling: SamplingConfig = self.config.sampling
         generator = _per_history(batch.history, sampling.seed)
-        code = self.module.codec.encode(batch.history).z
-        x0 = self.module.diffusion.denoise(
-            code, noise_steps=sampling.noise_steps, sampling_noise=sampling.noise, generator=generator
+        return self.module.diffusion.denoise(
+            z, noise_steps=sampling.noise_steps, sampling_noise=sampling.noise, generator=generator
         )
-        return self.module.codec.decode(x0)
 
     def _hidden_holds(self) -> bool:
         sampling: SamplingConfig = self.config.sampling
         return hidden.holds(self.module.diffusion, noise_steps=sampling.noise_steps, sampling_noise=sampling.noise)
 
     def vectors(self) -> ItemVectors:
-        """(V_i, c_i) of the last layer, see `hidden`."""
-        if not self._hidden_holds():
+        """(V_i, c_i) of the last layer that all items share: a latent's decoder, else the denoiser's, see `hidden`."""
+        codec = self.module.codec
+        if isinstance(codec, ClusteredVAE) and codec.linear is None:
+            raise ModelError(
+                "scores are an inner product only for a shared linear decoder; set codec.decoder='shared', codec.decoder_hidden=[]"
+            )
+        if isinstance(codec, IdentityCodec) and not self._hidden_holds():
             raise ModelError(
                 "scores are an inner product only for x0 prediction, an input that is not normalised and no noise in sampling; "
                 "set diffusion.prediction='x0', denoiser.normalise=false, sampling.noise_steps=0, sampling.noise=false"
             )
-        last = self.module.diffusion.denoiser.last
+        last = codec.linear if isinstance(codec, ClusteredVAE) else self.module.diffusion.denoiser.last
+        assert last is not None
         return ItemVectors(last.weight.detach(), last.bias.detach())
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """g_1 [B, hL], see `hidden`."""
+        """What stands before that layer: a latent's x_0 [B, D], else g_1 [B, hL], see `hidden`."""
         self.vectors()
+        if isinstance(self.module.codec, ClusteredVAE):
+            return self._denoised(batch)
         return self.module.chain().user_vectors(batch.history)
 
 

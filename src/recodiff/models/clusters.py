@@ -1,0 +1,100 @@
+"""Item embeddings, and the clusters that a latent model's items fall into.
+
+Shapes: `I` items, `E` size of an embedding, `C` clusters.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from recodiff.config import BaseConfig
+from recodiff.data.interactions import Interactions
+from recodiff.errors import ConfigError, ModelError
+from recodiff.training import Run
+
+
+class SvdEmbeddings(BaseConfig):
+    """Truncated SVD of the train matrix, R = Du^-1/2 X Di^-1/2 ~ U S V': the items' rows of V S."""
+
+    kind: Literal["svd"] = "svd"
+    dimensions: int = Field(default=64, ge=1)
+    """E; at most the smaller of users and items less one is used."""
+
+    def vectors(self, train: Interactions, run: Run) -> NDArray[np.float32]:
+        """[I, E]."""
+        from scipy.sparse import diags_array
+        from scipy.sparse.linalg import svds
+
+        x = train.matrix.astype(np.float64)
+        x.data[:] = 1.0
+        users, items = (np.maximum(np.asarray(x.sum(axis)).ravel(), 1.0) ** -0.5 for axis in (1, 0))
+        rank = min(self.dimensions, min(x.shape) - 1)
+        if rank < 1:
+            raise ModelError(f"item embeddings need at least 2 users and 2 items, and the data has {x.shape[0]} and {x.shape[1]}")
+        start = np.random.default_rng(run.seed).random(min(x.shape))
+        _, values, vt = svds(diags_array(users) @ x @ diags_array(items), k=rank, v0=start)
+        return (vt.T * values).astype(np.float32)
+
+
+class FileEmbeddings(BaseConfig):
+    """Embeddings made elsewhere."""
+
+    kind: Literal["file"] = "file"
+    path: Path = Field(default=...)
+    """A `.npy` file of floats [I, E], one row per item in the order of the data's items; not needed once the model is fitted."""
+
+    def vectors(self, train: Interactions, run: Run) -> NDArray[np.float32]:
+        """[I, E].
+
+        Raises:
+            ConfigError: the file cannot be read, or does not hold one row of finite numbers per item.
+        """
+        try:
+            found = np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ConfigError(f"item embeddings '{self.path}' cannot be read ({error}); give a .npy file of floats") from None
+        if not isinstance(found, np.ndarray) or found.ndim != 2 or not np.issubdtype(found.dtype, np.number):
+            raise ConfigError(f"item embeddings '{self.path}' are not a matrix of numbers; give a .npy file of shape [items, size]")
+        if len(found) != train.n_items:
+            raise ConfigError(
+                f"item embeddings '{self.path}' have {len(found)} rows for {train.n_items} items; give one row per item of the data"
+            )
+        if not np.isfinite(found).all():
+            raise ConfigError(f"item embeddings '{self.path}' hold numbers that are not finite; make them again")
+        return found.astype(np.float32)
+
+
+AnyEmbeddings = Annotated[SvdEmbeddings | FileEmbeddings, Field(discriminator="kind")]
+
+
+def cluster(vectors: NDArray[np.floating], clusters: int, seed: int) -> Tensor:
+    """k-means on item embeddings: the cluster of each item, int64 [I].
+
+    Args:
+        vectors: [I, E].
+        clusters: C.
+        seed: of the initial centres.
+
+    Raises:
+        ConfigError: there are fewer items, or fewer different embeddings, than clusters.
+    """
+    if clusters == 1:
+        return torch.zeros(len(vectors), dtype=torch.int64)
+    different = len(np.unique(vectors, axis=0)) if len(vectors) < 50 * clusters else clusters
+    if different < clusters:
+        raise ConfigError(f"{len(vectors)} items with {different} different embeddings cannot fall into {clusters} clusters; ask for fewer")
+    from sklearn.cluster import KMeans
+
+    labels = KMeans(clusters, n_init=10, random_state=seed).fit_predict(vectors)
+    found, labels = np.unique(labels, return_inverse=True)
+    if len(found) < clusters:
+        raise ConfigError(f"the item embeddings fall into {len(found)} clusters, not {clusters}; ask for fewer")
+    return torch.from_numpy(labels.astype(np.int64))
