@@ -182,6 +182,37 @@ def multinomial(estimate: Array, target: Array, seen: Sequence[set[int]] | None 
     return np.array(out)
 
 
+# The clustered VAE
+
+
+def vae_encode(x: Array, clusters: Sequence[int], parameters: dict[str, Array]) -> tuple[Array, Array]:
+    """mu and logvar [B, D]: one tanh layer per cluster on that cluster's columns, halved, laid side by side."""
+    mu, logvar = [], []
+    for c in range(max(clusters) + 1):
+        columns = [item for item, own in enumerate(clusters) if own == c]
+        out = np.tanh(x[:, columns] @ parameters[f"encoders.{c}.table"] + parameters[f"encoders.{c}.bias"])
+        mu.append(out[:, : out.shape[1] // 2])
+        logvar.append(out[:, out.shape[1] // 2 :])
+    return np.concatenate(mu, 1), np.concatenate(logvar, 1)
+
+
+def vae_decode_per_cluster(z: Array, clusters: Sequence[int], parameters: dict[str, Array]) -> Array:
+    """[B, D] -> [B, I]: each cluster's part of the code gives the scores of its own items."""
+    out, at = np.zeros((len(z), len(clusters))), 0
+    for c in range(max(clusters) + 1):
+        weight, bias = (parameters[f"decoders.{c}.layers.0.{name}"] for name in ("weight", "bias"))
+        columns = [item for item, own in enumerate(clusters) if own == c]
+        out[:, columns] = z[:, at : at + weight.shape[1]] @ weight.T + bias
+        at += weight.shape[1]
+    return out
+
+
+def kl_from_standard_normal(mu: Array, logvar: Array) -> Array:
+    """KL(N(mu, exp(logvar)) || N(0, 1)), summed over the latent: ln(1/sd) + (sd^2 + mu^2 - 1) / 2 each."""
+    sd = np.exp(logvar / 2)
+    return (np.log(1 / sd) + (sd**2 + mu**2 - 1) / 2).sum(1)
+
+
 # Importance sampling of t
 
 

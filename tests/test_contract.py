@@ -24,7 +24,19 @@ NETWORK = {
     "diffusion": {"steps": 3},
     "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3},
 }
-TOY: dict[str, dict[str, Any]] = {"ease": {"l2": 1.0}, "diffrec": NETWORK, "t-diffrec": NETWORK}
+LATENT = {
+    "codec": {"latent": 24, "lr": 1e-2, "kl_weight": 0.0, "dropout": 0.05},
+    "denoiser": {"hidden": [24], "dropout": 0.1},
+    "diffusion": {"steps": 3},
+    "training": {"epochs": 80, "batch_size": 10, "lr": 1e-2},
+}
+TOY: dict[str, dict[str, Any]] = {
+    "ease": {"l2": 1.0},
+    "diffrec": NETWORK,
+    "t-diffrec": NETWORK,
+    "l-diffrec": LATENT,
+    "lt-diffrec": LATENT,
+}
 
 BOARD = checkerboard()
 RUN = Run(seed=0, progress=False, device="cpu")

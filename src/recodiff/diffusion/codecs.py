@@ -142,8 +142,10 @@ class ClusteredVAE(nn.Module):
     @property
     def linear(self) -> nn.Linear | None:
         """The decoder, where it is one linear layer of all items."""
-        layers = self.decoders[0].layers
-        return layers[0] if self.decoder_kind == "shared" and len(layers) == 1 else None
+        only = next(iter(self.decoders[0].children()))
+        assert isinstance(only, nn.ModuleList)
+        last = only[-1]
+        return last if self.decoder_kind == "shared" and len(only) == 1 and isinstance(last, nn.Linear) else None
 
 
 def in_proportion(width: int, sizes: Sequence[int]) -> list[int]:

@@ -33,14 +33,14 @@ class SvdEmbeddings(BaseConfig):
         from scipy.sparse import diags_array
         from scipy.sparse.linalg import svds
 
-        x = train.matrix.astype(np.float64)
-        x.data[:] = 1.0
+        least = min(train.n_users, train.n_items)
+        if least < 2:
+            raise ModelError(f"item embeddings need 2 users and 2 items, and the data has {train.n_users} and {train.n_items}")
+        x = train.with_values(np.ones(train.nnz)).matrix.astype(np.float64)
         users, items = (np.maximum(np.asarray(x.sum(axis)).ravel(), 1.0) ** -0.5 for axis in (1, 0))
-        rank = min(self.dimensions, min(x.shape) - 1)
-        if rank < 1:
-            raise ModelError(f"item embeddings need at least 2 users and 2 items, and the data has {x.shape[0]} and {x.shape[1]}")
-        start = np.random.default_rng(run.seed).random(min(x.shape))
-        _, values, vt = svds(diags_array(users) @ x @ diags_array(items), k=rank, v0=start)
+        scaled = diags_array(users) @ x @ diags_array(items)
+        start = np.random.default_rng(run.seed).random(least)
+        _, values, vt = svds(scaled, k=min(self.dimensions, least - 1), v0=start)
         return (vt.T * values).astype(np.float32)
 
 
@@ -90,11 +90,13 @@ def cluster(vectors: NDArray[np.floating], clusters: int, seed: int) -> Tensor:
         return torch.zeros(len(vectors), dtype=torch.int64)
     different = len(np.unique(vectors, axis=0)) if len(vectors) < 50 * clusters else clusters
     if different < clusters:
-        raise ConfigError(f"{len(vectors)} items with {different} different embeddings cannot fall into {clusters} clusters; ask for fewer")
+        raise ConfigError(
+            f"{len(vectors)} items with {different} different embeddings cannot fall into {clusters} clusters; ask for fewer"
+        )
     from sklearn.cluster import KMeans
 
-    labels = KMeans(clusters, n_init=10, random_state=seed).fit_predict(vectors)
-    found, labels = np.unique(labels, return_inverse=True)
+    means = KMeans(clusters, n_init=10, random_state=seed)  # pyright: ignore[reportArgumentType]  (its stub says str)
+    found, labels = np.unique(means.fit_predict(vectors), return_inverse=True)
     if len(found) < clusters:
         raise ConfigError(f"the item embeddings fall into {len(found)} clusters, not {clusters}; ask for fewer")
     return torch.from_numpy(labels.astype(np.int64))

@@ -74,6 +74,7 @@ class LatentDiffRecNet(DiffRecNet):
 
     def __init__(self, codec: ClusteredVAE, diffusion: Diffusion, annealing: Clustered) -> None:
         super().__init__(codec, diffusion)
+        self.codec: ClusteredVAE = codec
         self.annealing, self.likelihood = annealing, Multinomial()
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
@@ -146,7 +147,7 @@ class DiffRec(TorchRecommender):
         groups = super().parameter_groups(module)
         codec = self.config.codec
         if isinstance(codec, Clustered):
-            assert isinstance(module, DiffRecNet) and isinstance(module.codec, ClusteredVAE)
+            assert isinstance(module, LatentDiffRecNet)
             groups[0]["params"] = list(module.diffusion.parameters())
             groups.append({"params": list(module.codec.parameters()), "lr": codec.lr, "weight_decay": codec.weight_decay})
         return groups

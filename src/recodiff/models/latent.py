@@ -65,7 +65,7 @@ class Clustered(BaseConfig):
     kl_weight: float = Field(default=0.3, ge=0)
     """gamma, what the KL divergence counts in the end."""
     kl_anneal_steps: int = Field(default=200, ge=0)
-    """Batches, counted by one that would take it to 1, in which gamma rises linearly from 0 until it is reached; 0: from the start."""
+    """gamma after n batches is n over this, until it reaches its weight; 0: the whole weight from the start."""
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
         """The cluster of each item."""
