@@ -36,6 +36,8 @@ TOY: dict[str, dict[str, Any]] = {
     "t-diffrec": NETWORK,
     "l-diffrec": LATENT,
     "lt-diffrec": LATENT,
+    "f-diffrec": NETWORK | {"diffusion": {"steps": 1}},
+    "lf-diffrec": LATENT,
 }
 
 BOARD = checkerboard()

@@ -1,19 +1,21 @@
 """Pairs: what is learned from what.
 
-Shapes: `B` users in a batch, `I` items.
+Shapes: `B` users in a batch, `I` items, `nnz` interactions.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.rows import Rows
-from recodiff.weighting import Weighting
+from recodiff.weighting import SECONDS_PER_DAY, Age, AnyWeighting, HalfLife, Weighting
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,19 @@ class Draw(Protocol):
 class Pairs(Protocol):
     """A kind of pair; `bind` does once what does not depend on the draw."""
 
+    least: ClassVar[int]
+    """Interactions a user needs to be learned from."""
+
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
         """The draw over one set of interactions."""
         ...
 
 
-class Reconstruct:
+class Reconstruct(BaseConfig):
     """The paper's pair: a user's weighted row is made from itself."""
+
+    kind: Literal["reconstruct"] = "reconstruct"
+    least: ClassVar[int] = 1
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
         """See `Pairs`."""
@@ -58,6 +66,77 @@ class Reconstruct:
             return Pair(rows.take(users))
 
         return draw
+
+
+class Forecast(BaseConfig):
+    """What comes later is made from what came before: training as the model is used.
+
+    A user's n interactions are cut at c ~ U{1..n-1}, anew in each epoch. The source is the first c, weighted by their age
+    before the cut as `recommend` weights a whole history (wherever the weighting is placed: a prefix *is* a history). The
+    target is the rest, weighted by distance after the cut. The source is `seen`, left out of the loss. Interactions of
+    equal time stand in the order of the log, and a cut may fall between them.
+    """
+
+    kind: Literal["forecast"] = "forecast"
+    target: AnyWeighting = HalfLife(half_life=10.0, floor=0.0)
+    """How much what comes later counts; age 0 is the first after the cut."""
+    least: ClassVar[int] = 2
+
+    def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
+        """See `Pairs`.
+
+        Raises:
+            DataError: the data has no time, or not the kind that a weighting needs.
+        """
+        train.need_order("forecasting")
+        weighting.check(train)
+        self.target.check(train)
+        rows = rows_of(train).to(device)
+        days = None
+        if train.time_kind == "clock" and train.times is not None:
+            days = torch.from_numpy(train.times / SECONDS_PER_DAY).to(device)
+
+        def draw(users: Tensor, generator: torch.Generator) -> Pair:
+            entries, offsets = rows.entries_of(users)
+            length = offsets.diff()
+            share = torch.rand(len(users), dtype=torch.float64, generator=generator, device=device)  # below 1, product included
+            cut = 1 + (share * (length - 1)).long()
+            return _cut(rows, entries, offsets, cut, days, (weighting, self.target))
+
+        return draw
+
+
+def _cut(
+    rows: Rows, entries: Tensor, offsets: Tensor, cut: Tensor, days: Tensor | None, weightings: tuple[Weighting, Weighting]
+) -> Pair:
+    """Histories cut after their first `cut` [B] interactions.
+
+    Args:
+        rows: everybody's histories.
+        entries: the entries of the batch's users in `rows`, int64 [nnz].
+        offsets: where each user's begin among them, int64 [B + 1].
+        cut: 1..length - 1.
+        days: time of every entry of `rows`.
+        weightings: of what comes before, and of what comes after.
+    """
+    users = torch.repeat_interleave(torch.arange(len(cut), device=cut.device), offsets.diff(), output_size=len(entries))
+    place = torch.arange(len(entries), device=cut.device) - offsets[users]
+    after = place - cut[users]  # 0 is the first after the cut
+    newest = entries[offsets[:-1] + cut - 1]
+    parts: list[Rows] = []
+    for weighting, chosen in zip(weightings, (after < 0, after >= 0), strict=True):
+        own, user = entries[chosen], users[chosen]
+        length = torch.zeros_like(cut).index_add_(0, user, torch.ones_like(user))
+        apart = None if days is None else (days[own] - days[newest[user]]).abs()
+        items = torch.where(after >= 0, after, -1 - after)[chosen]
+        factors: Any = weighting.factors(Age(items, length[user], apart))
+        begins = torch.cat([length.new_zeros(1), length.cumsum(0)])
+        parts.append(Rows(begins, rows.columns[own], rows.values[own] * factors.to(rows.values.dtype), rows.width))
+    source, target = parts
+    return Pair(source, target, seen=source)
+
+
+AnyPairs = Annotated[Reconstruct | Forecast, Field(discriminator="kind")]
 
 
 def rows_of(x: Interactions) -> Rows:

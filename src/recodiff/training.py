@@ -177,8 +177,11 @@ class _Loop:
         self.module: nn.Module = model.module
         fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.AdamW(model.parameter_groups(self.module), fused=fused)
-        self.draw: Draw = model.pairs().bind(data, model.config.weighting, self.device)
-        self.users = torch.from_numpy(np.flatnonzero(data.lengths() > 0)).to(self.device)
+        pairs = model.pairs()
+        self.draw: Draw = pairs.bind(data, model.config.weighting, self.device)
+        self.users = torch.from_numpy(np.flatnonzero(data.lengths() >= pairs.least)).to(self.device)
+        if not len(self.users):
+            raise ModelError(f"nobody has the {pairs.least} interactions that this model learns from; check filters and split")
         self.best: dict[str, Tensor] = {}
         self.state = _State()
         self.saved_at = time.monotonic()

@@ -6,10 +6,9 @@ are its fields, so a weighting in a config *is* the weighting.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from recodiff.config import BaseConfig
@@ -20,19 +19,53 @@ SECONDS_PER_DAY = 86_400
 Place = Literal["fit+history", "history"]
 
 
+@dataclass(frozen=True)
+class Age:
+    """How old the interactions of some histories are; numpy arrays or torch tensors, one number an interaction.
+
+    Args:
+        items: how many of the history came after it, 0 for the newest.
+        length: how many the history has in all.
+        days: time before the history's newest; None where there is no clock time.
+    """
+
+    items: Any
+    length: Any
+    days: Any = None
+
+
+def ages(x: Interactions) -> Age:
+    """Ages of every entry of `x` [nnz]."""
+    rows = x.rows()
+    length = x.lengths()[rows]
+    days = None
+    if x.times is not None and x.time_kind == "clock":
+        newest = x.matrix.indptr[1:][rows] - 1
+        days = (x.times[newest] - x.times) / SECONDS_PER_DAY
+    return Age(length - 1 - x.positions(), length, days)
+
+
 class Weighting(BaseConfig):
-    """Base of the weightings; adding one is a class with `kind` and `weights`."""
+    """Base of the weightings; adding one is a class with `kind` and `factors`."""
 
     on: Place = "fit+history"
     """Where it applies: to what the model is fitted to and to the history it ranks from, or to the history alone."""
 
-    def weights(self, x: Interactions) -> NDArray[np.floating]:
-        """Factors [nnz], aligned with the entries of `x`."""
-        raise DataError(f"{type(self).__name__} does not say how it weights: define weights()")
+    def check(self, x: Interactions) -> None:
+        """Refuses data that lacks the time this weighting needs.
+
+        Raises:
+            DataError: it does.
+        """
+
+    def factors(self, age: Age) -> Any:
+        """What each interaction counts, of the kind (array or tensor) that the ages are."""
+        raise DataError(f"{type(self).__name__} does not say how it weights: define factors()")
 
     def __call__(self, x: Interactions) -> Interactions:
         """`x` with each weight multiplied by its factor."""
-        return x.with_values(x.matrix.data * self.weights(x))
+        self.check(x)
+        return x.with_values(x.matrix.data * self.factors(ages(x)))
 
     def for_fit(self, x: Interactions) -> Interactions:
         """What the model is fitted to."""
@@ -43,6 +76,10 @@ class Uniform(Weighting):
     """Every interaction counts alike (DiffRec, L-DiffRec)."""
 
     kind: Literal["uniform"] = "uniform"
+
+    def factors(self, age: Age) -> Any:
+        """1 each."""
+        return age.items * 0 + 1.0
 
     def __call__(self, x: Interactions) -> Interactions:
         """`x` itself."""
@@ -61,11 +98,14 @@ class LinearRecency(Weighting):
     w_max: float = Field(default=1.0, gt=0)
     """Weight of the newest."""
 
-    def weights(self, x: Interactions) -> NDArray[np.floating]:
+    def check(self, x: Interactions) -> None:
         """See `Weighting`."""
         x.need_order("linear recency weighting")
-        last = np.maximum(x.lengths()[x.rows()] - 1, 1)
-        return self.w_min + (self.w_max - self.w_min) * x.positions() / last
+
+    def factors(self, age: Age) -> Any:
+        """See `Weighting`."""
+        last = age.length - 1
+        return self.w_min + (self.w_max - self.w_min) * (last - age.items) / last.clip(1)
 
 
 class _Decay(Weighting):
@@ -76,15 +116,15 @@ class _Decay(Weighting):
     floor: float = Field(default=0.1, ge=0, le=1)
     """The least weight."""
 
-    def age(self, x: Interactions) -> NDArray[np.floating]:
-        """Age of each entry [nnz], 0 for a user's newest."""
+    def check(self, x: Interactions) -> None:
+        """See `Weighting`."""
         x.need_order(f"{type(self).__name__} weighting")
-        if self.unit == "items":
-            return (x.lengths()[x.rows()] - 1 - x.positions()).astype(np.float64)
-        if x.times is None or x.time_kind != "clock":
+        if self.unit == "days" and x.time_kind != "clock":
             raise DataError("ages in days need clock time, and this data knows only the order; use unit = 'items'")
-        newest = x.matrix.indptr[1:][x.rows()] - 1
-        return (x.times[newest] - x.times) / SECONDS_PER_DAY
+
+    def age(self, age: Age) -> Any:
+        """Age in this weighting's unit."""
+        return age.items * 1.0 if self.unit == "items" else age.days
 
 
 class HalfLife(_Decay):
@@ -94,9 +134,9 @@ class HalfLife(_Decay):
     half_life: float = Field(default=5.0, gt=0)
     """h, the age at which an interaction counts half."""
 
-    def weights(self, x: Interactions) -> NDArray[np.floating]:
+    def factors(self, age: Age) -> Any:
         """See `Weighting`."""
-        return np.maximum(self.floor, np.exp2(-self.age(x) / self.half_life))
+        return (2.0 ** (-self.age(age) / self.half_life)).clip(self.floor)
 
 
 class PowerLaw(_Decay):
@@ -106,9 +146,9 @@ class PowerLaw(_Decay):
     exponent: float = Field(default=1.0, gt=0)
     """q."""
 
-    def weights(self, x: Interactions) -> NDArray[np.floating]:
+    def factors(self, age: Age) -> Any:
         """See `Weighting`."""
-        return np.maximum(self.floor, (1 + self.age(x)) ** -self.exponent)
+        return ((1 + self.age(age)) ** -self.exponent).clip(self.floor)
 
 
 AnyWeighting = Annotated[Uniform | LinearRecency | HalfLife | PowerLaw, Field(discriminator="kind")]

@@ -38,11 +38,15 @@ class Rows:
 
     def take(self, rows: Tensor) -> Rows:
         """The rows at positions int64 [n], in that order."""
+        entries, offsets = self.entries_of(rows)
+        return Rows(offsets, self.columns[entries], self.values[entries], self.width)
+
+    def entries_of(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the entries of some rows stand, one row after another: positions int64 [n] -> entries int64, offsets [n + 1]."""
         lengths = self.offsets.diff()[rows]
         offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
         entries = torch.repeat_interleave(self.offsets[rows] - offsets[:-1], lengths)
-        entries += torch.arange(len(entries), device=entries.device)
-        return Rows(offsets, self.columns[entries], self.values[entries], self.width)
+        return entries.add_(torch.arange(len(entries), device=entries.device)), offsets
 
     def pick(self, place: Tensor, width: int) -> Rows:
         """The entries whose column has a place, in their order.

@@ -35,6 +35,13 @@ LATENT: Settings = {
     "codec": {"kind": "clustered_vae"},
     "denoiser": {"hidden": [300], "initialisation": "xavier"},
 }
+FORECAST: Settings = {
+    "pairs": {"kind": "forecast"},
+    "weighting": {"kind": "half_life", "half_life": 5.0, "floor": 0.1},
+    "diffusion": {"steps": 1, "schedule": {"kind": "none"}, "loss": "multinomial", "timesteps": "uniform"},
+    "denoiser": {"hidden": [200], "activation": "silu"},
+    "training": {"batch_size": 200, "patience_epochs": 30},
+}
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
     "ease": Entry("recodiff.models.ease:Ease", "EASE"),
@@ -42,6 +49,10 @@ MODELS: dict[str, Entry] = {
     "t-diffrec": Entry("recodiff.models.diffrec:DiffRec", "T-DiffRec", {"weighting": {"kind": "linear"}}),
     "l-diffrec": Entry("recodiff.models.diffrec:DiffRec", "L-DiffRec", LATENT),
     "lt-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LT-DiffRec", LATENT | {"weighting": {"kind": "linear"}}),
+    "f-diffrec": Entry("recodiff.models.diffrec:DiffRec", "F-DiffRec", FORECAST),
+    "lf-diffrec": Entry(
+        "recodiff.models.diffrec:DiffRec", "LF-DiffRec", merge(FORECAST, LATENT) | {"diffusion": {"step_weights": "none"}}
+    ),
 }
 
 

@@ -26,7 +26,7 @@ from recodiff.errors import ConfigError, ModelError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
 from recodiff.models.latent import AnyCodec, Clustered, Identity
 from recodiff.models.settings import DenoiserConfig, DiffusionConfig, SamplingConfig
-from recodiff.pairs import Pair, Pairs, Reconstruct
+from recodiff.pairs import AnyPairs, Pair, Pairs, Reconstruct
 from recodiff.training import Progress, Run, TrainingConfig
 
 
@@ -35,6 +35,8 @@ class DiffRecConfig(ModelConfig):
 
     codec: AnyCodec = Identity()
     """What is diffused: rows of items, or their latent codes."""
+    pairs: AnyPairs = Reconstruct()
+    """What is learned from what."""
     diffusion: DiffusionConfig = DiffusionConfig()
     denoiser: DenoiserConfig = DenoiserConfig()
     sampling: SamplingConfig = SamplingConfig()
@@ -153,8 +155,8 @@ class DiffRec(TorchRecommender):
         return groups
 
     def pairs(self) -> Pairs:
-        """A row is made from itself."""
-        return Reconstruct()
+        """See `TorchRecommender`."""
+        return self.config.pairs
 
     def score(self, batch: Batch) -> Tensor:
         """The chain's x_0, decoded, [B, I]."""
