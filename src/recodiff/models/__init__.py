@@ -42,6 +42,8 @@ FORECAST: Settings = {
     "denoiser": {"hidden": [200], "activation": "silu"},
     "training": {"batch_size": 200, "patience_epochs": 30},
 }
+# With several steps of small noise the SNR weights, 10^3 and more, would drown the likelihood.
+LATENT_FORECAST: Settings = {"diffusion": {"step_weights": "none"}}
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
     "ease": Entry("recodiff.models.ease:Ease", "EASE"),
@@ -50,7 +52,7 @@ MODELS: dict[str, Entry] = {
     "l-diffrec": Entry("recodiff.models.diffrec:DiffRec", "L-DiffRec", LATENT),
     "lt-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LT-DiffRec", LATENT | {"weighting": {"kind": "linear"}}),
     "f-diffrec": Entry("recodiff.models.diffrec:DiffRec", "F-DiffRec", FORECAST),
-    "lf-diffrec": Entry(
+    "lf-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LF-DiffRec", merge(FORECAST, LATENT) | LATENT_FORECAST),
         "recodiff.models.diffrec:DiffRec", "LF-DiffRec", merge(FORECAST, LATENT) | {"diffusion": {"step_weights": "none"}}
     ),
 }
