@@ -98,6 +98,7 @@ def test_users_whom_the_clean_data_lacks_add_nothing_and_the_cores_are_those_of_
     made = prepare(pl.concat([bob, diary(("y", 1, 0), *HIGH)]), min_weight=MIN, user_core=2, split=SPLIT, noise=NaturalNoise("all"))
     assert made.users.ids.to_list() == ["ann"]
     assert made.items.ids.to_list() == ["h1", "h2", "h3", "h4", "h5", "y"]
+    assert made.info["noise"][0]["too_late"] == 0  # bob's is not counted either
 
 
 def test_where_all_users_share_a_moment_it_bounds_those_too_who_have_no_test_part() -> None:

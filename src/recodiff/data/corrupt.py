@@ -1,4 +1,4 @@
-"""Noise in what models learn from, as in the paper's noisy training settings (section 4.1); the test part stays clean.
+"""Noise in what models learn from, as in the paper's noisy training settings; the test part stays clean.
 
 *Natural* noise is made of low ratings and is added while a log is prepared (`prepare(..., noise=NaturalNoise())`). *Random*
 noise is made of items that a user never had and is added to any dataset (`corrupt`).
