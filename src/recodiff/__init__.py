@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recodiff.checkpoint import load_model, save_model
     from recodiff.config import presets, read_settings
-    from recodiff.data import Dataset, IdMap, Interactions, fetch, load_dataset, prepare, read_log, save_dataset
+    from recodiff.data import Dataset, IdMap, Interactions, corrupt, fetch, load_dataset, prepare, read_log, save_dataset
     from recodiff.errors import CheckpointError, ConfigError, DataError, ModelError, RecodiffError
     from recodiff.evaluation import Evaluation, Validation, evaluate
     from recodiff.export import item_vectors, similar_items, user_vectors
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "checkpoint": ("load_model", "save_model"),
     "config": ("presets", "read_settings"),
-    "data": ("Dataset", "IdMap", "Interactions", "fetch", "load_dataset", "prepare", "read_log", "save_dataset"),
+    "data": ("Dataset", "IdMap", "Interactions", "corrupt", "fetch", "load_dataset", "prepare", "read_log", "save_dataset"),
     "errors": ("CheckpointError", "ConfigError", "DataError", "ModelError", "RecodiffError"),
     "evaluation": ("Evaluation", "Validation", "evaluate"),
     "export": ("item_vectors", "similar_items", "user_vectors"),
@@ -53,6 +53,7 @@ __all__ = [
     "TorchRecommender",
     "Validation",
     "build",
+    "corrupt",
     "evaluate",
     "fetch",
     "history_of",

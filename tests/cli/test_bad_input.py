@@ -148,6 +148,13 @@ def test_a_log_that_cannot_be_read(cli: Cli, tmp_path: Path, text: str, words: t
         (("--format", "excel"), ("excel", "movielens")),
         (("--user-column", "nobody"), ("nobody", "userId")),
         (("--duplicates", "keep"), ("keep", "refuse")),
+        (("--natural-noise", "half", "--min-rating", 4), ("half", "same")),
+        (("--natural-noise", "same"), ("natural noise", "--min-rating")),
+        (("--natural-noise", "same", "--min-rating", 4, "--split", "random"), ("'random'", "'temporal'")),
+        (("--natural-noise", "same", "--min-rating", 3), ("no natural noise", "raise the threshold")),
+        (("--natural-noise", "all", "--min-rating", 4, "--noise-seed", 1), ("--noise-seed 1", "--natural-noise same")),
+        (("--noise-seed", 0), ("--noise-seed 0", "--natural-noise same")),
+        (("--natural-noise", "same", "--min-rating", 4, "--noise-seed", -1), ("seed=-1",)),
     ],
 )
 def test_a_preparation_that_cannot_be(
@@ -166,6 +173,47 @@ def test_prepare_replaces_data_when_told_and_other_folders_never(cli: Cli, log: 
     cli("prepare", log, run, "--overwrite").refused("left alone")
     cli("prepare", log, tmp_path / "d", "--overwrite", "--min-rating", 4).succeeded()
     assert content(tmp_path / "d") != before
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (("userId", "movieId", "timestamp"), ("ratings", "--weight-column")),
+        (("userId", "movieId", "rating"), ("times", "--time-column")),
+    ],
+)
+def test_natural_noise_without_ratings_or_times(
+    cli: Cli, log: Path, tmp_path: Path, columns: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    pl.read_csv(log / "ratings.csv").select(columns).write_csv(tmp_path / "log.csv")
+    cli("prepare", tmp_path / "log.csv", tmp_path / "d", "--min-rating", 4, "--natural-noise", "same").refused(*words)
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), ("--share", "corrupt --help")),
+        (("--share", "some"), ("some", "--share")),
+        (("--share", 0), ("share=0", "at most")),
+        (("--share", 30), ("share=30", "at most")),
+        (("--share", 1e-6), ("share=1e-06", "ask for more")),
+        (("--share", 0.3, "--seed", -1), ("seed=-1",)),
+        (("--share", 0.3, "--seed", 1.5), ("1.5", "whole number")),
+    ],
+)
+def test_random_noise_that_cannot_be(
+    cli: Cli, data: Path, tmp_path: Path, options: tuple[object, ...], words: tuple[str, ...]
+) -> None:
+    cli("corrupt", data, tmp_path / "d", *options).refused(*words)
+    assert not (tmp_path / "d").exists()
+
+
+def test_random_noise_for_what_is_no_data_folder_or_into_one_that_is_taken(cli: Cli, log: Path, data: Path, tmp_path: Path) -> None:
+    cli("corrupt", log, tmp_path / "d", "--share", 0.3).refused("no data folder", "recodiff prepare")
+    before = content(data)
+    cli("corrupt", data, data, "--share", 0.3).refused("already holds data", "--overwrite")
+    assert content(data) == before
 
 
 # Model folders.

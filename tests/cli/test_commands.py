@@ -14,6 +14,7 @@ import pytest
 from commands import Cli
 from recodiff.checkpoint import CONFIG, WEIGHTS, read_config
 from recodiff.cli import COMMANDS
+from recodiff.data import load_dataset
 from recodiff.training import CHECKPOINT, LOG
 
 OWN_MODEL = '''
@@ -100,6 +101,34 @@ def test_info_tells_of_runs_presets_and_models(cli: Cli, run: Path) -> None:
     assert "diffrec-ml-100k" in cli("info", "presets").succeeded().out.split()
     assert "ease" in cli("info", "models").succeeded().out.split()
     assert json.loads(cli("info", "ease-ml-100k", "--json").succeeded().out)["model"] == "ease"
+
+
+# Noise.
+
+
+def test_natural_noise_keeps_the_test_part_and_the_sizes(cli: Cli, log: Path, data: Path, tmp_path: Path) -> None:
+    arguments = ("prepare", log, tmp_path / "d", "--min-rating", 4, "--user-core", 3, "--item-core", 3, "--json")
+    clean = load_dataset(data)
+    for scale, seed in (("same", ("--noise-seed", 5)), ("all", ())):
+        held = json.loads(cli(*arguments, "--natural-noise", scale, *seed, "--overwrite").succeeded().out)
+        (noise,) = held["noise"]
+        assert (noise["kind"], noise["scale"], noise["seed"]) == ("natural", scale, 5 if seed else 0)
+        assert (noise["threshold"], noise["added_to"]) == (4, clean.fingerprint())
+        noisy = load_dataset(tmp_path / "d")
+        assert noisy.part("test").over(clean.items)[0].fingerprint() == clean.part("test").fingerprint()
+        assert (noisy.train.nnz == clean.train.nnz) == (scale == "same")
+
+
+def test_corrupt_adds_random_items_to_a_data_folder(cli: Cli, data: Path, tmp_path: Path) -> None:
+    shown = cli("corrupt", data, tmp_path / "d", "--share", 0.25, "--seed", 2, "--name", "noisy").succeeded()
+    assert "noisy" in shown.out
+    assert f"wrote {tmp_path / 'd'}" in shown.err
+    clean, noisy = load_dataset(data), load_dataset(tmp_path / "d")
+    assert noisy.info["noise"][0]["share"] == 0.25
+    assert noisy.part("test").fingerprint() == clean.part("test").fingerprint()
+    assert noisy.train.nnz == round(clean.train.nnz * 1.25)
+    again = json.loads(cli("corrupt", data, tmp_path / "again", "--share", 0.25, "--seed", 2, "--json").succeeded().out)
+    assert (again["name"], again["fingerprint"]) == ("again", noisy.fingerprint())
 
 
 # Train.

@@ -17,6 +17,7 @@ from recodiff.errors import RecodiffError
 COMMANDS = {
     "demo": "The tour: fetch real data, train, compare, recommend, write a report.",
     "prepare": "Turn raw interactions into a data folder.",
+    "corrupt": "Add random items to the training and validation parts of a data folder.",
     "train": "Train a model and write its folder.",
     "evaluate": "Measure a model on a data folder.",
     "recommend": "Make lists for known users, for all users, or for a history typed by hand.",

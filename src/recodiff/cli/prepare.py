@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from recodiff.cli.info import print_dataset
 from recodiff.cli.output import print_json, say, warn
 from recodiff.cli.parameters import Whole
+from recodiff.data import NaturalNoise
 from recodiff.data import prepare as prepare_data
 from recodiff.data.columns import TimeUnit
 from recodiff.data.readers import read_log
@@ -37,6 +38,8 @@ def prepare(
     test_from: str | None = None,
     seed: Whole | None = None,
     keep_weights: bool = False,
+    natural_noise: Literal["same", "all"] | None = None,
+    noise_seed: Whole | None = None,
     format: str = "auto",
     user_column: str | None = None,
     item_column: str | None = None,
@@ -54,7 +57,10 @@ def prepare(
 ) -> None:
     """Turn raw interactions into a data folder: read, filter, deduplicate, split, number, write.
 
-    Example: recodiff prepare clicks.csv data/clicks --user-core 5 --item-core 5 --split temporal
+    Noise never reaches the test part. For noise of random items, see `recodiff corrupt`.
+
+    Examples: recodiff prepare clicks.csv data/clicks --user-core 5 --item-core 5 --split temporal
+              recodiff prepare ratings.csv data/noisy --min-rating 4 --natural-noise same
 
     Parameters
     ----------
@@ -84,6 +90,10 @@ def prepare(
         Of random splits.
     keep_weights
         Keep ratings or counts as weights instead of 1.
+    natural_noise
+        Add what is rated below --min-rating to train and validation, then thin both to their sizes without it (same) or not (all).
+    noise_seed
+        Of that thinning; 0 unless given.
     format
         Of the source, where it is not recognised: table, parquet, movielens, recbole, lightgcn or diffrec.
     user_column
@@ -140,6 +150,7 @@ def prepare(
         duplicates=duplicates,
         split=strategy,
         keep_weights=keep_weights,
+        noise=_noise(natural_noise, noise_seed),
         name=name,
         overwrite=overwrite,
     )
@@ -163,6 +174,12 @@ def _strategy(name: Strategy, options: dict[str, Any]) -> Split | None:
     if name == "leave-last" and len(counts) < len(given):
         raise ConfigError("--split leave-last takes whole numbers of interactions for --valid and --test, for example --test 1")
     return SPLITS[name](**(given | counts))
+
+
+def _noise(scale: Literal["same", "all"] | None, seed: int | None) -> NaturalNoise | None:
+    if seed is not None and scale != "same":
+        raise ConfigError(f"--noise-seed {seed} thins nothing without --natural-noise same; add that, or leave the seed out")
+    return None if scale is None else NaturalNoise(scale, seed or 0)
 
 
 def _flags(options: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """Data: from any interaction log to interactions in train, validation and test parts."""
 
+from recodiff.data.corrupt import NaturalNoise, corrupt
 from recodiff.data.datasets import fetch
 from recodiff.data.folder import Dataset, load_dataset, save_dataset
 from recodiff.data.interactions import IdMap, Interactions
@@ -17,10 +18,12 @@ __all__ = [
     "Interactions",
     "LeaveLast",
     "Log",
+    "NaturalNoise",
     "Random",
     "Temporal",
     "TemporalAt",
     "TemporalGlobal",
+    "corrupt",
     "fetch",
     "load_dataset",
     "prepare",

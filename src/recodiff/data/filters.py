@@ -8,6 +8,7 @@ import polars as pl
 
 from recodiff.errors import ConfigError, DataError
 
+PAIR = ("user", "item")
 Duplicates = Literal["first", "last", "refuse"]
 
 

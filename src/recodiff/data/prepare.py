@@ -12,7 +12,8 @@ import polars as pl
 
 from recodiff.data import filters
 from recodiff.data.atomic import check_free
-from recodiff.data.filters import Duplicates
+from recodiff.data.corrupt import NaturalNoise, rated_below
+from recodiff.data.filters import PAIR, Duplicates
 from recodiff.data.folder import MANIFEST, PARTS, Dataset, align, build, save_dataset
 from recodiff.data.interactions import IdMap, Interactions, TimeKind
 from recodiff.data.readers import Log, read_log
@@ -32,6 +33,7 @@ def prepare(
     duplicates: Duplicates = "first",
     split: Split | None = None,
     keep_weights: bool = False,
+    noise: NaturalNoise | None = None,
     name: str | None = None,
     overwrite: bool = False,
 ) -> Dataset:
@@ -49,6 +51,7 @@ def prepare(
         split: a strategy of `recodiff.data.split`; unless given, the log's own parts where it comes split, otherwise by
             time within each user, and at random where there is no time.
         keep_weights: keep ratings or counts as weights; otherwise every interaction weighs 1.
+        noise: low ratings to add to train and validation; `min_weight` is the threshold, and the test part stays as it is.
         name: what tables call the data; the name of `out` or of the source unless given.
         overwrite: whether a dataset in `out` may be replaced.
 
@@ -60,15 +63,16 @@ def prepare(
         check_free(Path(out), overwrite=overwrite, marker=MANIFEST)
     log = source if isinstance(source, Log) else read_log(source)
     split = split or _usual_split(log)
-    frame, steps = _filtered(log, split, min_weight, duplicates, user_core, item_core)
-    weighted = keep_weights and "weight" in frame.columns
+    if noise is not None:
+        noise.check(log, min_weight, split)
+        log = replace(log, frame=log.frame.with_row_index("row"))
+    read = _coded(log, split)
+    clean, steps = _filtered(log, read, min_weight, duplicates, user_core, item_core)
+    weighted = keep_weights and "weight" in read.columns
     if keep_weights and not weighted:
         raise DataError(
             "keep_weights needs a rating or count column, and this log has none; name it with weight= (--weight-column)"
         )
-    frame = split(frame if weighted else frame.drop("weight", strict=False), log.time_kind)
-    (users, user), (items, item) = _numbered(frame["user"]), _numbered(frame["item"])
-    parts = _parts(frame.with_columns(user=user, item=item), users, items, log.time_kind, split)
     info = {
         "name": name or (Path(out).resolve().name if out is not None else Path(log.source).stem),
         "source": log.source,
@@ -77,9 +81,14 @@ def prepare(
         "split": split.describe(),
         "weights": "kept" if weighted else "all 1",
     }
-    table = None if log.items is None else align(log.items, items)
-    dataset = Dataset(**parts, item_table=table, info=info)  # type: ignore[arg-type]
-    dataset = replace(dataset, info=info | dataset.summary())
+    unused = [] if weighted else ["weight"]
+    clean = split(clean.drop(unused, strict=False), log.time_kind)
+    dataset = _dataset(clean, clean, log, split, info)
+    if noise is not None and min_weight is not None:
+        low = rated_below(read, min_weight, clean, duplicates).drop(unused)
+        noisy, made = noise(clean, low, split)
+        made |= {"threshold": min_weight, "added_to": dataset.info["fingerprint"]}
+        dataset = _dataset(noisy, clean, log, split, info | {"noise": [made]})
     if out is not None:
         save_dataset(dataset, out, overwrite=overwrite)
     return dataset
@@ -92,11 +101,9 @@ def _usual_split(log: Log) -> Split:
 
 
 def _filtered(
-    log: Log, split: Split, minimum: float | None, duplicates: Duplicates, user_core: int, item_core: int
+    log: Log, frame: pl.DataFrame, minimum: float | None, duplicates: Duplicates, user_core: int, item_core: int
 ) -> tuple[pl.DataFrame, list[Step]]:
     """What is left of a log, and the sizes after each step."""
-    # Parts that will be drawn anew must not keep a pair apart that stands in two of the old ones.
-    frame = _coded(log.frame if isinstance(split, AsPublished) else log.frame.drop("part", strict=False))
     steps = [{"step": "read", **_sizes(frame), "dropped": sum(log.dropped.values()), "why": log.dropped}]
     actions: list[tuple[str, Callable[[pl.DataFrame], pl.DataFrame]]] = []
     if minimum is not None:
@@ -116,10 +123,22 @@ def _sizes(frame: pl.DataFrame) -> dict[str, int]:
     return {"interactions": frame.height, "users": frame["user"].n_unique(), "items": frame["item"].n_unique()}
 
 
-def _coded(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same table with text ids as enumerations in sorted order: what follows then runs at the speed of numbers."""
-    texts = [name for name in ("user", "item") if frame[name].dtype == pl.String]
+def _coded(log: Log, split: Split) -> pl.DataFrame:
+    """The log's table with text ids as enumerations in sorted order: what follows then runs at the speed of numbers."""
+    # Parts that will be drawn anew must not keep a pair apart that stands in two of the old ones.
+    frame = log.frame if isinstance(split, AsPublished) else log.frame.drop("part", strict=False)
+    texts = [name for name in PAIR if frame[name].dtype == pl.String]
     return frame.with_columns(frame[name].cast(pl.Enum(frame[name].unique().sort())) for name in texts)
+
+
+def _dataset(frame: pl.DataFrame, clean: pl.DataFrame, log: Log, split: Split, info: dict[str, Any]) -> Dataset:
+    """The dataset of a table that has parts. What is in `clean` has a number too, though noise has displaced it."""
+    ids = frame.select(PAIR) if frame is clean else pl.concat([frame.select(PAIR), clean.select(PAIR)])
+    (users, user), (items, item) = (_numbered(ids[name]) for name in PAIR)
+    numbered = frame.with_columns(user=user.head(frame.height), item=item.head(frame.height))
+    table = None if log.items is None else align(log.items, items)
+    dataset = Dataset(**_parts(numbered, users, items, log.time_kind, split), item_table=table, info=info)  # type: ignore[arg-type]
+    return replace(dataset, info=info | dataset.summary())
 
 
 def _numbered(column: pl.Series) -> tuple[IdMap, pl.Series]:

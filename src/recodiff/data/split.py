@@ -79,7 +79,7 @@ def _from_end(column: str, group: Sequence[str] = ("user",)) -> pl.Expr:
     return (pl.len() - pl.col(column).rank("ordinal")).over(group).cast(pl.Int64)
 
 
-def _random_keys(frame: pl.DataFrame, seed: int) -> pl.Series:
+def random_keys(frame: pl.DataFrame, seed: int) -> pl.Series:
     """A number for each row that depends on the set of rows, not on their order."""
     order = frame.select(pl.arg_sort_by(name for name in ("user", "item", "part") if name in frame.columns)).to_series().to_numpy()
     keys = np.empty(frame.height)
@@ -224,7 +224,7 @@ class Random(Split):
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         size = pl.len().over("user")
         part = _parts(_from_end("key"), _share(size, self.valid), _share(size, self.test))
-        return frame.with_columns(_random_keys(frame, self.seed)).with_columns(part=part).drop("key")
+        return frame.with_columns(random_keys(frame, self.seed)).with_columns(part=part).drop("key")
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,7 @@ class HeldOutUsers(Split):
         held = pl.when(pl.col("user").is_in(test.implode())).then(pl.lit("test"))
         held = held.when(pl.col("user").is_in(valid.implode())).then(pl.lit("valid"))
         part = pl.when(pl.col("held").is_null()).then(pl.lit("train")).when(is_target).then("held").otherwise(pl.lit("fold_in"))
-        return frame.with_columns(_random_keys(frame, self.seed), held=held).with_columns(part=part).drop("key", "held")
+        return frame.with_columns(random_keys(frame, self.seed), held=held).with_columns(part=part).drop("key", "held")
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ class AsPublished(Split):
         group = ("user", "part")
         chosen = (pl.col("part") == "train") & (_from_end("key", group) < _share(pl.len().over(group), self.valid))
         part = pl.when(chosen).then(pl.lit("valid")).otherwise("part")
-        return frame.with_columns(_random_keys(frame, self.seed)).with_columns(part=part).drop("key")
+        return frame.with_columns(random_keys(frame, self.seed)).with_columns(part=part).drop("key")
 
 
 SPLITS: dict[str, type[Split]] = {
