@@ -53,8 +53,6 @@ MODELS: dict[str, Entry] = {
     "lt-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LT-DiffRec", LATENT | {"weighting": {"kind": "linear"}}),
     "f-diffrec": Entry("recodiff.models.diffrec:DiffRec", "F-DiffRec", FORECAST),
     "lf-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LF-DiffRec", merge(FORECAST, LATENT) | LATENT_FORECAST),
-        "recodiff.models.diffrec:DiffRec", "LF-DiffRec", merge(FORECAST, LATENT) | {"diffusion": {"step_weights": "none"}}
-    ),
 }
 
 
