@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from recodiff.data import Dataset, IdMap, Interactions, corrupt, fetch, load_dataset, prepare, read_log, save_dataset
     from recodiff.errors import CheckpointError, ConfigError, DataError, ModelError, RecodiffError
     from recodiff.evaluation import Evaluation, Validation, evaluate
+    from recodiff.experiments.search import Budget
+    from recodiff.experiments.tune import tune
     from recodiff.export import item_vectors, similar_items, user_vectors
     from recodiff.models import MODELS, build
     from recodiff.models.base import Batch, ModelConfig, Recommender, TorchRecommender
@@ -26,6 +28,8 @@ _HOMES = {
     "data": ("Dataset", "IdMap", "Interactions", "corrupt", "fetch", "load_dataset", "prepare", "read_log", "save_dataset"),
     "errors": ("CheckpointError", "ConfigError", "DataError", "ModelError", "RecodiffError"),
     "evaluation": ("Evaluation", "Validation", "evaluate"),
+    "experiments.search": ("Budget",),
+    "experiments.tune": ("tune",),
     "export": ("item_vectors", "similar_items", "user_vectors"),
     "models": ("MODELS", "build"),
     "models.base": ("Batch", "ModelConfig", "Recommender", "TorchRecommender"),
@@ -37,6 +41,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "MODELS",
     "Batch",
+    "Budget",
     "CheckpointError",
     "ConfigError",
     "DataError",
@@ -68,6 +73,7 @@ __all__ = [
     "save_dataset",
     "save_model",
     "similar_items",
+    "tune",
     "user_vectors",
 ]
 

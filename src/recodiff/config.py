@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
@@ -50,7 +51,8 @@ def _sentence(config: type[BaseConfig], error: ValidationError, where: str) -> s
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
         return f"{where}: unknown setting '{path}'; {hint}{more}"
-    return f"{where}: setting '{path}' = {first['input']!r}: {first['msg']}{more}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: setting '{path}' = {first['input']!r}: {said}{more}" if path else f"{where}: {said}{more}"
 
 
 def _known_keys(config: type[BaseConfig], path: Sequence[int | str]) -> list[str]:
@@ -133,6 +135,26 @@ def _apply(settings: Settings, override: str) -> None:
         group[last] = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         group[last] = value.strip()
+
+
+def to_toml(settings: Mapping[str, Any]) -> str:
+    """Settings as TOML. What is None is left out: TOML has no word for it, and it reads as the default."""
+    return "\n".join(_toml_lines(settings, ())).strip() + "\n"
+
+
+def _toml_lines(group: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    values = {key: value for key, value in group.items() if value is not None and not isinstance(value, Mapping)}
+    lines = ["", f"[{'.'.join(path)}]"] if path and values else []
+    lines += [f"{key} = {_toml_value(value)}" for key, value in values.items()]
+    for key, value in group.items():
+        lines += _toml_lines(value, (*path, key)) if isinstance(value, Mapping) else []
+    return lines
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    return json.dumps(value, ensure_ascii=False)  # numbers, words and truth are written alike in both
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Settings:

@@ -19,11 +19,16 @@ COMMANDS = {
     "prepare": "Turn raw interactions into a data folder.",
     "corrupt": "Add random items to the training and validation parts of a data folder.",
     "train": "Train a model and write its folder.",
+    "tune": "Search settings on the validation part of a data folder.",
     "evaluate": "Measure a model on a data folder.",
     "recommend": "Make lists for known users, for all users, or for a history typed by hand.",
     "similar": "The items most like given ones.",
     "export": "Write user and item vectors for a vector index or database.",
     "info": "Tell what a data folder, a model folder or a preset holds.",
+}
+GOES_ON = {
+    "train": "; the same command with --resume goes on from here",
+    "tune": "; the same command goes on after the last whole trial",
 }
 
 
@@ -49,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         place = f" '{error.filename}'" if error.filename else ""
         _stop(f"the system refused{place} ({error.strerror or error}); check the path, its permissions and free space", 1)
     except KeyboardInterrupt:
-        _stop("interrupted" + ("; the same command with --resume goes on from here" if called == "train" else ""), 130)
+        _stop(f"interrupted{GOES_ON.get(called, '')}", 130)
 
 
 def _app(called: str) -> App:

@@ -62,7 +62,7 @@ def train_run(
     if refit and data.valid is None:
         raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
     began = time.perf_counter()
-    validate = None if data.valid is None else Validation(data, _validation_metrics(model))
+    validate = None if data.valid is None else Validation(data, validation_metrics(model))
     model.fit(data.train, run, validate=validate)
     info: dict[str, Any] = {"asked": model.config.model_dump(mode="json")}
     if refit:
@@ -115,7 +115,8 @@ def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, refit: bool
     return False
 
 
-def _validation_metrics(model: Recommender) -> tuple[str, ...]:
+def validation_metrics(model: Recommender) -> tuple[str, ...]:
+    """What is measured on validation; first the one that decides."""
     chosen = (model.training.metric,) if isinstance(model, TorchRecommender) else ()
     return tuple(dict.fromkeys((*chosen, "recall@20", "ndcg@20")))
 

@@ -1,0 +1,126 @@
+"""`recodiff tune`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from recodiff.cli.output import print_json, print_table, say
+from recodiff.cli.parameters import Whole
+from recodiff.config import read_settings
+from recodiff.data.folder import load_dataset
+from recodiff.experiments import tune as search
+from recodiff.experiments.search import Budget
+from recodiff.experiments.spaces import read_space
+from recodiff.experiments.tuned import BEST, Tuned
+from recodiff.models import MODELS
+from recodiff.training import Run
+
+MODEL = "model"
+"""Folder of the refit."""
+TRIALS = 50
+"""Unless told; as in the reproducibility studies whose ranges the spaces have."""
+
+
+def tune(
+    config: str,
+    /,
+    *,
+    data: Path,
+    out: Path,
+    trials: Whole | None = None,
+    seconds: float | None = None,
+    space: Path | None = None,
+    recency: bool = False,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    seed: Whole = 0,
+    device: str = "auto",
+    threads: Whole | None = None,
+    refit: bool = False,
+    json: bool = False,
+) -> None:
+    """Search settings on the validation part; the test part is not read.
+
+    The same command goes on where it was interrupted, or with a larger budget.
+
+    Example: recodiff tune ease --data data/clicks --out runs/tune-ease --trials 30 --recency
+
+    Parameters
+    ----------
+    config
+        A TOML file, the name of a preset (`recodiff info presets`), or of a model (`recodiff info models`): the first trial.
+    data
+        A data folder with a validation part.
+    out
+        The folder for the study, best.toml, trials.csv and trials.json.
+    trials
+        At most this many; 50 unless --seconds is given.
+    seconds
+        At most this long. The trial under way at the end is stopped at its next validation check.
+    space
+        A TOML file with lines such as "training.lr" = { low = 1e-4, high = 1e-2, log = true } or
+        "denoiser.hidden" = { choices = [[200], [600]] }, in place of the declared ranges.
+    recency
+        Search weightings by recency too.
+    set_
+        A setting that is held, such as training.epochs=200; may be repeated.
+    seed
+        Of everything random.
+    device
+        auto, cpu, cuda, cuda:1...
+    threads
+        CPU threads; all cores unless given.
+    refit
+        Train the best on train + valid, into the folder `model` of --out.
+    json
+        Print what was found as one JSON object.
+    """
+    budget = Budget(TRIALS if trials is None and seconds is None else trials, seconds)
+    name, settings = read_settings(config, set_ or (), models=MODELS)
+    own = None if space is None else read_space(space)
+    held = [override.partition("=")[0].strip() for override in set_ or ()]
+    dataset = load_dataset(data)
+    run = Run(device=device, seed=seed, threads=threads, out=out)
+    found = search.tune(name, settings, dataset, run, budget, space=own, recency=recency, fixed=held, where=config)
+    if refit:
+        search.refit(found, dataset, replace(run, out=out / MODEL))
+    if json:
+        print_json(_told(found, out))
+        return
+    rows = [(key, _text(found.start.settings.get(key)), _text(value)) for key, value in found.best.settings.items()]
+    print_table(("setting", "start", "best"), rows, right=("start", "best"))
+    say(_summary(found, out))
+    say(f"wrote {out / MODEL}, trained on train and valid" if refit else _next(found, data, out))
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _told(found: Tuned, out: Path) -> dict[str, object]:
+    return {
+        "out": str(out),
+        "metric": found.metric,
+        "value": found.best.value,
+        "start": found.start.value,
+        "trial": found.best.number,
+        "settings": found.best.settings,
+        "trials": found.states,
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def _summary(found: Tuned, out: Path) -> str:
+    start = "which could not be trained" if found.start.value is None else f"which had {found.start.value:.4f}"
+    return (
+        f"wrote {out / BEST}: validation {found.metric} {found.best.value:.4f} in trial {found.best.number}, after the start, "
+        f"{start}; {found.spent}"
+    )
+
+
+def _next(found: Tuned, data: Path, out: Path) -> str:
+    seed = "" if found.about["seed"] == "0" else f" --seed {found.about['seed']}"
+    return f"train it: recodiff train {out / BEST} --data {data} --out runs/{found.model.replace(':', '-')}{seed}"

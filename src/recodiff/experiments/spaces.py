@@ -1,0 +1,163 @@
+"""What is searched, method by method.
+
+The paper's methods have the paper's ranges (*Diffusion Recommender Model*, SIGIR 2023), those of the DiffRec family joined
+with the settings that were released. The others have the ranges of the reproducibility studies made at the Politecnico di
+Milano, put into our settings; EDLAE, RLAE, the forecasting models and weightings by recency have our own. The learning rate
+is searched for every network. How long training goes on is not: more patience is never worse on validation, only slower.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from recodiff.config import check
+from recodiff.errors import ConfigError
+from recodiff.experiments.dimensions import Choices, Dimension, Range, Space, without
+
+
+def _log(low: float, high: float, **more: Any) -> Range:
+    return Range(low=low, high=high, log=True, **more)
+
+
+def _even(low: float, high: float, **more: Any) -> Range:
+    return Range(low=low, high=high, **more)
+
+
+def _among(*choices: Any, **more: Any) -> Choices:
+    return Choices(choices=choices, **more)
+
+
+def _noise(group: str) -> Space:
+    """Steps and noise of Eq. (4): s, and the pairs of alpha_min < alpha_max."""
+    linear = {f"{group}.schedule.kind": "linear_variance"}
+    ends = [(low, high) for low in (1e-4, 5e-4, 1e-3, 5e-3) for high in (5e-4, 5e-3, 1e-2, 2e-2) if low < high]
+    return {
+        f"{group}.steps": _among(2, 5, 10, 40, 50, 100),
+        f"{group}.schedule.kind": _among("linear_variance", "none"),  # none is the paper's s = 0
+        f"{group}.schedule.noise_scale": _among(1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 0.1, 0.5, 0.7, when=linear),
+        f"{group}.schedule": _among(*({"noise_min": low, "noise_max": high} for low, high in ends), when=linear),
+    }
+
+
+LEARNING: Space = {"training.lr": _log(1e-5, 1e-2)}
+DIFFREC: Space = {
+    **LEARNING,
+    "denoiser.hidden": _among([300], [600, 200, 600], [1000]),
+    **_noise("diffusion"),
+    "sampling.noise_steps": _among(0.0, 0.25, 0.5, share_of="diffusion.steps"),
+}
+LINEAR: Space = {"weighting.w_min": _among(0.1, 0.3, 0.5, when={"weighting.kind": "linear"})}
+LATENT: Space = {
+    "codec.clusters": _even(1, 5),
+    "codec.lr": _log(1e-5, 1e-2),
+    "codec.diffusion_weight": _among(0.03, 0.05, 0.07),
+}
+FORECAST: Space = {
+    **LEARNING,
+    "denoiser.hidden": _among([100], [200], [300], [600]),
+    "denoiser.dropout": _among(0.1, 0.3, 0.5),
+    "weighting.half_life": _log(1.0, 50.0, when={"weighting.kind": "half_life"}),
+    "weighting.floor": _even(0.0, 0.3, when={"weighting.kind": "half_life"}),
+    "pairs.target.half_life": _log(1.0, 50.0, when={"pairs.target.kind": "half_life"}),
+}
+FACTORS: Space = {**LEARNING, "dropout": _among(0.1, 0.2, 0.3, 0.4, 0.5), "l2": _among(1e-6, 1e-5, 1e-4)}
+DECAY: Space = {**LEARNING, "training.weight_decay": _among(0.0, 1e-3, 0.1)}
+AUTOENCODER: Space = {**DECAY, "network.dropout": _among(0.1, 0.3, 0.5)}
+NEIGHBOURS: Space = {"neighbours": _even(5, 1000), "shrink": _even(0.0, 1000.0), "alpha": _even(0.0, 1.0)}
+
+SPACES: Mapping[str, Space] = {
+    "diffrec": DIFFREC,
+    "t-diffrec": {**DIFFREC, **LINEAR},
+    "l-diffrec": {**DIFFREC, **LATENT},
+    "lt-diffrec": {**DIFFREC, **LATENT, **LINEAR},
+    "f-diffrec": FORECAST,
+    "lf-diffrec": {**FORECAST, **LATENT},
+    "ease": {"l2": _log(1.0, 1e7)},
+    "edlae": {"l2": _log(1.0, 1e4), "dropout": _even(0.1, 0.9)},
+    "rlae": {"l2": _log(1.0, 1e4), "xi": _even(0.0, 1.0)},
+    "itemknn": NEIGHBOURS,
+    "userknn": NEIGHBOURS,
+    "rp3beta": {"neighbours": _even(5, 1000), "alpha": _even(0.0, 2.0), "beta": _even(0.0, 2.0)},
+    "puresvd": {"factors": _even(1, 350)},
+    "gf-cf": {"factors": _even(1, 350), "low_pass": _log(1e-3, 1e3)},
+    # The studies weigh an interaction with 1 + alpha times a missing one, alpha from 1e-3 to 50; `unobserved` is 1 / alpha.
+    "ials": {
+        "factors": _even(1, 200),
+        "unobserved": _log(0.02, 1e3),
+        "l2": _log(1e-5, 1e-2),
+        "epochs": Range(low=1, high=300, log=True),
+    },
+    "mf": FACTORS,
+    "lightgcn": {**FACTORS, "layers": _even(1, 3)},
+    "cdae": {**DECAY, "dropout": _among(0.1, 0.3, 0.5), "activation": _among("sigmoid", "relu", "tanh")},
+    "multidae": AUTOENCODER,
+    "multidae++": {**AUTOENCODER, **_noise("noise")},
+    "multivae": {
+        **AUTOENCODER,
+        "posterior.kl_weight": _among(0.0, 0.3, 0.5, 0.7, when={"posterior.kind": "gaussian"}),
+        "posterior.kl_anneal_steps": _among(0, 200, 500, when={"posterior.kind": "gaussian"}),
+    },
+    "codigem": {**LEARNING, "steps": _among(2, 5, 10, 40, 50, 100), "beta": _among(5e-5, 1e-4, 5e-4)},
+}
+"""By the model's name in MODELS."""
+
+_DECAYING = {"weighting.kind": ["half_life", "power_law"]}
+RECENCY: Space = {
+    "weighting.kind": _among("half_life", "power_law"),
+    "weighting.half_life": _log(1.0, 50.0, when={"weighting.kind": "half_life"}),
+    "weighting.exponent": _even(0.2, 3.0, when={"weighting.kind": "power_law"}),
+    "weighting.floor": _even(0.0, 0.3, when=_DECAYING),
+    "weighting.on": _among("history", "fit+history", when=_DECAYING),
+}
+"""Weightings by recency, for any model on data with order, in place of what its own space says of the weighting."""
+
+
+def space_of(model: str, own: Space | None = None, *, recency: bool = False, fixed: Collection[str] = ()) -> Space:
+    """The space that a study of a model begins with.
+
+    Args:
+        model: its name.
+        own: in place of the declared one.
+        recency: whether weightings by recency are searched too.
+        fixed: dotted keys that are held, and leave the space.
+
+    Raises:
+        ConfigError: none is declared for the model, and none given.
+    """
+    if own is None and not recency and model not in SPACES:
+        raise ConfigError(f"no search space is declared for '{model}'; give one with --space FILE.toml, or search --recency alone")
+    space = SPACES.get(model, {}) if own is None else own
+    if recency:
+        space = {**without(space, ("weighting",)), **RECENCY}
+    return without(space, fixed)
+
+
+def read_space(path: Path) -> Space:
+    """Reads a space: TOML with lines such as `"training.lr" = { low = 1e-4, high = 1e-2, log = true }`.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line is neither a range nor choices.
+    """
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not a TOML file ({error}); see docs/tuning.md for the form") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"space file '{path}' cannot be read ({error}); give a TOML file") from None
+    return _dimensions(found, path, "")
+
+
+def _dimensions(found: Mapping[str, Any], path: Path, prefix: str) -> Space:
+    space: dict[str, Dimension] = {}
+    for key, value in found.items():
+        name = prefix + key
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{path}: '{name}' = {value!r} is nothing to draw from; give {{ low, high }} or {{ choices }}")
+        if value.keys() & {"low", "high", "choices"}:
+            space[name] = check(Choices if "choices" in value else Range, value, where=f"{path}: '{name}'")
+        else:
+            space |= _dimensions(value, path, f"{name}.")  # written without quotes: training.lr = { ... }
+    return space

@@ -1,0 +1,131 @@
+"""What a search found, and the files that say so: best.toml, trials.csv, trials.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from recodiff import files
+from recodiff.config import Settings, to_toml
+from recodiff.models import title
+
+BEST, TRIALS = "best.toml", "trials"
+State = Literal["complete", "pruned", "stopped", "failed", "killed"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Settings that were tried.
+
+    Args:
+        number: counts from 0.
+        state: `pruned` was given up as hopeless, `stopped` by the end of the time, `failed` ended with an error of the
+            model, `killed` with the program; the killed count for nothing.
+        settings: what was drawn, dotted key -> value; of the first trial what stands there at the start.
+        value: the best validation figure that it showed; None where it failed.
+        epochs: trained until that figure; None for a model that has none.
+        seconds: of training and validation.
+        repeats: the earlier trial that had the same settings and whose figure this is.
+        error: why it failed.
+    """
+
+    number: int
+    state: State
+    settings: dict[str, Any] = field(default_factory=dict)
+    value: float | None = None
+    epochs: int | None = None
+    seconds: float = 0.0
+    repeats: int | None = None
+    error: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it takes from the budget."""
+        return self.state != "killed"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found.
+
+    Args:
+        model: its name in MODELS, or `module:Class`.
+        settings: of the best trial, complete and nested.
+        metric: of the validation part, by which it is the best.
+        best: the trial with the greatest figure, the earliest of equals.
+        trials: all.
+        about: `data`, `fingerprint`, `seed` and `budget`, as best.toml tells of them.
+    """
+
+    model: str
+    settings: Settings
+    metric: str
+    best: Trial
+    trials: tuple[Trial, ...]
+    about: Mapping[str, str]
+
+    @property
+    def start(self) -> Trial:
+        """The trial of the settings that the search began with."""
+        return next(trial for trial in self.trials if trial.counts)
+
+    @property
+    def seconds(self) -> float:
+        """Spent by all trials."""
+        return sum(trial.seconds for trial in self.trials)
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many trials ended how."""
+        return dict(Counter(trial.state for trial in self.trials))
+
+    @property
+    def spent(self) -> str:
+        """What was spent, as a sentence says it."""
+        states = ", ".join(f"{n} {state}" for state, n in self.states.items())
+        return f"{len(self.trials)} trials ({states}), {self.seconds:.0f} seconds"
+
+    def toml(self) -> str:
+        """The best settings as `recodiff train` takes them, under comments that say where they come from."""
+        start = "failed" if self.start.value is None else f"had {self.start.value:.4f}"
+        comments = [
+            f"{title(self.model)}, chosen by `recodiff tune` on the validation part of {self.about['data']}.",
+            f"Validation {self.metric} {self.best.value:.4f} in trial {self.best.number}; the start of the search {start}.",
+            f"Fingerprint of train and valid: {self.about['fingerprint']}. Seed: {self.about['seed']}.",
+            f"Budget: {self.about['budget']}. Spent: {self.spent}.",
+        ]
+        head = "".join(f"# {' '.join(line.split())}\n" for line in comments)
+        return head + to_toml({"model": self.model, **self.settings})
+
+    def write(self, folder: Path) -> None:
+        """Writes best.toml."""
+        files.write_text(folder / BEST, self.toml())
+
+
+def best_of(trials: Sequence[Trial]) -> Trial | None:
+    """The trial with the greatest figure, the earliest of equals."""
+    judged = [(trial.value, -trial.number, trial) for trial in trials if trial.value is not None]
+    return max(judged)[-1] if judged else None
+
+
+def write_trials(folder: Path, trials: Sequence[Trial], metric: str) -> None:
+    """Writes trials.csv, a line each, and trials.json."""
+    files.write_json(folder / f"{TRIALS}.json", [asdict(trial) for trial in trials])
+    keys = list(dict.fromkeys(key for trial in trials for key in trial.settings))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["trial", "state", metric, "epochs", "seconds", "repeats", "error", *keys])
+    for trial in trials:
+        told = [trial.number, trial.state, trial.value, trial.epochs, trial.seconds, trial.repeats, trial.error]
+        table.writerow([*told, *(_cell(trial.settings.get(key)) for key in keys)])
+    files.write_text(folder / f"{TRIALS}.csv", text.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | bool) else value
