@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,13 @@ def test_a_space_of_ones_own(tmp_path: Path) -> None:
     batch = space["training.batch_size"]
     assert isinstance(batch, Range)
     assert batch.whole
+    assert reachable(space, "diffrec", start_of("diffrec"), where="", strict=True) == space
+
+
+def test_the_space_that_the_documentation_shows_fits_diffrec(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "tuning.md").read_text("utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", page, flags=re.S)
+    space = own(tmp_path, block)
     assert reachable(space, "diffrec", start_of("diffrec"), where="", strict=True) == space
 
 

@@ -21,7 +21,7 @@ from recodiff.training import Run
 
 MODEL = "model"
 """Folder of the refit."""
-TRIALS = 50
+USUAL_TRIALS = 50
 """Unless told; as in the reproducibility studies whose ranges the spaces have."""
 
 
@@ -78,7 +78,7 @@ def tune(
     json
         Print what was found as one JSON object.
     """
-    budget = Budget(TRIALS if trials is None and seconds is None else trials, seconds)
+    budget = Budget(USUAL_TRIALS if trials is None and seconds is None else trials, seconds)
     name, settings = read_settings(config, set_ or (), models=MODELS)
     own = None if space is None else read_space(space)
     held = [override.partition("=")[0].strip() for override in set_ or ()]
@@ -97,7 +97,9 @@ def tune(
 
 
 def _text(value: object) -> str:
-    return "-" if value is None else str(value)
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _told(found: Tuned, out: Path) -> dict[str, object]:
@@ -114,11 +116,9 @@ def _told(found: Tuned, out: Path) -> dict[str, object]:
 
 
 def _summary(found: Tuned, out: Path) -> str:
-    start = "which could not be trained" if found.start.value is None else f"which had {found.start.value:.4f}"
-    return (
-        f"wrote {out / BEST}: validation {found.metric} {found.best.value:.4f} in trial {found.best.number}, after the start, "
-        f"{start}; {found.spent}"
-    )
+    start = "could not be trained" if found.start.value is None else f"had {found.start.value:.4f}"
+    figure = f"validation {found.metric} {found.best.value:.4f} in trial {found.best.number}"
+    return f"wrote {out / BEST}: {figure}, where the start {start}; {found.spent}"
 
 
 def _next(found: Tuned, data: Path, out: Path) -> str:

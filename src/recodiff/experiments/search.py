@@ -72,7 +72,7 @@ class Task:
         validation: what every trial is judged by: the first of its metrics.
         run: device, seed, threads; `out` is the folder for the files.
         budget: for all trials together.
-        about: of the data and the seed, see `Tuned`.
+        about: data, seed and device, see `Tuned`.
     """
 
     model: str
@@ -156,7 +156,7 @@ class Search:
         else:
             at_random = task.budget.spent(len(self.counted), self.seconds) < RANDOM_SHARE
             attempt, drawn = self.study.next(task.space, flat, at_random=at_random)
-        bar.number = attempt.number
+        bar.begin(attempt.number)
         before = next((trial for trial in self.trials if trial.state == "complete" and trial.settings == drawn), None)
         if before is None:
             trial = self._try(attempt, drawn, bar)
@@ -249,6 +249,11 @@ class _Bar:
 
     def __exit__(self, *error: Any) -> None:
         self._opened.__exit__(*error)
+
+    def begin(self, number: int) -> None:
+        """This trial is under way."""
+        self.number = number
+        self._show(0.0, "")
 
     def move(self, trials: list[Trial]) -> None:
         """These are done."""

@@ -74,7 +74,12 @@ def tune(
         "settings": start,
         "seed": run.seed,
     }
-    about = {"data": data.name, "fingerprint": data.fingerprint(), "seed": str(run.seed)}
+    about = {
+        "data": data.name,
+        "fingerprint": data.fingerprint(),
+        "seed": str(run.seed),
+        "device": str(run.torch_device),
+    }
     warmup = model.training.patience_epochs if isinstance(model, TorchRecommender) else 0
     task = Task(name, start, drawn, data, validation, run, budget, about)
     with open_study(run.out, identity, seed=run.seed, warmup_epochs=warmup) as study:

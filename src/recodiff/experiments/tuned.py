@@ -60,7 +60,7 @@ class Tuned:
         metric: of the validation part, by which it is the best.
         best: the trial with the greatest figure, the earliest of equals.
         trials: all.
-        about: `data`, `fingerprint`, `seed` and `budget`, as best.toml tells of them.
+        about: `data`, `fingerprint`, `seed`, `device` and `budget`, as best.toml tells of them.
     """
 
     model: str
@@ -93,11 +93,11 @@ class Tuned:
 
     def toml(self) -> str:
         """The best settings as `recodiff train` takes them, under comments that say where they come from."""
-        start = "failed" if self.start.value is None else f"had {self.start.value:.4f}"
+        start = "could not be trained" if self.start.value is None else f"had {self.start.value:.4f}"
         comments = [
             f"{title(self.model)}, chosen by `recodiff tune` on the validation part of {self.about['data']}.",
-            f"Validation {self.metric} {self.best.value:.4f} in trial {self.best.number}; the start of the search {start}.",
-            f"Fingerprint of train and valid: {self.about['fingerprint']}. Seed: {self.about['seed']}.",
+            f"Validation {self.metric} {self.best.value:.4f} in trial {self.best.number}, where the start of the search {start}.",
+            f"Fingerprint of train and valid: {self.about['fingerprint']}. Seed: {self.about['seed']}, on {self.about['device']}.",
             f"Budget: {self.about['budget']}. Spent: {self.spent}.",
         ]
         head = "".join(f"# {' '.join(line.split())}\n" for line in comments)
