@@ -10,8 +10,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import torch
-
 from recodiff.errors import ModelError
 
 MB = 2**20
@@ -30,12 +28,12 @@ class Peak(NamedTuple):
     of: str
 
 
-def kind_of(device: torch.device) -> str:
+def kind_of(device: str) -> str:
     """What is measured where a model trains on `device`."""
-    return "CUDA allocator" if device.type == "cuda" else "resident beyond the imports"
+    return "CUDA allocator" if _on_gpu(device) else "resident beyond the imports"
 
 
-def call_apart(call: Callable[..., T], *arguments: object, device: torch.device) -> tuple[T, Peak]:
+def call_apart(call: Callable[..., T], *arguments: object, device: str) -> tuple[T, Peak]:
     """The answer of `call` in a fresh process, and the peak memory of that process.
 
     Args:
@@ -54,13 +52,22 @@ def call_apart(call: Callable[..., T], *arguments: object, device: torch.device)
         raise ModelError("its process was killed, most likely for want of memory; free some of it") from None
 
 
-def _measured(call: Callable[..., T], arguments: tuple[object, ...], device: torch.device) -> tuple[T, Peak]:
+def _measured(call: Callable[..., T], arguments: tuple[object, ...], device: str) -> tuple[T, Peak]:
     """Unpickling `call` has imported all it needs, so what stands here now is the baseline."""
     baseline = _resident("VmRSS")
     answer = call(*arguments)
-    on_gpu = device.type == "cuda"
-    peak = torch.cuda.max_memory_allocated(device) / MB if on_gpu else _resident("VmHWM") - baseline
+    peak = _allocated(device) if _on_gpu(device) else _resident("VmHWM") - baseline
     return answer, Peak(round(peak, 1), kind_of(device))
+
+
+def _on_gpu(device: str) -> bool:
+    return device.startswith("cuda")
+
+
+def _allocated(device: str) -> float:
+    import torch
+
+    return torch.cuda.max_memory_allocated(device) / MB
 
 
 def _resident(field: str) -> float:

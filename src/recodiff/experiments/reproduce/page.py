@@ -132,7 +132,7 @@ def _elsewhere(outcome: Outcome) -> Iterable[str]:
     yield _table(
         ["data", "case", *heads],
         [
-            [one.data.title, labels[case], *(_number(figures, name) for name in columns)]
+            [one.data.title, labels.get(case, case), *(_number(figures, name) for name in columns)]
             for one in said
             for case, figures in one.rows.items()
         ],

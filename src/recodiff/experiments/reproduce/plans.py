@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from recodiff.config import Settings
 from recodiff.errors import ConfigError
 
-METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 """What is measured, on the test part and on the validation part."""
 QUICK_EPOCHS = 10
 """Epochs at most in a quick pass."""

@@ -89,7 +89,7 @@ def _with_embeddings(case: Case, preset: Settings, folder: Path) -> tuple[Settin
     codec = build(case.model, preset).config.model_dump().get("codec") or {}
     if case.tuned or codec.get("kind") != "clustered_vae" or not path.is_file():
         return preset, False
-    return merge(preset, {"codec": {"kind": "clustered_vae", "embeddings": {"kind": "file", "path": str(path)}}}), True
+    return merge(preset, {"codec": {"embeddings": {"kind": "file", "path": str(path)}}}), True
 
 
 def _whole(model: str, settings: Settings, cap: int | None) -> Settings:

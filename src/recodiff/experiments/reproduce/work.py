@@ -51,7 +51,7 @@ class Group:
 
         Cases that are the same have the same.
         """
-        about, memory = data.fingerprint(), kind_of(device) if self.apart else None
+        about, memory = data.fingerprint(), kind_of(str(device)) if self.apart else None
         return {
             one.case.key: digest([one.case.model, without_paths(one.rank or one.train), about, self.seed, memory])
             for one in self.settled
@@ -64,9 +64,9 @@ class Group:
 
 def random_noise(data: Dataset, *, share: float, seed: int) -> Dataset:
     """The data with random interactions in train and validation."""
-    from recodiff.data.corrupt import random_noise  # pyright: ignore[reportMissingImports]
+    from recodiff.data.corrupt import corrupt  # pyright: ignore[reportMissingImports]
 
-    return random_noise(data, share=share, seed=seed)
+    return corrupt(data, share=share, seed=seed)
 
 
 def results_of(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: Run, work: Path) -> list[Result]:
@@ -86,7 +86,7 @@ def results_of(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: R
         return _train_and_measure(group.first, wanted, data, mine)
     if (out / CONFIG).exists():  # trained, but the peak went with the process
         shutil.rmtree(out)
-    results, peak = call_apart(_load_train_and_measure, group.first, wanted, folder, mine, device=run.torch_device)
+    results, peak = call_apart(_load_train_and_measure, group.first, wanted, folder, mine, device=str(run.torch_device))
     return [replace(result, memory=peak.megabytes, memory_of=peak.of) for result in results]
 
 
