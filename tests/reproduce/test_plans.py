@@ -87,10 +87,8 @@ def test_published_figures_are_the_printed_ones() -> None:
     }
     assert published("table3")["ml-1m_noisy"].rows["l-diffrec"]["recall@20"] == 0.1272
     assert published("table7")["amazon-book_clean"].rows["lt-diffrec"]["recall@20"] == 0.1188
-    assert (
-        published("table6")["yelp_clean"].rows["l-diffrec"] | {"parameters": 29, "memory": 1429}
-        == (published("table6")["yelp_clean"].rows["l-diffrec"])
-    )
+    resources = published("table6")["yelp_clean"].rows["l-diffrec"]
+    assert (resources["parameters"], resources["memory"]) == (29, 1429)
     assert published("figure6")["amazon-book_clean"].rows["s = 0"] == {"recall@20": 0.0898, "ndcg@20": 0.0488}
     assert published("figure7")["amazon-book_clean"].rows["C = 1"]["parameters"] == 86
     assert "arXiv 2304.04971" in published("table5")["ml-1m_clean"].where

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recodiff import figures, files
 from recodiff.experiments.reproduce.outcome import Mean, Outcome
@@ -28,20 +28,22 @@ _MARKERS = ("o", "s", "^", "D")
 
 
 @dataclass(frozen=True)
-class _Curve:
-    """Points of one line.
+class _Column:
+    """A panel of the paper's figure for one data set, recall above NDCG.
 
     Args:
-        name: of the line.
-        points: place on the axis -> figure.
-        number: of the line, for colour and marker.
-        said: whether it is published, hence dashed.
+        panel: of the plan.
+        cases: its points.
+        whose: the figures are.
+        ours: what we measured, if that is shown here.
+        said: what was published, if that is shown here.
     """
 
-    name: str
-    points: Mapping[str, Mean]
-    number: int
-    said: bool = False
+    panel: Panel
+    cases: Sequence[Case]
+    whose: str
+    ours: Outcome | None
+    said: Published | None
 
 
 def draw(outcome: Outcome, out: Path) -> list[Path]:
@@ -66,67 +68,77 @@ def draw(outcome: Outcome, out: Path) -> list[Path]:
 
 
 def _fill(figure: Figure, outcome: Outcome) -> None:
-    plan, beside = outcome.plan, outcome.beside
-    elsewhere = [] if beside else list(published(plan.published).values())
-    columns: list[tuple[Panel, Sequence[Case], Published | None]] = []
-    ours = [row.case for row in outcome.rows]
-    columns += [(panel, [case for case in ours if case.panel == panel.title], None) for panel in plan.panels]
-    for one in elsewhere:
-        theirs = [case for case in plan.cases if case.key in one.rows]
-        columns += [(panel, [case for case in theirs if case.panel == panel.title], one) for panel in plan.panels]
+    columns = _columns(outcome)
     figure.set_size_inches(WIDE * len(columns), HIGH * len(METRICS))
     grid = figure.subplots(len(METRICS), len(columns), squeeze=False)
-    lines = list(dict.fromkeys(case.line for case in plan.cases))
-    for axes, metric in zip(grid, METRICS, strict=True):
-        for place, (panel, cases, one) in zip(axes, columns, strict=True):
-            curves = [] if one else _measured(outcome, cases, metric, lines)
-            if one or beside:
-                curves += _said(one or beside, cases, metric, lines)
-            _panel(place, panel, cases, curves, labelled=metric == METRICS[-1])
-            whose = f"published, {one.data.title}" if one else f"ours, {outcome.data.name}"
-            place.set_title(f"{short(metric)}, {panel.title}\n{whose}", loc="left")
+    lines = list(dict.fromkeys(case.line for case in outcome.plan.cases))
+    for row, metric in zip(grid, METRICS, strict=True):
+        for axes, column in zip(row, columns, strict=True):
+            _panel(axes, column, metric, lines)
+            axes.set_title(f"{short(metric)}, {column.panel.title}\n{column.whose}", loc="left")
+    for axes, column in zip(grid[-1], columns, strict=True):
+        axes.set_xlabel(column.panel.along)
+    _legend(figure, list(grid.flat), len(columns))
     if outcome.cap is not None:
         figure.suptitle(f"quick pass: at most {outcome.cap} epochs, seeds {', '.join(map(str, outcome.seeds))}", fontsize=9)
 
 
-def _measured(outcome: Outcome, cases: Sequence[Case], metric: str, lines: Sequence[str]) -> list[_Curve]:
-    found = {row.case.key: row.test(metric) for row in outcome.rows}
-    return _curves(cases, {key: value for key, value in found.items() if value is not None}, lines, said=False)
+def _columns(outcome: Outcome) -> list[_Column]:
+    plan, beside = outcome.plan, outcome.beside
+    mine = outcome.data.name if beside else f"ours, {outcome.data.name}"
+    columns = [_Column(panel, _of(panel, [row.case for row in outcome.rows]), mine, outcome, beside) for panel in plan.panels]
+    for one in [] if beside else published(plan.published).values():
+        cases = [case for case in plan.cases if case.key in one.rows]
+        theirs = f"published, {one.data.title}"
+        columns += [_Column(panel, _of(panel, cases), theirs, None, one) for panel in plan.panels]
+    return columns
 
 
-def _said(one: Published | None, cases: Sequence[Case], metric: str, lines: Sequence[str]) -> list[_Curve]:
-    rows = one.rows if one else {}
-    return _curves(cases, {key: Mean(row[metric], None) for key, row in rows.items()}, lines, said=True)
+def _of(panel: Panel, cases: Sequence[Case]) -> list[Case]:
+    return [case for case in cases if case.panel == panel.title]
 
 
-def _curves(cases: Sequence[Case], values: Mapping[str, Mean], lines: Sequence[str], *, said: bool) -> list[_Curve]:
-    curves = []
-    for number, line in enumerate(lines):
-        points = {case.point: values[case.key] for case in cases if case.line == line and case.key in values}
-        if points:
-            curves.append(_Curve(f"{line}, published" if said else line, points, number, said))
-    return curves
-
-
-def _panel(axes: Axes, panel: Panel, cases: Sequence[Case], curves: Sequence[_Curve], *, labelled: bool) -> None:
-    places = {point: place for place, point in enumerate(dict.fromkeys(case.point for case in cases))}
-    for curve in curves:
-        colour = figures.ON_WHITE[curve.number % len(figures.ON_WHITE)]
-        axes.errorbar(
-            [places[point] for point in curve.points],
-            [found.value for found in curve.points.values()],
-            [found.error or 0.0 for found in curve.points.values()],
-            label=curve.name,
-            color=colour,
-            marker=_MARKERS[curve.number % len(_MARKERS)],
-            markerfacecolor="none" if curve.said else colour,
-            linestyle=("--" if curve.said else "-") if panel.ordered else "",
-            elinewidth=1.2,
-        )
-    if not curves:
+def _panel(axes: Axes, column: _Column, metric: str, lines: Sequence[str]) -> None:
+    places = {point: place for place, point in enumerate(dict.fromkeys(case.point for case in column.cases))}
+    if column.ours:
+        found = {row.case.key: row.test(metric) for row in column.ours.rows}
+        _curves(axes, column, places, {key: value for key, value in found.items() if value}, lines, said=False)
+    if column.said:
+        rows = {key: Mean(row[metric], None) for key, row in column.said.rows.items()}
+        _curves(axes, column, places, rows, lines, said=True)
+    if not axes.has_data():
         axes.text(0.5, 0.5, "nothing measured", ha="center", va="center", transform=axes.transAxes)
-    elif len(curves) > 1:
-        axes.legend(fontsize=7, frameon=False)
     axes.set_xticks(list(places.values()), list(places))
     axes.margins(x=0.15)
-    axes.set_xlabel(panel.along if labelled else "")
+
+
+def _curves(
+    axes: Axes, column: _Column, places: Mapping[str, int], values: Mapping[str, Mean], lines: Sequence[str], *, said: bool
+) -> None:
+    """A line for each model; the published ones dashed and hollow, and named so where ours are beside them."""
+    for number, line in enumerate(lines):
+        points = [(places[case.point], values[case.key]) for case in column.cases if case.line == line and case.key in values]
+        if not points:
+            continue
+        colour = figures.ON_WHITE[number % len(figures.ON_WHITE)]
+        axes.errorbar(
+            [place for place, _ in points],
+            [found.value for _, found in points],
+            [found.error or 0.0 for _, found in points],
+            label=f"{line}, published" if said and column.ours else line,
+            color=colour,
+            marker=_MARKERS[number % len(_MARKERS)],
+            markerfacecolor="none" if said else colour,
+            linestyle=("--" if said else "-") if column.panel.ordered else "",
+            elinewidth=1.2,
+        )
+
+
+def _legend(figure: Figure, places: Sequence[Axes], columns: int) -> None:
+    """One for all panels, where there is anything to tell apart."""
+    named: dict[str, Any] = {}
+    for axes in places:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    if len(named) > 1:
+        figure.legend(list(named.values()), list(named), loc="outside lower left", ncols=columns, frameon=False)

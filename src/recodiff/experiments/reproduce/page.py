@@ -16,6 +16,7 @@ from recodiff.report import short
 NOTHING = "–"
 PUBLISHED_AS = {"parameters": "parameters, M", "memory": "GPU memory, MB"}
 """What the paper counts beside accuracy, and in what."""
+CAPTION = "Bars are standard errors over seeds. Every panel has a scale of its own: compare shapes, not heights."
 
 
 def title(outcome: Outcome) -> str:
@@ -38,11 +39,11 @@ def render(outcome: Outcome, *, drawing: bool) -> str:
     parts = [
         f"# {title(outcome)}",
         *_lead(outcome),
-        *([f"![{title(outcome)}]({outcome.plan.name}.png)"] if drawing else ()),
+        *([f"![{title(outcome)}]({outcome.plan.name}.png)\n\n{CAPTION}"] if drawing else ()),
         _measured(outcome),
         *_differences(outcome),
         *_elsewhere(outcome),
-        *outcome.plan.notes,
+        *(("## Notes", *outcome.plan.notes) if outcome.plan.notes else ()),
         *_missing(outcome),
         "## Settings",
         _settings(outcome),
