@@ -1,0 +1,43 @@
+"""Memory is measured in a process of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from apart_calls import die, refuse, touch
+from lab import Lab, plan_of, tiny
+from recodiff.errors import DataError, ModelError
+from recodiff.experiments.reproduce.apart import call_apart, kind_of
+
+
+def test_the_peak_is_what_the_call_took() -> None:
+    ballast = np.ones(200 * 2**17)  # the peak of this process is not the other's
+    answer, peak = call_apart(touch, 64, device="cpu")
+    assert answer == 64 * 2**17
+    assert 60 < peak.megabytes < 120 < ballast.nbytes / 2**20
+    assert peak.of == kind_of("cpu") == "resident beyond the imports"
+    assert kind_of("cuda:0") == "CUDA allocator"
+
+
+def test_errors_come_back() -> None:
+    with pytest.raises(DataError, match="no such thing"):
+        call_apart(refuse, "no such thing", device="cpu")
+    with pytest.raises(ModelError, match="its process was killed, most likely for want of memory"):
+        call_apart(die, device="cpu")
+
+
+def test_an_experiment_about_memory_tells_it(lab: Lab) -> None:
+    plan = replace(plan_of(tiny("a")), memory=True)
+    (result,) = lab(plan, seeds=1).rows[0].results
+    assert lab.trained == [], "not in this process"
+    assert result.memory is not None
+    assert result.memory > 0
+    assert result.memory_of == "resident beyond the imports"
+    assert lab(plan, seeds=1).rows[0].results == (result,)
+    assert any("measured before" in line for line in lab.said)
+    (without,) = lab(plan_of(tiny("a")), seeds=1).rows[0].results
+    assert without.memory is None
+    assert without.test == result.test
