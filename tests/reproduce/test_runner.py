@@ -232,36 +232,24 @@ def test_noise_is_drawn_for_each_seed_and_trained_on(lab: Lab, monkeypatch: pyte
     assert load_dataset(lab.folder).fingerprint() not in prints
 
 
-def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path: Path) -> None:
     from recodiff.experiments.reproduce import settings
 
-    class Config:
-        """What a latent model's config looks like, whether or not the library has one."""
-
-        def __init__(self, given: dict[str, Any]) -> None:
-            self.given = given
-
-        def model_dump(self, mode: str = "python") -> dict[str, Any]:
-            codec = {"kind": "clustered_vae", "clusters": 2, "embeddings": {"kind": "svd"}} | self.given.get("codec", {})
-            return {"weighting": {"kind": "uniform"}, "codec": codec}
-
-    monkeypatch.setattr(settings, "build", lambda name, given: types.SimpleNamespace(config=Config(given)))
-    monkeypatch.setattr(settings, "MODELS", {"l-diffrec": None})
     case = plans.Case("C = 3", "C = 3", "l-diffrec", {"codec": {"clusters": 3}})
     folder = Path(shutil.copytree(release, tmp_path / "ml-1m_clean"))
     data = load_dataset(folder)
     plain = settings.settle(case, data, folder)
     np.save(folder / "item_emb.npy", np.ones((3, 2), np.float32))
     released = settings.settle(case, data, folder)
-    tuned = settings.settle(plans.replace(case, tuned="diffrec-ml-1m_clean-tuned"), data, folder)
+    tuned = settings.settle(plans.replace(case, tuned="lt-diffrec-ml-1m_clean"), data, folder)
     assert not isinstance(plain, str)
     assert not isinstance(released, str)
     assert not isinstance(tuned, str)
-    assert plain.train["codec"] == {"kind": "clustered_vae", "clusters": 3, "embeddings": {"kind": "svd"}}
-    assert released.train["codec"]["clusters"] == 3
+    assert plain.train["codec"]["embeddings"]["kind"] == "svd"
+    assert plain.train["codec"]["clusters"] == released.train["codec"]["clusters"] == 3
     assert released.train["codec"]["embeddings"] == {"kind": "file", "path": str(folder / "item_emb.npy")}
     assert released.source.endswith("item embeddings: item_emb.npy of the data folder")
-    assert tuned.train["codec"]["embeddings"] == {"kind": "svd"}
+    assert tuned.train["codec"]["embeddings"]["kind"] == "svd"
     told = settings.without_paths(released.train)
     assert str(tmp_path) not in json.dumps(told), "results name no place of this machine"
     assert told["codec"]["embeddings"]["path"] == "item_emb.npy"
