@@ -8,8 +8,8 @@ from typing import Any
 
 from recodiff.config import merge
 from recodiff.experiments.reproduce import runner
+from recodiff.experiments.reproduce.cases import Case, Experiment, Panel
 from recodiff.experiments.reproduce.outcome import Outcome
-from recodiff.experiments.reproduce.plans import Case, Experiment, Panel
 from recodiff.experiments.reproduce.runner import Asked
 
 TINY: dict[str, Any] = {

@@ -10,8 +10,8 @@ import pytest
 from lab import plan_of, tiny
 from recodiff import load_dataset
 from recodiff.errors import CheckpointError
+from recodiff.experiments.reproduce.cases import METRICS
 from recodiff.experiments.reproduce.outcome import Mean, Outcome, Result, Row, load, mean, save
-from recodiff.experiments.reproduce.plans import METRICS
 
 
 def result(seed: int, recall: float) -> Result:

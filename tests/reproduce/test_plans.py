@@ -6,15 +6,19 @@ import pytest
 
 from recodiff.config import merge, presets
 from recodiff.errors import ConfigError
-from recodiff.experiments.reproduce.plans import BESIDE, EXPERIMENTS, Experiment, cases_of, experiment
+from recodiff.experiments.reproduce.cases import Experiment, cases_of
+from recodiff.experiments.reproduce.paper import BESIDE
+from recodiff.experiments.reproduce.plans import EXPERIMENTS, experiment
 from recodiff.experiments.reproduce.published import known, published
 
 ALL = list(EXPERIMENTS.values())
 NAMES = {"table2", "table3", "table4", "table5", "table6", "table7", "figure4", "figure5", "figure6", "figure7"}
+QUESTIONS = {"ablation", "weights", "protocols", "embeddings"}
 
 
 def test_every_table_and_figure_of_the_paper_is_there() -> None:
-    assert set(EXPERIMENTS) == NAMES
+    assert set(EXPERIMENTS) == NAMES | QUESTIONS
+    assert {plan.name for plan in ALL if not plan.published} == QUESTIONS
     assert EXPERIMENTS["table4"].cases == EXPERIMENTS["table3"].cases
 
 
@@ -74,7 +78,7 @@ def test_no_noise_is_a_schedule_of_its_own() -> None:
 def test_a_wrong_name_says_which_there_are() -> None:
     with pytest.raises(ConfigError, match="there is no experiment 'tabel5'; did you mean 'table5'") as error:
         experiment("tabel5")
-    assert all(name in str(error.value) for name in NAMES)
+    assert all(name in str(error.value) for name in NAMES | QUESTIONS)
 
 
 def test_published_figures_are_the_printed_ones() -> None:

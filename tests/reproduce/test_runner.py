@@ -18,8 +18,9 @@ from lab import Lab, plan_of, tiny
 from recodiff import load_dataset, prepare, read_settings, training
 from recodiff.data import Dataset, Random, synthesise
 from recodiff.errors import ConfigError, DataError
-from recodiff.experiments.reproduce import plans, runner, work
-from recodiff.experiments.reproduce.plans import QUICK_EPOCHS
+from recodiff.experiments.reproduce import cases, runner, work
+from recodiff.experiments.reproduce.cases import QUICK_EPOCHS
+from recodiff.experiments.reproduce.plans import EXPERIMENTS
 from recodiff.experiments.reproduce.runner import Asked, span
 from recodiff.experiments.runs import measure
 from recodiff.models import MODELS, Entry, build
@@ -56,7 +57,7 @@ def test_figures_are_those_of_the_official_protocol(lab: Lab, release: Path) -> 
     (row,) = lab(plan_of(POPULAR), seeds=1).rows
     data = load_dataset(release)
     found = measure(build("popularity").fit(data.train), data, ("valid", "test")).parts
-    for metric in plans.METRICS:
+    for metric in cases.METRICS:
         assert row.results[0].test[metric] == found["test"].mean(metric)
         assert row.results[0].valid[metric] == found["valid"].mean(metric)
     assert row.results[0].parameters == len(data.items)
@@ -105,7 +106,7 @@ def test_a_method_that_is_not_there_is_named_and_appears_once_it_is(lab: Lab, mo
 
 
 def test_every_planned_method_is_one_of_ours_or_named_as_missing(lab: Lab) -> None:
-    found = lab(plans.EXPERIMENTS["table2"], seeds=1, minutes=0)
+    found = lab(EXPERIMENTS["table2"], seeds=1, minutes=0)
     notes = {row.case.model: row.note for row in found.rows}
     assert set(notes) >= {"mf", "lightgcn", "cdae", "multidae", "multidae++", "multivae", "codigem", "irgan", "diffrec", "ease"}
     for model, note in notes.items():
@@ -181,13 +182,13 @@ def test_a_quick_pass_is_short(lab: Lab) -> None:
 
 
 def test_settings_are_the_preset_for_the_data_or_a_stated_one(lab: Lab, release: Path, tmp_path: Path) -> None:
-    (row,) = lab(plan_of(plans.Case("d", "DiffRec", "diffrec")), seeds=1, minutes=0).rows
+    (row,) = lab(plan_of(cases.Case("d", "DiffRec", "diffrec")), seeds=1, minutes=0).rows
     assert row.source == "preset diffrec-ml-1m_clean"
     assert row.as_preset
     other = Path(shutil.copytree(release, tmp_path / "mine"))
-    (row,) = lab(plan_of(plans.Case("d", "DiffRec", "diffrec")), other, seeds=1, minutes=0).rows
+    (row,) = lab(plan_of(cases.Case("d", "DiffRec", "diffrec")), other, seeds=1, minutes=0).rows
     assert row.source == "preset diffrec-ml-1m_clean, as there is none for mine"
-    tuned = plans.Case("d", "DiffRec", "diffrec", tuned="diffrec-ml-1m_clean-tuned")
+    tuned = cases.Case("d", "DiffRec", "diffrec", tuned="diffrec-ml-1m_clean-tuned")
     settled = runner.settle(tuned, load_dataset(release), release)
     assert not isinstance(settled, str)
     _, wanted = read_settings("diffrec-ml-1m_clean-tuned")
@@ -235,13 +236,13 @@ def test_noise_is_drawn_for_each_seed_and_trained_on(lab: Lab, monkeypatch: pyte
 def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path: Path) -> None:
     from recodiff.experiments.reproduce import settings
 
-    case = plans.Case("C = 3", "C = 3", "l-diffrec", {"codec": {"clusters": 3}})
+    case = cases.Case("C = 3", "C = 3", "l-diffrec", {"codec": {"clusters": 3}})
     folder = Path(shutil.copytree(release, tmp_path / "ml-1m_clean"))
     data = load_dataset(folder)
     plain = settings.settle(case, data, folder)
     np.save(folder / "item_emb.npy", np.ones((3, 2), np.float32))
     released = settings.settle(case, data, folder)
-    tuned = settings.settle(plans.replace(case, tuned="lt-diffrec-ml-1m_clean"), data, folder)
+    tuned = settings.settle(cases.replace(case, tuned="lt-diffrec-ml-1m_clean"), data, folder)
     assert not isinstance(plain, str)
     assert not isinstance(released, str)
     assert not isinstance(tuned, str)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recodiff.cli.output import Estimate, print_json, print_table, say
 from recodiff.cli.parameters import Whole
-from recodiff.experiments.reproduce import output, page, plans, published, runner
+from recodiff.experiments.reproduce import cases, output, page, plans, published, runner
 from recodiff.experiments.reproduce.outcome import Mean, Outcome
 from recodiff.report import short
 
@@ -37,7 +37,8 @@ def reproduce(
     name
         table2 (clean, all methods), table3 or table4 (natural noise), figure4 (random noise), table5 (x_0 or eps predicted),
         figure5 (sampling of t, inference steps), figure6 (noise scale, steps), table6 (L-DiffRec, resources), figure7
-        (its clusters), table7 (temporal).
+        (its clusters), table7 (temporal). Questions of our own: ablation (what earns the accuracy), weights (where time weights do),
+        protocols (official, chronological, leaking), embeddings (what L-DiffRec's clusters are made of).
     data
         A data folder with train, valid and test: a DiffRec release folder, or one made by `recodiff prepare`.
     out
@@ -73,11 +74,11 @@ def reproduce(
 def _print(found: Outcome) -> None:
     beside = found.beside.rows if found.beside else {}
     theirs = ("recall@20", "ndcg@20") if beside else ()
-    ours = list(map(short, plans.METRICS))
+    ours = list(map(short, cases.METRICS))
     headers = ("case", *ours, *(f"published {short(metric)}" for metric in theirs), "valid R@20")
     rows = []
     for row in found.rows:
-        figures = [row.test(metric) for metric in plans.METRICS]
+        figures = [row.test(metric) for metric in cases.METRICS]
         published_ones = [beside.get(row.case.key, {}).get(metric) for metric in theirs]
         rows.append((row.case.label, *map(_cell, figures), *published_ones, _cell(row.valid("recall@20"))))
     print_table(headers, rows, title=page.title(found))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recodiff import figures, files
+from recodiff.experiments.reproduce.cases import Case, Panel
 from recodiff.experiments.reproduce.outcome import Mean, Outcome
-from recodiff.experiments.reproduce.plans import Case, Panel
 from recodiff.experiments.reproduce.published import Published, published
 from recodiff.report import short
 

@@ -13,7 +13,7 @@ from recodiff import files
 from recodiff.config import Settings
 from recodiff.data.folder import Dataset
 from recodiff.errors import CheckpointError
-from recodiff.experiments.reproduce.plans import Case, Experiment
+from recodiff.experiments.reproduce.cases import Case, Experiment
 from recodiff.experiments.reproduce.published import Published, beside
 
 

@@ -12,8 +12,8 @@ from recodiff import files
 from recodiff.data.folder import Dataset
 from recodiff.errors import ConfigError, MissingExtraError
 from recodiff.experiments.reproduce import drawing, page
+from recodiff.experiments.reproduce.cases import METRICS, Experiment
 from recodiff.experiments.reproduce.outcome import Mean, Outcome, Row
-from recodiff.experiments.reproduce.plans import METRICS, Experiment
 from recodiff.experiments.reproduce.published import published
 
 

@@ -8,8 +8,8 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from recodiff.experiments.reproduce.cases import METRICS
 from recodiff.experiments.reproduce.outcome import Mean, Outcome, Row
-from recodiff.experiments.reproduce.plans import METRICS
 from recodiff.experiments.reproduce.published import not_comparable, published
 from recodiff.report import short
 
@@ -21,8 +21,8 @@ CAPTION = "Bars are standard errors over seeds. Every panel has a scale of its o
 
 def title(outcome: Outcome) -> str:
     """What the page is, a quick pass by its name."""
-    kind, number = re.fullmatch(r"([a-z]+)(\d+)", outcome.plan.name).groups()  # type: ignore[union-attr]
-    said = f"{kind.capitalize()} {number}, {outcome.plan.title}, on {outcome.data.name}"
+    name = re.sub(r"(\d+)", r" \1", outcome.plan.name).capitalize()
+    said = f"{name}, {outcome.plan.title}, on {outcome.data.name}"
     if outcome.cap is None:
         return said
     seeds = "one seed" if len(outcome.seeds) == 1 else f"{len(outcome.seeds)} seeds"
@@ -81,7 +81,9 @@ def _lead(outcome: Outcome) -> Iterable[str]:
     if lacking:
         yield f"**Not complete**: {len(lacking)} of {len(outcome.rows)} rows lack something, see below."
     beside = outcome.beside
-    if beside:
+    if not outcome.plan.published:
+        yield "A question that the paper leaves open: there are no published figures."
+    elif beside:
         yield f"Published figures: {beside.where}, {beside.data.title}."
     else:
         yield not_comparable(outcome.plan.published, outcome.data)
@@ -123,7 +125,7 @@ def _differences(outcome: Outcome) -> Iterable[str]:
 
 def _elsewhere(outcome: Outcome) -> Iterable[str]:
     """The published figures of other data: a table of their own, in no column of ours."""
-    if outcome.beside:
+    if outcome.beside or not outcome.plan.published:
         return
     said = list(published(outcome.plan.published).values())
     labels = {case.key: case.label for case in outcome.plan.cases}

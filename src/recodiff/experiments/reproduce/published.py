@@ -57,7 +57,9 @@ def known() -> dict[str, Known]:
 
 
 def published(experiment: str) -> dict[str, Published]:
-    """What the paper says of an experiment, by the name of the data set."""
+    """What the paper says of an experiment, by the name of the data set; nothing of a question that it does not ask."""
+    if not experiment:
+        return {}
     table, sets = _file()[experiment], known()
     where = f"{table['where']} of {_file()['source']}"
     return {
@@ -80,7 +82,7 @@ def beside(experiment: str, data: Dataset) -> Published | None:
 
 def not_comparable(experiment: str, data: Dataset) -> str:
     """Says whose the published figures are where they may not stand beside ours; empty where they may."""
-    if beside(experiment, data) is not None:
+    if not experiment or beside(experiment, data) is not None:
         return ""
     theirs = "; ".join(one.data.title for one in published(experiment).values())
     named = known().get(data.name)

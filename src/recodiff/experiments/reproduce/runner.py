@@ -16,9 +16,9 @@ from recodiff import files
 from recodiff.config import presets
 from recodiff.data.folder import Dataset, load_dataset
 from recodiff.errors import ConfigError, DataError, RecodiffError
-from recodiff.experiments.reproduce import outcome, work
+from recodiff.experiments.reproduce import outcome, protocols, work
+from recodiff.experiments.reproduce.cases import QUICK_EPOCHS, Case, Experiment, cases_of
 from recodiff.experiments.reproduce.outcome import Outcome, Result, Row
-from recodiff.experiments.reproduce.plans import QUICK_EPOCHS, Case, Experiment, cases_of
 from recodiff.experiments.reproduce.settings import Settled, settle
 from recodiff.experiments.reproduce.work import Group
 from recodiff.training import Run
@@ -139,7 +139,7 @@ def _groups(plan: Experiment, settled: Sequence[Settled], seeds: Sequence[int]) 
 
 
 def _training(one: Settled) -> object:
-    return one.case.model, one.train, one.case.noise
+    return one.case.model, one.train, one.case.noise, one.case.protocol == "chronological"
 
 
 def _row(case: Case, found: _Found, seeds: Sequence[int]) -> Row:
@@ -207,6 +207,8 @@ class _Runner:
 
     def _data(self, group: Group) -> Dataset:
         share = group.first.case.noise
+        if group.first.case.protocol == "chronological":
+            return protocols.in_order(self.data)
         if not share:
             return self.data
         if self.noisy is None or self.noisy[:2] != (share, group.seed):

@@ -11,7 +11,8 @@ from typing import Any
 from recodiff import files
 from recodiff.config import Settings, merge, presets, read_settings
 from recodiff.data.folder import Dataset
-from recodiff.experiments.reproduce.plans import Case
+from recodiff.experiments.reproduce import protocols
+from recodiff.experiments.reproduce.cases import Case
 from recodiff.models import MODELS, build
 
 FALLBACK = "ml-1m_clean"
@@ -53,6 +54,8 @@ def settle(case: Case, data: Dataset, folder: Path, *, cap: int | None = None) -
     """
     if case.model not in MODELS:
         return "not in this library yet"
+    if why := protocols.refusal(case.protocol, data):
+        return why
     preset, source = _preset(case, data.name)
     preset, with_embeddings = _with_embeddings(case, preset, folder)
     plain = _whole(case.model, preset, cap)
@@ -64,11 +67,14 @@ def settle(case: Case, data: Dataset, folder: Path, *, cap: int | None = None) -
         steps = int(case.start * train["diffusion"]["steps"])
         rank = merge(train, {"sampling": {"noise_steps": steps}})
         source += f", T' = {steps} of {train['diffusion']['steps']}"
+    if case.passes is not None:
+        rank = merge(train, {"diffusion": {"steps": case.passes}})
+        source += f", {case.passes} of {train['diffusion']['steps']} steps back"
     if with_embeddings:
         source += f", item embeddings: {EMBEDDINGS} of the data folder"
     if rank == train:
         rank = None
-    return Settled(case, source, train, rank, as_preset=train == plain and rank is None)
+    return Settled(case, source, train, rank, as_preset=train == plain and rank is None and case.protocol == "official")
 
 
 def _preset(case: Case, data: str) -> tuple[Settings, str]:

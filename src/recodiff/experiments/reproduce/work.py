@@ -15,9 +15,11 @@ import torch
 
 from recodiff.checkpoint import CONFIG, read_config
 from recodiff.data.folder import Dataset, load_dataset
+from recodiff.evaluation import Evaluation
 from recodiff.experiments.reproduce.apart import call_apart, kind_of
+from recodiff.experiments.reproduce.cases import METRICS
 from recodiff.experiments.reproduce.outcome import Result
-from recodiff.experiments.reproduce.plans import METRICS
+from recodiff.experiments.reproduce.protocols import HISTORY
 from recodiff.experiments.reproduce.settings import Settled, digest, without_paths
 from recodiff.experiments.runs import measure, provenance, train_run
 from recodiff.models import build
@@ -53,13 +55,19 @@ class Group:
         """
         about, memory = data.fingerprint(), kind_of(str(device)) if self.apart else None
         return {
-            one.case.key: digest([one.case.model, without_paths(one.rank or one.train), about, self.seed, memory])
+            one.case.key: digest(
+                [one.case.model, without_paths(one.rank or one.train), *_unless_official(one), about, self.seed, memory]
+            )
             for one in self.settled
         }
 
     def folder(self, work: Path, data: Dataset) -> Path:
         """Where its training stands while it is not over."""
         return work / f"training-{digest([self.first.case.model, self.first.train, data.fingerprint(), self.seed, self.apart])}"
+
+
+def _unless_official(one: Settled) -> list[str]:
+    return [] if one.case.protocol == "official" else [one.case.protocol]
 
 
 def random_noise(data: Dataset, *, share: float, seed: int) -> Dataset:
@@ -101,7 +109,7 @@ def _train_and_measure(first: Settled, wanted: Wanted, data: Dataset, run: Run) 
     where = provenance(data, run) | machine(run.torch_device)
     results = []
     for key, one in wanted.items():
-        found = measure(_as_ranked(model, one), data, ("valid", "test"), METRICS, show_progress=run.progress).parts
+        found = _measure(_as_ranked(model, one), data, HISTORY[one.case.protocol], run)
         results.append(
             Result(
                 key=key,
@@ -117,6 +125,14 @@ def _train_and_measure(first: Settled, wanted: Wanted, data: Dataset, run: Run) 
             )
         )
     return results
+
+
+def _measure(model: Recommender, data: Dataset, history: str, run: Run) -> dict[str, Evaluation]:
+    """The validation part ranked from train, the test part from `history`."""
+    if history == "train":  # scored once for both
+        return measure(model, data, ("valid", "test"), METRICS, show_progress=run.progress).parts
+    found = measure(model, data, ("valid",), METRICS, show_progress=run.progress).parts
+    return found | measure(model, data, ("test",), METRICS, history=history, show_progress=run.progress).parts
 
 
 def _as_ranked(model: Recommender, settled: Settled) -> Recommender:
