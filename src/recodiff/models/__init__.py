@@ -38,6 +38,8 @@ LATENT: Settings = {
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
     "ease": Entry("recodiff.models.ease:Ease", "EASE"),
+    "mf": Entry("recodiff.models.mf:MF", "MF"),
+    "lightgcn": Entry("recodiff.models.lightgcn:LightGCN", "LightGCN"),
     "diffrec": Entry("recodiff.models.diffrec:DiffRec", "DiffRec"),
     "t-diffrec": Entry("recodiff.models.diffrec:DiffRec", "T-DiffRec", {"weighting": {"kind": "linear"}}),
     "l-diffrec": Entry("recodiff.models.diffrec:DiffRec", "L-DiffRec", LATENT),
