@@ -385,3 +385,8 @@ def stranger_objective(
     others = unmet(set(history), len(items))
     cost = sum(w * bpr(s[i], s[others]) for i, w in history.items()) / sum(history.values())
     return cost + l2 / 2 * (v**2).sum()
+
+
+def cdae(row: Array, own: Array, p: dict[str, Array], activation: Callable[[Any], Any]) -> Array:
+    """The scores of one user: W' h(W^T y + V_u + b) + b'."""
+    return p["decoder"] @ activation(p["encoder"].T @ row + own + p["hidden_bias"]) + p["bias"]

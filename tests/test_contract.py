@@ -36,6 +36,7 @@ FACTORS = {"width": 16, "negatives": 4, "dropout": 0.1, "training": {"epochs": 6
 TOY: dict[str, dict[str, Any]] = {
     "ease": {"l2": 1.0},
     "mf": FACTORS,
+    "cdae": {"hidden": 32, "dropout": 0.2, "training": {"epochs": 80, "batch_size": 10, "lr": 1e-2}},
     "lightgcn": FACTORS | {"layers": 2},
     "diffrec": NETWORK,
     "t-diffrec": NETWORK,

@@ -44,6 +44,10 @@ class Batch:
     history: Rows
     users: Tensor | None = None
 
+    def places(self) -> Tensor:
+        """`users`, -1 for everybody where they are not told; int64 [B]."""
+        return torch.full_like(self.history.offsets[1:], -1) if self.users is None else self.users
+
 
 class Recommender(ABC):
     """A model: `fit` learns from interactions, `score` judges items for histories.

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from recodiff.config import BaseConfig
+from recodiff.pairs import Pair
 from recodiff.training import Progress
 
 DENSE_UP_TO = 32
@@ -61,6 +62,27 @@ class Squared(BaseConfig):
 
 
 AnyContrastLoss = Annotated[BPR | Logistic | Squared, Field(discriminator="kind")]
+
+
+def compare(pair: Pair, users: Tensor, items: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores of a pair's met items [P] and of their negatives [P, N].
+
+    Args:
+        pair: with negatives.
+        users: vectors of the pair's users, [B, D].
+        items: vectors of all items, [I, D].
+        bias: of the items, [I].
+    """
+    assert pair.negatives is not None
+    compared = torch.cat([pair.source.columns[:, None], pair.negatives], 1)
+    scores = scores_at(users, items, pair.source.row_of(), compared) + bias[compared]
+    return scores[:, 0], scores[:, 1:]
+
+
+def sum_by_user(pair: Pair, losses: Tensor) -> Tensor:
+    """The losses [P] of a pair's met entries, weighted as the entries are and summed over each user's, [B]."""
+    weighted = losses * pair.source.values
+    return weighted.new_zeros(len(pair.source)).index_add(0, pair.source.row_of(), weighted)
 
 
 def scores_at(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

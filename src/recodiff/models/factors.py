@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from recodiff.diffusion.rows import Rows
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
-from recodiff.models.contrast import BPR, scores_at
+from recodiff.models.contrast import BPR, compare, sum_by_user
 from recodiff.models.fold_in import fold_in
 from recodiff.pairs import Contrast, Pair, Pairs
 from recodiff.training import Progress, TrainingConfig
@@ -99,16 +99,14 @@ class FactorNet(nn.Module, ABC):
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
         """The loss of each user of the pair, summed over what was met, [B]."""
         assert pair.users is not None
-        assert pair.negatives is not None
-        factors, row = self.compute(generator), pair.source.row_of()
-        compared = torch.cat([pair.source.columns[:, None], pair.negatives], 1)
-        scores = scores_at(factors.users.index_select(0, pair.users), factors.items, row, compared) + factors.bias[compared]
-        losses = self.loss(scores[:, 0], scores[:, 1:], progress)
-        if self.l2:
-            sizes = self.items.square().sum(1)[compared]
-            own = self.users.index_select(0, pair.users).square().sum(1)[row]
-            losses = losses + self.l2 / 2 * (own + sizes[:, 0] + sizes[:, 1:].mean(1))
-        return losses.new_zeros(len(pair.users)).index_add(0, row, losses * pair.source.values)
+        factors = self.compute(generator)
+        met, negatives = compare(pair, factors.users.index_select(0, pair.users), factors.items, factors.bias)
+        return sum_by_user(pair, self.loss(met, negatives, progress) + self.l2 / 2 * self._sizes(pair, pair.users))
+
+    def _sizes(self, pair: Pair, users: Tensor) -> Tensor:
+        """|e_u|^2 + |e_i|^2 + mean_j |e_j|^2 of the learned vectors, [P]."""
+        own, sizes = self.users.index_select(0, users).square().sum(1), self.items.square().sum(1)
+        return own[pair.source.row_of()] + sizes[pair.source.columns] + sizes[pair.negatives].mean(1)
 
 
 class FactorModel(TorchRecommender):
@@ -146,8 +144,7 @@ class FactorModel(TorchRecommender):
 
     def user_vectors(self, batch: Batch) -> Tensor:
         """[B, D]: learned for known users, folded in for strangers."""
-        factors, history = self.module.factors(), batch.history
-        places = torch.full_like(history.offsets[1:], -1) if batch.users is None else batch.users
+        factors, history, places = self.module.factors(), batch.history, batch.places()
         # Neither somebody who met nothing nor somebody who met everything says what is liked better than what.
         telling = (history.sums() > 0) & (history.offsets.diff() < history.width)
         found = torch.where((places < 0)[:, None], factors.users.mean(0), factors.users[places.clamp(min=0)])
