@@ -74,6 +74,10 @@ class Rows:
         rows = torch.arange(len(self), device=self.offsets.device)
         return torch.repeat_interleave(rows, self.offsets.diff(), output_size=len(self.columns))
 
+    def sums(self) -> Tensor:
+        """The sum of each row's values, [B]."""
+        return self.values.new_zeros(len(self)).index_add(0, self.row_of(), self.values)
+
     def flat(self) -> Tensor:
         """Where each entry stands in a dense [B * D], int64 [nnz]."""
         return self.row_of() * self.width + self.columns

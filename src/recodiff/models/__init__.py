@@ -47,6 +47,9 @@ LATENT_FORECAST: Settings = {"diffusion": {"step_weights": "none"}}
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
     "ease": Entry("recodiff.models.ease:Ease", "EASE"),
+    "mf": Entry("recodiff.models.mf:MF", "MF"),
+    "lightgcn": Entry("recodiff.models.lightgcn:LightGCN", "LightGCN"),
+    "cdae": Entry("recodiff.models.cdae:CDAE", "CDAE"),
     "diffrec": Entry("recodiff.models.diffrec:DiffRec", "DiffRec"),
     "t-diffrec": Entry("recodiff.models.diffrec:DiffRec", "T-DiffRec", {"weighting": {"kind": "linear"}}),
     "l-diffrec": Entry("recodiff.models.diffrec:DiffRec", "L-DiffRec", LATENT),
