@@ -30,6 +30,10 @@ LATENT = {
     "diffusion": {"steps": 3},
     "training": {"epochs": 80, "batch_size": 10, "lr": 1e-2},
 }
+AUTOENCODER = {
+    "network": {"hidden": [], "latent": 32, "dropout": 0.2},
+    "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3},
+}
 TOY: dict[str, dict[str, Any]] = {
     "ease": {"l2": 1.0},
     "diffrec": NETWORK,
@@ -38,6 +42,9 @@ TOY: dict[str, dict[str, Any]] = {
     "lt-diffrec": LATENT,
     "f-diffrec": NETWORK | {"diffusion": {"steps": 1}},
     "lf-diffrec": LATENT,
+    "multidae": AUTOENCODER,
+    "multivae": AUTOENCODER,
+    "multidae++": AUTOENCODER,
 }
 
 BOARD = checkerboard()
