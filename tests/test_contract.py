@@ -45,6 +45,7 @@ TOY: dict[str, dict[str, Any]] = {
     "multidae": AUTOENCODER,
     "multivae": AUTOENCODER,
     "multidae++": AUTOENCODER,
+    "codigem": {"hidden": [32], "beta": 0.05, "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3}},
 }
 
 BOARD = checkerboard()

@@ -58,6 +58,7 @@ MODELS: dict[str, Entry] = {
     "multidae++": Entry(
         "recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE++", {"noise": {"schedule": {"kind": "linear_variance"}}}
     ),
+    "codigem": Entry("recodiff.models.codigem:Codigem", "CODIGEM"),
 }
 
 
