@@ -33,6 +33,10 @@ LATENT = {
     "training": {"epochs": 80, "batch_size": 10, "lr": 1e-2},
 }
 FACTORS = {"width": 16, "negatives": 4, "dropout": 0.1, "training": {"epochs": 60, "batch_size": 25, "lr": 2e-2}}
+AUTOENCODER = {
+    "network": {"hidden": [], "latent": 32, "dropout": 0.2},
+    "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3},
+}
 TOY: dict[str, dict[str, Any]] = {
     "ease": {"l2": 1.0},
     "mf": FACTORS,
@@ -44,6 +48,10 @@ TOY: dict[str, dict[str, Any]] = {
     "lt-diffrec": LATENT,
     "f-diffrec": NETWORK | {"diffusion": {"steps": 1}},
     "lf-diffrec": LATENT,
+    "multidae": AUTOENCODER,
+    "multivae": AUTOENCODER,
+    "multidae++": AUTOENCODER,
+    "codigem": {"hidden": [32], "beta": 0.05, "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3}},
 }
 
 BOARD = checkerboard()

@@ -56,6 +56,12 @@ MODELS: dict[str, Entry] = {
     "lt-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LT-DiffRec", LATENT | {"weighting": {"kind": "linear"}}),
     "f-diffrec": Entry("recodiff.models.diffrec:DiffRec", "F-DiffRec", FORECAST),
     "lf-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LF-DiffRec", merge(FORECAST, LATENT) | LATENT_FORECAST),
+    "multidae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE"),
+    "multivae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiVAE", {"posterior": {"kind": "gaussian"}}),
+    "multidae++": Entry(
+        "recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE++", {"noise": {"schedule": {"kind": "linear_variance"}}}
+    ),
+    "codigem": Entry("recodiff.models.codigem:Codigem", "CODIGEM"),
 }
 
 
