@@ -190,7 +190,7 @@ def vae_encode(x: Array, clusters: Sequence[int], parameters: dict[str, Array]) 
     mu, logvar = [], []
     for c in range(max(clusters) + 1):
         columns = [item for item, own in enumerate(clusters) if own == c]
-        out = np.tanh(x[:, columns] @ parameters[f"encoders.{c}.table"] + parameters[f"encoders.{c}.bias"])
+        out = np.tanh(x[:, columns] @ parameters[f"encoders.{c}.0.last.weight"] + parameters[f"encoders.{c}.0.last.bias"])
         mu.append(out[:, : out.shape[1] // 2])
         logvar.append(out[:, out.shape[1] // 2 :])
     return np.concatenate(mu, 1), np.concatenate(logvar, 1)
@@ -200,7 +200,7 @@ def vae_decode_per_cluster(z: Array, clusters: Sequence[int], parameters: dict[s
     """[B, D] -> [B, I]: each cluster's part of the code gives the scores of its own items."""
     out, at = np.zeros((len(z), len(clusters))), 0
     for c in range(max(clusters) + 1):
-        weight, bias = (parameters[f"decoders.{c}.layers.0.{name}"] for name in ("weight", "bias"))
+        weight, bias = (parameters[f"decoders.{c}.last.{name}"] for name in ("weight", "bias"))
         columns = [item for item, own in enumerate(clusters) if own == c]
         out[:, columns] = z[:, at : at + weight.shape[1]] @ weight.T + bias
         at += weight.shape[1]

@@ -104,4 +104,4 @@ def test_lt_diffrec_with_uniform_weights_is_l_diffrec() -> None:
     weighted = build("lt-diffrec", SMALL).fit(data(), RUN)
     for name, tensor in plain.state().items():
         assert torch.equal(level.state()[name], tensor)
-    assert not torch.equal(weighted.state()["codec.encoders.0.table"], plain.state()["codec.encoders.0.table"])
+    assert not torch.equal(weighted.state()["codec.encoders.0.0.last.weight"], plain.state()["codec.encoders.0.0.last.weight"])

@@ -1,4 +1,4 @@
-"""Plain networks over item rows, and what is done to a row before them: shared by the autoencoders.
+"""Plain networks over item rows, and what is done to a row before them: shared by the autoencoders and the codecs.
 
 Shapes: `B` rows in a batch, `I` items, `h` a hidden width.
 """
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recodiff.diffusion.denoisers import ACTIVATIONS, Activation
+from recodiff.diffusion.denoisers import ACTIVATIONS, Activation, Initialisation
 from recodiff.diffusion.draws import keep_mask
 from recodiff.diffusion.rows import Rows
 
@@ -26,32 +26,40 @@ class RowLinear(nn.Module):
         n_items: I.
         width: h.
         generator: draws the initial weights.
+        initialisation: see `denoisers.MLPDenoiser`.
     """
 
-    def __init__(self, n_items: int, width: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, n_items: int, width: int, generator: torch.Generator | None, initialisation: Initialisation = "released"
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_items, width))  # W [I, h]: item by item, a history sums some of its rows
         self.bias = nn.Parameter(torch.empty(width))
-        _initialise(self.weight, self.bias, generator)
+        _initialise(self.weight, self.bias, generator, initialisation)
 
     def forward(self, x: Rows | Tensor) -> Tensor:
         """[B, I] -> [B, h]."""
         return (x.matmul(self.weight) if isinstance(x, Rows) else x @ self.weight) + self.bias
 
 
-def linears(widths: Sequence[int], generator: torch.Generator) -> list[nn.Linear]:
-    """The linear layers between vectors of these widths, first to last."""
+def linears(
+    widths: Sequence[int], generator: torch.Generator | None, initialisation: Initialisation = "released"
+) -> list[nn.Linear]:
+    """The linear layers between vectors of these widths, first to last; `initialisation` as in `denoisers.MLPDenoiser`."""
     layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
     for layer in layers:
-        _initialise(layer.weight, layer.bias, generator)
+        _initialise(layer.weight, layer.bias, generator, initialisation)
     return layers
 
 
 @torch.no_grad()
-def _initialise(weight: Tensor, bias: Tensor, generator: torch.Generator) -> None:
-    """Weights of variance 2 / (fan_in + fan_out), biases of standard deviation .001, as DiffRec and MultiVAE have them."""
+def _initialise(weight: Tensor, bias: Tensor, generator: torch.Generator | None, kind: Initialisation) -> None:
+    """Weights of variance 2 / (fan_in + fan_out); biases of standard deviation .001 (DiffRec, MultiVAE) or zero (L-DiffRec)."""
     weight.normal_(0, math.sqrt(2 / sum(weight.shape)), generator=generator)
-    bias.normal_(0, 0.001, generator=generator)
+    if kind == "released":
+        bias.normal_(0, 0.001, generator=generator)
+    else:
+        bias.zero_()
 
 
 class Pointwise(nn.Module):
