@@ -69,7 +69,7 @@ def test_published_figures_stand_beside_ours_on_their_own_data(lab: Lab) -> None
 def test_published_figures_of_other_data_share_no_column_with_ours(lab: Lab) -> None:
     found = lab(plan_of(X0, EPS), seeds=1)
     text, described = written(found, lab.out)
-    assert "The published figures are for ML-1M, clean, and are not comparable; shown on ml-1m_clean (which has the name" in text
+    assert "The published figures are for ML-1M, clean, and are not comparable; shown on ml-1m_clean (the name is" in text
     assert not any("published" in head for head in table(text)["case x0"])
     assert "0.1787" not in text[: text.index("## Published for other data")]
     apart = text[text.index("## Published for other data: Table 5") :]

@@ -75,13 +75,15 @@ def _print(found: Outcome) -> None:
     beside = found.beside.rows if found.beside else {}
     theirs = ("recall@20", "ndcg@20") if beside else ()
     ours = list(map(short, cases.METRICS))
-    headers = ("case", *ours, *(f"published {short(metric)}" for metric in theirs), "valid R@20")
+    headers = ("case", *ours, *(f"published {short(metric)}" for metric in theirs), "valid R@20", "parameters")
     rows = []
     for row in found.rows:
         figures = [row.test(metric) for metric in cases.METRICS]
         published_ones = [beside.get(row.case.key, {}).get(metric) for metric in theirs]
-        rows.append((row.case.label, *map(_cell, figures), *published_ones, _cell(row.valid("recall@20"))))
-    print_table(headers, rows, title=page.title(found))
+        rows.append(
+            (row.case.label, *map(_cell, figures), *published_ones, _cell(row.valid("recall@20")), page.median(row, "parameters"))
+        )
+    print_table(headers, rows, title=page.title(found), right=headers[1:])
     for label, note in found.missing().items():
         say(f"{label}: {note}")
 

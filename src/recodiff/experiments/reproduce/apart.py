@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -13,6 +15,8 @@ from typing import NamedTuple, TypeVar
 from recodiff.errors import ModelError
 
 MB = 2**20
+LATE_IMPORTS = ("scipy.linalg", "scipy.sparse.linalg", "sklearn.cluster")
+"""Imported by some models when they first need them: their code is no memory of the model's."""
 T = TypeVar("T")
 
 
@@ -33,13 +37,14 @@ def kind_of(device: str) -> str:
     return "CUDA allocator" if _on_gpu(device) else "resident beyond the imports"
 
 
-def call_apart(call: Callable[..., T], *arguments: object, device: str) -> tuple[T, Peak]:
+def call_apart(call: Callable[..., T], *arguments: object, device: str, imports: Sequence[str] = LATE_IMPORTS) -> tuple[T, Peak]:
     """The answer of `call` in a fresh process, and the peak memory of that process.
 
     Args:
         call: a function of a module, its arguments and its answer such as can be pickled.
         arguments: its arguments.
         device: where it works.
+        imports: modules to have before, where they are installed.
 
     Raises:
         ModelError: the process was killed.
@@ -47,13 +52,16 @@ def call_apart(call: Callable[..., T], *arguments: object, device: str) -> tuple
     """
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            return pool.submit(_measured, call, arguments, device).result()
+            return pool.submit(_measured, call, arguments, device, imports).result()
     except BrokenProcessPool:
         raise ModelError("its process was killed, most likely for want of memory; free some of it") from None
 
 
-def _measured(call: Callable[..., T], arguments: tuple[object, ...], device: str) -> tuple[T, Peak]:
-    """Unpickling `call` has imported all it needs, so what stands here now is the baseline."""
+def _measured(call: Callable[..., T], arguments: tuple[object, ...], device: str, imports: Sequence[str]) -> tuple[T, Peak]:
+    """Unpickling `call` has imported what it needs at once, and the rest follows: what stands here then is the baseline."""
+    for name in imports:
+        with suppress(ImportError):
+            importlib.import_module(name)
     baseline = _resident("VmRSS")
     answer = call(*arguments)
     peak = _allocated(device) if _on_gpu(device) else _resident("VmHWM") - baseline

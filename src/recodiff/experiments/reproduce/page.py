@@ -102,11 +102,11 @@ def _measured(outcome: Outcome) -> str:
     for metric in METRICS:
         add(short(metric), lambda row, metric=metric: _text(row.test(metric)), metric)
     add("valid R@20", lambda row: _text(row.valid("recall@20")))
-    add("seconds", lambda row: _median(row, lambda result: result.seconds))
-    add("parameters", lambda row: _median(row, lambda result: result.parameters), "parameters")
+    add("seconds", lambda row: median(row, "seconds"))
+    add("parameters", lambda row: median(row, "parameters"), "parameters")
     if outcome.plan.memory:
         kinds = {result.memory_of for row in outcome.rows for result in row.results}
-        add(f"peak memory, MB ({_list(kinds)})", lambda row: _median(row, lambda result: result.memory), "memory")
+        add(f"peak memory, MB ({_list(kinds)})", lambda row: median(row, "memory"), "memory")
     columns["note"] = lambda row: row.note
     return _table(list(columns), [[cell(row) for cell in columns.values()] for row in outcome.rows])
 
@@ -178,8 +178,9 @@ def _text(found: Mean | None, *, signed: bool = False) -> str:
     return NOTHING if found is None else f"{'+' if signed and found.value >= 0 else ''}{found}"
 
 
-def _median(row: Row, of: Callable[[Any], float | None]) -> str:
-    values = [value for result in row.results if (value := of(result)) is not None]
+def median(row: Row, field: str) -> str:
+    """The median over seeds of a field of the results that is no accuracy: seconds, parameters, memory."""
+    values = [value for result in row.results if (value := getattr(result, field)) is not None]
     return f"{statistics.median(values):,.0f}" if values else NOTHING
 
 

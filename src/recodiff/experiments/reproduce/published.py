@@ -86,14 +86,16 @@ def not_comparable(experiment: str, data: Dataset) -> str:
         return ""
     theirs = "; ".join(one.data.title for one in published(experiment).values())
     named = known().get(data.name)
-    differences = " and ".join(_differences(data, named)) if named else ""
-    why = f" (which has the name of the published data, but {differences})" if differences else ""
+    differences = ", ".join(_differences(data, named)) if named else ""
+    why = f" (the name is that of published data, but here are {differences})" if differences else ""
     return f"The published figures are for {theirs}, and are not comparable; shown on {data.name}{why}."
 
 
 def _differences(data: Dataset, known: Known) -> list[str]:
     interactions = sum(part.nnz for part in data.parts().values())
     sizes = {"users": len(data.users), "items": len(data.items), "interactions": interactions}
-    wrong = [f"{have:,} {what}, not {getattr(known, what):,}" for what, have in sizes.items() if have != getattr(known, what)]
+    wrong = [
+        f"{have:,} {what} in place of {getattr(known, what):,}" for what, have in sizes.items() if have != getattr(known, what)
+    ]
     split = data.info.get("split", {}).get("strategy", "unknown")
-    return wrong if split == "published" else [*wrong, f"the split '{split}', not the published one"]
+    return wrong if split == "published" else [*wrong, f"the split '{split}' in place of the published one"]

@@ -190,9 +190,8 @@ class _Runner:
         wanted = {keys[one.case.key]: one for one in group.settled if keys[one.case.key] not in have}
         note = ""
         if not wanted:
-            self.say(
-                f"{what}: measured before, at commit {', '.join({str(one.provenance.get('commit')) for one in have.values()})}"
-            )
+            commits = sorted({result.provenance.get("commit") or "unknown" for result in have.values()})
+            self.say(f"{what}: measured before, at commit {', '.join(commits)}")
         elif self._over():
             note = f"not run: the {self.asked.minutes:g} minutes were over"
         else:
