@@ -24,7 +24,17 @@ NETWORK = {
     "diffusion": {"steps": 3},
     "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3},
 }
-TOY: dict[str, dict[str, Any]] = {"ease": {"l2": 1.0}, "diffrec": NETWORK, "t-diffrec": NETWORK}
+TOY: dict[str, dict[str, Any]] = {
+    # The board has two colours, hence two factors; a third would be any of 48 equally good ones.
+    "puresvd": {"factors": 2},
+    "gf-cf": {"factors": 2},
+    "ials": {"factors": 2},
+    "ease": {"l2": 1.0},
+    "edlae": {"l2": 1.0, "dropout": 0.2},
+    "rlae": {"l2": 1.0},
+    "diffrec": NETWORK,
+    "t-diffrec": NETWORK,
+}
 
 BOARD = checkerboard()
 RUN = Run(seed=0, progress=False, device="cpu")

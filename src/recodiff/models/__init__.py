@@ -33,7 +33,15 @@ class Entry:
 
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
+    "itemknn": Entry("recodiff.models.neighbours:ItemKnn", "ItemKNN"),
+    "userknn": Entry("recodiff.models.neighbours:UserKnn", "UserKNN"),
+    "rp3beta": Entry("recodiff.models.neighbours:Rp3Beta", "RP3beta"),
+    "puresvd": Entry("recodiff.models.lowrank:PureSvd", "PureSVD"),
+    "gf-cf": Entry("recodiff.models.lowrank:GfCf", "GF-CF"),
+    "ials": Entry("recodiff.models.ials:Ials", "iALS"),
     "ease": Entry("recodiff.models.ease:Ease", "EASE"),
+    "edlae": Entry("recodiff.models.ease:Edlae", "EDLAE"),
+    "rlae": Entry("recodiff.models.ease:Rlae", "RLAE"),
     "diffrec": Entry("recodiff.models.diffrec:DiffRec", "DiffRec"),
     "t-diffrec": Entry("recodiff.models.diffrec:DiffRec", "T-DiffRec", {"weighting": {"kind": "linear"}}),
 }
