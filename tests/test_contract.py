@@ -38,7 +38,13 @@ AUTOENCODER = {
     "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3},
 }
 TOY: dict[str, dict[str, Any]] = {
+    # The board has two colours, hence two factors; a third would be any of 48 equally good ones.
+    "puresvd": {"factors": 2},
+    "gf-cf": {"factors": 2},
+    "ials": {"factors": 2},
     "ease": {"l2": 1.0},
+    "edlae": {"l2": 1.0, "dropout": 0.2},
+    "rlae": {"l2": 1.0},
     "mf": FACTORS,
     "cdae": {"hidden": 32, "dropout": 0.2, "training": {"epochs": 80, "batch_size": 10, "lr": 1e-2}},
     "lightgcn": FACTORS | {"layers": 2},

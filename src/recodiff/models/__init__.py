@@ -46,7 +46,15 @@ FORECAST: Settings = {
 LATENT_FORECAST: Settings = {"diffusion": {"step_weights": "none"}}
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
+    "itemknn": Entry("recodiff.models.neighbours:ItemKnn", "ItemKNN"),
+    "userknn": Entry("recodiff.models.neighbours:UserKnn", "UserKNN"),
+    "rp3beta": Entry("recodiff.models.neighbours:Rp3Beta", "RP3beta"),
+    "puresvd": Entry("recodiff.models.lowrank:PureSvd", "PureSVD"),
+    "gf-cf": Entry("recodiff.models.lowrank:GfCf", "GF-CF"),
+    "ials": Entry("recodiff.models.ials:Ials", "iALS"),
     "ease": Entry("recodiff.models.ease:Ease", "EASE"),
+    "edlae": Entry("recodiff.models.ease:Edlae", "EDLAE"),
+    "rlae": Entry("recodiff.models.ease:Rlae", "RLAE"),
     "mf": Entry("recodiff.models.mf:MF", "MF"),
     "lightgcn": Entry("recodiff.models.lightgcn:LightGCN", "LightGCN"),
     "cdae": Entry("recodiff.models.cdae:CDAE", "CDAE"),
