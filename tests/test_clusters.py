@@ -12,7 +12,7 @@ import torch
 from recodiff import Run, build, load_model, recommend, save_model
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
-from recodiff.models.clusters import FileEmbeddings, SvdEmbeddings, cluster
+from recodiff.models.clusters import FileEmbeddings, LightGCNEmbeddings, SvdEmbeddings, cluster
 from recodiff.models.diffrec import DiffRec
 from toy import checkerboard, random_interactions
 
@@ -40,8 +40,9 @@ def test_weights_do_not_change_the_embeddings() -> None:
     np.testing.assert_allclose(SvdEmbeddings().vectors(weighted, RUN), SvdEmbeddings().vectors(x, RUN), atol=1e-5)
 
 
-def test_the_two_colours_of_the_board_are_two_clusters() -> None:
-    found = cluster(SvdEmbeddings(dimensions=2).vectors(checkerboard(), RUN), 2, seed=0).numpy()
+@pytest.mark.parametrize("embeddings", [SvdEmbeddings(dimensions=2), LightGCNEmbeddings(dimensions=8)], ids=lambda one: one.kind)
+def test_the_two_colours_of_the_board_are_two_clusters(embeddings: SvdEmbeddings | LightGCNEmbeddings) -> None:
+    found = cluster(embeddings.vectors(checkerboard(), RUN), 2, seed=0).numpy()
     assert np.ptp(found[::2]) == 0
     assert np.ptp(found[1::2]) == 0
     assert found[0] != found[1]

@@ -54,6 +54,7 @@ TOY: dict[str, dict[str, Any]] = {
     "lt-diffrec": LATENT,
     "f-diffrec": NETWORK | {"diffusion": {"steps": 1}},
     "lf-diffrec": LATENT,
+    "f-ridge": {"l2": 1.0},
     "multidae": AUTOENCODER,
     "multivae": AUTOENCODER,
     "multidae++": AUTOENCODER,

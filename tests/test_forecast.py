@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import reference
 from recodiff import Run, build, recommend
 from recodiff.data.interactions import IdMap, Interactions
+from recodiff.diffusion.draws import keyed_generator
 from recodiff.errors import DataError, ModelError
 from recodiff.models.base import Batch
 from recodiff.pairs import Forecast, Pair, rows_of
@@ -155,3 +156,24 @@ def test_forecasting_learns_what_comes_next_and_the_newest_item_decides(name: st
     swapped = Interactions.from_arrays([0] * 6, [0, 1, 2, 3, 5, 4], other.users, other.items, times=range(6), time_kind="order")
     one, another = (model.score(Batch(rows_of(model.config.weighting(x)))) for x in (other, swapped))
     assert not torch.allclose(one, another)
+
+
+def test_the_forecast_ridge_solves_the_normal_equations_of_its_pairs() -> None:
+    x = random_interactions(np.random.default_rng(6))
+    model = build("f-ridge", {"l2": 3.0, "cuts": 4}).fit(x, Run(seed=2, progress=False))
+    bound = Forecast().bind(x, model.config.weighting, CPU)
+    users = torch.from_numpy(np.flatnonzero(x.lengths() >= 2))
+    gram, cross = 3.0 * np.eye(x.n_items), np.zeros((x.n_items, x.n_items))
+    for cut in range(4):
+        pair = bound(users, keyed_generator(2, "cut", cut))
+        source, target = pair.source.dense().double().numpy(), pair.target.dense().double().numpy()  # pyright: ignore[reportOptionalMemberAccess]
+        for before, after in zip(source, target, strict=True):
+            gram += np.outer(before, before)
+            cross += np.outer(before, after)
+    np.testing.assert_allclose(model.state()["weights"], np.linalg.solve(gram, cross), atol=1e-5)
+
+
+def test_the_forecast_ridge_knows_what_comes_next() -> None:
+    settings_ = {"l2": 0.1, "weighting": {"half_life": 0.5, "floor": 0.0}, "pairs": {"target": {"half_life": 0.5}}}
+    model = build("f-ridge", settings_).fit(walk(), Run(progress=False))
+    assert (recommend(model, walk(), 1).items[:, 0] == (np.arange(12) + 6) % 12).all()

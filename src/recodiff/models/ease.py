@@ -55,7 +55,7 @@ class Ease(Recommender):
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         n, device = train.n_items, run.torch_device
         dtype = torch.float64 if n <= DOUBLE_UP_TO_ITEMS else torch.float32
-        _refuse_if_too_large(n, dtype, device, type(self).__name__.upper())
+        refuse_if_too_large(n, dtype, device, type(self).__name__.upper())
         matrix = self.config.weighting.for_fit(train).matrix
         with progress.bar("solving for the item-item weights", 3, show=run.progress) as advance:
             advance(0, "X'X")
@@ -139,9 +139,21 @@ def _gram(matrix: csr_array, dtype: torch.dtype, device: torch.device) -> Tensor
     return out
 
 
-def _refuse_if_too_large(n_items: int, dtype: torch.dtype, device: torch.device, name: str) -> None:
+def refuse_if_too_large(n_items: int, dtype: torch.dtype, device: torch.device, name: str, *, more: int = 0) -> None:
+    """Refuses a catalogue whose item-item tables do not fit in memory.
+
+    Args:
+        n_items: I.
+        dtype: solved in.
+        device: solved on.
+        name: of the model.
+        more: tables [I, I] held beside the one that is solved in place.
+
+    Raises:
+        ModelError: they do not fit.
+    """
     # Solved in place; float64 is rounded to float32 beside itself, and a GPU's solver works on a copy.
-    tables = 1.5 if dtype == torch.float64 else 1.1
+    tables = more + (1.5 if dtype == torch.float64 else 1.1)
     per_cell = dtype.itemsize * (tables if device.type == "cpu" else tables + 1)
     free = available_memory() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
     if free is not None and per_cell * n_items**2 > free:
