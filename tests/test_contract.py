@@ -16,7 +16,7 @@ from recodiff.errors import DataError, ModelError
 from recodiff.models import MODELS
 from recodiff.models.base import Batch, Recommender, TorchRecommender
 from recodiff.pairs import rows_of
-from toy import checkerboard
+from toy import checkerboard, scores_of, with_gaps
 
 # Toy settings: enough capacity and little regularisation, so that 50 users can be learned in a second.
 NETWORK = {
@@ -45,9 +45,10 @@ def model(request: pytest.FixtureRequest) -> Recommender:
     return build(request.param, TOY.get(request.param)).fit(BOARD, RUN)
 
 
-def scores_of(model: Recommender, x: Interactions) -> torch.Tensor:
-    with torch.inference_mode():
-        return model.score(Batch(rows_of(model.config.weighting(x))))
+def _short(model: Recommender) -> dict[str, Any]:
+    """The toy settings, for one epoch of training."""
+    settings = dict(TOY.get(model.registered, {}))
+    return settings | {"training": settings["training"] | {"epochs": 1}} if "training" in settings else settings
 
 
 def test_the_withheld_diagonal_is_ranked_first(model: Recommender) -> None:
@@ -177,14 +178,40 @@ def test_permuting_the_items_permutes_the_scores(model: Recommender) -> None:
 
 @pytest.mark.parametrize("kind", ["linear", "half_life", "power_law"])
 def test_any_model_takes_any_weighting_on_the_history_alone(model: Recommender, kind: str) -> None:
-    settings = dict(TOY.get(model.registered, {})) | {"weighting": {"kind": kind, "on": "history"}}
-    if "training" in settings:
-        settings["training"] = settings["training"] | {"epochs": 1}
-    weighted = build(model.registered, settings).fit(BOARD, RUN)
+    weighted = build(model.registered, _short(model) | {"weighting": {"kind": kind, "on": "history"}}).fit(BOARD, RUN)
     assert recommend(weighted, BOARD, 5).items.shape == (50, 5)
     if model.personalised:
         uniform = weighted.score(Batch(rows_of(BOARD)))
         assert not torch.allclose(scores_of(weighted, BOARD), uniform)
+
+
+@pytest.mark.parametrize("w_min", [0.0, 0.1])
+def test_any_model_takes_a_weighting_in_fitting_too(model: Recommender, w_min: float) -> None:
+    weighted = build(model.registered, _short(model) | {"weighting": {"kind": "linear", "w_min": w_min}}).fit(BOARD, RUN)
+    assert scores_of(weighted, BOARD).isfinite().all()
+    assert not torch.allclose(scores_of(weighted, BOARD), scores_of(model, BOARD))
+
+
+def test_users_and_items_without_interactions_are_no_trouble(model: Recommender, recwarn: pytest.WarningsRecorder) -> None:
+    x = with_gaps()
+    scores = scores_of(build(model.registered, _short(model)).fit(x, RUN), x)
+    assert scores.shape == (x.n_users, x.n_items)
+    assert scores.isfinite().all()
+    assert not recwarn.list
+
+
+def test_a_catalogue_of_one_item_is_no_trouble(model: Recommender, recwarn: pytest.WarningsRecorder) -> None:
+    x = Interactions.from_arrays([0, 1], [0, 0], IdMap.range(3), IdMap.range(1), times=[1, 2], time_kind="order")
+    fitted = build(model.registered, _short(model)).fit(x, RUN)
+    assert scores_of(fitted, x).isfinite().all()
+    assert recommend(fitted, x, 1).items.tolist() == [[-1], [-1], [0]]
+    assert not recwarn.list
+
+
+def test_weights_that_are_all_zero_are_no_trouble(model: Recommender, recwarn: pytest.WarningsRecorder) -> None:
+    x = BOARD.with_values(np.zeros(BOARD.nnz, np.float32))
+    assert scores_of(build(model.registered, _short(model)).fit(x, RUN), x).isfinite().all()
+    assert not recwarn.list
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
