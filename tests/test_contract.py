@@ -17,8 +17,7 @@ from recodiff.errors import DataError, ModelError
 from recodiff.models import MODELS
 from recodiff.models.base import Batch, Recommender, TorchRecommender
 from recodiff.pairs import Forecast, rows_of
-from recodiff.ranking import batches
-from toy import checkerboard
+from toy import checkerboard, scores_of, with_gaps
 
 # Toy settings: enough capacity and little regularisation, so that 50 users can be learned in a second.
 NETWORK = {
@@ -61,6 +60,13 @@ TOY: dict[str, dict[str, Any]] = {
     "codigem": {"hidden": [32], "beta": 0.05, "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3}},
 }
 
+# Who cannot learn from a catalogue of one item, and what is said.
+ONE_ITEM_IS_TOO_FEW = {
+    **dict.fromkeys(("mf", "lightgcn", "cdae"), "has met all 1 items, so there is none to compare them with"),
+    **dict.fromkeys(("f-diffrec", "f-ridge"), "nobody has the 2 interactions"),
+    **dict.fromkeys(("l-diffrec", "lt-diffrec", "lf-diffrec"), "item embeddings need 2 users and 2 items"),
+}
+
 BOARD = checkerboard()
 RUN = Run(seed=0, progress=False, device="cpu")
 
@@ -74,11 +80,6 @@ def short(name: str) -> dict[str, Any]:
     """Toy settings with one epoch."""
     settings = dict(TOY.get(name, {}))
     return settings | ({"training": settings["training"] | {"epochs": 1}} if "training" in settings else {})
-
-
-def scores_of(model: Recommender, x: Interactions) -> torch.Tensor:
-    with torch.inference_mode():
-        return torch.cat([model.score(batch) for _, batch in batches(model, x, 1000)])
 
 
 def strangers(x: Interactions) -> Interactions:
@@ -262,6 +263,32 @@ def test_any_model_takes_any_weighting_on_the_fit(model: Recommender, kind: str)
     # What comes before a cut is a history, wherever the weighting is placed.
     forecasts = isinstance(getattr(model.config, "pairs", None), Forecast)
     assert torch.allclose(scores_of(plain, BOARD), scores_of(weighted, BOARD)) == forecasts
+
+
+def test_users_and_items_without_interactions_are_no_trouble(model: Recommender, recwarn: pytest.WarningsRecorder) -> None:
+    x = with_gaps()
+    scores = scores_of(build(model.registered, short(model.registered)).fit(x, RUN), x)
+    assert scores.shape == (x.n_users, x.n_items)
+    assert scores.isfinite().all()
+    assert not recwarn.list
+
+
+def test_a_catalogue_of_one_item_is_no_trouble(model: Recommender, recwarn: pytest.WarningsRecorder) -> None:
+    x = Interactions.from_arrays([0, 1], [0, 0], IdMap.range(3), IdMap.range(1), times=[1, 2], time_kind="order")
+    if refusal := ONE_ITEM_IS_TOO_FEW.get(model.registered):
+        with pytest.raises((DataError, ModelError), match=refusal):
+            build(model.registered, short(model.registered)).fit(x, RUN)
+        return
+    fitted = build(model.registered, short(model.registered)).fit(x, RUN)
+    assert scores_of(fitted, x).isfinite().all()
+    assert recommend(fitted, x, 1).items.tolist() == [[-1], [-1], [0]]
+    assert not recwarn.list
+
+
+def test_weights_that_are_all_zero_are_no_trouble(model: Recommender, recwarn: pytest.WarningsRecorder) -> None:
+    x = BOARD.with_values(np.zeros(BOARD.nnz, np.float32))
+    assert scores_of(build(model.registered, short(model.registered)).fit(x, RUN), x).isfinite().all()
+    assert not recwarn.list
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -17,6 +17,7 @@ from recodiff import progress
 from recodiff.allocator import available_memory
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
+from recodiff.models import title
 from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
 from recodiff.models.sparse import size_of
 from recodiff.training import Run
@@ -27,35 +28,33 @@ ITEMS_AT_ONCE = 1024
 """Rows of X'X that are made together."""
 
 
-class EaseConfig(ModelConfig):
-    """Settings of EASE."""
+class ClosedFormConfig(ModelConfig):
+    """The setting that the family shares."""
 
     l2: float = Field(default=500.0, gt=0)
     """The ridge, lambda."""
 
 
-class Ease(Recommender):
-    """Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019.
+class ClosedForm(Recommender):
+    """Base of the family: scores are x B, B_ij = [i = j] - P_ij / d_j, P = (X'X + diag(ridge))^-1.
 
-    P = (X'X + diag(ridge))^-1, B_ij = [i = j] - P_ij / d_j; scores are x B. Here ridge = lambda and d_j = P_jj, so that the
-    diagonal of B is 0 (EASE); the others of the family choose either in another way. Dense: [I, I] in memory, refused where
-    that does not fit.
+    Its members differ in the ridge and in the divisor d. Dense: [I, I] in memory, refused where that does not fit.
     """
 
-    Config = EaseConfig
+    Config = ClosedFormConfig
 
     def ridge(self, squares: Tensor) -> Tensor | float:
         """What is added to the diagonal of X'X, given that diagonal [I]."""
         return self.config.l2
 
     def divisor(self, diagonal: Tensor) -> Tensor:
-        """d [I], given the diagonal of P [I]."""
+        """d [I], given the diagonal of P [I]; that diagonal itself makes the diagonal of B zero."""
         return diagonal
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         n, device = train.n_items, run.torch_device
         dtype = torch.float64 if n <= DOUBLE_UP_TO_ITEMS else torch.float32
-        refuse_if_too_large(n, dtype, device, type(self).__name__.upper())
+        refuse_if_too_large(n, dtype, device, title(self.registered))
         matrix = self.config.weighting.for_fit(train).matrix
         with progress.bar("solving for the item-item weights", 3, show=run.progress) as advance:
             advance(0, "X'X")
@@ -87,14 +86,21 @@ class Ease(Recommender):
         self.weights = state["weights"]
 
 
-class EdlaeConfig(EaseConfig):
+class Ease(ClosedForm):
+    """Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019.
+
+    P = (X'X + lambda I)^-1, B_ij = -P_ij / P_jj off the diagonal and 0 on it; scores are x B.
+    """
+
+
+class EdlaeConfig(ClosedFormConfig):
     """Settings of EDLAE."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """p, the share of the input whose loss the model is fitted to bear; 0 is EASE."""
+    """p, the share of its input that the model is fitted to do without; 0 is EASE."""
 
 
-class Edlae(Ease):
+class Edlae(ClosedForm):
     """Steck, *Autoencoders that don't overfit towards the Identity*, NeurIPS 2020: the zero-diagonal form.
 
     EASE with the ridge lambda + p / (1 - p) n_j on item j, n_j = (X'X)_jj (its count on 0/1 data): what dropout of the input
@@ -104,19 +110,19 @@ class Edlae(Ease):
     Config = EdlaeConfig
 
     def ridge(self, squares: Tensor) -> Tensor:
-        """See `Ease`."""
+        """See `ClosedForm`."""
         p = self.config.dropout
         return self.config.l2 + p / (1 - p) * squares
 
 
-class RlaeConfig(EaseConfig):
+class RlaeConfig(ClosedFormConfig):
     """Settings of RLAE."""
 
     xi: float = Field(default=0.3, ge=0, le=1)
     """How far the diagonal may rise; 0 is EASE, 1 the plain ridge regression."""
 
 
-class Rlae(Ease):
+class Rlae(ClosedForm):
     """Moon et al., *It's Enough: Relaxing Diagonal Constraints in Linear Autoencoders for Recommendation*, SIGIR 2023.
 
     B = I - P diag(lambda + mu), mu_j = max(0, (1 - xi) / P_jj - lambda): the least that keeps B_jj <= xi.
@@ -125,7 +131,7 @@ class Rlae(Ease):
     Config = RlaeConfig
 
     def divisor(self, diagonal: Tensor) -> Tensor:
-        """1 / (lambda + mu), see `Ease`."""
+        """1 / (lambda + mu), see `ClosedForm`."""
         return (diagonal / (1 - self.config.xi)).clamp_max(1 / self.config.l2)
 
 
@@ -154,8 +160,9 @@ def refuse_if_too_large(n_items: int, dtype: torch.dtype, device: torch.device, 
     """
     # Solved in place; float64 is rounded to float32 beside itself, and a GPU's solver works on a copy.
     tables = more + (1.5 if dtype == torch.float64 else 1.1)
-    per_cell = dtype.itemsize * (tables if device.type == "cpu" else tables + 1)
-    free = available_memory() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
+    on_gpu = device.type == "cuda"
+    per_cell = dtype.itemsize * (tables + on_gpu)
+    free = torch.cuda.mem_get_info(device)[0] if on_gpu else available_memory()
     if free is not None and per_cell * n_items**2 > free:
         raise ModelError(
             f"{name} on {n_items} items needs about {per_cell * n_items**2 / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "

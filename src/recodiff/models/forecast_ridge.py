@@ -18,6 +18,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ModelError
+from recodiff.models import title
 from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
 from recodiff.models.ease import DOUBLE_UP_TO_ITEMS, refuse_if_too_large
 from recodiff.pairs import Forecast
@@ -48,7 +49,7 @@ class ForecastRidge(Recommender):
         config: ForecastRidgeConfig = self.config
         n, device = train.n_items, run.torch_device
         dtype = torch.float64 if n <= DOUBLE_UP_TO_ITEMS else torch.float32
-        refuse_if_too_large(n, dtype, device, "F-ridge", more=1)
+        refuse_if_too_large(n, dtype, device, title(self.registered), more=1)
         draw = config.pairs.bind(train, config.weighting, torch.device("cpu"))
         users = torch.from_numpy(train.lengths() >= config.pairs.least).nonzero().flatten()
         if not len(users):

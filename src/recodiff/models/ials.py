@@ -16,6 +16,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ModelError
+from recodiff.models import title
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate
 from recodiff.models.sparse import counts_of, rows_from
 from recodiff.training import Run
@@ -38,7 +39,7 @@ class IalsConfig(ModelConfig):
     epochs: int = Field(default=10, ge=1)
     """How often the items' and the users' vectors are solved for."""
     init_std: float = Field(default=0.1, gt=0)
-    """Of a user's first vector's length; each of its numbers has this over sqrt(k)."""
+    """How long users' first vectors are, about; each number of one is drawn with this over sqrt(k)."""
 
 
 class Ials(Recommender):
@@ -59,7 +60,7 @@ class Ials(Recommender):
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: IalsConfig = self.config
-        by_user = rows_from(counts_of(self.config.weighting.for_fit(train), "iALS"), run.torch_device)
+        by_user = rows_from(counts_of(self.config.weighting.for_fit(train), title(self.registered)), run.torch_device)
         by_item = by_user.transposed()
         generator = keyed_generator(run.seed, "init")
         users = torch.randn(train.n_users, config.factors, generator=generator) * (config.init_std / config.factors**0.5)
@@ -67,29 +68,29 @@ class Ials(Recommender):
         with progress.bar("alternating", config.epochs, show=run.progress) as advance:
             for epoch in range(config.epochs):
                 if epoch:
-                    users = solve(by_user, self.factors, config)
-                self.factors = solve(by_item, users, config)
+                    users = solve(by_user, self.q, config)
+                self.q = solve(by_item, users, config)
                 advance(1, "")
 
     def score(self, batch: Batch) -> Tensor:
         """p_u.q_i, [B, I]."""
-        return self.user_vectors(batch) @ self.factors.T
+        return self.user_vectors(batch) @ self.q.T
 
     def vectors(self) -> ItemVectors:
         """q [I, k]."""
-        return ItemVectors(self.factors, self.factors.new_zeros(len(self.factors)))
+        return ItemVectors(self.q, self.q.new_zeros(len(self.q)))
 
     def user_vectors(self, batch: Batch) -> Tensor:
         """p [B, k], solved for from the histories."""
-        return solve(batch.history, self.factors, self.config)
+        return solve(batch.history, self.q, self.config)
 
     def state(self) -> dict[str, Tensor]:
         """The items' vectors q [I, k]."""
         _ = self.items
-        return {"factors": self.factors}
+        return {"q": self.q}
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:
-        self.factors = state["factors"]
+        self.q = state["q"]
 
 
 def solve(rows: Rows, factors: Tensor, config: IalsConfig) -> Tensor:

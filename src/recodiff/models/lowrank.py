@@ -19,6 +19,7 @@ from torch import Tensor
 from recodiff import progress
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.rows import Rows
+from recodiff.models import title
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate
 from recodiff.models.sparse import Array, counts_of, degrees, power, rows_from, scaled, size_of, state_of, table_of
 from recodiff.training import Run
@@ -32,11 +33,15 @@ HIDDEN_AT_ONCE = 2**25
 def right_singular_vectors(matrix: csr_array, factors: int, seed: int) -> Array:
     """The right singular vectors of the largest singular values, orthonormal, [I, k].
 
+    They are exact to rounding, so the seed shows only where the last singular value kept equals the first left out.
+
     Args:
         matrix: [n_users, I].
         factors: how many; fewer come back where the rank is lower.
         seed: of the vector that the Lanczos iteration starts from.
     """
+    if matrix.nnz == 0:
+        return np.zeros((size_of(matrix)[1], 0))
     n_users, n_items = size_of(matrix)
     tall, n = n_users >= n_items, min(n_users, n_items)
     side = matrix if tall else csr_array(matrix.T)
@@ -72,7 +77,7 @@ class PureSvd(Recommender):
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: PureSvdConfig = self.config
-        matrix = counts_of(self.config.weighting.for_fit(train), "PureSVD")
+        matrix = counts_of(self.config.weighting.for_fit(train), title(self.registered))
         user, item = degrees(matrix)
         down, up = power(item, -config.gamma / 2), power(item, config.gamma / 2)
         with progress.bar("singular vectors", None, show=run.progress):
@@ -123,7 +128,7 @@ class GfCf(Recommender):
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: GfCfConfig = self.config
-        matrix = counts_of(self.config.weighting.for_fit(train), "GF-CF")
+        matrix = counts_of(self.config.weighting.for_fit(train), title(self.registered))
         user, item = degrees(matrix)
         down, up = power(item, -0.5), power(item, 0.5)
         normalised = scaled(matrix, power(user, -0.5), down)

@@ -19,12 +19,14 @@ from torch import Tensor
 
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.rows import Rows
+from recodiff.models import title
 from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
 from recodiff.models.sparse import counts_of, degrees, item_table, power, rows_from, scaled, state_of, table_of, weights_of
 from recodiff.training import Run
 
-DENSE_ABOVE_SHARE = 1 / 3
-"""A table fuller than this takes less memory dense than sparse, and is multiplied faster."""
+DENSE_UP_TO_ITEMS, DENSE_ABOVE_SHARE = 8192, 1 / 3
+"""Histories are multiplied by a dense copy of the table, which is many times faster, where that takes at most 256 MiB, or less
+memory than the sparse one."""
 SIMILARITIES_AT_ONCE = 2**25
 """Between histories and stored rows."""
 
@@ -42,8 +44,8 @@ class ItemTableModel(Recommender):
 
     def _take(self, table: Rows) -> None:
         self.similarities = table
-        full = len(table.columns) > DENSE_ABOVE_SHARE * table.width**2
-        self._factor = table.dense() if full else table
+        dense = table.width <= DENSE_UP_TO_ITEMS or len(table.columns) > DENSE_ABOVE_SHARE * table.width**2
+        self._factor = table.dense() if dense else table
 
     def score(self, batch: Batch) -> Tensor:
         """x S, [B, I]."""
@@ -121,7 +123,7 @@ class Rp3Beta(ItemTableModel):
     def table(self, train: Interactions, *, show: bool) -> csr_array:
         """See `ItemTableModel`."""
         config: Rp3BetaConfig = self.config
-        matrix = counts_of(train, "RP3beta")
+        matrix = counts_of(train, title(self.registered))
         user, item = degrees(matrix)
         ones = np.ones_like(user), np.ones_like(item)
         to_user = scaled(matrix, ones[0], power(item, -1))
