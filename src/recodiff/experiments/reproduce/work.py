@@ -72,7 +72,7 @@ def _unless_official(one: Settled) -> list[str]:
 
 def random_noise(data: Dataset, *, share: float, seed: int) -> Dataset:
     """The data with random interactions in train and validation."""
-    from recodiff.data.corrupt import corrupt  # pyright: ignore[reportMissingImports]
+    from recodiff.data.corrupt import corrupt
 
     return corrupt(data, share=share, seed=seed)
 
