@@ -17,6 +17,7 @@ from typing import Any
 from machine import SHARED, machine
 from page import METRICS, QUALITY, ROWS, write_page
 from recodiff import Run, Validation, build, load_dataset, read_settings
+from recodiff.config import merge
 from recodiff.experiments.runs import measure
 
 WEIGHTED_HISTORY = {
@@ -33,12 +34,14 @@ def settings_of(preset: str) -> tuple[str, dict[str, Any]]:
     return name, settings | {"weighting": WEIGHTED_HISTORY[preset]}
 
 
-def one(preset: str, seed: int, folder: Path) -> dict[str, Any]:
-    """Trains and measures one preset with one seed."""
+def one(preset: str, seed: int, folder: Path, threads: int | None) -> dict[str, Any]:
+    """Trains and measures one preset with one seed. The released latent rows have the released item embeddings."""
     data = load_dataset(folder)
     name, settings = settings_of(preset)
+    if "clusters" in settings.get("codec", {}) and not preset.endswith("-tuned"):
+        settings = merge(settings, {"codec": {"embeddings": {"kind": "file", "path": str(folder / "item_emb.npy")}}})
     began = time.perf_counter()
-    model = build(name, settings).fit(data.train, Run(seed=seed), validate=Validation(data))
+    model = build(name, settings).fit(data.train, Run(seed=seed, threads=threads), validate=Validation(data))
     seconds = time.perf_counter() - began
     measured = measure(model, data, ("valid", "test"), METRICS).parts
     return {
@@ -58,6 +61,7 @@ def main() -> None:
     parser.add_argument("presets", nargs="*", help="all of ROWS unless given")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--data", type=Path, default=SHARED / "ml-1m_clean")
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--fresh", action="store_true", help="measure again what is already there")
     asked = parser.parse_args()
     rows = json.loads(QUALITY.read_text()) if QUALITY.exists() else []
@@ -66,7 +70,7 @@ def main() -> None:
             old = [row for row in rows if (row["preset"], row["seed"]) == (preset, seed)]
             if old and not asked.fresh:
                 continue
-            row = one(preset, seed, asked.data)
+            row = one(preset, seed, asked.data, asked.threads)
             rows = [row for row in rows if row not in old] + [row]
             print(f"{preset} seed {seed}: test R@20 {row['test']['recall@20']:.4f} in {row['seconds']:.0f} s", flush=True)
             QUALITY.write_text(json.dumps(sorted(rows, key=lambda row: (row["preset"], row["seed"])), indent=1) + "\n")

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from machine import SHARED, matrix_rate, median
+from memory import family_memory
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
 from recodiff.data import Dataset, IdMap, Interactions, load_dataset
@@ -271,5 +272,16 @@ def _python(code: str) -> str:
 
 CASES: dict[str, Callable[[], Row]] = {
     case.__name__: case
-    for case in (chain_wide, chain_long, chain_released, train_step, scoring, train_memory, new_user, import_time, prepare_csv)
+    for case in (
+        chain_wide,
+        chain_long,
+        chain_released,
+        train_step,
+        scoring,
+        train_memory,
+        family_memory,
+        new_user,
+        import_time,
+        prepare_csv,
+    )
 }

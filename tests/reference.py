@@ -190,7 +190,7 @@ def vae_encode(x: Array, clusters: Sequence[int], parameters: dict[str, Array]) 
     mu, logvar = [], []
     for c in range(max(clusters) + 1):
         columns = [item for item, own in enumerate(clusters) if own == c]
-        out = np.tanh(x[:, columns] @ parameters[f"encoders.{c}.table"] + parameters[f"encoders.{c}.bias"])
+        out = np.tanh(x[:, columns] @ parameters[f"encoders.{c}.0.last.weight"] + parameters[f"encoders.{c}.0.last.bias"])
         mu.append(out[:, : out.shape[1] // 2])
         logvar.append(out[:, out.shape[1] // 2 :])
     return np.concatenate(mu, 1), np.concatenate(logvar, 1)
@@ -200,17 +200,59 @@ def vae_decode_per_cluster(z: Array, clusters: Sequence[int], parameters: dict[s
     """[B, D] -> [B, I]: each cluster's part of the code gives the scores of its own items."""
     out, at = np.zeros((len(z), len(clusters))), 0
     for c in range(max(clusters) + 1):
-        weight, bias = (parameters[f"decoders.{c}.layers.0.{name}"] for name in ("weight", "bias"))
+        weight, bias = (parameters[f"decoders.{c}.last.{name}"] for name in ("weight", "bias"))
         columns = [item for item, own in enumerate(clusters) if own == c]
         out[:, columns] = z[:, at : at + weight.shape[1]] @ weight.T + bias
         at += weight.shape[1]
     return out
 
 
+# Autoencoders
+
+Layers = Sequence[tuple[Array, Array]]
+"""Weight [in, out] and bias [out] of each layer."""
+
+
+def mlp(x: Array, layers: Layers, activations: Sequence[Callable[[Any], Any]]) -> Array:
+    """Linear layers with an activation after each but the last."""
+    for (weight, bias), activation in zip(layers, [*activations, lambda z: z], strict=True):
+        x = activation(x @ weight + bias)
+    return x
+
+
+def unit_rows(x: Array) -> Array:
+    """Each row over its length; zeros stay zeros."""
+    return np.stack([row / math.sqrt(sum(row**2)) if row.any() else row for row in x])
+
+
 def kl_from_standard_normal(mu: Array, logvar: Array) -> Array:
     """KL(N(mu, exp(logvar)) || N(0, 1)), summed over the latent: ln(1/sd) + (sd^2 + mu^2 - 1) / 2 each."""
     sd = np.exp(logvar / 2)
     return (np.log(1 / sd) + (sd**2 + mu**2 - 1) / 2).sum(1)
+
+
+def log_normal(x: Array, mean: Array | float, variance: Array | float) -> Array:
+    """The log density of independent Gaussians, summed over a row."""
+    return np.log(np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * math.pi * variance)).sum(1)
+
+
+def codigem_loss(
+    x: Array, noise: Sequence[Array], beta: float, decoder: Callable[[Array], Array], back: Sequence[Callable[[Array], Array]]
+) -> Array:
+    """Minus the bound: log p(x | z_1), less each step's log q(z_t | z_{t-1}) - log p(z_t | z_{t+1}), p(z_T) = N(0, I)."""
+    z = [x]
+    for eps in noise:
+        z.append(math.sqrt(1 - beta) * z[-1] + math.sqrt(beta) * eps)
+    bound, steps = log_normal(x, np.tanh(decoder(z[1])), 1.0), len(noise)
+    for t in range(1, steps + 1):
+        forward = log_normal(z[t], math.sqrt(1 - beta) * z[t - 1], beta)
+        if t == steps:
+            backward = log_normal(z[t], 0.0, 1.0)
+        else:
+            out = back[t - 1](z[t + 1])
+            backward = log_normal(z[t], out[:, : x.shape[1]], np.exp(out[:, x.shape[1] :]))
+        bound = bound - (forward - backward)
+    return -bound
 
 
 # Importance sampling of t
@@ -301,3 +343,92 @@ def half_life(ages: Sequence[float], h: float, floor: float) -> list[float]:
 
 def power_law(ages: Sequence[float], q: float, floor: float) -> list[float]:
     return [max(floor, (1 + a) ** -q) for a in ages]
+
+
+# User and item vectors
+
+
+def unmet(history: set[int], n_items: int) -> list[int]:
+    return [item for item in range(n_items) if item not in history]
+
+
+def light_propagation(weights: Array, users: Array, items: Array, layers: int) -> tuple[Array, Array]:
+    """LightGCN: the mean over layers 0..K of (D^-1/2 A D^-1/2)^k E, A the adjacency of all users and items together."""
+    n, m = weights.shape
+    a = np.zeros((n + m, n + m))
+    a[:n, n:], a[n:, :n] = weights, weights.T
+    degree = a.sum(1)
+    scale = np.array([d**-0.5 if d > 0 else 0.0 for d in degree])
+    a = scale[:, None] * a * scale[None, :]
+    e = np.concatenate([users, items])
+    mean = np.mean([np.linalg.matrix_power(a, k) @ e for k in range(layers + 1)], axis=0)
+    return mean[:n], mean[n:]
+
+
+def softplus(x: float) -> float:
+    return math.log1p(math.exp(-abs(x))) + max(x, 0.0)
+
+
+def bpr(met: float, negatives: Sequence[float] | Array) -> float:
+    """The mean over negatives of -log sigma(s_ui - s_uj)."""
+    return sum(softplus(score - met) for score in negatives) / len(negatives)
+
+
+def logistic(met: float, negatives: Sequence[float] | Array) -> float:
+    return softplus(-met) + sum(softplus(score) for score in negatives)
+
+
+def half_square(met: float, negatives: Sequence[float] | Array) -> float:
+    return ((1 - met) ** 2 + sum(score**2 for score in negatives)) / 2
+
+
+def compared(
+    final: tuple[Array, Array],
+    learned: tuple[Array, Array],
+    bias: Array,
+    met: Sequence[tuple[int, int, float]],
+    negatives: Sequence[Sequence[int]],
+    l2: float,
+) -> Array:
+    """Each user's sum of w_ui (bpr + l2/2 (|e_u|^2 + |e_i|^2 + mean_j |e_j|^2)); the norms are those of the learned vectors.
+
+    Args:
+        final: users [U, D] and items [I, D] that are scored with.
+        learned: those that are learned.
+        bias: of the items [I].
+        met: (user, item, weight).
+        negatives: of each.
+        l2: lambda.
+    """
+    out = np.zeros(len(final[0]))
+    for (u, i, w), others in zip(met, negatives, strict=True):
+        s = final[0][u] @ final[1].T + bias
+        size = (learned[0][u] ** 2).sum() + (learned[1][i] ** 2).sum()
+        size += sum((learned[1][j] ** 2).sum() for j in others) / len(others)
+        out[u] += w * (bpr(s[i], s[list(others)]) + l2 / 2 * size)
+    return out
+
+
+def slopes(f: Callable[[Array], float], at: Array, step: float = 1e-5) -> Array:
+    """The gradient of f by central differences."""
+    out = np.zeros_like(at)
+    for index in np.ndindex(*at.shape):
+        moved = np.zeros_like(at)
+        moved[index] = step
+        out[index] = (f(at + moved) - f(at - moved)) / (2 * step)
+    return out
+
+
+def stranger_objective(
+    v: Array, history: dict[int, float], items: Array, bias: Array, received: Array, share: float, l2: float
+) -> float:
+    """What a stranger's own vector v costs, over every item that was not met."""
+    s = items @ (received + share * v) + bias
+    others = unmet(set(history), len(items))
+    cost = sum(w * bpr(s[i], s[others]) for i, w in history.items()) / sum(history.values())
+    return cost + l2 / 2 * (v**2).sum()
+
+
+def cdae(row: Array, own: Array, p: dict[str, Array], activation: Callable[[Any], Any]) -> Array:
+    """The scores of one user: W' h(W^T y + V_u + b) + b'."""
+    return p["decoder"] @ activation(p["encoder"].T @ row + own + p["hidden_bias"]) + p["bias"]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from recodiff import Run, build, files, load_model, save_model
-from recodiff.checkpoint import CONFIG, ITEMS, WEIGHTS, load_titles
+from recodiff.checkpoint import CONFIG, ITEMS, USERS, WEIGHTS, load_titles
 from recodiff.errors import CheckpointError, ModelError
 from recodiff.models.base import Recommender
 from recodiff.models.popularity import Popularity
@@ -37,6 +37,31 @@ def fitted(name: str = "ease") -> Recommender:
 
 def test_a_folder_holds_json_safetensors_and_ids_only(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [CONFIG, ITEMS, WEIGHTS]
+
+
+def remembering() -> Recommender:
+    return build("mf", {"width": 2, "training": {"epochs": 1}}).fit(BOARD, Run(progress=False, device="cpu"))
+
+
+def test_a_model_that_remembers_its_users_keeps_their_ids(tmp_path: Path) -> None:
+    save_model(remembering(), tmp_path / "model")
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [CONFIG, ITEMS, USERS, WEIGHTS]
+    assert load_model(tmp_path / "model").users == BOARD.users
+    save_model(fitted(), tmp_path / "model", overwrite=True)
+    assert not (tmp_path / "model" / USERS).exists()
+    assert len(load_model(tmp_path / "model").users) == 0
+
+
+def test_damaged_or_missing_users_are_refused_by_name(tmp_path: Path) -> None:
+    save_model(remembering(), tmp_path)
+    (tmp_path / USERS).write_bytes(b"")
+    with pytest.raises(CheckpointError, match=rf"{USERS}' is missing or not what was saved"):
+        load_model(tmp_path)
+    described = json.loads((tmp_path / CONFIG).read_text())
+    del described["hashes"][USERS]
+    (tmp_path / CONFIG).write_text(json.dumps(described))
+    with pytest.raises(CheckpointError, match=r"MF remembers its users; restore it with their ids"):
+        load_model(tmp_path)
 
 
 def test_titles_come_back_in_catalogue_order(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from recodiff import Run, build, load_model, recommend, save_model
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
-from recodiff.models.clusters import FileEmbeddings, SvdEmbeddings, cluster
+from recodiff.models.clusters import FileEmbeddings, LightGCNEmbeddings, SvdEmbeddings, cluster
 from recodiff.models.diffrec import DiffRec
 from toy import checkerboard, random_interactions
 
@@ -40,8 +40,9 @@ def test_weights_do_not_change_the_embeddings() -> None:
     np.testing.assert_allclose(SvdEmbeddings().vectors(weighted, RUN), SvdEmbeddings().vectors(x, RUN), atol=1e-5)
 
 
-def test_the_two_colours_of_the_board_are_two_clusters() -> None:
-    found = cluster(SvdEmbeddings(dimensions=2).vectors(checkerboard(), RUN), 2, seed=0).numpy()
+@pytest.mark.parametrize("embeddings", [SvdEmbeddings(dimensions=2), LightGCNEmbeddings(dimensions=8)], ids=lambda one: one.kind)
+def test_the_two_colours_of_the_board_are_two_clusters(embeddings: SvdEmbeddings | LightGCNEmbeddings) -> None:
+    found = cluster(embeddings.vectors(checkerboard(), RUN), 2, seed=0).numpy()
     assert np.ptp(found[::2]) == 0
     assert np.ptp(found[1::2]) == 0
     assert found[0] != found[1]
@@ -104,4 +105,4 @@ def test_lt_diffrec_with_uniform_weights_is_l_diffrec() -> None:
     weighted = build("lt-diffrec", SMALL).fit(data(), RUN)
     for name, tensor in plain.state().items():
         assert torch.equal(level.state()[name], tensor)
-    assert not torch.equal(weighted.state()["codec.encoders.0.table"], plain.state()["codec.encoders.0.table"])
+    assert not torch.equal(weighted.state()["codec.encoders.0.0.last.weight"], plain.state()["codec.encoders.0.0.last.weight"])

@@ -47,7 +47,7 @@ def test_every_command_and_preset_that_the_documents_name_exists() -> None:
         text = page.read_text("utf-8")
         for command in re.findall(r"^ *recodiff ([a-z]+)", text, flags=re.M):
             assert command in COMMANDS, f"{page.name} names the command {command}"
-        for preset in re.findall(r"recodiff train ([a-z][\w.-]+)", text):
+        for preset in re.findall(r"recodiff train ([a-z][\w./-]+)", text):
             assert preset.endswith(".toml") or preset in presets(), f"{page.name} names the preset {preset}"
 
 

@@ -1,9 +1,6 @@
-"""Forecasting pairs: a cut, what came before it, what came after."""
+"""What is learned from what: contrasted pairs draw from what a user has not met, and from all of it alike."""
 
 from __future__ import annotations
-
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,146 +9,79 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
-from recodiff import Run, build, recommend
 from recodiff.data.interactions import IdMap, Interactions
-from recodiff.errors import DataError, ModelError
-from recodiff.models.base import Batch
-from recodiff.pairs import Forecast, Pair, rows_of
-from recodiff.weighting import HalfLife, LinearRecency, PowerLaw, Uniform
-from toy import checkerboard, random_interactions
+from recodiff.diffusion.draws import keyed_generator
+from recodiff.errors import DataError
+from recodiff.pairs import Contrast, Unmet, rows_of
+from recodiff.weighting import LinearRecency, Uniform
+from toy import random_interactions
 
 CPU = torch.device("cpu")
-DAY = 86_400
 
 
-def draw(x: Interactions, users: list[int], seed: int = 0, weighting: Any = None, pairs: Forecast | None = None) -> Pair:
-    bound = (pairs or Forecast()).bind(x, weighting or HalfLife(), CPU)
-    return bound(torch.tensor(users), torch.Generator().manual_seed(seed))
+@st.composite
+def histories(draw: st.DrawFn) -> Interactions:
+    """Histories of any length short of the whole catalogue, some of them empty."""
+    n_items = draw(st.integers(2, 12))
+    met = draw(st.lists(st.sets(st.integers(0, n_items - 1), max_size=n_items - 1), min_size=1, max_size=6))
+    order = draw(st.randoms(use_true_random=False))
+    pairs = [(user, item) for user, items in enumerate(met) for item in sorted(items, key=lambda _: order.random())]
+    user, item = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
+    ids = IdMap.range(len(met)), IdMap.range(n_items)
+    return Interactions.from_arrays(user, item, *ids, times=np.arange(len(pairs)), time_kind="order")
 
 
-def per_user(rows: Any) -> list[dict[int, float]]:
-    bounds = rows.offsets.tolist()
-    return [dict(zip(rows.columns[a:b].tolist(), rows.values[a:b].tolist(), strict=True)) for a, b in pairwise(bounds)]
+def met_by(x: Interactions, user: int) -> set[int]:
+    return set(x.take([user]).matrix.indices.tolist())
 
 
-@given(st.integers(0, 10_000))
-@settings(max_examples=40)
-def test_a_history_falls_into_what_came_before_and_what_came_after(seed: int) -> None:
-    x = random_interactions(np.random.default_rng(seed % 7))
-    users = np.flatnonzero(x.lengths() >= 2)
-    pair = draw(x, users.tolist(), seed)
-    assert pair.seen is pair.source
-    assert pair.target is not None
-    for user, before, after in zip(users, per_user(pair.source), per_user(pair.target), strict=True):
-        whole = x.matrix.indices[x.matrix.indptr[user] : x.matrix.indptr[user + 1]].tolist()
-        assert [*before, *after] == whole  # oldest first, nothing lost, nothing twice
-        assert before
-        assert after
+@given(histories())
+@settings(max_examples=60, deadline=None)
+def test_unmet_items_are_counted_in_catalogue_order(x: Interactions) -> None:
+    unmet = Unmet(rows_of(x))
+    for user in range(x.n_users):
+        truth = reference.unmet(met_by(x, user), x.n_items)
+        assert int(unmet.count[user]) == len(truth)
+        found = unmet.nth(torch.full((len(truth),), user), torch.arange(len(truth)))
+        assert found.tolist() == truth
 
 
-def test_every_place_is_cut_equally_often() -> None:
-    x = checkerboard(12)  # five interactions a user, so four places
-    cuts = torch.cat([draw(x, list(range(12)), seed).source.offsets.diff() for seed in range(300)])
-    shares = torch.bincount(cuts, minlength=6) / len(cuts)
-    assert shares[[0, 5]].tolist() == [0, 0]
-    np.testing.assert_allclose(shares[1:5], 0.25, atol=0.03)
+@given(histories(), st.integers(1, 4), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_negatives_are_never_in_the_history(x: Interactions, n: int, seed: int) -> None:
+    users = torch.from_numpy(np.random.default_rng(seed).permutation(x.n_users))
+    pair = Contrast(n).bind(x, Uniform(), CPU)(users, keyed_generator(seed))
+    assert pair.negatives is not None
+    assert pair.negatives.shape == (len(pair.source.columns), n)
+    for row, items in zip(pair.source.row_of().tolist(), pair.negatives.tolist(), strict=True):
+        assert not set(items) & met_by(x, int(users[row]))
+        assert all(0 <= item < x.n_items for item in items)
 
 
-def test_the_source_is_weighted_as_recommend_weights_a_whole_history() -> None:
-    x = random_interactions(np.random.default_rng(3))
-    users = np.flatnonzero(x.lengths() >= 2)
-    for weighting in (HalfLife(on="history"), LinearRecency(), PowerLaw(unit="days", floor=0.01), Uniform()):
-        found = per_user(draw(x, users.tolist(), 1, weighting).source)
-        for user, before in zip(users, found, strict=True):
-            first = x.matrix.indptr[user]
-            entries = slice(first, first + len(before))
-            prefix = Interactions.from_arrays(
-                np.zeros(len(before), int),
-                x.matrix.indices[entries],
-                IdMap.range(1),
-                x.items,
-                times=x.times[entries],  # pyright: ignore[reportOptionalSubscript]
-                time_kind="clock",
-            )
-            assert list(before.values()) == pytest.approx(weighting(prefix).matrix.data.tolist(), rel=1e-5)
+def test_every_unmet_item_is_as_likely() -> None:
+    x = Interactions.from_arrays([0, 0, 1], [1, 3, 0], IdMap.range(2), IdMap.range(6))
+    pair = Contrast(30_000).bind(x, Uniform(), CPU)(torch.tensor([1, 0]), keyed_generator(0))
+    assert pair.negatives is not None
+    for row, open_items in zip(pair.source.row_of().tolist(), pair.negatives, strict=True):
+        truth = reference.unmet(met_by(x, 1 - row), 6)
+        share = torch.bincount(open_items, minlength=6)[truth] / 30_000
+        np.testing.assert_allclose(share, 1 / len(truth), atol=0.012)  # four standard deviations
 
 
-def test_the_target_is_weighted_by_distance_after_the_cut() -> None:
-    x = random_interactions(np.random.default_rng(4))
-    users = np.flatnonzero(x.lengths() >= 2).tolist()
-    for after in per_user(draw(x, users, pairs=Forecast(target=HalfLife(half_life=3, floor=0.2))).target):
-        assert list(after.values()) == pytest.approx(reference.half_life(range(len(after)), 3, 0.2))
+def test_a_pair_holds_the_weighted_rows_of_its_users() -> None:
+    x = random_interactions(np.random.default_rng(1))
+    weighting = LinearRecency(w_min=0.2)
+    users = torch.tensor([4, 0, 11])
+    pair = Contrast(2).bind(x, weighting, CPU)(users, keyed_generator(0))
+    assert pair.users is users
+    torch.testing.assert_close(pair.source.dense(), torch.from_numpy(weighting(x).matrix.toarray()[[4, 0, 11]]))
+    again = Contrast(2).bind(x, weighting, CPU)(users, keyed_generator(0))
+    assert pair.negatives is not None
+    assert again.negatives is not None
+    assert torch.equal(pair.negatives, again.negatives)
 
 
-def test_distance_can_be_counted_in_days_since_the_cut() -> None:
-    times = np.array([0, 1, 4, 9]) * DAY
-    x = Interactions.from_arrays([0] * 4, [3, 1, 0, 2], IdMap.range(1), IdMap.range(4), times=times, time_kind="clock")
-    pairs = Forecast(target=HalfLife(half_life=2, floor=0.0, unit="days"))
-    for seed in range(8):
-        pair = draw(x, [0], seed, HalfLife(half_life=2, floor=0.0, unit="days"), pairs)
-        c = len(pair.source.values)
-        assert pair.source.values.tolist() == pytest.approx([2 ** (-(times[c - 1] - t) / DAY / 2) for t in times[:c]])
-        assert pair.target.values.tolist() == pytest.approx([2 ** (-(t - times[c - 1]) / DAY / 2) for t in times[c:]])  # pyright: ignore[reportOptionalMemberAccess]
-
-
-def test_interactions_of_equal_time_stand_in_the_order_of_the_log() -> None:
-    x = Interactions.from_arrays([0] * 3, [2, 0, 1], IdMap.range(1), IdMap.range(3), times=[7, 7, 7], time_kind="clock")
-    pair = draw(x, [0])
-    assert [*per_user(pair.source)[0], *per_user(pair.target)[0]] == [2, 0, 1]
-
-
-def test_ratings_stay_in_the_weights() -> None:
-    x = random_interactions(np.random.default_rng(5))
-    rated = x.with_values(np.full(x.nnz, 4.0))
-    users = np.flatnonzero(x.lengths() >= 2).tolist()
-    plain, heavy = draw(x, users), draw(rated, users)
-    torch.testing.assert_close(heavy.source.values, 4 * plain.source.values)
-    torch.testing.assert_close(heavy.target.values, 4 * plain.target.values)  # pyright: ignore[reportOptionalMemberAccess]
-
-
-def test_data_without_time_is_refused() -> None:
-    x = Interactions.from_arrays([0, 0], [0, 1], IdMap.range(1), IdMap.range(2))
-    with pytest.raises(DataError, match="forecasting needs to know what came first"):
-        build("f-diffrec").fit(x)
-
-
-def test_distances_in_days_need_clock_time() -> None:
-    with pytest.raises(DataError, match="need clock time"):
-        draw(checkerboard(), [0], pairs=Forecast(target=HalfLife(unit="days")))
-
-
-def test_histories_of_one_teach_nothing_and_nobody_else_is_refused() -> None:
-    ids = IdMap.range(3), IdMap.range(4)
-    x = Interactions.from_arrays([0, 1, 1, 2], [0, 1, 2, 3], *ids, times=range(4), time_kind="order")
-    small = {"denoiser": {"hidden": [4]}, "training": {"epochs": 1}}
-    assert build("f-diffrec", small).fit(x, Run(progress=False)).summary["users"] == 1
-    alone = Interactions.from_arrays([0, 1], [0, 1], *ids, times=range(2), time_kind="order")
-    with pytest.raises(ModelError, match="nobody has the 2 interactions"):
-        build("f-diffrec", small).fit(alone)
-
-
-def walk(n: int = 12, length: int = 6) -> Interactions:
-    """User u walks through the items from u on, one by one: what comes next is known from the newest alone."""
-    user = np.repeat(np.arange(n), length)
-    item = (user + np.tile(np.arange(length), n)) % n
-    return Interactions.from_arrays(user, item, IdMap.range(n), IdMap.range(n), times=np.arange(len(user)), time_kind="order")
-
-
-@pytest.mark.parametrize("name", ["f-diffrec", "lf-diffrec"])
-def test_forecasting_learns_what_comes_next_and_the_newest_item_decides(name: str) -> None:
-    settings_: dict[str, Any] = {
-        "denoiser": {"hidden": [32], "dropout": 0.0},
-        "training": {"epochs": 250, "batch_size": 6, "lr": 1e-2},
-        "weighting": {"half_life": 0.5, "floor": 0.0},
-        "pairs": {"target": {"kind": "half_life", "half_life": 0.5, "floor": 0.0}},
-    }
-    if name == "lf-diffrec":
-        settings_["codec"] = {"latent": 64, "clusters": 1, "lr": 1e-2, "kl_weight": 0.0, "dropout": 0.0}
-        settings_["denoiser"] = {"hidden": [64], "dropout": 0.0}
-    model = build(name, settings_).fit(walk(), Run(seed=0, progress=False))
-    first = recommend(model, walk(), 1).items[:, 0]
-    assert (first == (np.arange(12) + 6) % 12).mean() >= 0.9
-    other = walk().take([0])
-    swapped = Interactions.from_arrays([0] * 6, [0, 1, 2, 3, 5, 4], other.users, other.items, times=range(6), time_kind="order")
-    one, another = (model.score(Batch(rows_of(model.config.weighting(x)))) for x in (other, swapped))
-    assert not torch.allclose(one, another)
+def test_a_user_who_has_met_everything_is_refused_by_name() -> None:
+    x = Interactions.from_arrays([0, 1, 1, 1], [0, 0, 1, 2], IdMap(["ann", "bob"]), IdMap.range(3))
+    with pytest.raises(DataError, match="user 'bob' has met all 3 items, so there is none to compare them with; leave out the 1"):
+        Contrast(1).bind(x, Uniform(), CPU)

@@ -53,6 +53,37 @@ def test_ease_reproduces_its_figures(ml_1m: Dataset, weighting: dict, recall: fl
     assert found.mean("ndcg@20") == pytest.approx(ndcg, abs=3e-4)
 
 
+@pytest.mark.parametrize(
+    ("weighting", "recall", "ndcg"),
+    [({"kind": "uniform"}, 0.1851, 0.1180), ({"kind": "half_life", "half_life": 5, "floor": 0.1, "on": "history"}, 0.2531, 0.1789)],
+)
+def test_rlae_reproduces_its_figures(ml_1m: Dataset, weighting: dict, recall: float, ndcg: float) -> None:
+    model = build("rlae", {"l2": 1000, "xi": 0.3, "weighting": weighting}).fit(ml_1m.train)
+    found = measure(model, ml_1m, ("test",), ("recall@20", "ndcg@20")).parts["test"]
+    assert found.mean("recall@20") == pytest.approx(recall, abs=3e-4)
+    assert found.mean("ndcg@20") == pytest.approx(ndcg, abs=3e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "settings", "recall", "within"),
+    [
+        ("itemknn", {"alpha": 0.5, "neighbours": 100}, 0.1703, 3e-4),
+        ("rp3beta", {"alpha": 0.7, "beta": 0.7, "neighbours": 2810}, 0.1764, 3e-4),
+        ("puresvd", {"factors": 80, "gamma": 0.5}, 0.1767, 3e-4),
+        ("gf-cf", {"factors": 128, "low_pass": 0.1}, 0.1625, 3e-4),
+        ("edlae", {"l2": 700, "dropout": 0.66}, 0.1798, 3e-4),
+        ("ials", {"factors": 64, "unobserved": 0.3, "l2": 0.01, "epochs": 10}, 0.1788, 2e-3),
+    ],
+)
+def test_the_simple_methods_reproduce_their_figures(
+    ml_1m: Dataset, name: str, settings: dict, recall: float, within: float
+) -> None:
+    model = build(name, settings).fit(ml_1m.train)
+    found = measure(model, ml_1m, ("test",), ("recall@20",)).parts["test"]
+    assert found.mean("recall@20") == pytest.approx(recall, abs=within)
+
+
 def test_popularity_reproduces_its_figures(ml_1m: Dataset) -> None:
     found = measure(build("popularity").fit(ml_1m.train), ml_1m, ("test",), ("recall@10", "recall@20")).parts["test"]
     assert found.mean("recall@10") == pytest.approx(0.0535, abs=1e-4)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from recodiff.data.interactions import IdMap, Interactions
+from recodiff.models.base import Recommender
+from recodiff.ranking import batches
 
 
 def checkerboard(n: int = 50) -> Interactions:
@@ -19,3 +22,23 @@ def random_interactions(rng: np.random.Generator, users: int = 30, items: int = 
     row, col = np.nonzero(rng.random((users, items)) < share)
     times = rng.permutation(len(row)) * 3600
     return Interactions.from_arrays(row, col, IdMap.range(users), IdMap.range(items), times=times, time_kind="clock")
+
+
+def with_gaps() -> Interactions:
+    """Small, and user 5, item 3 and the last of either have no interactions."""
+    seen = np.random.default_rng(1).random((14, 9)) < 0.4
+    seen[[5, -1]], seen[:, [3, -1]] = False, False
+    row, col = np.nonzero(seen)
+    return Interactions.from_arrays(row, col, IdMap.range(14), IdMap.range(9), times=np.arange(len(row)), time_kind="order")
+
+
+def scores_of(model: Recommender, x: Interactions) -> torch.Tensor:
+    """Scores [B, I] of the histories `x`, weighted as the model weights them."""
+    with torch.inference_mode():
+        return torch.cat([model.score(batch) for _, batch in batches(model, x, 1000)])
+
+
+def fitted_and_ranked_from(model: Recommender, x: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    """The dense float64 weights that the model is fitted to and those it ranks from, where both are `x`."""
+    weighting = model.config.weighting
+    return weighting.for_fit(x).matrix.toarray().astype(float), weighting(x).matrix.toarray().astype(float)

@@ -1,4 +1,5 @@
-"""A model folder: config.json, weights.safetensors and items.parquet. It needs nothing else, and holds no pickle.
+"""A model folder: config.json, weights.safetensors, items.parquet, and users.parquet where a model remembers its users.
+It needs nothing else, and holds no pickle.
 
 config.json is written last and holds the hashes of the others: a folder is whole, or it is refused.
 """
@@ -22,7 +23,7 @@ from recodiff.models import build
 from recodiff.models.base import Recommender
 
 FORMAT, VERSION = "recodiff-model", 1
-CONFIG, WEIGHTS, ITEMS = "config.json", "weights.safetensors", "items.parquet"
+CONFIG, WEIGHTS, ITEMS, USERS = "config.json", "weights.safetensors", "items.parquet", "users.parquet"
 
 
 def save_model(
@@ -55,14 +56,16 @@ def save_model(
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         files.write_tensors(new / WEIGHTS, model.state())
-        files.replace_with(new / ITEMS, table.write_parquet, (pl.exceptions.PolarsError,))
+        tables = {ITEMS: table} | ({USERS: pl.DataFrame({"id": model.users.ids})} if model.remembers_users else {})
+        for name, rows in tables.items():
+            files.replace_with(new / name, rows.write_parquet, (pl.exceptions.PolarsError,))
         described = {
             "format": FORMAT,
             "version": VERSION,
             "recodiff": version("recodiff"),
             "model": model.registered,
             "config": model.config.model_dump(mode="json"),
-            "hashes": {name: files.sha256(new / name) for name in (WEIGHTS, ITEMS)},
+            "hashes": {name: files.sha256(new / name) for name in (WEIGHTS, *tables)},
             "info": info or {},
         }
         files.write_json(new / CONFIG, described)
@@ -79,11 +82,11 @@ def _settle(new: Path, path: Path) -> None:
     """Puts the new files in place. The log and the checkpoint of a run that stand in `path` stay with it."""
     if not (path / CONFIG).exists():
         path.mkdir(parents=True, exist_ok=True)
-        for name in (WEIGHTS, ITEMS, CONFIG):  # config.json makes it a model, so it comes last
-            (new / name).replace(path / name)
+        for file in sorted(new.iterdir(), key=lambda file: file.name == CONFIG):  # it makes the folder a model, so it comes last
+            file.replace(path / file.name)
         return
     for other in path.iterdir():
-        if other.name not in (WEIGHTS, ITEMS, CONFIG):
+        if other.name not in (WEIGHTS, ITEMS, USERS, CONFIG):
             other.rename(new / other.name)
     take_place(new, path)
 
@@ -137,16 +140,21 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = Fa
     name = described["model"]
     if ":" in name and not trust_code:
         raise CheckpointError(f"'{folder}' asks to import '{name}'; say --trust-code (trust_code=True) if you trust that code")
-    for file in (WEIGHTS, ITEMS):
-        digest = described["hashes"].get(file) if isinstance(described["hashes"], dict) else None
-        if not (path / file).exists() or files.sha256(path / file) != digest:
+    hashes = described["hashes"] if isinstance(described["hashes"], dict) else {}
+    for file in (WEIGHTS, ITEMS, *([USERS] if USERS in hashes else [])):
+        if not (path / file).exists() or files.sha256(path / file) != hashes.get(file):
             raise CheckpointError(f"'{path / file}' is missing or not what was saved; copy the folder again or train anew")
     tensors, _ = files.read_tensors(path / WEIGHTS)
     try:
         model = build(name, described["config"], where=str(path / CONFIG))
-        return model.restore(tensors, IdMap(pl.read_parquet(path / ITEMS)["id"]), device)
+        users = _ids(path / USERS) if USERS in hashes else None
+        return model.restore(tensors, _ids(path / ITEMS), device, users=users)
     except (RecodiffError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"'{folder}' does not fit this recodiff ({error}); update recodiff or train anew") from None
+
+
+def _ids(table: Path) -> IdMap:
+    return IdMap(pl.read_parquet(table)["id"])
 
 
 def load_titles(folder: str | Path) -> list[str | None] | None:

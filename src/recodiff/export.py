@@ -16,9 +16,8 @@ from torch.nn.functional import normalize
 
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
-from recodiff.models.base import Batch, Recommender
-from recodiff.pairs import rows_of
-from recodiff.ranking import MOST_USERS, refuse_foreign
+from recodiff.models.base import Recommender
+from recodiff.ranking import MOST_USERS, batches, refuse_foreign
 
 
 def item_vectors(model: Recommender) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -40,12 +39,7 @@ def user_vectors(model: Recommender, history: Interactions) -> NDArray[np.float3
         DataError: `history` is over other items than the model's.
     """
     refuse_foreign(model, history)
-    rows = rows_of(model.config.weighting(history))
-    parts = [
-        model.user_vectors(Batch(rows.take(users).to(model.device))).cpu()
-        for users in torch.arange(history.n_users).split(MOST_USERS)
-    ]
-    return torch.cat(parts).numpy()
+    return torch.cat([model.user_vectors(batch).cpu() for _, batch in batches(model, history, MOST_USERS)]).numpy()
 
 
 def similar_items(model: Recommender, items: Sequence[Any], k: int) -> pl.DataFrame:

@@ -51,6 +51,9 @@ _STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.8,
     "lines.markersize": 6.0,
 }
+_ON_WHITE = {_INK: "#1d2329", _FAINT: "#c9cfd4"}
+ON_WHITE = ("#0072b2", "#c03f00", "#00875f", "#e69f00", "#b45a98", "#2f9bd0", "#8a7a00", "#7d8790")
+"""Colours of the series of a figure that stands outside a page."""
 _SIZE = (4.8, 3.2)
 
 
@@ -180,12 +183,28 @@ def _marker(i: int) -> Any:
     return _MARKERS[i % len(_MARKERS)]
 
 
-def _svg(draw: Callable[[Figure], None], name: str, height: float = _SIZE[1]) -> str:
+def style_on_white() -> dict[Any, Any]:
+    """matplotlib's settings for a figure that stands outside a page."""
+    return {name: _ON_WHITE.get(value, value) for name, value in _STYLE.items()}
+
+
+def need_matplotlib() -> None:
+    """Makes sure that figures can be drawn.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ImportError:
         raise MissingExtraError('figures need matplotlib; get it with pip install "recodiff[report]"') from None
+
+
+def _svg(draw: Callable[[Figure], None], name: str, height: float = _SIZE[1]) -> str:
+    need_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     # The salt keeps ids of several figures in one page apart, and equal from run to run.
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(_SIZE[0], height), layout="constrained")

@@ -1,6 +1,6 @@
 """Pairs: what is learned from what.
 
-Shapes: `B` users in a batch, `I` items, `nnz` interactions.
+Shapes: `B` users in a batch, `I` items, `nnz` entries of their rows, `N` negatives drawn for each.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch import Tensor
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.rows import Rows
+from recodiff.errors import DataError
 from recodiff.weighting import SECONDS_PER_DAY, Age, AnyWeighting, HalfLife, Weighting
 
 
@@ -26,11 +28,15 @@ class Pair:
         source: what the model is given, [B, I].
         target: what it should answer, [B, I]; None means the source itself.
         seen: entries left out of the loss; None means none.
+        users: whose rows they are, positions in the training data, int64 [B].
+        negatives: beside each entry of the source, items that its user has not met, int64 [nnz, N].
     """
 
     source: Rows
     target: Rows | None = None
     seen: Rows | None = None
+    users: Tensor | None = None
+    negatives: Tensor | None = None
 
 
 class Draw(Protocol):
@@ -137,6 +143,70 @@ def _cut(
 
 
 AnyPairs = Annotated[Reconstruct | Forecast, Field(discriminator="kind")]
+
+
+class Contrast:
+    """A user's row beside items drawn uniformly, with replacement, from those the user has not met.
+
+    Args:
+        negatives: N, items drawn for each entry of the row.
+    """
+
+    least: ClassVar[int] = 1
+
+    def __init__(self, negatives: int) -> None:
+        self.negatives = negatives
+
+    def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
+        """See `Pairs`.
+
+        Raises:
+            DataError: a user has met every item.
+        """
+        full = np.flatnonzero(train.lengths() == train.n_items)
+        if len(full):
+            raise DataError(
+                f"user {train.users.ids[int(full[0])]!r} has met all {train.n_items} items, so there is none to compare them with; "
+                f"leave out the {len(full)} such users"
+            )
+        rows = rows_of(weighting.for_fit(train)).to(device)
+        unmet = Unmet(rows)
+
+        def draw(users: Tensor, generator: torch.Generator) -> Pair:
+            source = rows.take(users)
+            whose = users[source.row_of()][:, None].expand(-1, self.negatives)
+            chance = torch.rand(whose.shape, dtype=torch.float64, device=device, generator=generator)
+            return Pair(source, users=users, negatives=unmet.nth(whose, (chance * unmet.count[whose]).long()))
+
+        return draw
+
+
+class Unmet:
+    """The items that the users of some rows have not met, counted in catalogue order: any of them is found by bisection.
+
+    Args:
+        met: [B, I].
+    """
+
+    def __init__(self, met: Rows) -> None:
+        self.width = met.width
+        self.offsets = met.offsets[:-1]
+        self.count = met.width - met.offsets.diff()
+        """How many items each user has not met, int64 [B]."""
+        row = met.row_of()
+        rank = torch.arange(len(row), device=row.device) - self.offsets[row]
+        # Below the k-th item of a sorted row (k from 0) lie `item - k` unmet ones; rows are told apart by a multiple of I.
+        self.below = met.flat().sort().values - rank
+
+    def nth(self, users: Tensor, n: Tensor) -> Tensor:
+        """The n-th unmet item of each user.
+
+        Args:
+            users: rows, int64 of any shape.
+            n: 0..`count` - 1, of that shape.
+        """
+        passed = torch.searchsorted(self.below, users * self.width + n, right=True) - self.offsets[users]
+        return n + passed
 
 
 def rows_of(x: Interactions) -> Rows:

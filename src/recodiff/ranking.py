@@ -119,15 +119,14 @@ def rank(
         For the next users in row order, by the mask's name: items [B, K] (-1 where a list ends early) and scores [B, K].
     """
     _check_request(model, history, k, masks)
-    rows = rows_of(model.config.weighting(history))
     seen = {name: rows_of(mask) for name, mask in masks.items()}
     banned = _banned(candidates, history.n_items, model.device)
     size = max(1, min(MOST_USERS, MEMORY_BUDGET // (8 * max(history.n_items, 1))))
     keep_freed_memory()
     final = next(reversed(seen))
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
-        for users in torch.arange(history.n_users).split(size):
-            scores = model.score(Batch(rows.take(users).to(model.device)))
+        for users, batch in batches(model, history, size):
+            scores = model.score(batch)
             if scores.shape != (len(users), history.n_items):
                 wanted = (len(users), history.n_items)
                 raise ModelError(
@@ -135,6 +134,23 @@ def rank(
                 )
             yield {name: _top(scores, part.take(users), banned, k, last=name == final) for name, part in seen.items()}
             advance(len(users), "")
+
+
+def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tuple[Tensor, Batch]]:
+    """Histories as a model scores them: weighted, on its device, and each user placed among those it remembers.
+
+    Args:
+        model: a fitted model.
+        history: unweighted, over the model's catalogue.
+        size: users in a batch at most.
+
+    Yields:
+        Rows of `history`, int64 [B] on the CPU, and their batch.
+    """
+    rows = rows_of(model.config.weighting(history))
+    places = torch.from_numpy(history.users.within(model.users))
+    for users in torch.arange(history.n_users).split(size):
+        yield users, Batch(rows.take(users).to(model.device), places[users].to(model.device))
 
 
 def _check_request(model: Recommender, history: Interactions, k: int, masks: Mapping[str, Interactions]) -> None:
@@ -191,7 +207,7 @@ def _nothing_of(history: Interactions) -> Interactions:
 
 
 def history_of(model: Recommender, *histories: Sequence[Any]) -> Interactions:
-    """Histories typed by hand, for users the model need not know.
+    """Histories typed by hand: their users have no name, so no model takes them for users it remembers.
 
     Args:
         model: gives the catalogue.
@@ -206,4 +222,4 @@ def history_of(model: Recommender, *histories: Sequence[Any]) -> Interactions:
     given = [item for history in histories for item in history]
     item = model.items.positions(given, what="item")
     order = np.arange(len(given))
-    return Interactions.from_arrays(row, item, IdMap.range(len(histories)), model.items, times=order, time_kind="order")
+    return Interactions.from_arrays(row, item, IdMap.unnamed(len(histories)), model.items, times=order, time_kind="order")

@@ -56,6 +56,20 @@ def test_maps_compare_by_ids_and_type() -> None:
     assert IdMap([1, 2]) != [1, 2]
 
 
+def test_ids_are_found_within_another_map() -> None:
+    assert IdMap([7, 3, 5]).within(IdMap([3, 7])).tolist() == [1, 0, -1]
+    assert IdMap(["7", "x"]).within(IdMap([3, 7])).tolist() == [1, -1]
+    assert IdMap(["a"]).within(IdMap([])).tolist() == [-1]
+
+
+def test_the_unnamed_are_within_no_map() -> None:
+    nobody = IdMap.unnamed(3)
+    assert nobody.ids.to_list() == [0, 1, 2]
+    for ids in (nobody, nobody.take([2, 0])):
+        assert ids.within(IdMap.range(3)).tolist() == [-1] * len(ids)
+    assert IdMap.range(3).within(IdMap.range(3)).tolist() == [0, 1, 2]
+
+
 def test_entries_stand_oldest_first_and_ties_keep_the_order_of_the_log() -> None:
     x = tiny()
     assert x.matrix.indptr.tolist() == [0, 1, 4, 4]

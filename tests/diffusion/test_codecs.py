@@ -155,7 +155,7 @@ def test_the_joint_loss_is_the_released_one_term_by_term() -> None:
     f = reference.ConcatMLP({name.removeprefix("diffusion.denoiser."): value for name, value in p.items()})
     estimate = f(reference.q_sample(z0, t, noise, betas), t)
     diffusion = reference.x0_weights(betas)[t] * reference.squared(estimate, z0) / 0.5
-    logits = estimate @ codec["decoders.0.layers.0.weight"].T + codec["decoders.0.layers.0.bias"]
+    logits = estimate @ codec["decoders.0.last.weight"].T + codec["decoders.0.last.bias"]
     missed, kl = reference.multinomial(logits, dense), reference.kl_from_standard_normal(mu, logvar)
     np.testing.assert_allclose(found, 0.018 * diffusion + missed + 0.05 * kl, rtol=2e-4)
 
@@ -165,7 +165,7 @@ def test_the_encoders_learn_from_the_diffusion_too() -> None:
     module = latent(codec={"latent": 9, "dropout": 0.0, "kl_weight": 0.0})
     module.likelihood = lambda *_: torch.zeros(())  # pyright: ignore[reportAttributeAccessIssue]
     module(Pair(rows()), Progress(0, 0), keyed_generator(0)).mean().backward()
-    learned = [p for name, p in module.codec.named_parameters() if name.endswith("table")]
+    learned = [p for name, p in module.codec.named_parameters() if name.startswith("encoders") and name.endswith("weight")]
     assert len(learned) == 3
     assert all(p.grad is not None and float(p.grad.abs().sum()) > 0 for p in learned)
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recodiff.data.interactions import IdMap, Interactions
+from recodiff.diffusion import rows as rows_module
 from recodiff.diffusion.draws import keep_mask, keyed_generator
 from recodiff.diffusion.rows import Rows, as_dense
 from recodiff.errors import DataError
@@ -52,6 +53,31 @@ def test_dense_by_hand() -> None:
 def test_a_row_and_a_place_for_each_entry() -> None:
     assert EXAMPLE.row_of().tolist() == [0, 0, 2, 3, 3, 3]
     assert EXAMPLE.flat().tolist() == [3, 0, 9, 14, 13, 12]
+
+
+@given(tables, st.integers(1, 5), st.integers(1, 9), st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_product_with_sparse_rows_is_the_dense_product(
+    case: tuple[int, list[list[tuple[int, float]]]], width: int, at_once: int, data: st.DataObject
+) -> None:
+    left = make_rows(case[1], case[0])
+    entry = st.tuples(st.integers(0, width - 1), st.floats(-4, 4, width=32))
+    row = st.lists(entry, max_size=width, unique_by=lambda pair: pair[0])
+    right = make_rows(data.draw(st.lists(row, min_size=case[0], max_size=case[0])), width)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows_module, "TERMS_AT_ONCE", at_once)
+        found = left.matmul(right)
+    torch.testing.assert_close(found, left.dense() @ right.dense(), rtol=1e-5, atol=1e-5)
+
+
+@given(tables)
+@settings(max_examples=40, deadline=None)
+def test_transposed_rows_are_the_columns(case: tuple[int, list[list[tuple[int, float]]]]) -> None:
+    rows = make_rows(case[1], case[0])
+    turned = rows.transposed()
+    assert len(turned) == rows.width
+    torch.testing.assert_close(turned.dense(), rows.dense().T, rtol=0, atol=0)
+    torch.testing.assert_close(turned.transposed().dense(), rows.dense(), rtol=0, atol=0)
 
 
 def test_taken_rows_keep_the_order_of_their_entries_and_their_zeros() -> None:

@@ -24,12 +24,15 @@ COMMANDS = {
     "recommend": "Make lists for known users, for all users, or for a history typed by hand.",
     "similar": "The items most like given ones.",
     "export": "Write user and item vectors for a vector index or database.",
+    "reproduce": "Run a table or figure of the paper, and lay the published figures beside ours.",
     "info": "Tell what a data folder, a model folder or a preset holds.",
 }
-GOES_ON = {
+GO_ON = {
     "train": "; the same command with --resume goes on from here",
     "tune": "; the same command goes on after the last whole trial",
+    "reproduce": "; the same command goes on from here",
 }
+"""What to do where a command was interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         place = f" '{error.filename}'" if error.filename else ""
         _stop(f"the system refused{place} ({error.strerror or error}); check the path, its permissions and free space", 1)
     except KeyboardInterrupt:
-        _stop(f"interrupted{GOES_ON.get(called, '')}", 130)
+        _stop(f"interrupted{GO_ON.get(called, '')}", 130)
 
 
 def _app(called: str) -> App:

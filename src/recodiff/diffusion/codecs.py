@@ -6,16 +6,17 @@ numbers of cluster c. Items stand in catalogue order outside a codec, whatever o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from recodiff.diffusion.denoisers import ACTIVATIONS, Activation
+from recodiff.diffusion.denoisers import Activation
+from recodiff.diffusion.losses import kl_from_standard_normal
+from recodiff.diffusion.networks import MLP, Pointwise, RowLinear, linears
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ConfigError
 
@@ -111,13 +112,16 @@ class ClusteredVAE(nn.Module):
         self.sizes, self.dropout, self.decoder_kind = sizes, dropout, decoder
         self.latents = widths[-1]
         within = [[layer[c] for layer in widths] for c in range(len(sizes))]
-        self.encoders = nn.ModuleList(
-            _Encoder(n, [*own[:-1], 2 * own[-1]], activation, generator) for n, own in zip(sizes, within, strict=True)
-        )
+        act = partial(Pointwise, activation)
+        self.encoders = nn.ModuleList()
+        for n, own in zip(sizes, within, strict=True):
+            shape = [*own[:-1], 2 * own[-1]]
+            layers = [RowLinear(n, shape[0], generator, "xavier"), *linears(shape, generator, "xavier")]
+            self.encoders.append(nn.Sequential(MLP(layers, act), act()))
         shapes = [[latent, *decoder_hidden, len(clusters)]]
         if decoder == "per_cluster":
             shapes = [[*reversed(own), n] for n, own in zip(sizes, within, strict=True)]
-        self.decoders = nn.ModuleList(_Decoder(shape, activation, generator) for shape in shapes)
+        self.decoders = nn.ModuleList(MLP(linears(shape, generator, "xavier"), act) for shape in shapes)
 
     def encode(self, x: Rows, generator: torch.Generator | None = None) -> Code:
         """[B, I] -> code of [B, D]: drawn from q(z | x) in training, its mean otherwise."""
@@ -127,7 +131,7 @@ class ClusteredVAE(nn.Module):
         own = [x.pick(place, n) for place, n in zip(self.places, self.sizes, strict=True)]
         halves = [encoder(rows).chunk(2, 1) for encoder, rows in zip(self.encoders, own, strict=True)]
         mu, logvar = (torch.cat(parts, 1) for parts in zip(*halves, strict=True))
-        kl = -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum(1)
+        kl = kl_from_standard_normal(mu, logvar)
         if not self.training:
             return Code(mu, x, kl)
         return Code(mu + (0.5 * logvar).exp() * torch.empty_like(mu).normal_(generator=generator), x, kl)
@@ -142,10 +146,11 @@ class ClusteredVAE(nn.Module):
     @property
     def linear(self) -> nn.Linear | None:
         """The decoder, where it is one linear layer of all items."""
-        only = next(iter(self.decoders[0].children()))
-        assert isinstance(only, nn.ModuleList)
-        last = only[-1]
-        return last if self.decoder_kind == "shared" and len(only) == 1 and isinstance(last, nn.Linear) else None
+        first, *more = self.decoders
+        assert isinstance(first, MLP)
+        last = first.last
+        alone = self.decoder_kind == "shared" and not more and not len(first.body)
+        return last if alone and isinstance(last, nn.Linear) else None
 
 
 def in_proportion(width: int, sizes: Sequence[int]) -> list[int]:
@@ -169,49 +174,3 @@ def _places(members: Sequence[Tensor]) -> Tensor:
     for place, of in zip(places, members, strict=True):
         place[of] = torch.arange(len(of))
     return places
-
-
-def _xavier(weight: Tensor, fans: int, generator: torch.Generator | None) -> None:
-    with torch.no_grad():
-        weight.normal_(0, math.sqrt(2 / fans), generator=generator)
-
-
-def _linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
-    layer = nn.Linear(fan_in, fan_out)
-    _xavier(layer.weight, fan_in + fan_out, generator)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-class _Encoder(nn.Module):
-    """Sparse rows [B, n_c] -> [B, widths[-1]]. The first layer is a table with a row per item: the rows of a history are
-    summed, whatever the size of the catalogue."""
-
-    def __init__(self, n_items: int, widths: Sequence[int], activation: Activation, generator: torch.Generator | None) -> None:
-        super().__init__()
-        self.table = nn.Parameter(torch.empty(n_items, widths[0]))
-        _xavier(self.table, n_items + widths[0], generator)
-        self.bias = nn.Parameter(torch.zeros(widths[0]))
-        self.layers = nn.ModuleList(_linear(a, b, generator) for a, b in pairwise(widths))
-        self.activation = ACTIVATIONS[activation]
-
-    def forward(self, x: Rows) -> Tensor:
-        h = self.activation(x.matmul(self.table) + self.bias)
-        for layer in self.layers:
-            h = self.activation(layer(h))
-        return h
-
-
-class _Decoder(nn.Module):
-    """[B, shape[0]] -> [B, shape[-1]], the activation between layers."""
-
-    def __init__(self, shape: Sequence[int], activation: Activation, generator: torch.Generator | None) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(_linear(a, b, generator) for a, b in pairwise(shape))
-        self.activation = ACTIVATIONS[activation]
-
-    def forward(self, z: Tensor) -> Tensor:
-        *inner, last = self.layers
-        for layer in inner:
-            z = self.activation(layer(z))
-        return last(z)

@@ -79,4 +79,17 @@ class Multinomial:
         return -torch.zeros_like(log_total).index_add(0, rows, gain)
 
 
+def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, diag(exp(log_variance))) || N(0, I)) = 1/2 sum_k (mean_k^2 + variance_k - 1 - log variance_k).
+
+    Args:
+        mean: [B, D].
+        log_variance: [B, D].
+
+    Returns:
+        [B].
+    """
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
+
+
 LOSSES: dict[str, type[SquaredError] | type[Multinomial]] = {"squared": SquaredError, "multinomial": Multinomial}

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+TERMS_AT_ONCE = 2**22
+"""Of a product of sparse rows with a sparse table; bounds its memory to some 200 MiB."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -74,6 +77,10 @@ class Rows:
         rows = torch.arange(len(self), device=self.offsets.device)
         return torch.repeat_interleave(rows, self.offsets.diff(), output_size=len(self.columns))
 
+    def sums(self) -> Tensor:
+        """The sum of each row's values, [B]."""
+        return self.values.new_zeros(len(self)).index_add(0, self.row_of(), self.values)
+
     def flat(self) -> Tensor:
         """Where each entry stands in a dense [B * D], int64 [nnz]."""
         return self.row_of() * self.width + self.columns
@@ -83,11 +90,31 @@ class Rows:
         out = torch.zeros(len(self) * self.width, device=self.values.device)
         return out.scatter_(0, self.flat(), self.values).view(len(self), self.width)
 
-    def matmul(self, table: Tensor) -> Tensor:
-        """These rows times `table` [D, H] -> [B, H]: costs nnz * H, whatever D is."""
+    def transposed(self) -> Rows:
+        """The columns as rows, [D, B]."""
+        order = torch.argsort(self.columns, stable=True)
+        counts = torch.bincount(self.columns, minlength=self.width)
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return Rows(offsets, self.row_of()[order], self.values[order], len(self))
+
+    def matmul(self, table: Tensor | Rows) -> Tensor:
+        """These rows times `table` [D, H] -> dense [B, H]: costs nnz * H, whatever D is, and less where the table is sparse."""
+        if isinstance(table, Rows):
+            return self._matmul_sparse(table)
         return embedding_bag(
             self.columns, table, self.offsets, mode="sum", per_sample_weights=self.values.to(table.dtype), include_last_offset=True
         )
+
+    def _matmul_sparse(self, table: Rows) -> Tensor:
+        out = torch.zeros(len(self) * table.width, dtype=table.values.dtype, device=self.values.device)
+        lengths = table.offsets.diff()[self.columns]
+        sizes = torch.bincount(lengths.cumsum(0) // TERMS_AT_ONCE).tolist()
+        begins = self.row_of() * table.width
+        for begin, columns, values in zip(begins.split(sizes), self.columns.split(sizes), self.values.split(sizes), strict=True):
+            terms = table.take(columns)
+            entry = terms.row_of()
+            out.index_add_(0, begin[entry] + terms.columns, values[entry] * terms.values)
+        return out.view(len(self), table.width)
 
 
 def as_dense(x: Rows | Tensor) -> Tensor:

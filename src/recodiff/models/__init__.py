@@ -46,13 +46,31 @@ FORECAST: Settings = {
 LATENT_FORECAST: Settings = {"diffusion": {"step_weights": "none"}}
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
+    "itemknn": Entry("recodiff.models.neighbours:ItemKnn", "ItemKNN"),
+    "userknn": Entry("recodiff.models.neighbours:UserKnn", "UserKNN"),
+    "rp3beta": Entry("recodiff.models.neighbours:Rp3Beta", "RP3beta"),
+    "puresvd": Entry("recodiff.models.lowrank:PureSvd", "PureSVD"),
+    "gf-cf": Entry("recodiff.models.lowrank:GfCf", "GF-CF"),
+    "ials": Entry("recodiff.models.ials:Ials", "iALS"),
     "ease": Entry("recodiff.models.ease:Ease", "EASE"),
+    "edlae": Entry("recodiff.models.ease:Edlae", "EDLAE"),
+    "rlae": Entry("recodiff.models.ease:Rlae", "RLAE"),
+    "mf": Entry("recodiff.models.mf:MF", "MF"),
+    "lightgcn": Entry("recodiff.models.lightgcn:LightGCN", "LightGCN"),
+    "cdae": Entry("recodiff.models.cdae:CDAE", "CDAE"),
     "diffrec": Entry("recodiff.models.diffrec:DiffRec", "DiffRec"),
     "t-diffrec": Entry("recodiff.models.diffrec:DiffRec", "T-DiffRec", {"weighting": {"kind": "linear"}}),
     "l-diffrec": Entry("recodiff.models.diffrec:DiffRec", "L-DiffRec", LATENT),
     "lt-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LT-DiffRec", LATENT | {"weighting": {"kind": "linear"}}),
     "f-diffrec": Entry("recodiff.models.diffrec:DiffRec", "F-DiffRec", FORECAST),
     "lf-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LF-DiffRec", merge(FORECAST, LATENT) | LATENT_FORECAST),
+    "f-ridge": Entry("recodiff.models.forecast_ridge:ForecastRidge", "F-ridge", {"weighting": FORECAST["weighting"]}),
+    "multidae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE"),
+    "multivae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiVAE", {"posterior": {"kind": "gaussian"}}),
+    "multidae++": Entry(
+        "recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE++", {"noise": {"schedule": {"kind": "linear_variance"}}}
+    ),
+    "codigem": Entry("recodiff.models.codigem:Codigem", "CODIGEM"),
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -37,17 +38,24 @@ class Batch:
 
     Args:
         history: what each has interacted with, weighted, oldest first; [B, I].
+        users: where each stands among `Recommender.users`, int64 [B]; -1 for a stranger. None: all are strangers.
     """
 
     history: Rows
+    users: Tensor | None = None
+
+    def places(self) -> Tensor:
+        """`users`, -1 for everybody where they are not told; int64 [B]."""
+        return torch.full_like(self.history.offsets[1:], -1) if self.users is None else self.users
 
 
 class Recommender(ABC):
     """A model: `fit` learns from interactions, `score` judges items for histories.
 
     A model never masks or ranks; `ranking.recommend` does, for evaluation, command line and service alike. The history is
-    always an argument, so a user never seen in training is no special case. The constructor keeps the config and does
-    nothing else; a second `fit` forgets the first.
+    always an argument, so a user never seen in training is no special case; a model that `remembers_users` serves a stranger
+    from the history and a user it was trained on from what it learned of that user. The constructor keeps the config and
+    does nothing else; a second `fit` forgets the first.
 
     Args:
         config: the model's settings; its defaults unless given.
@@ -59,12 +67,16 @@ class Recommender(ABC):
     """Whether the scores depend on the history."""
     item_vectors: ClassVar[bool] = False
     """Whether scores are an inner product of a user's and an item's vector, see `export`."""
+    remembers_users: ClassVar[bool] = False
+    """Whether something is learned of each user of the training data, beyond what the history says."""
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config: Any = config or self.Config()
         self.registered = f"{type(self).__module__}:{type(self).__qualname__}"
         """What `models.build` makes it from: its name in MODELS, or `module:Class`."""
         self._items: IdMap | None = None
+        self.users = IdMap([])
+        """The users it remembers, by the position of what it learned of them; empty where it `remembers_users` not."""
         self.summary: dict[str, Any] = {}
 
     @property
@@ -91,13 +103,16 @@ class Recommender(ABC):
         run = run or Run()
         if run.threads:
             torch.set_num_threads(run.threads)
+        if self.remembers_users:
+            train = train.take(np.flatnonzero(train.lengths() > 0))  # of the others nothing can be learned: they stay strangers
+            self.users = train.users
         self._items, self.summary = train.items, {}
         self._fit(train, run, validate)
         return self
 
     @abstractmethod
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
-        """Learns; `items` is already set. The model applies `config.weighting.for_fit`."""
+        """Learns; `items` and `users` are already set. The model applies `config.weighting.for_fit`."""
 
     @abstractmethod
     def score(self, batch: Batch) -> Tensor:
@@ -112,17 +127,23 @@ class Recommender(ABC):
 
     @abstractmethod
     def _restore(self, state: Mapping[str, Tensor]) -> None:
-        """Takes `state` back; `items` is already set."""
+        """Takes `state` back; `items` and `users` are already set."""
 
-    def restore(self, state: Mapping[str, Tensor], items: IdMap, device: str = "cpu") -> Self:
+    def restore(self, state: Mapping[str, Tensor], items: IdMap, device: str = "cpu", *, users: IdMap | None = None) -> Self:
         """Takes back what `state` gave.
 
         Args:
             state: of a fitted model of the same config.
             items: its catalogue.
             device: where to score.
+            users: those it remembers; needed by a model that remembers any.
+
+        Raises:
+            ModelError: the users are lacking.
         """
-        self._items = items
+        if self.remembers_users and users is None:
+            raise ModelError(f"{type(self).__name__} remembers its users; restore it with their ids (users=)")
+        self._items, self.users = items, IdMap([]) if users is None else users
         self._restore({name: tensor.to(device) for name, tensor in state.items()})
         return self
 

@@ -6,6 +6,7 @@ Shapes: `I` items, `E` size of an embedding, `C` clusters.
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, ModelError
-from recodiff.training import Run
+from recodiff.training import Run, TrainingConfig
 
 
 class SvdEmbeddings(BaseConfig):
@@ -42,6 +43,29 @@ class SvdEmbeddings(BaseConfig):
         start = np.random.default_rng(run.seed).random(least)
         _, values, vt = svds(scaled, k=min(self.dimensions, least - 1), v0=start)
         return (vt.T * values).astype(np.float32)
+
+
+class LightGCNEmbeddings(BaseConfig):
+    """Item vectors of a LightGCN trained first, as the paper has them."""
+
+    kind: Literal["lightgcn"] = "lightgcn"
+    dimensions: int = Field(default=64, ge=1)
+    """E."""
+    layers: int = Field(default=3, ge=1)
+    """K of LightGCN."""
+    epochs: int = Field(default=20, ge=1)
+    """Passes over the users."""
+    lr: float = Field(default=0.02, gt=0)
+    """Learning rate."""
+
+    def vectors(self, train: Interactions, run: Run) -> NDArray[np.float32]:
+        """[I, E]."""
+        from recodiff.models.lightgcn import LightGCN, LightGCNConfig
+
+        training = TrainingConfig(epochs=self.epochs, lr=self.lr, batch_size=1024)
+        model = LightGCN(LightGCNConfig(width=self.dimensions, layers=self.layers, training=training))
+        model.fit(train.with_values(np.ones(train.nnz)), replace(run, out=None, resume=False))
+        return model.item_embeddings().numpy(force=True)
 
 
 class FileEmbeddings(BaseConfig):
@@ -72,7 +96,7 @@ class FileEmbeddings(BaseConfig):
         return found.astype(np.float32)
 
 
-AnyEmbeddings = Annotated[SvdEmbeddings | FileEmbeddings, Field(discriminator="kind")]
+AnyEmbeddings = Annotated[SvdEmbeddings | LightGCNEmbeddings | FileEmbeddings, Field(discriminator="kind")]
 
 
 def cluster(vectors: NDArray[np.floating], clusters: int, seed: int) -> Tensor:

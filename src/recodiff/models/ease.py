@@ -1,4 +1,4 @@
-"""EASE: a linear item-item model in closed form.
+"""Linear item-item models in closed form: EASE, EDLAE, RLAE.
 
 Shapes: `B` users in a batch, `I` items.
 """
@@ -7,51 +7,71 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from pydantic import Field
+from scipy.sparse import csr_array
 from torch import Tensor
 
+from recodiff import progress
 from recodiff.allocator import available_memory
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
+from recodiff.models import title
 from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
+from recodiff.models.sparse import size_of
 from recodiff.training import Run
 
 DOUBLE_UP_TO_ITEMS = 12_000
 """Catalogues up to this size are solved in float64, larger ones in float32."""
+ITEMS_AT_ONCE = 1024
+"""Rows of X'X that are made together."""
 
 
-class EaseConfig(ModelConfig):
-    """Settings of EASE."""
+class ClosedFormConfig(ModelConfig):
+    """The setting that the family shares."""
 
     l2: float = Field(default=500.0, gt=0)
     """The ridge, lambda."""
 
 
-class Ease(Recommender):
-    """Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019.
+class ClosedForm(Recommender):
+    """Base of the family: scores are x B, B_ij = [i = j] - P_ij / d_j, P = (X'X + diag(ridge))^-1.
 
-    P = (X'X + lambda I)^-1, B_ij = -P_ij / P_jj off the diagonal and 0 on it; scores are x B. Dense: [I, I] twice over in
-    memory while fitting, refused where that does not fit.
+    Its members differ in the ridge and in the divisor d. Dense: [I, I] in memory, refused where that does not fit.
     """
 
-    Config = EaseConfig
+    Config = ClosedFormConfig
+
+    def ridge(self, squares: Tensor) -> Tensor | float:
+        """What is added to the diagonal of X'X, given that diagonal [I]."""
+        return self.config.l2
+
+    def divisor(self, diagonal: Tensor) -> Tensor:
+        """d [I], given the diagonal of P [I]; that diagonal itself makes the diagonal of B zero."""
+        return diagonal
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
-        n = train.n_items
+        n, device = train.n_items, run.torch_device
         dtype = torch.float64 if n <= DOUBLE_UP_TO_ITEMS else torch.float32
-        _refuse_if_too_large(n, dtype.itemsize)
+        refuse_if_too_large(n, dtype, device, title(self.registered))
         matrix = self.config.weighting.for_fit(train).matrix
-        gram = torch.from_numpy((matrix.T @ matrix).toarray()).to(run.torch_device, dtype)
-        gram.diagonal().add_(self.config.l2)
-        factor, failed = torch.linalg.cholesky_ex(gram)
-        if failed:
-            raise ModelError(f"l2 = {self.config.l2} is too small to invert X'X + l2 I on this data; raise it, for example to 100")
-        inverse = torch.cholesky_inverse(factor)
-        del gram
-        weights = inverse.div_(-inverse.diagonal().clone()).to(torch.float32)
-        weights.fill_diagonal_(0)
-        self.weights = weights.contiguous()
+        with progress.bar("solving for the item-item weights", 3, show=run.progress) as advance:
+            advance(0, "X'X")
+            table = _gram(matrix, dtype, device)
+            table.diagonal().add_(self.ridge(table.diagonal().clone()))
+            advance(1, "factoring")
+            columns = table.mT  # symmetric, and in the order that LAPACK overwrites in place
+            _, failed = torch.linalg.cholesky_ex(columns, out=(columns, torch.empty(0, dtype=torch.int32, device=device)))
+            if failed:
+                raise ModelError(
+                    f"l2 = {self.config.l2} is too small to invert X'X + l2 I on this data; raise it, for example to 100"
+                )
+            advance(1, "inverting")
+            torch.cholesky_inverse(columns, out=columns)
+            table.div_(-self.divisor(table.diagonal().clone())).diagonal().add_(1)
+            self.weights = table.to(torch.float32)
+            advance(1, "")
 
     def score(self, batch: Batch) -> Tensor:
         """x B, [B, I]."""
@@ -66,12 +86,86 @@ class Ease(Recommender):
         self.weights = state["weights"]
 
 
-def _refuse_if_too_large(n_items: int, itemsize: int) -> None:
-    need = 3 * n_items**2 * itemsize
-    free = available_memory()
-    if free is not None and need > free:
-        most = int((free / (3 * itemsize)) ** 0.5)
+class Ease(ClosedForm):
+    """Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019.
+
+    P = (X'X + lambda I)^-1, B_ij = -P_ij / P_jj off the diagonal and 0 on it; scores are x B.
+    """
+
+
+class EdlaeConfig(ClosedFormConfig):
+    """Settings of EDLAE."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """p, the share of its input that the model is fitted to do without; 0 is EASE."""
+
+
+class Edlae(ClosedForm):
+    """Steck, *Autoencoders that don't overfit towards the Identity*, NeurIPS 2020: the zero-diagonal form.
+
+    EASE with the ridge lambda + p / (1 - p) n_j on item j, n_j = (X'X)_jj (its count on 0/1 data): what dropout of the input
+    amounts to in expectation.
+    """
+
+    Config = EdlaeConfig
+
+    def ridge(self, squares: Tensor) -> Tensor:
+        """See `ClosedForm`."""
+        p = self.config.dropout
+        return self.config.l2 + p / (1 - p) * squares
+
+
+class RlaeConfig(ClosedFormConfig):
+    """Settings of RLAE."""
+
+    xi: float = Field(default=0.3, ge=0, le=1)
+    """How far the diagonal may rise; 0 is EASE, 1 the plain ridge regression."""
+
+
+class Rlae(ClosedForm):
+    """Moon et al., *It's Enough: Relaxing Diagonal Constraints in Linear Autoencoders for Recommendation*, SIGIR 2023.
+
+    B = I - P diag(lambda + mu), mu_j = max(0, (1 - xi) / P_jj - lambda): the least that keeps B_jj <= xi.
+    """
+
+    Config = RlaeConfig
+
+    def divisor(self, diagonal: Tensor) -> Tensor:
+        """1 / (lambda + mu), see `ClosedForm`."""
+        return (diagonal / (1 - self.config.xi)).clamp_max(1 / self.config.l2)
+
+
+def _gram(matrix: csr_array, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """X'X [I, I], dense, made in blocks of rows so that the sparse product is never held whole."""
+    right = matrix.astype(np.float64 if dtype == torch.float64 else np.float32)
+    left, n = csr_array(right.T), size_of(matrix)[1]
+    out = torch.empty(n, n, dtype=dtype, device=device)
+    for start in range(0, n, ITEMS_AT_ONCE):
+        out[start : start + ITEMS_AT_ONCE] = torch.from_numpy(csr_array(left[start : start + ITEMS_AT_ONCE] @ right).toarray())
+    return out
+
+
+def refuse_if_too_large(n_items: int, dtype: torch.dtype, device: torch.device, name: str, *, more: int = 0) -> None:
+    """Refuses a catalogue whose item-item tables do not fit in memory.
+
+    Args:
+        n_items: I.
+        dtype: solved in.
+        device: solved on.
+        name: of the model.
+        more: tables [I, I] held beside the one that is solved in place.
+
+    Raises:
+        ModelError: they do not fit.
+    """
+    # Solved in place; float64 is rounded to float32 beside itself, and a GPU's solver works on a copy.
+    tables = more + (1.5 if dtype == torch.float64 else 1.1)
+    on_gpu = device.type == "cuda"
+    per_cell = dtype.itemsize * (tables + on_gpu)
+    free = torch.cuda.mem_get_info(device)[0] if on_gpu else available_memory()
+    if free is not None and per_cell * n_items**2 > free:
         raise ModelError(
-            f"EASE on {n_items} items needs about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
-            f"keep at most some {most} items (a larger item core) or use diffrec, whose memory grows with the items alone"
+            f"{name} on {n_items} items needs about {per_cell * n_items**2 / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
+            f"keep at most some {int((free / per_cell) ** 0.5)} items (a larger item core) or use itemknn or rp3beta, "
+            "whose tables are sparse"
         )

@@ -76,12 +76,15 @@ class NoNoise(BaseConfig):
         return schedules.no_noise(steps)
 
 
+AnySchedule = Annotated[LinearVariance | Linear | Cosine | Binomial | NoNoise, Field(discriminator="kind")]
+
+
 class DiffusionConfig(BaseConfig):
     """The process and its loss."""
 
     steps: int = Field(default=5, ge=1)
     """T."""
-    schedule: Annotated[LinearVariance | Linear | Cosine | Binomial | NoNoise, Field(discriminator="kind")] = LinearVariance()
+    schedule: AnySchedule = LinearVariance()
     """The noise."""
     prediction: Prediction = "x0"
     """What the denoiser estimates."""

@@ -1,0 +1,110 @@
+"""What an experiment is made of: cases, the panels they are drawn in, and what is said about them. Data, not code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from recodiff.config import Settings
+
+METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+"""What is measured, on the test part and on the validation part."""
+Protocol = Literal["official", "chronological", "leaking"]
+QUICK_EPOCHS = 10
+"""Epochs at most in a quick pass."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of a table, or a point of a figure.
+
+    Args:
+        key: names it in the results, and finds the published figures.
+        label: what tables call it.
+        model: one of MODELS, or of those that may come.
+        settings: laid upon the preset's.
+        start: T' as a share of T. The lists alone depend on it, so cases that differ in nothing else share their training.
+        passes: how many of the T steps back are gone when lists are made, all unless given; the same holds.
+        protocol: how the parts of the data are used, see `protocols.py`.
+        noise: share of random interactions put into train and validation.
+        needs_order: whether the model asks for data that knows what came first.
+        seeded: whether it depends on a seed; if not, it is run once.
+        quick: whether a quick pass has it.
+        panel: of a figure.
+        line: of a panel; its legend.
+        point: its place on the line.
+        tuned: a preset whose settings were chosen on validation, in place of the released ones.
+    """
+
+    key: str
+    label: str
+    model: str
+    settings: Settings = field(default_factory=dict)
+    start: float | None = None
+    passes: int | None = None
+    protocol: Protocol = "official"
+    noise: float = 0.0
+    needs_order: bool = False
+    seeded: bool = True
+    quick: bool = True
+    panel: str = ""
+    line: str = ""
+    point: str = ""
+    tuned: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel of a figure.
+
+    Args:
+        title: above it, and what the cases of the panel name.
+        along: what changes from point to point.
+        ordered: whether the points are steps of one quantity, and joined by a line.
+    """
+
+    title: str
+    along: str
+    ordered: bool = True
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table or a figure.
+
+    Args:
+        name: as typed.
+        title: as tables head it.
+        cases: in order.
+        published: the entry of `published.toml`; empty for a question that the paper does not ask.
+        notes: what a reader must know.
+        panels: of a figure; a table has none.
+        paired: whether the question is an effect: differences to a reference case, paired by seed.
+        tuned_rows: whether models get a second row where a preset was tuned for the data.
+        memory: whether each training has a process of its own, whose peak memory is told.
+    """
+
+    name: str
+    title: str
+    cases: tuple[Case, ...]
+    published: str
+    notes: tuple[str, ...] = ()
+    panels: tuple[Panel, ...] = ()
+    paired: bool = False
+    tuned_rows: bool = False
+    memory: bool = False
+
+
+def cases_of(plan: Experiment, data: str, presets: Sequence[str], *, quick: bool) -> list[Case]:
+    """The cases to run on the data of that name: of a quick pass fewer, and a row more for each tuned preset there is."""
+    cases = []
+    for case in plan.cases:
+        if quick and not case.quick:
+            continue
+        cases.append(case)
+        tuned = f"{case.model}-{data}-tuned"
+        if plan.tuned_rows and tuned in presets:
+            label = f"{case.label}, settings chosen on validation"
+            cases.append(replace(case, key=f"{case.key} tuned", label=label, tuned=tuned))
+    return cases

@@ -1,0 +1,106 @@
+"""What an experiment leaves: a page, every figure as JSON, and a drawing where it is a figure of the paper."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from recodiff import files
+from recodiff.data.folder import Dataset
+from recodiff.errors import ConfigError, MissingExtraError
+from recodiff.experiments.reproduce import drawing, page
+from recodiff.experiments.reproduce.cases import METRICS, Experiment
+from recodiff.experiments.reproduce.outcome import Mean, Outcome, Row
+from recodiff.experiments.reproduce.published import published
+
+
+def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> None:
+    """Keeps the page of other data, or of a full pass, from being lost.
+
+    Raises:
+        ConfigError: `out` holds one.
+    """
+    path = out / f"{plan.name}.json"
+    if not path.exists():
+        return
+    try:
+        theirs = json.loads(path.read_text("utf-8"))
+        name, fingerprint, full = theirs["data"]["name"], theirs["data"]["fingerprint"], theirs["cap"] is None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"'{path}' is not a file of ours, so it is left alone; choose another folder with --out") from None
+    if fingerprint != data.fingerprint():
+        raise ConfigError(f"'{path}' holds {plan.name} on other data, '{name}'; choose another folder with --out")
+    if quick and full:
+        raise ConfigError(f"'{path}' holds a full pass, which a quick one may not replace; choose another folder with --out")
+
+
+def write(outcome: Outcome, out: Path, say: Callable[[str], None]) -> list[Path]:
+    """Writes the files, each whole or not at all.
+
+    Args:
+        outcome: of the experiment.
+        out: the folder.
+        say: is told where there can be no drawing.
+
+    Returns:
+        The files.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    name = outcome.plan.name
+    out.mkdir(parents=True, exist_ok=True)
+    drawings: list[Path] = []
+    try:
+        drawings = drawing.draw(outcome, out)
+    except MissingExtraError as error:
+        say(f"no {name}.png this time: {error}")
+    files.write_json(out / f"{name}.json", describe(outcome))
+    files.write_text(out / f"{name}.md", page.render(outcome, drawing=bool(drawings)))
+    return [out / f"{name}.md", out / f"{name}.json", *drawings]
+
+
+def describe(outcome: Outcome) -> dict[str, Any]:
+    """Everything as JSON: means, differences, published figures, and every run behind them."""
+    plan, data, beside = outcome.plan, outcome.data, outcome.beside
+    elsewhere = [] if beside else list(published(plan.published).values())
+    return {
+        "experiment": plan.name,
+        "title": page.title(outcome),
+        "data": {"name": data.name, **{key: data.summary()[key] for key in ("users", "items", "interactions", "fingerprint")}},
+        "comparable": beside is not None,
+        "seeds": list(outcome.seeds),
+        "cap": outcome.cap,
+        "rows": [_row(outcome, row, dict(beside.rows.get(row.case.key, {})) if beside else None) for row in outcome.rows],
+        "missing": outcome.missing(),
+        "left_out": outcome.left_out(),
+        "published_on_other_data": [{"data": one.data.title, "where": one.where, "rows": one.rows} for one in elsewhere],
+        "notes": list(plan.notes),
+    }
+
+
+def _row(outcome: Outcome, row: Row, said: dict[str, float] | None) -> dict[str, Any]:
+    reference = outcome.reference(row)
+    paired = outcome.plan.paired and reference is not row
+    return {
+        "case": row.case.key,
+        "label": row.case.label,
+        "model": row.case.model,
+        "settings_from": row.source,
+        "changed": row.case.settings,
+        "noise": row.case.noise,
+        "note": row.note,
+        "test": {metric: _mean(row.test(metric)) for metric in METRICS},
+        "valid": {metric: _mean(row.valid(metric)) for metric in METRICS},
+        "difference_to": reference.case.key if paired else None,
+        "difference": {metric: _mean(row.minus(reference, metric)) for metric in METRICS} if paired else None,
+        "published": said or None,
+        "runs": [asdict(result) for result in row.results],
+    }
+
+
+def _mean(found: Mean | None) -> dict[str, float | None] | None:
+    return None if found is None else {"mean": found.value, "standard_error": found.error}

@@ -1,0 +1,198 @@
+"""The page of an experiment, in Markdown."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from recodiff.experiments.reproduce.cases import METRICS
+from recodiff.experiments.reproduce.outcome import Mean, Outcome, Row
+from recodiff.experiments.reproduce.published import not_comparable, published
+from recodiff.report import short
+
+NOTHING = "–"
+PUBLISHED_AS = {"parameters": "parameters, M", "memory": "GPU memory, MB"}
+"""What the paper counts beside accuracy, and in what."""
+CAPTION = "Bars are standard errors over seeds. Every panel has a scale of its own: compare shapes, not heights."
+
+
+def title(outcome: Outcome) -> str:
+    """What the page is, a quick pass by its name."""
+    name = re.sub(r"(\d+)", r" \1", outcome.plan.name).capitalize()
+    said = f"{name}, {outcome.plan.title}, on {outcome.data.name}"
+    if outcome.cap is None:
+        return said
+    seeds = "one seed" if len(outcome.seeds) == 1 else f"{len(outcome.seeds)} seeds"
+    return f"Quick pass ({seeds}, at most {outcome.cap} epochs{', fewer points' if outcome.left_out() else ''}): {said}"
+
+
+def render(outcome: Outcome, *, drawing: bool) -> str:
+    """The page.
+
+    Args:
+        outcome: of the experiment.
+        drawing: whether there is one beside it.
+    """
+    parts = [
+        f"# {title(outcome)}",
+        *_lead(outcome),
+        *([f"![{title(outcome)}]({outcome.plan.name}.png)\n\n{CAPTION}"] if drawing else ()),
+        _measured(outcome),
+        *_differences(outcome),
+        *_elsewhere(outcome),
+        *(("## Notes", *outcome.plan.notes) if outcome.plan.notes else ()),
+        *_missing(outcome),
+        "## Settings",
+        _settings(outcome),
+        "## Where this comes from",
+        "\n".join(f"* {what}: {value}" for what, value in provenance(outcome).items()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def provenance(outcome: Outcome) -> dict[str, str]:
+    """Protocol, data, seeds, and the commits, machines and versions of all runs."""
+    data = outcome.data
+    sizes = data.summary()
+    results = [result for row in outcome.rows for result in row.results]
+    runs = [result.provenance for result in results]
+    described = {
+        "protocol": "input train; train and valid masked; all other items ranked; recall = hits / relevant; "
+        "the epoch kept is chosen on valid, test is read once per run",
+        "data": f"{data.name}, {sizes['users']:,} users, {sizes['items']:,} items, {sizes['interactions']:,} interactions, "
+        f"fingerprint {sizes['fingerprint']}",
+        "seeds": f"asked for {_list(outcome.seeds)}; figures are means over seeds (standard error over seeds)",
+        "runs": f"{len({result.key for result in results})}, made {_between(run.get('date') for run in runs)}",
+        "commit": _list(run.get("commit") or "not from a checkout" for run in runs),
+        "machine": _list(run.get("machine") for run in runs),
+        "device": _list(f"{run.get('device')}, {run.get('threads')} threads" for run in runs),
+        "versions": _list(", ".join(f"{name} {number}" for name, number in run.get("versions", {}).items()) for run in runs),
+    }
+    return described if runs else {key: described[key] for key in ("protocol", "data", "seeds")}
+
+
+def _lead(outcome: Outcome) -> Iterable[str]:
+    if outcome.cap is not None:
+        yield "**A quick pass shows that everything runs; its figures reproduce nothing.**"
+    lacking = [row for row in outcome.rows if row.note]
+    if lacking:
+        yield f"**Not complete**: {len(lacking)} of {len(outcome.rows)} rows lack something, see below."
+    beside = outcome.beside
+    if not outcome.plan.published:
+        yield "A question that the paper leaves open: there are no published figures."
+    elif beside:
+        yield f"Published figures: {beside.where}, {beside.data.title}."
+    else:
+        yield not_comparable(outcome.plan.published, outcome.data)
+
+
+def _measured(outcome: Outcome) -> str:
+    """Ours, and the published figure to the right of each where it is of this data."""
+    said = outcome.beside.rows if outcome.beside else {}
+    columns: dict[str, Callable[[Row], str]] = {"case": lambda row: row.case.label, "seeds": lambda row: str(len(row.results))}
+
+    def add(head: str, cell: Callable[[Row], str], metric: str = "") -> None:
+        columns[head] = cell
+        if any(metric in figures for figures in said.values()):
+            columns[f"{PUBLISHED_AS.get(metric, head)}, published"] = lambda row: _number(said.get(row.case.key, {}), metric)
+
+    for metric in METRICS:
+        add(short(metric), lambda row, metric=metric: _text(row.test(metric)), metric)
+    add("valid R@20", lambda row: _text(row.valid("recall@20")))
+    add("seconds", lambda row: median(row, "seconds"))
+    add("parameters", lambda row: median(row, "parameters"), "parameters")
+    if outcome.plan.memory:
+        kinds = {result.memory_of for row in outcome.rows for result in row.results}
+        add(f"peak memory, MB ({_list(kinds)})", lambda row: median(row, "memory"), "memory")
+    columns["note"] = lambda row: row.note
+    return _table(list(columns), [[cell(row) for cell in columns.values()] for row in outcome.rows])
+
+
+def _differences(outcome: Outcome) -> Iterable[str]:
+    rows = [(row, outcome.reference(row)) for row in outcome.rows if row.results] if outcome.plan.paired else []
+    cells = [
+        [row.case.label, reference.case.label, *(_text(row.minus(reference, metric), signed=True) for metric in METRICS)]
+        for row, reference in rows
+        if row is not reference and row.minus(reference, METRICS[0])
+    ]
+    if cells:
+        yield "## Differences, paired by seed"
+        yield _table(["case", "minus", *map(short, METRICS)], cells)
+
+
+def _elsewhere(outcome: Outcome) -> Iterable[str]:
+    """The published figures of other data: a table of their own, in no column of ours."""
+    if outcome.beside or not outcome.plan.published:
+        return
+    said = list(published(outcome.plan.published).values())
+    labels = {case.key: case.label for case in outcome.plan.cases}
+    columns = list(next(iter(said[0].rows.values())))
+    heads = [PUBLISHED_AS.get(name, short(name)) for name in columns]
+    yield f"## Published for other data: {said[0].where}"
+    yield _table(
+        ["data", "case", *heads],
+        [
+            [one.data.title, labels.get(case, case), *(_number(figures, name) for name in columns)]
+            for one in said
+            for case, figures in one.rows.items()
+        ],
+    )
+
+
+def _missing(outcome: Outcome) -> Iterable[str]:
+    lines = [f"* {label}: {note}" for label, note in outcome.missing().items()]
+    if outcome.left_out():
+        lines.append(f"* left out of a quick pass: {', '.join(outcome.left_out())}")
+    if lines:
+        yield "## What is missing"
+        yield "\n".join(lines)
+
+
+def _settings(outcome: Outcome) -> str:
+    rows = [row for row in outcome.rows if row.source]
+    cells = []
+    for row in rows:
+        epochs = ", ".join(str(result.best_epoch) for result in row.results if result.best_epoch)
+        cells.append([row.case.label, row.source, "; ".join(_flat(row.case.settings)) or "nothing", epochs or NOTHING])
+    return _table(["case", "settings", "changed in them", "best epochs"], cells)
+
+
+def _flat(settings: Mapping[str, Any], path: str = "") -> list[str]:
+    lines = []
+    for key, value in settings.items():
+        deeper = _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else [f"{path}{key} = {json.dumps(value)}"]
+        lines += deeper
+    return lines
+
+
+def _number(figures: Mapping[str, float], metric: str) -> str:
+    if metric not in figures:
+        return NOTHING
+    return f"{figures[metric]:,.0f}" if metric in PUBLISHED_AS else f"{figures[metric]:.4f}"
+
+
+def _text(found: Mean | None, *, signed: bool = False) -> str:
+    return NOTHING if found is None else f"{'+' if signed and found.value >= 0 else ''}{found}"
+
+
+def median(row: Row, field: str) -> str:
+    """The median over seeds of a field of the results that is no accuracy: seconds, parameters, memory."""
+    values = [value for result in row.results if (value := getattr(result, field)) is not None]
+    return f"{statistics.median(values):,.0f}" if values else NOTHING
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/').replace(chr(10), ' ') for cell in line)} |" for line in lines)
+
+
+def _list(values: Iterable[object]) -> str:
+    return "; ".join(dict.fromkeys(str(value) for value in values if value is not None))
+
+
+def _between(dates: Iterable[str | None]) -> str:
+    known = sorted(date for date in dates if date)
+    return known[0] if known and known[0] == known[-1] else f"{known[0]} to {known[-1]}" if known else "at an unknown time"

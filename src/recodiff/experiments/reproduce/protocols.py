@@ -1,0 +1,42 @@
+"""How an experiment uses the parts of the data: as published, in the order of time, or looking ahead.
+
+* `official`: chosen on valid, reported on test, both ranked from train.
+* `chronological`: of valid and test, the earlier is chosen on and the later reported on, ranked from train and the earlier.
+* `leaking`: as `official`, but test is ranked from train and valid, where valid is the later one: what this shows is false.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from recodiff.data.folder import Dataset
+from recodiff.evaluation import looks_ahead
+from recodiff.experiments.reproduce.cases import Protocol
+
+HISTORY: dict[Protocol, str] = {"official": "train", "chronological": "train+valid", "leaking": "train+valid"}
+"""What the test part is ranked from."""
+
+
+def test_comes_first(data: Dataset) -> bool:
+    """Whether the part called test lies before the one called valid, for most users who have both."""
+    valid, test = data.part("valid"), data.part("test")
+    both = (valid.lengths() > 0) & (test.lengths() > 0)
+    return bool(both.any() and looks_ahead(valid, test)[both].mean() > 0.5)
+
+
+def in_order(data: Dataset) -> Dataset:
+    """The same data, its two later parts exchanged where test comes first."""
+    if not test_comes_first(data):
+        return data
+    return replace(data, valid=data.test, test=data.valid, info=data.info | {"name": f"{data.name}, in order of time"})
+
+
+def refusal(protocol: Protocol, data: Dataset) -> str:
+    """Why the protocol says nothing on this data, in a few words; empty where it does."""
+    if protocol == "official":
+        return ""
+    if data.train.time_kind is None:
+        return "needs time, this data has none"
+    if protocol == "leaking" and not test_comes_first(data):
+        return "valid lies before test here, so it gives nothing away"
+    return ""

@@ -1,0 +1,106 @@
+"""What the paper leaves open, as data: which ingredient earns the accuracy, what the protocol does to the figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recodiff.config import Settings
+from recodiff.experiments.reproduce.cases import Case, Experiment, Protocol
+
+
+def _without(key: str, label: str, settings: Settings | None = None, **more: Any) -> Case:
+    return Case(key, label, "diffrec", settings or {}, **more)
+
+
+def _weights(key: str, label: str, weighting: Settings) -> Case:
+    return Case(key, label, "t-diffrec", {"weighting": weighting}, needs_order=True)
+
+
+_HALF_LIFE = {"kind": "half_life", "half_life": 5.0, "floor": 0.1}
+_PROTOCOLS: dict[Protocol, str] = {
+    "official": "official",
+    "chronological": "chronological: chosen on the earlier part, reported on the later",
+    "leaking": "official, but with the validation part in the history",
+}
+
+
+def _protocols(model: str, title: str, *, needs_order: bool = False, seeded: bool = True) -> tuple[Case, ...]:
+    return tuple(
+        Case(f"{model} {name}", f"{title}, {what}", model, protocol=name, needs_order=needs_order, seeded=seeded)
+        for name, what in _PROTOCOLS.items()
+    )
+
+
+def _embeddings(key: str, label: str, embeddings: Settings) -> Case:
+    return Case(key, label, "l-diffrec", {"codec": {"embeddings": embeddings}})
+
+
+QUESTIONS = (
+    Experiment(
+        "ablation",
+        "which ingredient earns the accuracy",
+        (
+            _without("released", "DiffRec, as released"),
+            _without("one pass", "one pass in place of T when lists are made", passes=1),
+            _without("T = 1", "T = 1: no chain, in training either", {"diffusion": {"steps": 1}}),
+            _without("no weights", "no SNR weights on the loss", {"diffusion": {"step_weights": "none"}}),
+            _without("no noise", "no Gaussian noise (and no SNR weights)", {"diffusion": {"schedule": {"kind": "none"}}}),
+            _without("more noise", "a hundred times the noise's variance", {"diffusion": {"schedule": {"noise_scale": 0.5}}}),
+            _without("no dropout", "no input dropout", {"denoiser": {"dropout": 0.0}}),
+            _without("less dropout", "input dropout .25", {"denoiser": {"dropout": 0.25}}),
+            _without("uniform t", "t drawn uniformly", {"diffusion": {"timesteps": "uniform"}}),
+            _without("weight decay", "weight decay 10", {"training": {"weight_decay": 10.0}}),
+        ),
+        published="",
+        notes=(
+            "One factor at a time from the released settings. `one pass` ranks the same trained models again, by f(x_0, t = 0) "
+            "alone.",
+        ),
+        paired=True,
+    ),
+    Experiment(
+        "weights",
+        "where time weights earn their accuracy",
+        (
+            _weights("flat", "no weights: DiffRec", {"kind": "uniform"}),
+            _weights("both", "linear weights on fit and history, as the paper has them", {"kind": "linear", "w_min": 0.1}),
+            _weights("history", "linear weights on the history alone", {"kind": "linear", "w_min": 0.1, "on": "history"}),
+            _weights("half-life", "half-life 5 on fit and history", _HALF_LIFE),
+            _weights("half-life history", "half-life 5 on the history alone", _HALF_LIFE | {"on": "history"}),
+        ),
+        published="",
+        notes=("One factor at a time from T-DiffRec at DiffRec's released settings.",),
+        paired=True,
+    ),
+    Experiment(
+        "protocols",
+        "the official protocol, a chronological one, and a leak",
+        (
+            *_protocols("ease", "EASE", seeded=False),
+            *_protocols("diffrec", "DiffRec"),
+            *_protocols("t-diffrec", "T-DiffRec", needs_order=True),
+            *_protocols("l-diffrec", "L-DiffRec"),
+            *_protocols("f-diffrec", "F-DiffRec", needs_order=True),
+        ),
+        published="",
+        notes=(
+            'In the released files the part called "test" lies between train and "valid" in time. The official protocol chooses '
+            "on the later part and reports on the earlier. The chronological one chooses on the earlier part and reports on the "
+            "later, ranked from train and the earlier part together. The leak ranks the official test part from train and valid, "
+            "hence from the future: what it shows, nobody could have had.",
+        ),
+    ),
+    Experiment(
+        "embeddings",
+        "what L-DiffRec's items are clustered by",
+        (
+            _embeddings("file", "embeddings of the release", {}),
+            _embeddings("svd", "truncated SVD, made here", {"kind": "svd"}),
+            _embeddings("lightgcn", "LightGCN, made here", {"kind": "lightgcn"}),
+            Case("one cluster", "one cluster, no embeddings", "l-diffrec", {"codec": {"clusters": 1}}),
+        ),
+        published="",
+        notes=("Where the data folder holds no `item_emb.npy`, the first row is the preset's own choice.",),
+        paired=True,
+    ),
+)

@@ -1,0 +1,152 @@
+"""One training, and the lists of every case that shares it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recodiff.checkpoint import CONFIG, read_config
+from recodiff.data.folder import Dataset, load_dataset
+from recodiff.evaluation import Evaluation
+from recodiff.experiments.reproduce.apart import call_apart, kind_of
+from recodiff.experiments.reproduce.cases import METRICS
+from recodiff.experiments.reproduce.outcome import Result
+from recodiff.experiments.reproduce.protocols import HISTORY
+from recodiff.experiments.reproduce.settings import Settled, digest, without_paths
+from recodiff.experiments.runs import measure, provenance, train_run
+from recodiff.models import build
+from recodiff.models.base import Recommender
+from recodiff.training import Run
+
+Wanted = Mapping[str, Settled]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases that one training serves.
+
+    Args:
+        settled: the cases; they differ in how lists are made, if in anything.
+        seed: of the training.
+        apart: whether it has a process of its own.
+    """
+
+    settled: tuple[Settled, ...]
+    seed: int
+    apart: bool
+
+    @property
+    def first(self) -> Settled:
+        """Any of them, to train by."""
+        return self.settled[0]
+
+    def keys(self, data: Dataset, device: torch.device) -> dict[str, str]:
+        """What names the result of each case: a hash of model, settings (a cap on the epochs is one), data and seed.
+
+        Cases that are the same have the same.
+        """
+        about, memory = data.fingerprint(), kind_of(str(device)) if self.apart else None
+        return {
+            one.case.key: digest(
+                [one.case.model, without_paths(one.rank or one.train), *_unless_official(one), about, self.seed, memory]
+            )
+            for one in self.settled
+        }
+
+    def folder(self, work: Path, data: Dataset) -> Path:
+        """Where its training stands while it is not over."""
+        return work / f"training-{digest([self.first.case.model, self.first.train, data.fingerprint(), self.seed, self.apart])}"
+
+
+def _unless_official(one: Settled) -> list[str]:
+    return [] if one.case.protocol == "official" else [one.case.protocol]
+
+
+def random_noise(data: Dataset, *, share: float, seed: int) -> Dataset:
+    """The data with random interactions in train and validation."""
+    from recodiff.data.corrupt import corrupt
+
+    return corrupt(data, share=share, seed=seed)
+
+
+def results_of(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: Run, work: Path) -> list[Result]:
+    """Trains and measures a group, going on from what an interrupted run left.
+
+    Args:
+        group: shares the training.
+        wanted: the cases to measure, by the keys of their results.
+        data: to train on and to be measured on.
+        folder: where the data stands, for a process of its own.
+        run: device, threads, progress.
+        work: for what only an unfinished run needs.
+    """
+    out = group.folder(work, data)
+    mine = replace(run, seed=group.seed, out=out, resume=True)
+    if not group.apart:
+        return _train_and_measure(group.first, wanted, data, mine)
+    if (out / CONFIG).exists():  # trained, but the peak went with the process
+        shutil.rmtree(out)
+    results, peak = call_apart(_load_train_and_measure, group.first, wanted, folder, mine, device=str(run.torch_device))
+    return [replace(result, memory=peak.megabytes, memory_of=peak.of) for result in results]
+
+
+def _load_train_and_measure(first: Settled, wanted: Wanted, folder: Path, run: Run) -> list[Result]:
+    return _train_and_measure(first, wanted, load_dataset(folder), run)
+
+
+def _train_and_measure(first: Settled, wanted: Wanted, data: Dataset, run: Run) -> list[Result]:
+    assert run.out is not None
+    model = train_run(first.case.model, first.train, data, run, where=first.source)
+    info = read_config(run.out)["info"]
+    where = provenance(data, run) | machine(run.torch_device)
+    results = []
+    for key, one in wanted.items():
+        found = _measure(_as_ranked(model, one), data, HISTORY[one.case.protocol], run)
+        results.append(
+            Result(
+                key=key,
+                model=one.case.model,
+                seed=run.seed,
+                settings=without_paths(one.rank or one.train),
+                valid={metric: found["valid"].mean(metric) for metric in METRICS},
+                test={metric: found["test"].mean(metric) for metric in METRICS},
+                seconds=info["training"].get("seconds", info["seconds"]),
+                best_epoch=info["training"].get("best_epoch"),
+                parameters=model.parameters,
+                provenance=where,
+            )
+        )
+    return results
+
+
+def _measure(model: Recommender, data: Dataset, history: str, run: Run) -> dict[str, Evaluation]:
+    """The validation part ranked from train, the test part from `history`."""
+    if history == "train":  # scored once for both
+        return measure(model, data, ("valid", "test"), METRICS, show_progress=run.progress).parts
+    found = measure(model, data, ("valid",), METRICS, show_progress=run.progress).parts
+    return found | measure(model, data, ("test",), METRICS, history=history, show_progress=run.progress).parts
+
+
+def _as_ranked(model: Recommender, settled: Settled) -> Recommender:
+    """The trained model under the settings that its lists are made with."""
+    if settled.rank is None:
+        return model
+    again = build(settled.case.model, settled.rank, where=settled.source)
+    return again.restore(model.state(), model.items, str(model.device))
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """The processor or GPU, and the date."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text("utf-8").splitlines() if info.exists() else []
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{name}, {os.cpu_count()} cores"
+    return {"machine": chip, "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
