@@ -54,6 +54,7 @@ TOY: dict[str, dict[str, Any]] = {
     "f-diffrec": NETWORK | {"diffusion": {"steps": 1}},
     "lf-diffrec": LATENT,
     "f-ridge": {"l2": 1.0},
+    "sasrec": {"width": 32, "layers": 1, "dropout": 0.1, "horizon": 8, "training": {"epochs": 80, "batch_size": 10, "lr": 1e-2}},
     "multidae": AUTOENCODER,
     "multivae": AUTOENCODER,
     "multidae++": AUTOENCODER,
@@ -63,11 +64,11 @@ TOY: dict[str, dict[str, Any]] = {
 # Who cannot learn from a catalogue of one item, and what is said.
 ONE_ITEM_IS_TOO_FEW = {
     **dict.fromkeys(("mf", "lightgcn", "cdae"), "has met all 1 items, so there is none to compare them with"),
-    **dict.fromkeys(("f-diffrec", "f-ridge"), "nobody has the 2 interactions"),
+    **dict.fromkeys(("f-diffrec", "f-ridge", "sasrec"), "nobody has the 2 interactions"),
     **dict.fromkeys(("l-diffrec", "lt-diffrec", "lf-diffrec"), "item embeddings need 2 users and 2 items"),
 }
 
-BOARD = checkerboard()
+BOARD = checkerboard(shuffled=True)
 RUN = Run(seed=0, progress=False, device="cpu")
 
 

@@ -10,11 +10,16 @@ from recodiff.models.base import Recommender
 from recodiff.ranking import batches
 
 
-def checkerboard(n: int = 50) -> Interactions:
-    """User u likes the items of u's colour (same parity), all but item u: the only right next item is u itself."""
+def checkerboard(n: int = 50, *, shuffled: bool = False) -> Interactions:
+    """User u likes the items of u's colour (same parity), all but item u: the only right next item is u itself.
+
+    A user met them in the order of the catalogue, or in any order of the user's own where `shuffled`: nothing ever follows the
+    catalogue's last items, so a model of what comes next learns nothing of them otherwise.
+    """
     user, item = np.nonzero((np.add.outer(np.arange(n), np.arange(n)) % 2 == 0) & ~np.eye(n, dtype=bool))
     ids = IdMap([f"user-{u:03}" for u in range(n)]), IdMap([f"item-{i:03}" for i in range(n)])
-    return Interactions.from_arrays(user, item, *ids, times=np.arange(len(user)), time_kind="order")
+    times = np.random.default_rng(0).permutation(len(user)) if shuffled else np.arange(len(user))
+    return Interactions.from_arrays(user, item, *ids, times=times, time_kind="order")
 
 
 def random_interactions(rng: np.random.Generator, users: int = 30, items: int = 20, share: float = 0.3) -> Interactions:

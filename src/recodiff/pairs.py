@@ -74,6 +74,21 @@ class Reconstruct(BaseConfig):
         return draw
 
 
+class InOrder(Reconstruct):
+    """A user's whole history in its order, for models that make their own targets from it."""
+
+    least: ClassVar[int] = 2
+
+    def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
+        """See `Pairs`.
+
+        Raises:
+            DataError: the data has no time.
+        """
+        train.need_order("a sequence model")
+        return super().bind(train, weighting, device)
+
+
 class Forecast(BaseConfig):
     """What comes later is made from what came before: training as the model is used.
 

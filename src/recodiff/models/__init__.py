@@ -65,6 +65,7 @@ MODELS: dict[str, Entry] = {
     "f-diffrec": Entry("recodiff.models.diffrec:DiffRec", "F-DiffRec", FORECAST),
     "lf-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LF-DiffRec", merge(FORECAST, LATENT) | LATENT_FORECAST),
     "f-ridge": Entry("recodiff.models.forecast_ridge:ForecastRidge", "F-ridge", {"weighting": FORECAST["weighting"]}),
+    "sasrec": Entry("recodiff.models.sasrec:SASRec", "SASRec"),
     "multidae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE"),
     "multivae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiVAE", {"posterior": {"kind": "gaussian"}}),
     "multidae++": Entry(
