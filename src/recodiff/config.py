@@ -78,6 +78,12 @@ def presets() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
+def told(preset: str) -> str:
+    """What the first line of a preset says of it."""
+    text = (resources.files("recodiff") / "configs" / f"{preset}.toml").read_text("utf-8")
+    return text.splitlines()[0].removeprefix("#").strip()
+
+
 def read_settings(source: str | Path, overrides: Sequence[str] = (), *, models: Collection[str] = ()) -> tuple[str, Settings]:
     """Reads a TOML file or a preset, and applies overrides.
 

@@ -100,6 +100,7 @@ def test_info_tells_of_runs_presets_and_models(cli: Cli, run: Path) -> None:
     assert json.loads(cli("info", run, "--json").succeeded().out)["model"] == "t-diffrec"
     assert "diffrec-ml-100k" in cli("info", "presets").succeeded().out.split()
     assert "ease" in cli("info", "models").succeeded().out.split()
+    assert "closed form" in cli("info", "models").succeeded().out
     assert json.loads(cli("info", "ease-ml-100k", "--json").succeeded().out)["model"] == "ease"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from recodiff.checkpoint import CONFIG, read_config
 from recodiff.cli.output import print_json, print_table
-from recodiff.config import presets, read_settings
+from recodiff.config import presets, read_settings, told
 from recodiff.data.folder import Dataset, load_dataset
 from recodiff.models import MODELS, build
 
@@ -26,8 +26,7 @@ def info(path: str, /, *, json: bool = False) -> None:
         Print JSON.
     """
     if path in ("presets", "models") and not Path(path).exists():
-        names = presets() if path == "presets" else list(MODELS)
-        print_json(names) if json else print("\n".join(names))
+        _list(path, json)
     elif path in presets():
         model, settings = read_settings(path)
         _show({"model": model, **settings}, json)
@@ -38,6 +37,17 @@ def info(path: str, /, *, json: bool = False) -> None:
     else:
         dataset = load_dataset(path)
         print_json(dataset.info) if json else print_dataset(dataset)
+
+
+def _list(what: str, json: bool) -> None:
+    if what == "models":
+        rows = [(name, entry.title, entry.about) for name, entry in MODELS.items()]
+    else:
+        rows = [(name, told(name)) for name in presets()]
+    if json:
+        print_json([row[0] for row in rows])
+    else:
+        print_table(("model", "title", "what it is") if what == "models" else ("preset", "what it is"), rows)
 
 
 def print_dataset(dataset: Dataset) -> None:

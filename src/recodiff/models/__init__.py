@@ -23,11 +23,13 @@ class Entry:
     Args:
         path: `module:Class`.
         title: how tables name it.
+        about: what it is, in a few words.
         settings: laid upon the defaults of the class.
     """
 
     path: str
     title: str
+    about: str = ""
     settings: Settings = field(default_factory=dict)
 
 
@@ -45,33 +47,60 @@ FORECAST: Settings = {
 # With several steps of small noise the SNR weights, 10^3 and more, would drown the likelihood.
 LATENT_FORECAST: Settings = {"diffusion": {"step_weights": "none"}}
 MODELS: dict[str, Entry] = {
-    "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity"),
-    "itemknn": Entry("recodiff.models.neighbours:ItemKnn", "ItemKNN"),
-    "userknn": Entry("recodiff.models.neighbours:UserKnn", "UserKNN"),
-    "rp3beta": Entry("recodiff.models.neighbours:Rp3Beta", "RP3beta"),
-    "puresvd": Entry("recodiff.models.lowrank:PureSvd", "PureSVD"),
-    "gf-cf": Entry("recodiff.models.lowrank:GfCf", "GF-CF"),
-    "ials": Entry("recodiff.models.ials:Ials", "iALS"),
-    "ease": Entry("recodiff.models.ease:Ease", "EASE"),
-    "edlae": Entry("recodiff.models.ease:Edlae", "EDLAE"),
-    "rlae": Entry("recodiff.models.ease:Rlae", "RLAE"),
-    "mf": Entry("recodiff.models.mf:MF", "MF"),
-    "lightgcn": Entry("recodiff.models.lightgcn:LightGCN", "LightGCN"),
-    "cdae": Entry("recodiff.models.cdae:CDAE", "CDAE"),
-    "diffrec": Entry("recodiff.models.diffrec:DiffRec", "DiffRec"),
-    "t-diffrec": Entry("recodiff.models.diffrec:DiffRec", "T-DiffRec", {"weighting": {"kind": "linear"}}),
-    "l-diffrec": Entry("recodiff.models.diffrec:DiffRec", "L-DiffRec", LATENT),
-    "lt-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LT-DiffRec", LATENT | {"weighting": {"kind": "linear"}}),
-    "f-diffrec": Entry("recodiff.models.diffrec:DiffRec", "F-DiffRec", FORECAST),
-    "lf-diffrec": Entry("recodiff.models.diffrec:DiffRec", "LF-DiffRec", merge(FORECAST, LATENT) | LATENT_FORECAST),
-    "f-ridge": Entry("recodiff.models.forecast_ridge:ForecastRidge", "F-ridge", {"weighting": FORECAST["weighting"]}),
-    "sasrec": Entry("recodiff.models.sasrec:SASRec", "SASRec"),
-    "multidae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE"),
-    "multivae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiVAE", {"posterior": {"kind": "gaussian"}}),
-    "multidae++": Entry(
-        "recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE++", {"noise": {"schedule": {"kind": "linear_variance"}}}
+    "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity", "how often an item was met; the floor"),
+    "itemknn": Entry("recodiff.models.neighbours:ItemKnn", "ItemKNN", "items like those of the history, by asymmetric cosine"),
+    "userknn": Entry("recodiff.models.neighbours:UserKnn", "UserKNN", "what similar users met"),
+    "rp3beta": Entry("recodiff.models.neighbours:Rp3Beta", "RP3beta", "random walks of three steps, popular items held back"),
+    "puresvd": Entry("recodiff.models.lowrank:PureSvd", "PureSVD", "truncated SVD"),
+    "gf-cf": Entry("recodiff.models.lowrank:GfCf", "GF-CF", "graph filter: linear and ideal low-pass"),
+    "ials": Entry("recodiff.models.ials:Ials", "iALS", "weighted matrix factorisation by alternating least squares"),
+    "ease": Entry("recodiff.models.ease:Ease", "EASE", "linear item-item weights in closed form; seconds, and hard to beat"),
+    "edlae": Entry("recodiff.models.ease:Edlae", "EDLAE", "EASE with a ridge that dropout amounts to"),
+    "rlae": Entry("recodiff.models.ease:Rlae", "RLAE", "EASE with a relaxed diagonal"),
+    "mf": Entry("recodiff.models.mf:MF", "MF", "matrix factorisation by BPR; remembers users"),
+    "lightgcn": Entry("recodiff.models.lightgcn:LightGCN", "LightGCN", "graph convolution by BPR; remembers users"),
+    "cdae": Entry("recodiff.models.cdae:CDAE", "CDAE", "denoising autoencoder with a vector per user; remembers users"),
+    "diffrec": Entry("recodiff.models.diffrec:DiffRec", "DiffRec", "diffusion over rows of items (SIGIR 2023)"),
+    "t-diffrec": Entry(
+        "recodiff.models.diffrec:DiffRec", "T-DiffRec", "the same on rows weighted by recency", {"weighting": {"kind": "linear"}}
     ),
-    "codigem": Entry("recodiff.models.codigem:Codigem", "CODIGEM"),
+    "l-diffrec": Entry("recodiff.models.diffrec:DiffRec", "L-DiffRec", "diffusion over latent codes of clustered items", LATENT),
+    "lt-diffrec": Entry(
+        "recodiff.models.diffrec:DiffRec",
+        "LT-DiffRec",
+        "the same on rows weighted by recency",
+        LATENT | {"weighting": {"kind": "linear"}},
+    ),
+    "f-diffrec": Entry(
+        "recodiff.models.diffrec:DiffRec", "F-DiffRec", "what comes later from what came before (ours); needs time", FORECAST
+    ),
+    "lf-diffrec": Entry(
+        "recodiff.models.diffrec:DiffRec",
+        "LF-DiffRec",
+        "the same over latent codes (ours); needs time",
+        merge(FORECAST, LATENT) | LATENT_FORECAST,
+    ),
+    "f-ridge": Entry(
+        "recodiff.models.forecast_ridge:ForecastRidge",
+        "F-ridge",
+        "the same pairs in closed form (ours); needs time",
+        {"weighting": FORECAST["weighting"]},
+    ),
+    "sasrec": Entry("recodiff.models.sasrec:SASRec", "SASRec", "self-attention over the newest items; needs time"),
+    "multidae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE", "autoencoder, multinomial likelihood"),
+    "multivae": Entry(
+        "recodiff.models.autoencoders:MultiAutoencoder",
+        "MultiVAE",
+        "variational autoencoder, multinomial likelihood",
+        {"posterior": {"kind": "gaussian"}},
+    ),
+    "multidae++": Entry(
+        "recodiff.models.autoencoders:MultiAutoencoder",
+        "MultiDAE++",
+        "MultiDAE that undoes DiffRec's noise in one pass",
+        {"noise": {"schedule": {"kind": "linear_variance"}}},
+    ),
+    "codigem": Entry("recodiff.models.codigem:Codigem", "CODIGEM", "chain of networks over a few noised steps"),
 }
 
 
