@@ -20,18 +20,20 @@ from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.experiments.runs import measure
 
-WEIGHTED_HISTORY = {
-    "ease-linear-history-ml-1m_clean": {"kind": "linear", "w_min": 0.1, "on": "history"},
-    "ease-half-life-history-ml-1m_clean": {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"},
+HALF_LIFE = {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}
+VARIED: dict[str, tuple[str, dict[str, Any]]] = {
+    "ease-linear-history-ml-1m_clean": ("ease-ml-1m_clean", {"weighting": {"kind": "linear", "w_min": 0.1, "on": "history"}}),
+    "ease-half-life-history-ml-1m_clean": ("ease-ml-1m_clean", {"weighting": HALF_LIFE}),
+    "rlae-half-life-history-ml-1m_clean": ("rlae-ml-1m_clean", {"l2": 1000.0, "xi": 0.3, "weighting": HALF_LIFE}),
 }
+"""Rows that are a preset with something changed."""
 
 
 def settings_of(preset: str) -> tuple[str, dict[str, Any]]:
-    """A preset's model and settings; the weighted EASE rows are the EASE preset with a weighting."""
-    if preset not in WEIGHTED_HISTORY:
-        return read_settings(preset)
-    name, settings = read_settings("ease-ml-1m_clean")
-    return name, settings | {"weighting": WEIGHTED_HISTORY[preset]}
+    """A row's model and settings."""
+    source, changed = VARIED.get(preset, (preset, {}))
+    name, settings = read_settings(source)
+    return name, merge(settings, changed)
 
 
 def one(preset: str, seed: int, folder: Path, threads: int | None) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def main() -> None:
     asked = parser.parse_args()
     rows = json.loads(QUALITY.read_text()) if QUALITY.exists() else []
     for preset in asked.presets or ROWS:
-        for seed in asked.seeds if "diffrec" in preset else [1]:
+        for seed in asked.seeds if "diffrec" in preset or preset.startswith("f-ridge") else [1]:
             old = [row for row in rows if (row["preset"], row["seed"]) == (preset, seed)]
             if old and not asked.fresh:
                 continue
