@@ -2,8 +2,9 @@
 
 The paper's methods have the paper's ranges (*Diffusion Recommender Model*, SIGIR 2023), those of the DiffRec family joined
 with the settings that were released. The others have the ranges of the reproducibility studies made at the Politecnico di
-Milano, put into our settings; EDLAE, RLAE, the forecasting models and weightings by recency have our own. The learning rate
-is searched for every network. How long training goes on is not: more patience is never worse on validation, only slower.
+Milano, put into our settings; EDLAE, RLAE, the forecasting models, SASRec and weightings by recency have our own. The
+learning rate is searched for every network. How long training goes on is not: more patience is never worse on validation,
+only slower.
 """
 
 from __future__ import annotations
@@ -55,16 +56,16 @@ LATENT: Space = {
     "codec.lr": _log(1e-5, 1e-2),
     "codec.diffusion_weight": _among(0.03, 0.05, 0.07),
 }
-PAIRS: Space = {
+AGES: Space = {
     "weighting.half_life": _log(1.0, 50.0, when={"weighting.kind": "half_life"}),
     "weighting.floor": _even(0.0, 0.3, when={"weighting.kind": "half_life"}),
     "pairs.target.half_life": _log(1.0, 50.0, when={"pairs.target.kind": "half_life"}),
 }
 FORECAST: Space = {
     **LEARNING,
-    **PAIRS,
     "denoiser.hidden": _among([100], [200], [300], [600]),
     "denoiser.dropout": _among(0.1, 0.3, 0.5),
+    **AGES,
 }
 FACTORS: Space = {**LEARNING, "dropout": _among(0.1, 0.2, 0.3, 0.4, 0.5), "l2": _among(1e-6, 1e-5, 1e-4)}
 DECAY: Space = {**LEARNING, "training.weight_decay": _among(0.0, 1e-3, 0.1)}
@@ -78,15 +79,13 @@ SPACES: Mapping[str, Space] = {
     "lt-diffrec": {**DIFFREC, **LATENT, **LINEAR},
     "f-diffrec": FORECAST,
     "lf-diffrec": {**FORECAST, **LATENT},
-    "f-ridge": {**PAIRS, "l2": _log(1.0, 1e5)},
+    "f-ridge": {"l2": _log(1.0, 1e4), **AGES},
     "sasrec": {
         **LEARNING,
+        "dropout": _among(0.1, 0.3, 0.5),
         "width": _among(32, 64, 128),
         "layers": _even(1, 3),
         "length": _among(32, 64, 128),
-        "dropout": _among(0.1, 0.3, 0.5),
-        "horizon": _among(1, 3, 10, 30),
-        "output": _among("tied", "own"),
     },
     "ease": {"l2": _log(1.0, 1e7)},
     "edlae": {"l2": _log(1.0, 1e4), "dropout": _even(0.1, 0.9)},
