@@ -43,6 +43,7 @@ class Ease(Recommender):
     """
 
     Config = EaseConfig
+    seeded = False
 
     def ridge(self, squares: Tensor) -> Tensor | float:
         """What is added to the diagonal of X'X, given that diagonal [I]."""

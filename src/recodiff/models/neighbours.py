@@ -81,6 +81,7 @@ class ItemKnn(ItemTableModel):
     """
 
     Config = ItemKnnConfig
+    seeded = False
 
     def table(self, train: Interactions, *, show: bool) -> csr_array:
         """See `ItemTableModel`."""
@@ -117,6 +118,7 @@ class Rp3Beta(ItemTableModel):
     """
 
     Config = Rp3BetaConfig
+    seeded = False
 
     def table(self, train: Interactions, *, show: bool) -> csr_array:
         """See `ItemTableModel`."""
@@ -155,6 +157,7 @@ class UserKnn(Recommender):
     """
 
     Config = UserKnnConfig
+    seeded = False
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         self._take(rows_from(weights_of(self.config.weighting.for_fit(train)), run.torch_device))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,10 @@ from recodiff.data.folder import Dataset
 from recodiff.errors import ConfigError, MissingExtraError
 from recodiff.experiments.reproduce import drawing, page
 from recodiff.experiments.reproduce.cases import METRICS, Experiment
-from recodiff.experiments.reproduce.outcome import Mean, Outcome, Row
+from recodiff.experiments.reproduce.outcome import Outcome, Row
 from recodiff.experiments.reproduce.published import published
+from recodiff.experiments.results import Mean
+from recodiff.experiments.results import describe as describe_run
 
 
 def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> None:
@@ -98,7 +99,7 @@ def _row(outcome: Outcome, row: Row, said: dict[str, float] | None) -> dict[str,
         "difference_to": reference.case.key if paired else None,
         "difference": {metric: _mean(row.minus(reference, metric)) for metric in METRICS} if paired else None,
         "published": said or None,
-        "runs": [asdict(result) for result in row.results],
+        "runs": [describe_run(result) for result in row.results],
     }
 
 
