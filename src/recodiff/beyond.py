@@ -96,7 +96,7 @@ def _ratio(above: NDArray, below: NDArray) -> Values:
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
-def _with_none(table: NDArray[np.floating]) -> Values:
+def _with_none(table: NDArray[np.floating]) -> NDArray[np.floating]:
     """A row of nought more, which -1 finds."""
     return np.vstack([table, np.zeros((1, table.shape[1]))])
 

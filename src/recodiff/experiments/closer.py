@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +88,6 @@ def _seconds_to_rank(model: Recommender, data: Dataset) -> float:
     return round(time.perf_counter() - began, 4)
 
 
-def _log(out: Path | None) -> tuple[Mapping[str, float], ...]:
+def _log(out: Path | None) -> list[dict[str, float]]:
     path = None if out is None else out / LOG
-    return tuple(json.loads(line) for line in path.read_text("utf-8").splitlines()) if path and path.exists() else ()
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path and path.exists() else []

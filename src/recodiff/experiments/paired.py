@@ -84,7 +84,7 @@ def wilcoxon_p(differences: Values) -> Values:
     """Wilcoxon's signed-rank test, users without a difference left out, [C]; 1 where no user has one."""
     from scipy.stats import wilcoxon  # seconds to import, and only some need it
 
-    return np.array([wilcoxon(column).pvalue if column.any() else 1.0 for column in differences.T])
+    return np.array([wilcoxon(column)[1] if column.any() else 1.0 for column in differences.T])
 
 
 def holm(p: ArrayLike) -> Values:

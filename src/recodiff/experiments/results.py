@@ -55,7 +55,7 @@ class Result:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     inference_seconds: float | None = None
     beyond: Mapping[str, float] = field(default_factory=dict)
-    log: Sequence[Mapping[str, float]] = ()
+    log: list[dict[str, float]] = field(default_factory=list)
     per_user: Mapping[str, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
 
 

@@ -12,7 +12,7 @@ from recodiff.experiments.reproduce.page import provenance
 from recodiff.report import Entry, Report, describe_data, document, draw_figures, section, tag
 
 FIGURES_NOTE = (
-    "Error bars here are standard errors over users, of values averaged over the seeds; learning curves are of the first seed."
+    "Error bars here are standard errors over users, of values averaged over the seeds; learning curves are those of one seed."
 )
 
 
