@@ -43,7 +43,7 @@ def test_the_interval_is_scipys(rng: np.random.Generator) -> None:
     differences = rng.exponential(size=(60, 1)) - 0.8
     found = compare_pairs(differences)
     theirs = scipy.stats.bootstrap((differences[:, 0],), np.mean, method="percentile", rng=np.random.default_rng(1))
-    spread = theirs.standard_error
+    spread = float(theirs.standard_error)
     assert found.low[0] == pytest.approx(theirs.confidence_interval.low, abs=0.1 * spread)
     assert found.high[0] == pytest.approx(theirs.confidence_interval.high, abs=0.1 * spread)
     assert found.mean[0] == pytest.approx(differences.mean())
@@ -52,7 +52,7 @@ def test_the_interval_is_scipys(rng: np.random.Generator) -> None:
 def test_the_bootstraps_p_is_near_the_t_tests_and_never_nought(rng: np.random.Generator) -> None:
     differences = rng.normal([0.0, 0.1, 0.2, 5.0], 1.0, size=(200, 4))
     p = compare_pairs(differences).p
-    np.testing.assert_allclose(p, scipy.stats.ttest_1samp(differences, 0).pvalue, atol=0.02)
+    np.testing.assert_allclose(p, scipy.stats.ttest_1samp(differences, 0)[1], atol=0.02)
     assert p[3] == 1 / (1 + paired.RESAMPLES)
     assert bootstrap_p(np.zeros((10, 1)), np.zeros(1)) == 1
 
@@ -60,7 +60,7 @@ def test_the_bootstraps_p_is_near_the_t_tests_and_never_nought(rng: np.random.Ge
 def test_wilcoxon_is_scipys_on_the_two_samples(rng: np.random.Generator) -> None:
     a, b = rng.integers(0, 5, (2, 40)) / 4
     differences = np.stack([a - b, np.zeros(40)], axis=1)
-    np.testing.assert_allclose(wilcoxon_p(differences), [scipy.stats.wilcoxon(a, b)[1], 1])
+    assert wilcoxon_p(differences).tolist() == [pytest.approx(scipy.stats.wilcoxon(a, b)[1]), 1]
     found = compare_pairs(differences, test="wilcoxon")
     np.testing.assert_allclose(found.adjusted, holm(found.p))
     np.testing.assert_allclose(found.p, wilcoxon_p(differences))

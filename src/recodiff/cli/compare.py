@@ -61,7 +61,6 @@ def compare(
     json
         Print what compare.json holds.
     """
-    output.refuse_other(data, out)
     asked = Asked(seeds, minutes=minutes, device=device, threads=threads)
     found = run(configs, data, out, asked, reference=reference, test=test, memory=memory, say=say)
     written = output.write(found, out, say)

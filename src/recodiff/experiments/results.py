@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from recodiff import files
 from recodiff.config import Settings
-from recodiff.errors import CheckpointError
+from recodiff.data.folder import Dataset
+from recodiff.errors import CheckpointError, ConfigError
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,29 @@ def load(folder: Path, key: str) -> Result | None:
 
 def _values(folder: Path, key: str) -> Path:
     return folder / f"{key}.safetensors"
+
+
+def earlier(path: Path, data: Dataset, what: str) -> dict[str, Any] | None:
+    """What `path` holds of an earlier command on the same data, None where it is not there.
+
+    Args:
+        path: JSON that tells name and fingerprint of its data.
+        data: of the command now.
+        what: it would replace, in words.
+
+    Raises:
+        ConfigError: the file is of other data, which may not be lost, or not one of ours.
+    """
+    if not path.exists():
+        return None
+    try:
+        theirs = json.loads(path.read_text("utf-8"))
+        name, fingerprint = theirs["data"]["name"], theirs["data"]["fingerprint"]
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"'{path}' is not a file of ours, so it is left alone; choose another folder with --out") from None
+    if fingerprint != data.fingerprint():
+        raise ConfigError(f"'{path}' holds {what} on other data, '{name}'; choose another folder with --out")
+    return theirs
 
 
 class Mean(NamedTuple):

@@ -17,7 +17,10 @@ from recodiff.experiments.paired import Test, compare_pairs
 from recodiff.experiments.reproduce.cases import METRICS
 from recodiff.experiments.reproduce.outcome import Row
 from recodiff.experiments.reproduce.runner import Asked, Say, load_complete, run_cases
+from recodiff.experiments.results import earlier
 
+NAME = "compare"
+"""Of the files that a comparison leaves."""
 TESTED = ("recall@20", "ndcg@20")
 """Metrics of the paired tests."""
 CHOSEN_BY = "recall@20"
@@ -111,7 +114,7 @@ def compare(
         say: is told which run is going on.
 
     Raises:
-        ConfigError: settings, names, the reference or the device cannot be used.
+        ConfigError: settings, names, the reference or the device cannot be used, or `out` holds a comparison on other data.
         DataError: the data has no validation or no test part, or is no data folder.
         OSError: the results cannot be written.
     """
@@ -121,6 +124,7 @@ def compare(
     if reference is not None and reference not in labels:
         raise ConfigError(f"the reference '{reference}' is not among those compared; choose one of {', '.join(labels)}")
     data = load_complete(folder)
+    earlier(out / f"{NAME}.json", data, "a comparison")
     found = [one.found(data) for one in contenders]
     rows = run_cases(found, data, folder, out, asked, say, memory=memory, closely=True)
     against = reference or best(rows)

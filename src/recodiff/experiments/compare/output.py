@@ -10,38 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from recodiff import files
-from recodiff.data.folder import load_dataset
-from recodiff.errors import ConfigError, MissingExtraError
+from recodiff.errors import MissingExtraError
 from recodiff.experiments.closer import BEYOND
 from recodiff.experiments.compare import page
-from recodiff.experiments.compare.comparison import Comparison
+from recodiff.experiments.compare.comparison import NAME, Comparison
 from recodiff.experiments.compare.tables import COST, Table, beyond_mean, median, tables
 from recodiff.experiments.reproduce.cases import METRICS
 from recodiff.experiments.reproduce.outcome import Row
 from recodiff.experiments.reproduce.page import provenance, table
 from recodiff.experiments.results import Mean
 from recodiff.experiments.results import describe as describe_run
-
-NAME = "compare"
-
-
-def refuse_other(folder: Path, out: Path) -> None:
-    """Keeps a comparison on other data from being lost.
-
-    Raises:
-        ConfigError: `out` holds one.
-        DataError: `folder` is no data folder.
-    """
-    path = out / f"{NAME}.json"
-    if not path.exists():
-        return
-    try:
-        theirs = json.loads(path.read_text("utf-8"))["data"]
-        name, fingerprint = theirs["name"], theirs["fingerprint"]
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"'{path}' is not a file of ours, so it is left alone; choose another folder with --out") from None
-    if fingerprint != load_dataset(folder).fingerprint():
-        raise ConfigError(f"'{path}' holds a comparison on other data, '{name}'; choose another folder with --out")
 
 
 def write(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from recodiff.experiments.reproduce import drawing, page
 from recodiff.experiments.reproduce.cases import METRICS, Experiment
 from recodiff.experiments.reproduce.outcome import Outcome, Row
 from recodiff.experiments.reproduce.published import published
-from recodiff.experiments.results import Mean
+from recodiff.experiments.results import Mean, earlier
 from recodiff.experiments.results import describe as describe_run
 
 
@@ -25,16 +24,8 @@ def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> 
         ConfigError: `out` holds one.
     """
     path = out / f"{plan.name}.json"
-    if not path.exists():
-        return
-    try:
-        theirs = json.loads(path.read_text("utf-8"))
-        name, fingerprint, full = theirs["data"]["name"], theirs["data"]["fingerprint"], theirs["cap"] is None
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"'{path}' is not a file of ours, so it is left alone; choose another folder with --out") from None
-    if fingerprint != data.fingerprint():
-        raise ConfigError(f"'{path}' holds {plan.name} on other data, '{name}'; choose another folder with --out")
-    if quick and full:
+    theirs = earlier(path, data, plan.name)
+    if theirs is not None and quick and theirs.get("cap") is None:
         raise ConfigError(f"'{path}' holds a full pass, which a quick one may not replace; choose another folder with --out")
 
 
