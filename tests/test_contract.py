@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,23 @@ def test_a_second_fit_forgets_the_first(model: Recommender) -> None:
     settings = TOY.get(model.registered)
     twice = build(model.registered, settings).fit(checkerboard(30), RUN).fit(BOARD, RUN)
     torch.testing.assert_close(scores_of(twice, BOARD), scores_of(model, BOARD))
+
+
+def test_a_model_that_draws_no_random_numbers_is_the_same_for_every_seed(model: Recommender) -> None:
+    if model.seeded:
+        pytest.skip("declared to draw random numbers")
+    again = build(model.registered, TOY.get(model.registered)).fit(BOARD, replace(RUN, seed=1))
+    assert torch.equal(scores_of(again, BOARD), scores_of(model, BOARD))
+
+
+def test_a_model_needs_time_exactly_if_it_says_so(model: Recommender) -> None:
+    timeless = replace(BOARD, times=None, time_kind=None)
+    again = build(model.registered, short(model.registered))
+    if model.order_aware:
+        with pytest.raises(DataError, match="no time"):
+            again.fit(timeless, RUN)
+    else:
+        assert recommend(again.fit(timeless, RUN), timeless, 3).items.shape == (50, 3)
 
 
 def test_saved_and_loaded_it_scores_the_same(model: Recommender, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recodiff import beyond
 from recodiff import metrics as metric_functions
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, DataError
@@ -49,12 +50,14 @@ class Evaluation:
         users: rows of the measured users, int64 [n].
         coverage: share of the catalogue that stands in some list, at the longest K.
         looks_ahead: users whose history holds an interaction later than one of those ranked.
+        lists: positions of the items ranked for the measured users, best first, -1 where a list ends early; int64 [n, K].
     """
 
     values: dict[str, NDArray[np.float64]]
     users: NDArray[np.int64]
     coverage: float
     looks_ahead: int
+    lists: NDArray[np.int64] | None = None
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{metric} {self.mean(metric):.4f}" for metric in self.values)
@@ -175,9 +178,8 @@ def _measure(
     hits = np.pad(hits, ((0, 0), (0, missing)))
     relevant = truth.lengths()[users]
     values = {name: metric_functions.METRICS[kind](hits[:, :k], relevant) for name, (kind, k) in wanted.items()}
-    shown = np.unique(lists)
-    coverage = float((shown >= 0).sum() / max(truth.n_items, 1))
-    return Evaluation(values, users, coverage, int(looks_ahead(history, truth)[users].sum()))
+    covered = beyond.coverage(lists, truth.n_items)
+    return Evaluation(values, users, covered, int(looks_ahead(history, truth)[users].sum()), lists)
 
 
 def find_hits(lists: NDArray[np.int64], truth: Interactions, users: NDArray[np.int64]) -> NDArray[np.bool_]:

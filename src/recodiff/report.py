@@ -91,20 +91,38 @@ def render(report: Report) -> str:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
+    return document(
+        report.title,
+        report.lead,
+        [
+            section("The data", describe_data(report.data)),
+            section("How they compare", _table(report), _protocol(report)),
+            section("Figures", draw_figures(report)),
+            *([section("What they recommend", *(_sample(sample) for sample in report.samples))] if report.samples else ()),
+        ],
+        report.provenance,
+    )
+
+
+def document(title: str, lead: str, sections: Sequence[str], provenance: Mapping[str, Any]) -> str:
+    """A page of our style that needs nothing else.
+
+    Args:
+        title: of the page, plain text.
+        lead: its first sentence, plain text.
+        sections: as `section` gives them.
+        provenance: see `Report`.
+    """
     style = (resources.files("recodiff") / "report.css").read_text("utf-8")
-    title = escape(report.title)
     parts = [
-        f"<header>{_tag('h1', title)}{_tag('p', escape(report.lead))}</header>",
-        _section("The data", _data(report.data)),
-        _section("How they compare", _table(report), _protocol(report)),
-        _section("Figures", _legend(report.entries), _figures(report)),
-        *([_section("What they recommend", *(_sample(sample) for sample in report.samples))] if report.samples else ()),
-        f"<footer>{_footer(report.provenance)}</footer>",
+        f"<header>{tag('h1', escape(title))}{tag('p', escape(lead))}</header>",
+        *sections,
+        f"<footer>{_footer(provenance)}</footer>",
     ]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n<title>{title}</title>\n<style>\n{style}</style>\n</head>\n'
+        f'<meta name="color-scheme" content="light dark">\n<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n'
         f"<body>\n<main>\n{chr(10).join(parts)}\n</main>\n</body>\n</html>\n"
     )
 
@@ -128,11 +146,12 @@ def describe_time(span: Mapping[str, Any]) -> str:
     return "order within each user only" if span.get("kind") == "order" else "none"
 
 
-def _data(info: Mapping[str, Any]) -> str:
+def describe_data(info: Mapping[str, Any]) -> str:
+    """Sizes, source and split of the data, from what `Dataset.info` holds, as HTML."""
     sizes = {name: f"{info[name]:,}" for name in ("users", "items", "interactions") if name in info}
     if "density" in info:
         sizes["density"] = f"{100 * info['density']:.2g} %"
-    tiles = "".join(f"<div>{_tag('dt', name)}{_tag('dd', value)}</div>" for name, value in sizes.items())
+    tiles = "".join(f"<div>{tag('dt', name)}{tag('dd', value)}</div>" for name, value in sizes.items())
     lines = {"name": info.get("name"), "source": info.get("source"), "terms": info.get("terms")}
     if "split" in info:
         lines["split"] = describe_split(info["split"])
@@ -157,15 +176,15 @@ def _table(report: Report) -> str:
     best = {metric: max(entry.evaluation.mean(metric) for entry in entries) for metric in report.metrics}
     rows = []
     for i, entry in enumerate(entries):
-        cells = [_tag("th", f"{_chip(i)}{escape(entry.title)}", 'scope="row"')]
+        cells = [tag("th", f"{_chip(i)}{escape(entry.title)}", 'scope="row"')]
         for metric in report.metrics:
             mean, error = entry.evaluation.mean(metric), entry.evaluation.standard_error(metric)
-            number = _tag("strong" if mean == best[metric] else "span", f"{mean:.4f}")
-            cells.append(_tag("td", f"{number} {_tag('small', f'±&#8239;{error:.4f}')}"))
-        cells += [_tag("td", text) for text in (f"{100 * entry.evaluation.coverage:.0f} %", f"{entry.seconds:.1f}")]
-        cells.append(_tag("td", f"{entry.parameters:,}"))
-        rows.append(_tag("tr", "".join(cells)))
-    head = "".join(_tag("th", escape(name), 'scope="col"') for name in heads)
+            number = tag("strong" if mean == best[metric] else "span", f"{mean:.4f}")
+            cells.append(tag("td", f"{number} {tag('small', f'±&#8239;{error:.4f}')}"))
+        cells += [tag("td", text) for text in (f"{100 * entry.evaluation.coverage:.0f} %", f"{entry.seconds:.1f}")]
+        cells.append(tag("td", f"{entry.parameters:,}"))
+        rows.append(tag("tr", "".join(cells)))
+    head = "".join(tag("th", escape(name), 'scope="col"') for name in heads)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
@@ -189,7 +208,12 @@ def _chip(i: int) -> str:
     return f'<i style="color: var(--series-{i % n})">{figures.SHAPES[i % n]}</i> '
 
 
-def _figures(report: Report) -> str:
+def draw_figures(report: Report) -> str:
+    """All figures and their legend, as HTML.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     recall = _last(report.metrics, "recall")
     pair = list(dict.fromkeys((recall, _last(report.metrics, "ndcg"))))
     drawn: Iterable[tuple[str | None, str]] = (
@@ -201,8 +225,8 @@ def _figures(report: Report) -> str:
         (figures.by_activity(report.entries, report.lengths, recall), "Accuracy by how much is known of a user."),
         (figures.against_time(report.entries, recall), "Accuracy against the time that training took."),
     )
-    found = [f"<figure>{svg}{_tag('figcaption', escape(caption))}</figure>" for svg, caption in drawn if svg is not None]
-    return f'<div class="figures">{"".join(found)}</div>'
+    found = [f"<figure>{svg}{tag('figcaption', escape(caption))}</figure>" for svg, caption in drawn if svg is not None]
+    return f'{_legend(report.entries)}<div class="figures">{"".join(found)}</div>'
 
 
 def _last(metrics: Sequence[str], kind: str) -> str:
@@ -212,11 +236,11 @@ def _last(metrics: Sequence[str], kind: str) -> str:
 def _sample(sample: Sample) -> str:
     columns = []
     for model, titles in sample.lists.items():
-        items = "".join(_tag("li", escape(title), 'class="hit"' if title in sample.came_true else "") for title in titles)
-        columns.append(f"<div>{_tag('h4', escape(model))}<ol>{items}</ol></div>")
+        items = "".join(tag("li", escape(title), 'class="hit"' if title in sample.came_true else "") for title in titles)
+        columns.append(f"<div>{tag('h4', escape(model))}<ol>{items}</ol></div>")
     note = '<p class="note">✓ liked later, and unknown to the models.</p>' if sample.came_true else ""
     return (
-        f"<article>{_tag('h3', escape(sample.title))}<p>Liked, newest first: {escape('; '.join(sample.history))}.</p>"
+        f"<article>{tag('h3', escape(sample.title))}<p>Liked, newest first: {escape('; '.join(sample.history))}.</p>"
         f'<div class="lists">{"".join(columns)}</div>{note}</article>'
     )
 
@@ -229,9 +253,11 @@ def _plain(value: Any) -> str:
     return ", ".join(f"{name} {inner}" for name, inner in value.items()) if isinstance(value, Mapping) else str(value)
 
 
-def _section(title: str, *content: str) -> str:
-    return f"<section>{_tag('h2', escape(title))}{''.join(content)}</section>"
+def section(title: str, *content: str) -> str:
+    """A part of the page: its heading, plain text, and its content, HTML."""
+    return f"<section>{tag('h2', escape(title))}{''.join(content)}</section>"
 
 
-def _tag(name: str, content: str, attributes: str = "") -> str:
+def tag(name: str, content: str, attributes: str = "") -> str:
+    """An element around `content`, which is HTML."""
     return f"<{name}{' ' if attributes else ''}{attributes}>{content}</{name}>"

@@ -11,7 +11,8 @@ from lab import plan_of, tiny
 from recodiff import load_dataset
 from recodiff.errors import CheckpointError
 from recodiff.experiments.reproduce.cases import METRICS
-from recodiff.experiments.reproduce.outcome import Mean, Outcome, Result, Row, load, mean, save
+from recodiff.experiments.reproduce.outcome import Outcome, Row
+from recodiff.experiments.results import Mean, Result, load, mean, save
 
 
 def result(seed: int, recall: float) -> Result:

@@ -24,12 +24,14 @@ COMMANDS = {
     "recommend": "Make lists for known users, for all users, or for a history typed by hand.",
     "similar": "The items most like given ones.",
     "export": "Write user and item vectors for a vector index or database.",
+    "compare": "Train several models on one data folder, and lay them side by side with paired tests.",
     "reproduce": "Run a table or figure of the paper, and lay the published figures beside ours.",
     "info": "Tell what a data folder, a model folder or a preset holds.",
 }
 GO_ON = {
     "train": "; the same command with --resume goes on from here",
     "tune": "; the same command goes on after the last whole trial",
+    "compare": "; the same command goes on from here",
     "reproduce": "; the same command goes on from here",
 }
 """What to do where a command was interrupted."""

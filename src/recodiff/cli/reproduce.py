@@ -7,7 +7,8 @@ from pathlib import Path
 from recodiff.cli.output import Estimate, print_json, print_table, say
 from recodiff.cli.parameters import Whole
 from recodiff.experiments.reproduce import cases, output, page, plans, published, runner
-from recodiff.experiments.reproduce.outcome import Mean, Outcome
+from recodiff.experiments.reproduce.outcome import Outcome
+from recodiff.experiments.results import Mean
 from recodiff.report import short
 
 

@@ -20,7 +20,7 @@ from recodiff.config import BaseConfig
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ModelError
-from recodiff.pairs import Pairs
+from recodiff.pairs import Forecast, Pairs
 from recodiff.training import Run, TrainingConfig
 from recodiff.weighting import AnyWeighting, Uniform
 
@@ -69,6 +69,8 @@ class Recommender(ABC):
     """Whether scores are an inner product of a user's and an item's vector, see `export`."""
     remembers_users: ClassVar[bool] = False
     """Whether something is learned of each user of the training data, beyond what the history says."""
+    seeded: ClassVar[bool] = True
+    """Whether fitting draws random numbers; if not, every seed gives the same model."""
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config: Any = config or self.Config()
@@ -78,6 +80,11 @@ class Recommender(ABC):
         self.users = IdMap([])
         """The users it remembers, by the position of what it learned of them; empty where it `remembers_users` not."""
         self.summary: dict[str, Any] = {}
+
+    @property
+    def order_aware(self) -> bool:
+        """Whether it uses what came first, by a weighting or by its pairs; data without time cannot serve it."""
+        return not isinstance(self.config.weighting, Uniform) or isinstance(getattr(self.config, "pairs", None), Forecast)
 
     @property
     def items(self) -> IdMap:

@@ -42,6 +42,7 @@ class ClosedForm(Recommender):
     """
 
     Config = ClosedFormConfig
+    seeded = False
 
     def ridge(self, squares: Tensor) -> Tensor | float:
         """What is added to the diagonal of X'X, given that diagonal [I]."""

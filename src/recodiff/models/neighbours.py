@@ -83,6 +83,7 @@ class ItemKnn(ItemTableModel):
     """
 
     Config = ItemKnnConfig
+    seeded = False
 
     def table(self, train: Interactions, *, show: bool) -> csr_array:
         """See `ItemTableModel`."""
@@ -119,6 +120,7 @@ class Rp3Beta(ItemTableModel):
     """
 
     Config = Rp3BetaConfig
+    seeded = False
 
     def table(self, train: Interactions, *, show: bool) -> csr_array:
         """See `ItemTableModel`."""
@@ -157,6 +159,7 @@ class UserKnn(Recommender):
     """
 
     Config = UserKnnConfig
+    seeded = False
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         self._take(rows_from(weights_of(self.config.weighting.for_fit(train)), run.torch_device))

@@ -21,6 +21,7 @@ class Popularity(Recommender):
     """Scores an item by the summed weight of its interactions, for everybody alike."""
 
     Config = PopularityConfig
+    seeded = False
     personalised = False
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:

@@ -203,6 +203,11 @@ class SASRec(TorchRecommender):
 
     module: SASRecNet  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    @property
+    def order_aware(self) -> bool:
+        """Always."""
+        return True
+
     def build(self, n_items: int, generator: torch.Generator) -> SASRecNet:
         """See `TorchRecommender`."""
         config: SASRecConfig = self.config

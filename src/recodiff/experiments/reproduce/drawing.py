@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from recodiff import figures, files
 from recodiff.experiments.reproduce.cases import Case, Panel
-from recodiff.experiments.reproduce.outcome import Mean, Outcome
+from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.reproduce.published import Published, published
+from recodiff.experiments.results import Mean
 from recodiff.report import short
 
 if TYPE_CHECKING:

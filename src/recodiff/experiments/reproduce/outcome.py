@@ -1,92 +1,13 @@
-"""What an experiment found: figures per run, kept on disk, and their means, standard errors and paired differences."""
+"""What an experiment found: results by case, their means, standard errors and paired differences."""
 
 from __future__ import annotations
 
-import json
-import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
-from recodiff import files
-from recodiff.config import Settings
 from recodiff.data.folder import Dataset
-from recodiff.errors import CheckpointError
 from recodiff.experiments.reproduce.cases import Case, Experiment
 from recodiff.experiments.reproduce.published import Published, beside
-
-
-@dataclass(frozen=True)
-class Result:
-    """One case with one seed.
-
-    Args:
-        key: hash of model, settings, data and seed.
-        model: one of MODELS.
-        seed: of everything random.
-        settings: all that the lists were made with.
-        valid: metric -> mean over users of the validation part.
-        test: the same of the test part.
-        seconds: the training took, its validation included.
-        best_epoch: the one that was kept, of a model trained by epochs.
-        parameters: numbers learned.
-        memory: MB, see `apart`; None where it was not asked for.
-        memory_of: what that is the peak of.
-        provenance: data, device, versions, commit, machine and date.
-    """
-
-    key: str
-    model: str
-    seed: int
-    settings: Settings
-    valid: Mapping[str, float]
-    test: Mapping[str, float]
-    seconds: float
-    best_epoch: int | None
-    parameters: int
-    memory: float | None = None
-    memory_of: str | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-
-
-def save(folder: Path, result: Result) -> None:
-    """Writes the file of a run, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(folder / f"{result.key}.json", asdict(result))
-
-
-def load(folder: Path, key: str) -> Result | None:
-    """The run of that key, None where it was not made yet.
-
-    Raises:
-        CheckpointError: its file is not one of ours.
-    """
-    path = folder / f"{key}.json"
-    try:
-        return Result(**json.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"'{path}' is not the result of a run ({error}); remove it, and the run is made again") from None
-
-
-class Mean(NamedTuple):
-    """A mean over seeds, and its standard error where there are several."""
-
-    value: float
-    error: float | None
-
-    def __str__(self) -> str:
-        return f"{self.value:.4f}" if self.error is None else f"{self.value:.4f} ({self.error:.4f})"
-
-
-def mean(values: Sequence[float]) -> Mean | None:
-    """Mean and standard error, None of nothing."""
-    if not values:
-        return None
-    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
-    return Mean(statistics.fmean(values), error)
+from recodiff.experiments.results import Mean, Result, mean
 
 
 @dataclass(frozen=True)

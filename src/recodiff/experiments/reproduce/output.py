@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,10 @@ from recodiff.data.folder import Dataset
 from recodiff.errors import ConfigError, MissingExtraError
 from recodiff.experiments.reproduce import drawing, page
 from recodiff.experiments.reproduce.cases import METRICS, Experiment
-from recodiff.experiments.reproduce.outcome import Mean, Outcome, Row
+from recodiff.experiments.reproduce.outcome import Outcome, Row
 from recodiff.experiments.reproduce.published import published
+from recodiff.experiments.results import Mean, earlier
+from recodiff.experiments.results import describe as describe_run
 
 
 def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> None:
@@ -24,16 +24,8 @@ def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> 
         ConfigError: `out` holds one.
     """
     path = out / f"{plan.name}.json"
-    if not path.exists():
-        return
-    try:
-        theirs = json.loads(path.read_text("utf-8"))
-        name, fingerprint, full = theirs["data"]["name"], theirs["data"]["fingerprint"], theirs["cap"] is None
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"'{path}' is not a file of ours, so it is left alone; choose another folder with --out") from None
-    if fingerprint != data.fingerprint():
-        raise ConfigError(f"'{path}' holds {plan.name} on other data, '{name}'; choose another folder with --out")
-    if quick and full:
+    theirs = earlier(path, data, plan.name)
+    if theirs is not None and quick and theirs.get("cap") is None:
         raise ConfigError(f"'{path}' holds a full pass, which a quick one may not replace; choose another folder with --out")
 
 
@@ -98,7 +90,7 @@ def _row(outcome: Outcome, row: Row, said: dict[str, float] | None) -> dict[str,
         "difference_to": reference.case.key if paired else None,
         "difference": {metric: _mean(row.minus(reference, metric)) for metric in METRICS} if paired else None,
         "published": said or None,
-        "runs": [asdict(result) for result in row.results],
+        "runs": [describe_run(result) for result in row.results],
     }
 
 

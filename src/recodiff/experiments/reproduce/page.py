@@ -8,9 +8,11 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from recodiff.data.folder import Dataset
 from recodiff.experiments.reproduce.cases import METRICS
-from recodiff.experiments.reproduce.outcome import Mean, Outcome, Row
+from recodiff.experiments.reproduce.outcome import Outcome, Row
 from recodiff.experiments.reproduce.published import not_comparable, published
+from recodiff.experiments.results import Mean
 from recodiff.report import short
 
 NOTHING = "–"
@@ -48,23 +50,22 @@ def render(outcome: Outcome, *, drawing: bool) -> str:
         "## Settings",
         _settings(outcome),
         "## Where this comes from",
-        "\n".join(f"* {what}: {value}" for what, value in provenance(outcome).items()),
+        "\n".join(f"* {what}: {value}" for what, value in provenance(outcome.data, outcome.rows, outcome.seeds).items()),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def provenance(outcome: Outcome) -> dict[str, str]:
-    """Protocol, data, seeds, and the commits, machines and versions of all runs."""
-    data = outcome.data
+def provenance(data: Dataset, rows: Sequence[Row], seeds: Sequence[int]) -> dict[str, str]:
+    """Protocol, data, seeds, and the commits, machines and versions of all runs behind the rows."""
     sizes = data.summary()
-    results = [result for row in outcome.rows for result in row.results]
+    results = [result for row in rows for result in row.results]
     runs = [result.provenance for result in results]
     described = {
         "protocol": "input train; train and valid masked; all other items ranked; recall = hits / relevant; "
         "the epoch kept is chosen on valid, test is read once per run",
         "data": f"{data.name}, {sizes['users']:,} users, {sizes['items']:,} items, {sizes['interactions']:,} interactions, "
         f"fingerprint {sizes['fingerprint']}",
-        "seeds": f"asked for {_list(outcome.seeds)}; figures are means over seeds (standard error over seeds)",
+        "seeds": f"asked for {_list(seeds)}; figures are means over seeds (standard error over seeds)",
         "runs": f"{len({result.key for result in results})}, made {_between(run.get('date') for run in runs)}",
         "commit": _list(run.get("commit") or "not from a checkout" for run in runs),
         "machine": _list(run.get("machine") for run in runs),
@@ -108,7 +109,7 @@ def _measured(outcome: Outcome) -> str:
         kinds = {result.memory_of for row in outcome.rows for result in row.results}
         add(f"peak memory, MB ({_list(kinds)})", lambda row: median(row, "memory"), "memory")
     columns["note"] = lambda row: row.note
-    return _table(list(columns), [[cell(row) for cell in columns.values()] for row in outcome.rows])
+    return table(list(columns), [[cell(row) for cell in columns.values()] for row in outcome.rows])
 
 
 def _differences(outcome: Outcome) -> Iterable[str]:
@@ -120,7 +121,7 @@ def _differences(outcome: Outcome) -> Iterable[str]:
     ]
     if cells:
         yield "## Differences, paired by seed"
-        yield _table(["case", "minus", *map(short, METRICS)], cells)
+        yield table(["case", "minus", *map(short, METRICS)], cells)
 
 
 def _elsewhere(outcome: Outcome) -> Iterable[str]:
@@ -132,7 +133,7 @@ def _elsewhere(outcome: Outcome) -> Iterable[str]:
     columns = list(next(iter(said[0].rows.values())))
     heads = [PUBLISHED_AS.get(name, short(name)) for name in columns]
     yield f"## Published for other data: {said[0].where}"
-    yield _table(
+    yield table(
         ["data", "case", *heads],
         [
             [one.data.title, labels.get(case, case), *(_number(figures, name) for name in columns)]
@@ -157,7 +158,7 @@ def _settings(outcome: Outcome) -> str:
     for row in rows:
         epochs = ", ".join(str(result.best_epoch) for result in row.results if result.best_epoch)
         cells.append([row.case.label, row.source, "; ".join(_flat(row.case.settings)) or "nothing", epochs or NOTHING])
-    return _table(["case", "settings", "changed in them", "best epochs"], cells)
+    return table(["case", "settings", "changed in them", "best epochs"], cells)
 
 
 def _flat(settings: Mapping[str, Any], path: str = "") -> list[str]:
@@ -184,7 +185,8 @@ def median(row: Row, field: str) -> str:
     return f"{statistics.median(values):,.0f}" if values else NOTHING
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/').replace(chr(10), ' ') for cell in line)} |" for line in lines)
 

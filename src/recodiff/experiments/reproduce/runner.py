@@ -16,11 +16,13 @@ from recodiff import files
 from recodiff.config import presets
 from recodiff.data.folder import Dataset, load_dataset
 from recodiff.errors import ConfigError, DataError, RecodiffError
-from recodiff.experiments.reproduce import outcome, protocols, work
+from recodiff.experiments import results
+from recodiff.experiments.reproduce import protocols, work
 from recodiff.experiments.reproduce.cases import QUICK_EPOCHS, Case, Experiment, cases_of
-from recodiff.experiments.reproduce.outcome import Outcome, Result, Row
+from recodiff.experiments.reproduce.outcome import Outcome, Row
 from recodiff.experiments.reproduce.settings import Settled, settle
 from recodiff.experiments.reproduce.work import Group
+from recodiff.experiments.results import Result
 from recodiff.training import Run
 
 Say = Callable[[str], None]
@@ -63,9 +65,17 @@ class Asked:
 
 
 @dataclass
-class _Found:
-    """What is known of a case so far."""
+class Found:
+    """What is known of a case so far.
 
+    Args:
+        case: a row to be.
+        settled: its settings, None where it cannot be run.
+        results: by seed.
+        note: what is missing.
+    """
+
+    case: Case
     settled: Settled | None = None
     results: dict[int, Result] = field(default_factory=dict)
     note: str = ""
@@ -102,28 +112,50 @@ def reproduce(plan: Experiment, data: Dataset, folder: Path, out: Path, asked: A
         ConfigError: the device cannot be used.
         OSError: the results cannot be written.
     """
+    cap = QUICK_EPOCHS if asked.quick else None
+    cases = cases_of(plan, data.name, presets(), quick=asked.quick)
+    found = [_settled(case, data, folder, cap) for case in cases]
+    rows = run_cases(found, data, folder, out, asked, say, memory=plan.memory)
+    return Outcome(plan, data, rows, asked.all_seeds, cap)
+
+
+def run_cases(
+    found: Sequence[Found], data: Dataset, folder: Path, out: Path, asked: Asked, say: Say, *, memory: bool, closely: bool = False
+) -> tuple[Row, ...]:
+    """Runs those cases that have settings, and gives a row for each case.
+
+    Args:
+        found: cases, each with its settings or a note why it cannot be run.
+        data: of `folder`, as `load_complete` gives it.
+        folder: where the data stands.
+        out: results are kept in its folder `runs`, and taken from there where they are.
+        asked: seeds, time, device.
+        say: is told which run is going on.
+        memory: whether each training has a process of its own, whose peak memory is told.
+        closely: whether values per user, the lists themselves and inference time are looked at, see `closer`.
+
+    Raises:
+        ConfigError: the device cannot be used.
+        OSError: the results cannot be written.
+    """
     run = Run(asked.device, threads=asked.threads)
     device = run.torch_device
     if run.threads:
         torch.set_num_threads(run.threads)
-    cap = QUICK_EPOCHS if asked.quick else None
-    cases = cases_of(plan, data.name, presets(), quick=asked.quick)
-    found = {case.key: _settled(case, data, folder, cap) for case in cases}
-    groups = _groups(plan, [one.settled for one in found.values() if one.settled], asked.all_seeds)
-    _Runner(data, folder, out / WORK, asked, run, device, say).run(groups, found)
-    rows = tuple(_row(case, found[case.key], asked.all_seeds) for case in cases)
-    return Outcome(plan, data, rows, asked.all_seeds, cap)
+    groups = _groups([one.settled for one in found if one.settled], asked.all_seeds, memory, closely)
+    _Runner(data, folder, out / WORK, asked, run, device, say).run(groups, {one.case.key: one for one in found})
+    return tuple(_row(one, asked.all_seeds) for one in found)
 
 
-def _settled(case: Case, data: Dataset, folder: Path, cap: int | None) -> _Found:
+def _settled(case: Case, data: Dataset, folder: Path, cap: int | None) -> Found:
     try:
         settled = settle(case, data, folder, cap=cap)
     except ConfigError as error:
-        return _Found(note=f"failed: {error}")
-    return _Found(note=settled) if isinstance(settled, str) else _Found(settled)
+        return Found(case, note=f"failed: {error}")
+    return Found(case, note=settled) if isinstance(settled, str) else Found(case, settled)
 
 
-def _groups(plan: Experiment, settled: Sequence[Settled], seeds: Sequence[int]) -> list[Group]:
+def _groups(settled: Sequence[Settled], seeds: Sequence[int], memory: bool, closely: bool) -> list[Group]:
     """Trainings in order: all cases with the first seed, then with the next, so that what is cut short is even."""
     groups = []
     for seed in seeds:
@@ -134,7 +166,7 @@ def _groups(plan: Experiment, settled: Sequence[Settled], seeds: Sequence[int]) 
             same = (mine for mine in shared if _training(mine[0]) == _training(one))
             mine = next(same, None)
             shared.append([one]) if mine is None else mine.append(one)
-        groups += [Group(tuple(mine), seed, plan.memory) for mine in shared]
+        groups += [Group(tuple(mine), seed, memory, closely) for mine in shared]
     return groups
 
 
@@ -142,15 +174,16 @@ def _training(one: Settled) -> object:
     return one.case.model, one.train, one.case.noise, one.case.protocol == "chronological"
 
 
-def _row(case: Case, found: _Found, seeds: Sequence[int]) -> Row:
+def _row(found: Found, seeds: Sequence[int]) -> Row:
+    case = found.case
     if found.settled is None:
         return Row(case, note=found.note)
-    results = tuple(found.results[seed] for seed in sorted(found.results))
+    have = tuple(found.results[seed] for seed in sorted(found.results))
     wanted = len(seeds) if case.seeded else 1
-    note = found.note if len(results) < wanted else ""
-    if note and results:
-        note = f"{len(results)} of {wanted} seeds; {note}"
-    return Row(case, found.settled.source, found.settled.as_preset, results, note)
+    note = found.note if len(have) < wanted else ""
+    if note and have:
+        note = f"{len(have)} of {wanted} seeds; {note}"
+    return Row(case, found.settled.source, found.settled.as_preset, have, note)
 
 
 class _Runner:
@@ -162,23 +195,23 @@ class _Runner:
         self.began, self.spent = time.monotonic(), list[float]()
         self.noisy: tuple[float, int, Dataset] | None = None
 
-    def run(self, groups: Sequence[Group], found: dict[str, _Found]) -> None:
+    def run(self, groups: Sequence[Group], found: dict[str, Found]) -> None:
         for number, group in enumerate(groups):
             titles = ", ".join(one.case.label for one in group.settled)
             what = f"{number + 1}/{len(groups)} {titles}, seed {group.seed}"
             try:
-                results, note = self._group(group, what, len(groups) - number)
+                have, note = self._group(group, what, len(groups) - number)
             except OSError:  # a full disk will not be better for the next run
                 raise
             except RecodiffError as error:
-                results, note = {}, f"failed: {error}"
+                have, note = {}, f"failed: {error}"
             except Exception as error:  # a bug in one model must not cost hours of the others; it is told in its row
-                results, note = {}, f"failed: {type(error).__name__}: {error} (traceback: {WORK}/{self._keep_traceback(group)})"
+                have, note = {}, f"failed: {type(error).__name__}: {error} (traceback: {WORK}/{self._keep_traceback(group)})"
             if note.startswith("failed"):
                 self.say(f"  {note}")
             for one in group.settled:
-                if one.case.key in results:
-                    found[one.case.key].results[group.seed] = results[one.case.key]
+                if one.case.key in have:
+                    found[one.case.key].results[group.seed] = have[one.case.key]
                 elif note:
                     found[one.case.key].note = note
 
@@ -186,7 +219,7 @@ class _Runner:
         """Results by case, and what is missing."""
         data = self._data(group)
         keys = group.keys(data, self.device)
-        have = {key: result for key in keys.values() if (result := outcome.load(self.kept, key)) is not None}
+        have = {key: result for key in keys.values() if (result := results.load(self.kept, key)) is not None}
         wanted = {keys[one.case.key]: one for one in group.settled if keys[one.case.key] not in have}
         note = ""
         if not wanted:
@@ -198,7 +231,7 @@ class _Runner:
             self.say(f"{what} ({self._clock(left)})")
             began = time.monotonic()
             for result in work.results_of(group, wanted, data, self.folder, self.base, self.kept):
-                outcome.save(self.kept, result)
+                results.save(self.kept, result)
                 have[result.key] = result
             shutil.rmtree(group.folder(self.kept, data), ignore_errors=True)
             self.spent.append(time.monotonic() - began)

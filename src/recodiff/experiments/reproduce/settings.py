@@ -11,14 +11,13 @@ from typing import Any
 from recodiff import files
 from recodiff.config import Settings, merge, presets, read_settings
 from recodiff.data.folder import Dataset
+from recodiff.experiments.closer import EMBEDDINGS
 from recodiff.experiments.reproduce import protocols
 from recodiff.experiments.reproduce.cases import Case
 from recodiff.models import MODELS, build
 
 FALLBACK = "ml-1m_clean"
 """The data whose preset stands in where a model has none for the data at hand."""
-EMBEDDINGS = "item_emb.npy"
-"""Item embeddings of a released folder."""
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ import torch
 from recodiff.checkpoint import CONFIG, read_config
 from recodiff.data.folder import Dataset, load_dataset
 from recodiff.evaluation import Evaluation
-from recodiff.experiments.reproduce.apart import call_apart, kind_of
+from recodiff.experiments.apart import call_apart, kind_of
+from recodiff.experiments.closer import look_closer
 from recodiff.experiments.reproduce.cases import METRICS
-from recodiff.experiments.reproduce.outcome import Result
 from recodiff.experiments.reproduce.protocols import HISTORY
 from recodiff.experiments.reproduce.settings import Settled, digest, without_paths
+from recodiff.experiments.results import Result
 from recodiff.experiments.runs import measure, provenance, train_run
 from recodiff.models import build
 from recodiff.models.base import Recommender
@@ -37,11 +38,13 @@ class Group:
         settled: the cases; they differ in how lists are made, if in anything.
         seed: of the training.
         apart: whether it has a process of its own.
+        closely: whether more than means is measured, see `closer`.
     """
 
     settled: tuple[Settled, ...]
     seed: int
     apart: bool
+    closely: bool = False
 
     @property
     def first(self) -> Settled:
@@ -54,9 +57,10 @@ class Group:
         Cases that are the same have the same.
         """
         about, memory = data.fingerprint(), kind_of(str(device)) if self.apart else None
+        more = ["closely"] if self.closely else []
         return {
             one.case.key: digest(
-                [one.case.model, without_paths(one.rank or one.train), *_unless_official(one), about, self.seed, memory]
+                [one.case.model, without_paths(one.rank or one.train), *_unless_official(one), about, self.seed, memory, *more]
             )
             for one in self.settled
         }
@@ -91,39 +95,40 @@ def results_of(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: R
     out = group.folder(work, data)
     mine = replace(run, seed=group.seed, out=out, resume=True)
     if not group.apart:
-        return _train_and_measure(group.first, wanted, data, mine)
+        return _train_and_measure(group, wanted, data, folder, mine)
     if (out / CONFIG).exists():  # trained, but the peak went with the process
         shutil.rmtree(out)
-    results, peak = call_apart(_load_train_and_measure, group.first, wanted, folder, mine, device=str(run.torch_device))
+    results, peak = call_apart(_load_train_and_measure, group, wanted, folder, mine, device=str(run.torch_device))
     return [replace(result, memory=peak.megabytes, memory_of=peak.of) for result in results]
 
 
-def _load_train_and_measure(first: Settled, wanted: Wanted, folder: Path, run: Run) -> list[Result]:
-    return _train_and_measure(first, wanted, load_dataset(folder), run)
+def _load_train_and_measure(group: Group, wanted: Wanted, folder: Path, run: Run) -> list[Result]:
+    return _train_and_measure(group, wanted, load_dataset(folder), folder, run)
 
 
-def _train_and_measure(first: Settled, wanted: Wanted, data: Dataset, run: Run) -> list[Result]:
+def _train_and_measure(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: Run) -> list[Result]:
     assert run.out is not None
+    first = group.first
     model = train_run(first.case.model, first.train, data, run, where=first.source)
     info = read_config(run.out)["info"]
     where = provenance(data, run) | machine(run.torch_device)
     results = []
     for key, one in wanted.items():
-        found = _measure(_as_ranked(model, one), data, HISTORY[one.case.protocol], run)
-        results.append(
-            Result(
-                key=key,
-                model=one.case.model,
-                seed=run.seed,
-                settings=without_paths(one.rank or one.train),
-                valid={metric: found["valid"].mean(metric) for metric in METRICS},
-                test={metric: found["test"].mean(metric) for metric in METRICS},
-                seconds=info["training"].get("seconds", info["seconds"]),
-                best_epoch=info["training"].get("best_epoch"),
-                parameters=model.parameters,
-                provenance=where,
-            )
+        ranking = _as_ranked(model, one)
+        found = _measure(ranking, data, HISTORY[one.case.protocol], run)
+        result = Result(
+            key=key,
+            model=one.case.model,
+            seed=run.seed,
+            settings=without_paths(one.rank or one.train),
+            valid={metric: found["valid"].mean(metric) for metric in METRICS},
+            test={metric: found["test"].mean(metric) for metric in METRICS},
+            seconds=info["training"].get("seconds", info["seconds"]),
+            best_epoch=info["training"].get("best_epoch"),
+            parameters=model.parameters,
+            provenance=where,
         )
+        results.append(look_closer(result, ranking, data, folder, found["test"], run) if group.closely else result)
     return results
 
 

@@ -1,0 +1,105 @@
+"""What lists are worth beyond their hits: pure functions of the lists.
+
+Shapes: `n` users, `K` list length, `I` items, `F` features of an item, `G` genres. `lists` holds positions in the catalogue,
+int [n, K], best first, -1 where a list ends early. Functions of users give NaN where nothing can be said of one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+Lists = NDArray[np.integer]
+Values = NDArray[np.float64]
+USERS_AT_ONCE = 1024
+"""Whose lists are spread out to their features at the same time."""
+SMOOTHING = 0.01
+"""alpha of `calibration`, as in its source."""
+
+
+def counts(lists: Lists, n_items: int) -> NDArray[np.int64]:
+    """In how many lists each item stands, [I]."""
+    return np.bincount(lists[lists >= 0], minlength=n_items)
+
+
+def coverage(lists: Lists, n_items: int) -> float:
+    """|items in some list| / I: the catalogue coverage of Ge, Delgado-Battenfeld and Jannach, RecSys 2010."""
+    return float((counts(lists, n_items) > 0).sum() / max(n_items, 1))
+
+
+def gini(lists: Lists, n_items: int) -> float:
+    """sum_j (2j - I - 1) c_j / (I sum_j c_j), c the sorted counts of all items, shown or not, and j from 1.
+
+    0 where all items are shown equally often, 1 - 1/I where only one ever is; 0 of no lists. Gini's coefficient, for recommenders
+    in Castells, Hurley and Vargas, Recommender Systems Handbook, 2nd edition, section 26.3 (there as its complement).
+    """
+    c = np.sort(counts(lists, n_items))
+    shown = c.sum()
+    return float((2 * np.arange(1, n_items + 1) - n_items - 1) @ c / (n_items * shown)) if shown else 0.0
+
+
+def novelty(lists: Lists, popularity: NDArray[np.integer], n_users: int) -> Values:
+    """Mean over the list of -log2(popularity share), in bits; [n].
+
+    The share of an item is (users who met it) / `n_users`, its popularity [I] taken from the training part; an item that nobody met
+    counts as met by one. Self-information of Zhou et al., PNAS 107(10), 2010.
+    """
+    bits = -np.log2(np.maximum(popularity, 1) / max(n_users, 1))
+    there = lists >= 0
+    return _ratio((bits[lists] * there).sum(1), there.sum(1))
+
+
+def diversity(lists: Lists, features: NDArray[np.floating]) -> Values:
+    """1 - mean cosine of the features [I, F] of two items of the list, over all pairs; [n].
+
+    Items without any feature are left out. Intra-list similarity of Ziegler et al., WWW 2005, as a distance. The mean is taken
+    from |sum_i v_i|^2 = sum_i |v_i|^2 + sum_{i != j} v_i v_j, so no pair is formed.
+    """
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    unit = _with_none(features / np.where(lengths > 0, lengths, 1))
+    known = np.append(lengths[:, 0] > 0, False)
+    found = np.empty(len(lists))
+    for batch in _batches(len(lists)):
+        k = known[lists[batch]].sum(1)
+        whole = unit[lists[batch]].sum(1)
+        found[batch] = 1 - _ratio((whole**2).sum(1) - k, k * (k - 1))
+    return found
+
+
+def calibration(history: csr_array, lists: Lists, genres: NDArray[np.floating]) -> Values:
+    """KL(p || (1 - alpha) q + alpha p) = sum_g p_g log(p_g / q~_g), in nats; [n]. 0 is best.
+
+    p is the genre distribution of the user's history (rows of `history` [n, I], whatever its values), q that of the list; an item's
+    genres (`genres` [I, G], 0 or 1) share its weight equally, and items without genres are left out. Steck, Calibrated
+    Recommendations, RecSys 2018, equations 2, 3 and 6 with alpha = .01 and equal weights.
+    """
+    number = genres.sum(1, keepdims=True)
+    shares = genres / np.where(number > 0, number, 1)
+    pattern = csr_array((np.ones(history.nnz), history.indices, history.indptr), shape=history.shape)
+    p = _distribution(pattern @ shares)
+    q = np.empty_like(p)
+    for batch in _batches(len(lists)):
+        q[batch] = _with_none(shares)[lists[batch]].sum(1)
+    q = _distribution(q)
+    blurred = (1 - SMOOTHING) * q + SMOOTHING * p
+    logs = np.log(np.where(p > 0, p, 1) / np.where(p > 0, blurred, 1))
+    return (p * logs).sum(1)
+
+
+def _distribution(weights: Values) -> Values:
+    return _ratio(weights, np.broadcast_to(weights.sum(1, keepdims=True), weights.shape))
+
+
+def _ratio(above: NDArray, below: NDArray) -> Values:
+    """NaN where there is nothing below."""
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+
+
+def _with_none(table: NDArray[np.floating]) -> NDArray[np.floating]:
+    """A row of nought more, which -1 finds."""
+    return np.vstack([table, np.zeros((1, table.shape[1]))])
+
+
+def _batches(n: int) -> list[slice]:
+    return [slice(start, start + USERS_AT_ONCE) for start in range(0, n, USERS_AT_ONCE)]

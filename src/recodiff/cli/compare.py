@@ -1,0 +1,76 @@
+"""`recodiff compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recodiff.cli.output import print_json, print_table, say
+from recodiff.cli.parameters import Whole
+from recodiff.experiments.compare import compare as run
+from recodiff.experiments.compare import output, page
+from recodiff.experiments.compare.tables import tables
+from recodiff.experiments.paired import Test
+from recodiff.experiments.reproduce.runner import Asked
+
+
+def compare(
+    *configs: str,
+    data: Path,
+    out: Path,
+    seeds: Whole = 3,
+    reference: str | None = None,
+    test: Test = "bootstrap",
+    memory: bool = False,
+    minutes: float | None = None,
+    device: str = "auto",
+    threads: Whole | None = None,
+    json: bool = False,
+) -> None:
+    """Train several models on one data folder, and lay them side by side with paired tests.
+
+    Accuracy on the test part (input train; train and valid masked), time, parameters, paired tests
+    over users against a reference, and what the lists are worth beyond accuracy: coverage, Gini,
+    novelty, diversity, calibration. The same command again goes on where it stopped, and one with
+    more models trains only those.
+
+    Example: recodiff compare popularity ease t-diffrec-ml-1m_clean mine.toml --data ml-1m_clean --out compared
+
+    Parameters
+    ----------
+    configs
+        TOML files, presets (`recodiff info presets`) or models as they come (`recodiff info models`).
+        A file is called by its name without the ending.
+    data
+        A data folder with train, valid and test: one made by `recodiff prepare`, or a DiffRec release folder.
+    out
+        The folder for compare.md, compare.csv, compare.json, compare.html, and the runs behind them.
+    seeds
+        How many, counted from 1; methods that draw no random numbers run once.
+    reference
+        The name of the one to test against; the best by validation R@20 unless given.
+    test
+        Where the p-values come from: bootstrap (paired, 10,000 resamples) or wilcoxon (signed-rank).
+    memory
+        Train each in a process of its own, and tell its peak memory.
+    minutes
+        Begin no run after this time, and write what there is.
+    device
+        auto, cpu, cuda...
+    threads
+        CPU threads; all cores unless given.
+    json
+        Print what compare.json holds.
+    """
+    asked = Asked(seeds, minutes=minutes, device=device, threads=threads)
+    found = run(configs, data, out, asked, reference=reference, test=test, memory=memory, say=say)
+    written = output.write(found, out, say)
+    if json:
+        print_json(output.describe(found))
+    else:
+        for number, one in enumerate(tables(found)):
+            for block, rows in one.blocks.items():
+                heading = f"{one.title}: {block[0].lower()}{block[1:]}" if block and len(one.blocks) > 1 else one.title
+                print_table(one.heads, rows, title=heading if number else f"{page.title(found)}. {heading}", right=one.heads[1:])
+        for label, note in found.missing().items():
+            say(f"{label}: {note}")
+    say(f"wrote {', '.join(map(str, written))}")

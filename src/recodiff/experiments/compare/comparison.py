@@ -1,0 +1,161 @@
+"""What was compared and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recodiff.data.folder import Dataset
+from recodiff.errors import ConfigError
+from recodiff.evaluation import Evaluation
+from recodiff.experiments.compare.contenders import read_contenders
+from recodiff.experiments.paired import Test, compare_pairs
+from recodiff.experiments.reproduce.cases import METRICS
+from recodiff.experiments.reproduce.outcome import Row
+from recodiff.experiments.reproduce.runner import Asked, Say, load_complete, run_cases
+from recodiff.experiments.results import earlier
+
+NAME = "compare"
+"""Of the files that a comparison leaves."""
+TESTED = ("recall@20", "ndcg@20")
+"""Metrics of the paired tests."""
+CHOSEN_BY = "recall@20"
+"""Of the validation part: names the reference unless one is given."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A method minus the reference on the test part.
+
+    Args:
+        label: of the method.
+        metric: one of TESTED.
+        value: mean over users of the values averaged over seeds.
+        low: lower end of its 95 % interval.
+        high: its upper end.
+        p: of the paired test.
+        adjusted: `p` after Holm's correction over all differences.
+    """
+
+    label: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    p: float
+    adjusted: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods on one data set.
+
+    Args:
+        data: what they ran on.
+        rows: in the order given.
+        seeds: that were asked for.
+        reference: label of the row that the others are tested against; None where no row has results.
+        differences: of all others that have results.
+        test: where the p-values come from.
+        memory: whether peak memory was asked for.
+    """
+
+    data: Dataset
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    reference: str | None
+    differences: tuple[Difference, ...]
+    test: Test
+    memory: bool
+
+    @property
+    def blocks(self) -> dict[str, list[Row]]:
+        """Rows by what they know: methods that use the order of events stand apart from those that do not."""
+        blind = [row for row in self.rows if not row.case.needs_order]
+        aware = [row for row in self.rows if row.case.needs_order]
+        named = {"Without the order of events": blind, "With the order of events": aware}
+        return {name: rows for name, rows in named.items() if rows}
+
+    @property
+    def measured(self) -> list[Row]:
+        """Rows with results, in the order of the blocks."""
+        return [row for rows in self.blocks.values() for row in rows if row.results]
+
+    def missing(self) -> dict[str, str]:
+        """Label -> what is missing there."""
+        return {row.case.label: row.note for row in self.rows if row.note}
+
+
+def compare(
+    sources: Sequence[str | Path],
+    folder: Path,
+    out: Path,
+    asked: Asked | None = None,
+    *,
+    reference: str | None = None,
+    test: Test = "bootstrap",
+    memory: bool = False,
+    say: Say = print,
+) -> Comparison:
+    """Trains and measures any methods on one data folder; what is already measured in `out` is taken as it is.
+
+    Args:
+        sources: TOML files, presets or models.
+        folder: the data, with a validation and a test part.
+        out: for the runs.
+        asked: seeds, time, device; three seeds on the best device unless given.
+        reference: label of the one to test against; the best by validation unless given.
+        test: where the p-values come from.
+        memory: whether each training has a process of its own, whose peak memory is told.
+        say: is told which run is going on.
+
+    Raises:
+        ConfigError: settings, names, the reference or the device cannot be used, or `out` holds a comparison on other data.
+        DataError: the data has no validation or no test part, or is no data folder.
+        OSError: the results cannot be written.
+    """
+    asked = asked or Asked()
+    contenders = read_contenders(sources)
+    labels = [one.label for one in contenders]
+    if reference is not None and reference not in labels:
+        raise ConfigError(f"the reference '{reference}' is not among those compared; choose one of {', '.join(labels)}")
+    data = load_complete(folder)
+    earlier(out / f"{NAME}.json", data, "a comparison")
+    found = [one.found(data) for one in contenders]
+    rows = run_cases(found, data, folder, out, asked, say, memory=memory, closely=True)
+    against = reference or best(rows)
+    return Comparison(data, rows, asked.all_seeds, against, _differences(rows, against, test), test, memory)
+
+
+def best(rows: Sequence[Row]) -> str | None:
+    """Label of the best on the validation part, None where nothing has results."""
+    by_label = {row.case.label: mean.value for row in rows if (mean := row.valid(CHOSEN_BY)) is not None}
+    return max(by_label, key=by_label.__getitem__, default=None)
+
+
+def _differences(rows: Sequence[Row], reference: str | None, test: Test) -> tuple[Difference, ...]:
+    values = {row.case.label: over_seeds(row) for row in rows if row.results}
+    others = [label for label in values if label != reference]
+    if reference not in values or not others:
+        return ()
+    base = values[reference]
+    pairs = [(label, metric) for label in others for metric in TESTED]
+    columns = [values[label].values[metric] - base.values[metric] for label, metric in pairs]
+    found = compare_pairs(np.stack(columns, axis=1), test=test)
+    figures = np.stack([found.mean, found.low, found.high, found.p, found.adjusted], axis=1).tolist()
+    return tuple(Difference(label, metric, *five) for (label, metric), five in zip(pairs, figures, strict=True))
+
+
+def over_seeds(row: Row) -> Evaluation:
+    """Values of each user of the test part, averaged over the seeds that there are."""
+    first = row.results[0].per_user
+
+    def averaged(name: str) -> NDArray[np.float64]:
+        return np.mean([result.per_user[name] for result in row.results], axis=0)
+
+    coverage = float(np.mean([result.beyond["coverage"] for result in row.results]))
+    return Evaluation({metric: averaged(metric) for metric in METRICS}, first["users"], coverage, 0)

@@ -1,0 +1,59 @@
+"""Who is compared: settings read, checked and named before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recodiff.config import read_settings
+from recodiff.data.folder import Dataset
+from recodiff.errors import ConfigError
+from recodiff.experiments.reproduce.cases import Case
+from recodiff.experiments.reproduce.runner import Found
+from recodiff.experiments.reproduce.settings import Settled
+from recodiff.models import MODELS, build
+from recodiff.models.base import Recommender
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of those compared.
+
+    Args:
+        label: what tables call it.
+        source: as it was given: a TOML file, a preset or a model.
+        model: what the settings make.
+    """
+
+    label: str
+    source: str
+    model: Recommender
+
+    def found(self, data: Dataset) -> Found:
+        """The case to run on `data`, or why it cannot be."""
+        name = self.model.registered
+        case = Case(self.label, self.label, name, seeded=self.model.seeded, needs_order=self.model.order_aware)
+        if case.needs_order and data.train.time_kind is None:
+            return Found(case, note="not run: it needs time, and this data has none")
+        return Found(case, Settled(case, self.source, self.model.config.model_dump(mode="json"), None, as_preset=True))
+
+
+def read_contenders(sources: Sequence[str | Path]) -> list[Contender]:
+    """Reads all settings; a file is named by its stem, presets and models by themselves.
+
+    Raises:
+        ConfigError: there are none, one is unknown or wrong, or two have the same name.
+    """
+    if not sources:
+        raise ConfigError("nothing to compare; give settings files, presets or models, such as ease diffrec")
+    contenders: dict[str, Contender] = {}
+    for source in map(str, sources):
+        name, settings = read_settings(source, models=MODELS)
+        label = Path(source).stem if source.endswith(".toml") or (Path(source).is_file() and source not in MODELS) else source
+        if label in contenders:
+            raise ConfigError(
+                f"'{contenders[label].source}' and '{source}' are both called '{label}'; rename one of the files, or give it once"
+            )
+        contenders[label] = Contender(label, source, build(name, settings, where=source))
+    return list(contenders.values())

@@ -1,0 +1,142 @@
+"""What a comparison leaves: a page as Markdown and as HTML, its figures as CSV, and everything as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recodiff import files
+from recodiff.errors import MissingExtraError
+from recodiff.experiments.closer import BEYOND
+from recodiff.experiments.compare import page
+from recodiff.experiments.compare.comparison import NAME, Comparison
+from recodiff.experiments.compare.tables import COST, Table, beyond_mean, median, tables
+from recodiff.experiments.reproduce.cases import METRICS
+from recodiff.experiments.reproduce.outcome import Row
+from recodiff.experiments.reproduce.page import provenance, table
+from recodiff.experiments.results import Mean
+from recodiff.experiments.results import describe as describe_run
+
+
+def write(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path]:
+    """Writes the files, each whole or not at all.
+
+    Args:
+        found: what was compared.
+        out: the folder.
+        say: is told where there can be no figures.
+
+    Returns:
+        The files.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    figures = ""
+    try:
+        figures = page.figures(found)
+    except MissingExtraError as error:
+        say(f"no figures in {NAME}.html this time: {error}")
+    texts = {
+        "md": markdown(found),
+        "csv": as_csv(found),
+        "json": json.dumps(describe(found), indent=2, ensure_ascii=False) + "\n",
+        "html": page.render(found, figures),
+    }
+    paths = {ending: out / f"{NAME}.{ending}" for ending in texts}
+    for ending, text in texts.items():
+        files.write_text(paths[ending], text)
+    return list(paths.values())
+
+
+def markdown(found: Comparison) -> str:
+    """The page in Markdown."""
+    missing = [f"* {label}: {note}" for label, note in found.missing().items()]
+    where = [f"* {what}: {value}" for what, value in provenance(found.data, found.rows, found.seeds).items()]
+    parts = [
+        f"# {page.title(found)}",
+        *(part for one in tables(found) for part in _table(one)),
+        *(("## What is missing", "\n".join(missing)) if missing else ()),
+        "## Settings",
+        "\n".join(f"* {row.case.label}: {row.case.model}, from {row.source}" for row in found.rows if row.source),
+        "## Where this comes from",
+        "\n".join(where),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(one: Table) -> list[str]:
+    blocks = []
+    for name, rows in one.blocks.items():
+        blocks += [f"### {name}"] if name and len(one.blocks) > 1 else []
+        blocks.append(table(one.heads, rows))
+    return [f"## {one.title}", *blocks, one.note]
+
+
+def as_csv(found: Comparison) -> str:
+    """One line per method, a figure per column; empty where there is none."""
+    rows = [_flat(found, row) for row in found.rows]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _flat(found: Comparison, row: Row) -> dict[str, Any]:
+    flat: dict[str, Any] = {"label": row.case.label, "model": row.case.model, "source": row.source}
+    flat |= {"order_aware": row.case.needs_order, "seeds": len(row.results)}
+    means = {f"test {metric}": row.test(metric) for metric in METRICS} | {"valid recall@20": row.valid("recall@20")}
+    means |= {figure: beyond_mean(row, figure) for figure in BEYOND}
+    for name, mean in means.items():
+        flat |= {name: mean and mean.value, f"{name} standard error": mean and mean.error}
+    flat |= {name: median(row, name) for name in COST}
+    for metric, one in _differences(found, row).items():
+        flat |= {f"{metric} {what}": one[what] for what in ("difference", "low", "high", "p", "adjusted_p")}
+    return flat | {"note": row.note}
+
+
+def describe(found: Comparison) -> dict[str, Any]:
+    """Everything as JSON: means, costs, differences, and every run behind them."""
+    sizes = found.data.summary()
+    return {
+        "data": {"name": found.data.name, **{key: sizes[key] for key in ("users", "items", "interactions", "fingerprint")}},
+        "seeds": list(found.seeds),
+        "reference": found.reference,
+        "test": found.test,
+        "rows": [_row(found, row) for row in found.rows],
+        "missing": found.missing(),
+    }
+
+
+def _row(found: Comparison, row: Row) -> dict[str, Any]:
+    return {
+        "label": row.case.label,
+        "model": row.case.model,
+        "source": row.source,
+        "order_aware": row.case.needs_order,
+        "note": row.note,
+        "test": {metric: _mean(row.test(metric)) for metric in METRICS},
+        "valid": {metric: _mean(row.valid(metric)) for metric in METRICS},
+        "beyond": {figure: _mean(beyond_mean(row, figure)) for figure in BEYOND},
+        "cost": {name: median(row, name) for name in COST},
+        "differences": _differences(found, row),
+        "runs": [describe_run(result) for result in row.results],
+    }
+
+
+def _differences(found: Comparison, row: Row) -> dict[str, Mapping[str, float]]:
+    mine = [one for one in found.differences if one.label == row.case.label]
+    return {
+        one.metric: {"difference": one.value, "low": one.low, "high": one.high, "p": one.p, "adjusted_p": one.adjusted}
+        for one in mine
+    }
+
+
+def _mean(found: Mean | None) -> dict[str, float | None] | None:
+    return None if found is None else {"mean": found.value, "standard_error": found.error}

@@ -1,0 +1,132 @@
+"""The tables of a comparison, as text: the same cells for the terminal, Markdown and HTML."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from recodiff.experiments.closer import BEYOND
+from recodiff.experiments.compare.comparison import TESTED, Comparison
+from recodiff.experiments.reproduce.cases import METRICS
+from recodiff.experiments.reproduce.outcome import Row
+from recodiff.experiments.results import Mean, Result, mean
+from recodiff.report import short
+
+NOTHING = "–"
+Figure = Callable[[Result], float | None]
+COST: Mapping[str, Figure] = {
+    "training s": lambda result: result.seconds,
+    "inference s": lambda result: result.inference_seconds,
+    "parameters": lambda result: result.parameters,
+    "memory MB": lambda result: result.memory,
+}
+"""Column -> what it is the median over seeds of."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells, a row's first being its head.
+
+    Args:
+        title: above it.
+        heads: one per column.
+        blocks: heading -> rows; the heading is empty where a table has one block and needs none.
+        note: below it.
+    """
+
+    title: str
+    heads: tuple[str, ...]
+    blocks: Mapping[str, list[tuple[str, ...]]]
+    note: str
+
+
+def tables(found: Comparison) -> list[Table]:
+    """All that there are: accuracy and cost, paired differences, what lists are worth beyond accuracy."""
+    return [accuracy(found), *([differences(found)] if found.differences else []), *([beyond(found)] if found.measured else [])]
+
+
+def accuracy(found: Comparison) -> Table:
+    """Means over seeds with standard errors, and medians of what they cost."""
+    cost = [name for name in COST if name != "memory MB" or found.memory]
+
+    def row(one: Row) -> tuple[str, ...]:
+        figures = [one.test(metric) for metric in METRICS] + [one.valid("recall@20")]
+        return one.case.label, *map(text, figures), *(whole(one, name) for name in cost)
+
+    note = (
+        "Mean over seeds (standard error over seeds; none where a method draws no random numbers). R: recall, hits / relevant; "
+        "N: NDCG. Test part, input train, train and valid masked. Training includes validation; inference is the top 20 of all "
+        "users; seconds are medians over seeds on the machine named below."
+    )
+    kinds = {result.memory_of for one in found.measured for result in one.results if result.memory_of}
+    return Table(
+        "Accuracy and cost",
+        ("method", *map(short, METRICS), "valid R@20", *cost),
+        {name: list(map(row, rows)) for name, rows in found.blocks.items()},
+        f"{note} Memory: peak, {', '.join(sorted(kinds))}." if kinds else note,
+    )
+
+
+def differences(found: Comparison) -> Table:
+    """Each method minus the reference."""
+    heads = [f"{short(metric)} {what}" for metric in TESTED for what in ("difference", "95 % interval", "adjusted p")]
+    by_label = {(one.label, one.metric): one for one in found.differences}
+
+    def row(label: str) -> tuple[str, ...]:
+        ones = [by_label[label, metric] for metric in TESTED]
+        cells = [(f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}", p_value(one.adjusted)) for one in ones]
+        return label, *(cell for three in cells for cell in three)
+
+    tests = {"bootstrap": "paired bootstrap, 10,000 resamples", "wilcoxon": "Wilcoxon signed-rank"}
+    labels = [one.case.label for one in found.measured if one.case.label != found.reference]
+    return Table(
+        f"Differences to {found.reference}",
+        ("method", *heads),
+        {"": list(map(row, labels))},
+        f"Test part, user by user, the values of each averaged over the seeds: how sure is the difference for other users of the "
+        f"same kind? Two-sided p ({tests[found.test]}), with Holm's correction over the {len(found.differences)} differences "
+        "here; intervals are those of the bootstrap, uncorrected.",
+    )
+
+
+def beyond(found: Comparison) -> Table:
+    """What the lists are worth beyond accuracy."""
+    names = [name for name in BEYOND if any(name in result.beyond for row in found.measured for result in row.results)]
+    blocks = {
+        name: [(row.case.label, *(text(beyond_mean(row, figure)) for figure in names)) for row in rows if row.results]
+        for name, rows in found.blocks.items()
+    }
+    return Table(
+        "Beyond accuracy",
+        ("method", *(name.replace("_", " ") for name in names)),
+        {name: rows for name, rows in blocks.items() if rows},
+        f"Of the 20 items of each list of the test part. {'; '.join(BEYOND[name] for name in names)}.",
+    )
+
+
+def beyond_mean(row: Row, figure: str) -> Mean | None:
+    """Over seeds, of a figure of BEYOND."""
+    return mean([result.beyond[figure] for result in row.results if figure in result.beyond])
+
+
+def median(row: Row, name: str) -> float | None:
+    """Over seeds, of a column of COST."""
+    values = [value for result in row.results if (value := COST[name](result)) is not None]
+    return statistics.median(values) if values else None
+
+
+def whole(row: Row, name: str) -> str:
+    """A median as a cell."""
+    value = median(row, name)
+    return NOTHING if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def text(found: Mean | None) -> str:
+    """A mean as a cell."""
+    return NOTHING if found is None else str(found)
+
+
+def p_value(p: float) -> str:
+    """As people write it."""
+    return "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"

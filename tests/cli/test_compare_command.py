@@ -1,0 +1,207 @@
+"""`recodiff compare` as a user types it: any settings side by side, resumable, with nothing hidden."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from commands import Cli, call, write_log
+from recodiff import build, load_dataset
+from recodiff.experiments.compare import Comparison, compare
+from recodiff.experiments.reproduce import work
+from recodiff.experiments.reproduce.runner import Asked
+from recodiff.experiments.runs import measure
+
+ASKED = Asked(1, device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data with genres and with item embeddings beside them."""
+    folder = tmp_path_factory.mktemp("films")
+    log = write_log(folder / "log", list(range(101, 141)))
+    movies = pl.read_csv(log / "movies.csv")
+    movies.with_columns(genres=pl.Series([("Drama", "Action|Drama", "")[n % 3] for n in range(len(movies))])).write_csv(
+        log / "movies.csv"
+    )
+    assert call("prepare", log, folder / "films", "--min-rating", 4, "--user-core", 3, "--item-core", 3) == 0
+    items = len(load_dataset(folder / "films").items)
+    np.save(folder / "films" / "item_emb.npy", np.random.default_rng(0).normal(size=(items, 4)).astype(np.float32))
+    return folder / "films"
+
+
+@pytest.fixture(scope="module")
+def timeless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("timeless")
+    log = pl.read_csv(write_log(folder / "log", list(range(101, 141))) / "ratings.csv").drop("timestamp")
+    log.write_csv(folder / "log.csv")
+    assert call("prepare", folder / "log.csv", folder / "data", "--split", "random") == 0
+    return folder / "data"
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What is trained, with which seed."""
+    found: list[tuple[str, int]] = []
+    really = work.train_run
+
+    def train_run(name: str, settings: Any, data: Any, run: Any, **more: Any) -> Any:
+        found.append((name, run.seed))
+        return really(name, settings, data, run, **more)
+
+    monkeypatch.setattr(work, "train_run", train_run)
+    return found
+
+
+def differences(found: Comparison) -> dict[tuple[str, str], float]:
+    return {(one.label, one.metric): one.value for one in found.differences}
+
+
+def test_everything_is_written_and_a_second_run_trains_nothing(
+    cli: Cli, films: Path, tiny: Path, tmp_path: Path, trained: list[tuple[str, int]]
+) -> None:
+    out = tmp_path / "c"
+    command = ("compare", "popularity", tiny, "ease", "--data", films, "--out", out, "--seeds", 2, "--threads", 1)
+    done = cli(*command).succeeded()
+    assert trained == [("popularity", 1), ("t-diffrec", 1), ("ease", 1), ("t-diffrec", 2)], "the others know no seeds"
+    texts = {ending: (out / f"compare.{ending}").read_text("utf-8") for ending in ("md", "csv", "json", "html")}
+    for text in (done.out, *texts.values()):
+        assert all(label in text for label in ("popularity", "tiny", "ease"))
+    assert texts["html"].count("<figure>") == 4
+    assert "learning curves" in texts["html"]
+    assert done.out.index("popularity") < done.out.index("ease") < done.out.index("tiny"), "order-aware ones stand apart"
+    again = cli(*command).succeeded()
+    assert len(trained) == 4
+    assert again.out == done.out
+    assert {ending: (out / f"compare.{ending}").read_text("utf-8") for ending in texts} == texts
+    assert not list(out.rglob("*.partial"))
+    described = json.loads(texts["json"])
+    assert json.loads(cli(*command, "--json").succeeded().out) == described
+    rows = list(csv.DictReader(texts["csv"].splitlines()))
+    assert [(row["label"], row["order_aware"], row["seeds"]) for row in rows] == [
+        ("popularity", "False", "1"),
+        ("tiny", "True", "2"),
+        ("ease", "False", "1"),
+    ]
+    for row, one in zip(rows, described["rows"], strict=True):
+        assert float(row["test recall@20"]) == one["test"]["recall@20"]["mean"]
+        assert bool(row["recall@20 difference"]) == (row["label"] != described["reference"])
+    names = {"coverage", "gini", "novelty", "genre_diversity", "embedding_diversity", "miscalibration"}
+    assert {name for name, mean in described["rows"][0]["beyond"].items() if mean} == names
+    cost = described["rows"][1]["cost"]
+    assert cost["inference s"] > 0
+    assert cost["parameters"] > 0
+    assert cost["memory MB"] is None
+    assert len(described["rows"][1]["runs"][0]["log"]) == 3
+
+
+def test_figures_are_those_of_the_official_protocol_and_differences_those_of_its_users(films: Path, tmp_path: Path) -> None:
+    found = compare(["popularity", "ease"], films, tmp_path, ASKED, reference="popularity", say=lambda _: None)
+    data = load_dataset(films)
+    theirs = [measure(build(name).fit(data.train), data, ("valid", "test")).parts for name in ("popularity", "ease")]
+    for row, parts in zip(found.rows, theirs, strict=True):
+        assert row.results[0].test["ndcg@20"] == parts["test"].mean("ndcg@20")
+        assert row.results[0].valid["recall@20"] == parts["valid"].mean("recall@20")
+        assert row.results[0].beyond["coverage"] == parts["test"].coverage
+        np.testing.assert_array_equal(row.results[0].per_user["users"], parts["test"].users)
+    for metric in ("recall@20", "ndcg@20"):
+        mean = (theirs[1]["test"].values[metric] - theirs[0]["test"].values[metric]).mean()
+        assert differences(found)["ease", metric] == pytest.approx(mean)
+    assert set(differences(found)) == {("ease", "recall@20"), ("ease", "ndcg@20")}
+
+
+def test_the_reference_is_the_best_by_validation(films: Path, tmp_path: Path) -> None:
+    found = compare(["popularity", "ease"], films, tmp_path, ASKED, say=lambda _: None)
+    by_label = {row.case.label: row.results[0].valid["recall@20"] for row in found.rows}
+    assert found.reference == max(by_label, key=by_label.__getitem__)
+    alone = compare(["popularity"], films, tmp_path, ASKED, say=lambda _: None)
+    assert (alone.reference, alone.differences) == ("popularity", ())
+
+
+def test_seeds_are_averaged_user_by_user(films: Path, tiny: Path, tmp_path: Path) -> None:
+    found = compare([tiny, "popularity"], films, tmp_path, Asked(2, device="cpu"), reference="popularity", say=lambda _: None)
+    ours, base = (row.results for row in found.rows)
+    values = np.mean([result.per_user["ndcg@20"] for result in ours], axis=0) - base[0].per_user["ndcg@20"]
+    assert differences(found)["tiny", "ndcg@20"] == pytest.approx(values.mean())
+
+
+def test_data_without_time_names_what_needs_it_and_compares_the_rest(cli: Cli, timeless: Path, tiny: Path, tmp_path: Path) -> None:
+    done = cli("compare", tiny, "popularity", "f-ridge", "--data", timeless, "--out", tmp_path / "c", "--seeds", 1).succeeded()
+    for label in ("tiny", "f-ridge"):
+        assert f"{label}: not run: it needs time, and this data has none" in done.err
+        assert f"* {label}: not run" in (tmp_path / "c" / "compare.md").read_text()
+    assert "novelty" in done.out
+    assert "diversity" not in done.out
+
+
+def test_time_that_is_over_is_told_and_nothing_is_measured(cli: Cli, films: Path, tmp_path: Path) -> None:
+    done = cli("compare", "popularity", "--data", films, "--out", tmp_path / "c", "--minutes", 0).succeeded()
+    assert "popularity: not run: the 0 minutes were over" in done.err
+    assert (tmp_path / "c" / "compare.html").exists()
+
+
+def test_a_model_that_fails_is_told_in_its_row(cli: Cli, films: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text('model = "diffrec"\n[denoiser]\nhidden = [8]\n[training]\nlr = 1e30\nepochs = 3\n')
+    done = cli("compare", bad, "ease", "--data", films, "--out", tmp_path / "c", "--seeds", 1, "--reference", "bad").succeeded()
+    assert "bad: failed: the loss is" in done.err
+    described = json.loads((tmp_path / "c" / "compare.json").read_text())
+    assert described["rows"][1]["differences"] == {}
+
+
+def test_memory_is_measured_where_asked(films: Path, tmp_path: Path) -> None:
+    found = compare(["popularity"], films, tmp_path, ASKED, memory=True, say=lambda _: None)
+    (result,) = found.rows[0].results
+    assert result.memory is not None
+    assert result.per_user["users"].shape == result.per_user["recall@20"].shape
+
+
+def test_without_matplotlib_the_rest_is_written(cli: Cli, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    done = cli("compare", "popularity", "--data", films, "--out", tmp_path / "c").succeeded()
+    assert 'no figures in compare.html this time: figures need matplotlib; get it with pip install "recodiff[report]"' in done.err
+    page = (tmp_path / "c" / "compare.html").read_text()
+    assert "Accuracy and cost" in page
+    assert "<figure>" not in page
+
+
+def test_mistakes_are_told_in_one_sentence(cli: Cli, films: Path, tiny: Path, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "r")
+    cli("compare", "--data", films, *out).refused("nothing to compare", "ease diffrec")
+    cli("compare", "eaze", "--data", films, *out).refused("'eaze'", "did you mean 'ease'?")
+    cli("compare", "ease", "ease", "--data", films, *out).refused("'ease' and 'ease' are both called 'ease'")
+    twin = tmp_path / "twin" / "tiny.toml"
+    twin.parent.mkdir()
+    twin.write_text(tiny.read_text())
+    cli("compare", tiny, twin, "--data", films, *out).refused(f"'{tiny}' and '{twin}' are both called 'tiny'", "rename")
+    twin.write_text('model = "ease"\nl2 = -1\n')
+    cli("compare", twin, "--data", films, *out).refused(str(twin), "'l2' = -1")
+    cli("compare", "ease", "--data", films, *out, "--reference", "mf").refused("'mf'", "choose one of ease")
+    cli("compare", "ease", "--data", films, *out, "--seeds", 0).refused("seeds = 0")
+    cli("compare", "ease", "--data", films, *out, "--test", "t").refused('"t"', "bootstrap")
+    cli("compare", "ease", "--data", tmp_path / "nowhere", *out).refused("nowhere does not exist")
+    assert not (tmp_path / "r").exists()
+
+
+def test_data_without_validation_or_test_is_refused(cli: Cli, log: Path, tmp_path: Path) -> None:
+    assert call("prepare", log, tmp_path / "d", "--split", "temporal", "--valid", 0) == 0
+    cli("compare", "ease", "--data", tmp_path / "d", "--out", tmp_path / "r").refused("no valid part", "recodiff prepare")
+
+
+def test_a_comparison_on_other_data_is_not_lost(cli: Cli, films: Path, timeless: Path, tmp_path: Path) -> None:
+    cli("compare", "popularity", "--data", films, "--out", tmp_path / "c").succeeded()
+    cli("compare", "popularity", "--data", timeless, "--out", tmp_path / "c").refused("other data, 'films'", "--out")
+    (tmp_path / "c" / "compare.json").write_text("[]")
+    cli("compare", "popularity", "--data", films, "--out", tmp_path / "c").refused("not a file of ours")
+
+
+def test_help_has_an_example(cli: Cli) -> None:
+    text = " ".join(cli("compare", "--help").succeeded().out.split())
+    assert "Example: recodiff compare popularity ease t-diffrec-ml-1m_clean mine.toml --data ml-1m_clean --out compared" in text
