@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-import reference_linear as reference
 from recodiff import build
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models import ease
 from recodiff.training import Run
+from reference import closed_form as reference
 from toy import random_interactions, with_gaps
 
 RUN = Run(device="cpu", progress=False)

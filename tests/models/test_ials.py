@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-import reference_linear as reference
 from recodiff import build, item_vectors, user_vectors
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models import ials
 from recodiff.models.base import Recommender
 from recodiff.training import Run
+from reference import closed_form as reference
 from toy import random_interactions, scores_of, with_gaps
 
 RUN = Run(device="cpu", progress=False)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-import reference_linear as reference
 from recodiff import build, item_vectors, user_vectors
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
 from recodiff.models import lowrank
 from recodiff.models.lowrank import right_singular_vectors
 from recodiff.training import Run
+from reference import closed_form as reference
 from toy import fitted_and_ranked_from, random_interactions, scores_of, with_gaps
 
 RUN = Run(device="cpu", progress=False)

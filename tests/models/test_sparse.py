@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-import reference_linear as reference
 from recodiff.models import sparse
 from recodiff.models.sparse import degrees, item_table, power, rows_from, scaled, state_of, table_of
+from reference import closed_form as reference
 
 numbers = st.integers(0, 4).map(float)  # few values, hence many ties
 
