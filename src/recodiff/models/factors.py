@@ -28,11 +28,11 @@ class FactorsConfig(ModelConfig):
     """D, length of the vectors."""
     l2: float = Field(default=1e-3, ge=0)
     """lambda, on the learned vectors of each user, met item and negative that are compared."""
-    negatives: int = Field(default=1, ge=1)
+    negatives: int = Field(default=8, ge=1)
     """N, items not met that each met one is compared with at a step."""
     loss: BPR = BPR()
     """What a comparison costs."""
-    training: TrainingConfig = TrainingConfig(batch_size=1024, lr=5e-3)
+    training: TrainingConfig = TrainingConfig(batch_size=1024, lr=2e-2)
 
 
 INITIAL = 0.1

@@ -145,7 +145,7 @@ def _as_ranked(model: Recommender, settled: Settled) -> Recommender:
     if settled.rank is None:
         return model
     again = build(settled.case.model, settled.rank, where=settled.source)
-    return again.restore(model.state(), model.items, str(model.device))
+    return again.restore(model.state(), model.items, str(model.device), users=model.users)
 
 
 def machine(device: torch.device) -> dict[str, Any]:
