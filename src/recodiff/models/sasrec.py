@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recodiff.diffusion.draws import keep_mask
-from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.rows import Rows
+from recodiff.diffusion.softmax import linear_multinomial
 from recodiff.errors import ConfigError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
 from recodiff.pairs import InOrder, Pair, Pairs
@@ -149,7 +149,7 @@ class SASRecNet(nn.Module):
 
     def __init__(self, n_items: int, config: SASRecConfig, generator: torch.Generator) -> None:
         super().__init__()
-        self.config, self.likelihood = config, Multinomial()
+        self.config = config
         width = config.width
         self.items, self.places = (nn.Parameter(torch.empty(n, width)) for n in (n_items, config.length))
         self.own = nn.Parameter(torch.empty(n_items, width)) if config.output == "own" else None
@@ -184,7 +184,7 @@ class SASRecNet(nn.Module):
         window = windows(pair.source, self.config.length + 1, generator)
         places, target = window.following(self.config.horizon, self.config.target, pair.source.width)
         states = self.states(window.before_last(), generator)[places[:, :-1]]
-        loss = self.likelihood(states @ self.scored_by.T + self.bias, target)
+        loss = linear_multinomial(states, self.scored_by, self.bias, target)
         user = places.nonzero()[:, 0]
         return torch.zeros(len(places), device=loss.device).index_add(0, user, loss) * (len(places) / max(len(user), 1))
 
