@@ -20,7 +20,7 @@ from recodiff.allocator import keep_freed_memory
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import DataError, ModelError
-from recodiff.models.base import Batch, Recommender
+from recodiff.models.base import Recommender, batches
 from recodiff.pairs import rows_of
 
 MEMORY_BUDGET = 256 * 2**20
@@ -134,23 +134,6 @@ def rank(
                 )
             yield {name: _top(scores, part.take(users), banned, k, last=name == final) for name, part in seen.items()}
             advance(len(users), "")
-
-
-def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tuple[Tensor, Batch]]:
-    """Histories as a model scores them: weighted, on its device, and each user placed among those it remembers.
-
-    Args:
-        model: a fitted model.
-        history: unweighted, over the model's catalogue.
-        size: users in a batch at most.
-
-    Yields:
-        Rows of `history`, int64 [B] on the CPU, and their batch.
-    """
-    rows = rows_of(model.config.weighting(history))
-    places = torch.from_numpy(history.users.within(model.users))
-    for users in torch.arange(history.n_users).split(size):
-        yield users, Batch(rows.take(users).to(model.device), places[users].to(model.device))
 
 
 def _check_request(model: Recommender, history: Interactions, k: int, masks: Mapping[str, Interactions]) -> None:

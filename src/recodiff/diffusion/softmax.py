@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -49,11 +50,11 @@ class _Block:
 
 def _blocks(target: Rows, seen: Rows | None) -> Iterator[_Block]:
     size = max(LEAST_ROWS, NUMBERS_IN_BLOCK // target.width)
-    bounds = list(range(0, len(target), size)) + [len(target)]
+    bounds = [*range(0, len(target), size), len(target)]
     row, flat = target.row_of(), target.flat()
     ends = target.offsets[bounds].tolist()
     hidden_flat, hidden_ends = (None, ends) if seen is None else (seen.flat(), seen.offsets[bounds].tolist())
-    for k, (first, last) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for k, (first, last) in enumerate(pairwise(bounds)):
         own = slice(ends[k], ends[k + 1])
         hidden = None if hidden_flat is None else hidden_flat[hidden_ends[k] : hidden_ends[k + 1]] - first * target.width
         yield _Block(slice(first, last), hidden, row[own] - first, flat[own] - first * target.width, target.values[own])

@@ -21,7 +21,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation import METRICS, Evaluation, Part, Validation, WithoutTruth, evaluate_parts
 from recodiff.models import build
-from recodiff.models.base import Recommender, TorchRecommender
+from recodiff.models.base import Recommender
 from recodiff.training import CHECKPOINT, Run
 
 PartName = Literal["valid", "test"]
@@ -84,15 +84,15 @@ def _check_out(out: Path, resume: bool, overwrite: bool) -> None:
     if resume:
         return
     refuse_existing(out, overwrite)
-    if (out / CHECKPOINT).exists() and not overwrite:
+    if any(out.rglob(CHECKPOINT)) and not overwrite:
         raise CheckpointError(f"'{out}' holds an unfinished run; go on with --resume, or say --overwrite")
     _clear(out)
 
 
 def _clear(out: Path) -> None:
     """Removes what only an unfinished run needs."""
-    (out / CHECKPOINT).unlink(missing_ok=True)
-    (out / "refit" / CHECKPOINT).unlink(missing_ok=True)
+    for left in out.rglob(CHECKPOINT):
+        left.unlink()
 
 
 def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, refit: bool, overwrite: bool) -> bool:
@@ -117,17 +117,13 @@ def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, refit: bool
 
 def validation_metrics(model: Recommender) -> tuple[str, ...]:
     """What is measured on validation; first the one that decides."""
-    chosen = (model.training.metric,) if isinstance(model, TorchRecommender) else ()
-    return tuple(dict.fromkeys((*chosen, "recall@20", "ndcg@20")))
+    return tuple(dict.fromkeys((*model.judged_by, "recall@20", "ndcg@20")))
 
 
 def _refit(model: Recommender, name: str, data: Dataset, run: Run) -> Recommender:
     assert data.valid is not None
-    settings = model.config.model_dump()
-    if isinstance(model, TorchRecommender):
-        settings["training"]["epochs"] = model.summary["best_epoch"]
     again = replace(run, out=None if run.out is None else run.out / "refit")
-    return build(name, settings).fit(_train_and_valid(data), again)
+    return build(name, model.chosen()).fit(_train_and_valid(data), again)
 
 
 def _train_and_valid(data: Dataset) -> Interactions:
@@ -141,7 +137,7 @@ def _train_and_valid(data: Dataset) -> Interactions:
 
 
 def _without_log(summary: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in summary.items() if key != "log"}
+    return {key: _without_log(value) if isinstance(value, dict) else value for key, value in summary.items() if key != "log"}
 
 
 def provenance(data: Dataset, run: Run) -> dict[str, Any]:

@@ -86,6 +86,11 @@ MODELS: dict[str, Entry] = {
         "the same pairs in closed form (ours); needs time",
         {"weighting": FORECAST["weighting"]},
     ),
+    "fs-diffrec": Entry(
+        "recodiff.models.mixture:Mixture",
+        "FS-DiffRec",
+        "F-DiffRec's rows, a sequence encoder and an item-item path as one model (ours); needs time",
+    ),
     "sasrec": Entry("recodiff.models.sasrec:SASRec", "SASRec", "self-attention over the newest items; needs time"),
     "multidae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE", "autoencoder, multinomial likelihood"),
     "multivae": Entry(

@@ -6,8 +6,8 @@ Shapes: `B` users in a batch, `I` items.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from recodiff import training
-from recodiff.config import BaseConfig
+from recodiff.config import BaseConfig, Settings, merge
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ModelError
-from recodiff.pairs import Forecast, Pairs
+from recodiff.pairs import Forecast, Pairs, rows_of
 from recodiff.training import Run, TrainingConfig
-from recodiff.weighting import AnyWeighting, Uniform
+from recodiff.weighting import AnyWeighting, Uniform, Weighting
 
 
 class ModelConfig(BaseConfig):
@@ -39,10 +39,16 @@ class Batch:
     Args:
         history: what each has interacted with, weighted, oldest first; [B, I].
         users: where each stands among `Recommender.users`, int64 [B]; -1 for a stranger. None: all are strangers.
+        views: the same histories weighted otherwise, by the name of the model's view; each [B, I].
     """
 
     history: Rows
     users: Tensor | None = None
+    views: Mapping[str, Rows] = field(default_factory=lambda: MappingProxyType({}))
+
+    def view(self, name: str) -> Rows:
+        """The histories as that view has them, [B, I]; a batch made by hand has them one way only."""
+        return self.views.get(name, self.history)
 
     def places(self) -> Tensor:
         """`users`, -1 for everybody where they are not told; int64 [B]."""
@@ -85,6 +91,20 @@ class Recommender(ABC):
     def order_aware(self) -> bool:
         """Whether it uses what came first, by a weighting or by its pairs; data without time cannot serve it."""
         return not isinstance(self.config.weighting, Uniform) or isinstance(getattr(self.config, "pairs", None), Forecast)
+
+    @property
+    def views(self) -> Mapping[str, Weighting]:
+        """Weightings of the history that it is scored from, beside `config.weighting`, by name; none unless a model says so."""
+        return {}
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The validation figures that its fitting decides by; none unless a model says so."""
+        return ()
+
+    def chosen(self) -> Settings:
+        """The settings with what validation chose put in, for a fit without validation that is to come out alike."""
+        return self.config.model_dump()
 
     @property
     def items(self) -> IdMap:
@@ -178,6 +198,25 @@ class Recommender(ABC):
         raise ModelError(f"{type(self).__name__} has no user vectors")
 
 
+def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tuple[Tensor, Batch]]:
+    """Histories as a model scores them: weighted, on its device, and each user placed among those it remembers.
+
+    Args:
+        model: a fitted model.
+        history: unweighted, over the model's catalogue.
+        size: users in a batch at most.
+
+    Yields:
+        Rows of `history`, int64 [B] on the CPU, and their batch.
+    """
+    rows = rows_of(model.config.weighting(history))
+    views = {name: rows_of(weighting(history)) for name, weighting in model.views.items()}
+    places = torch.from_numpy(history.users.within(model.users))
+    for users in torch.arange(history.n_users).split(size):
+        own = {name: view.take(users).to(model.device) for name, view in views.items()}
+        yield users, Batch(rows.take(users).to(model.device), places[users].to(model.device), own)
+
+
 DERIVED = "derived."
 """Begins the names of what is saved and was not learned."""
 Validate = Callable[[Recommender], Mapping[str, float]]
@@ -219,6 +258,15 @@ class TorchRecommender(Recommender):
     def training(self) -> TrainingConfig:
         """The settings of the loop."""
         return self.config.training
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The metric that stops the loop."""
+        return (self.training.metric,)
+
+    def chosen(self) -> Settings:
+        """See `Recommender`: the best epoch."""
+        return merge(super().chosen(), {"training": {"epochs": self.summary["best_epoch"]}})
 
     def parameter_groups(self, module: nn.Module) -> list[dict[str, Any]]:
         """AdamW's groups; one with the config's rate and decay unless a model says otherwise."""

@@ -1,0 +1,234 @@
+"""Several models as one: each learns alone, their scores are added with shares.
+
+Shapes: `B` users in a batch, `I` items, `H` width of the vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from recodiff import progress
+from recodiff.config import BaseConfig, Settings
+from recodiff.data.interactions import Interactions
+from recodiff.errors import ConfigError
+from recodiff.models import build
+from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate, batches
+from recodiff.training import Run
+from recodiff.weighting import Uniform, Weighting
+
+MEASURED_ON = 1000
+"""Users, at most, over whom the spread of a part's scores is taken."""
+SCALES = "scales"
+SHARES = "shares"
+
+
+class Part(BaseConfig):
+    """One of the models, and how much it says."""
+
+    model: str
+    """Its name in MODELS, or `module:Class`."""
+    share: float = Field(default=1.0, ge=0)
+    """Of its scores, each part's brought to a mean standard deviation of 1 over the items; 0 leaves the part out."""
+    settings: Settings = Field(default_factory=dict)
+    """Of that model."""
+
+
+SEQUENCE: Settings = {
+    "length": 50,
+    "horizon": 10,
+    "target": {"kind": "half_life", "half_life": 10.0, "floor": 0.0},
+    "training": {"batch_size": 50, "check_every_epochs": 3, "patience_epochs": 9},
+}
+"""Of a sequence encoder: the pairs of F-DiffRec as far as ten items ahead."""
+
+
+PARTS = {
+    "rows": Part(model="f-diffrec"),
+    "sequence": Part(model="sasrec", settings=SEQUENCE),
+    "items": Part(model="f-ridge", share=0.1),
+}
+
+
+class MixtureConfig(ModelConfig):
+    """Settings of a mixture; its weighting is that of every part that has none of its own."""
+
+    parts: dict[str, Part] = Field(default_factory=lambda: dict(PARTS))
+    """By a name of your own; the first is the one that the others are added to."""
+    search: tuple[float, ...] = ()
+    """Shares to try for each part but the first, one part after another; the given ones are kept unless there are any."""
+    metric: str = "recall@20"
+    """The validation figure that decides between them."""
+
+
+class Mixture(Recommender):
+    """s = sum_k share_k s_k / scale_k (ours): scale_k is the standard deviation of part k's scores over the items, mean over users.
+
+    F-DiffRec's rows know everything a user ever met and little of its order, a sequence encoder knows the order of the
+    newest items, a linear item-item path knows what is met together. Their scores differ by a constant per user from
+    log-probabilities, so the sum is a product of experts. Every part is fitted by its own loop and stops by its own
+    validation figure; then the shares may be searched on validation.
+    """
+
+    Config = MixtureConfig
+
+    def __init__(self, config: ModelConfig | None = None) -> None:
+        super().__init__(config)
+        given: MixtureConfig = self.config
+        self.parts: dict[str, Recommender] = {}
+        for name, part in given.parts.items():
+            if part.share:
+                self.parts[name] = self._built(name, part)
+        if not self.parts:
+            raise ConfigError("a mixture needs a part with a share above 0; give it some, for example parts.rows.share=1")
+        spelt = {
+            name: part.model_copy(update={"settings": self.parts[name].config.model_dump()}) if name in self.parts else part
+            for name, part in given.parts.items()
+        }
+        self.config = given.model_copy(update={"parts": spelt})
+        self.shares = torch.tensor([given.parts[name].share for name in self.parts])
+        self.scales = torch.ones(len(self.parts))
+
+    def _built(self, name: str, part: Part) -> Recommender:
+        model = build(part.model, part.settings, where=f"parts.{name}.settings")
+        if isinstance(model.config.weighting, Uniform):
+            model.config = model.config.model_copy(update={"weighting": self.config.weighting})
+        return model
+
+    def _any(self, what: str) -> bool:
+        return any(getattr(part, what) for part in self.parts.values())
+
+    @property
+    def order_aware(self) -> bool:
+        """Whether a part is."""
+        return self._any("order_aware")
+
+    @property
+    def remembers_users(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether a part does."""
+        return self._any("remembers_users")
+
+    @property
+    def personalised(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether a part is."""
+        return self._any("personalised")
+
+    @property
+    def seeded(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether a part is."""
+        return self._any("seeded")
+
+    @property
+    def item_vectors(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether all parts have them."""
+        return all(part.item_vectors for part in self.parts.values())
+
+    @property
+    def views(self) -> Mapping[str, Weighting]:
+        """Each part's weighting, and the views of the parts."""
+        found: dict[str, Weighting] = {}
+        for name, part in self.parts.items():
+            found[name] = part.config.weighting
+            found |= {f"{name}.{inner}": view for inner, view in part.views.items()}
+        return found
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The mixture's metric and those of its parts."""
+        inner = (metric for part in self.parts.values() for metric in part.judged_by)
+        return tuple(dict.fromkeys((self.config.metric, *inner)))
+
+    def chosen(self) -> Settings:
+        """See `Recommender`: the epochs of each part, and the shares."""
+        settings: Settings = {**super().chosen(), "search": ()}
+        for (name, part), share in zip(self.parts.items(), self.shares.tolist(), strict=True):
+            settings["parts"][name] |= {"settings": part.chosen(), "share": share}
+        return settings
+
+    def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
+        for name, part in self.parts.items():
+            out = None if run.out is None else run.out / "parts" / name
+            part.fit(train, replace(run, out=out), validate=validate)
+            self.summary[name] = part.summary
+        self.scales = self._spread(train)
+        if self.config.search and validate is not None:
+            self._search(validate, run)
+        self.summary["shares"] = dict(zip(self.parts, self.shares.tolist(), strict=True))
+
+    @torch.inference_mode()
+    def _spread(self, train: Interactions) -> Tensor:
+        some = train.take(range(min(train.n_users, MEASURED_ON)))
+        totals, users = torch.zeros(len(self.parts)), 0
+        for _, batch in batches(self, some, 200):
+            totals += torch.stack([scores.std(1).sum().cpu() for scores in self._scores(batch)])
+            users += len(batch.history)
+        return (totals / users).clamp(min=torch.finfo(torch.float32).tiny)
+
+    def _search(self, validate: Validate, run: Run) -> None:
+        names, metric = list(self.parts), self.config.metric
+        best = validate(self)[metric]
+        tries = [(k, share) for k in range(1, len(names)) for share in self.config.search]
+        with progress.bar("shares", len(tries), show=run.progress) as advance:
+            for k, share in tries:
+                before = self.shares.clone()
+                self.shares[k] = share
+                found = validate(self)[metric]
+                if found > best:
+                    best = found
+                else:
+                    self.shares = before
+                advance(1, f"{names[k]}: best {metric} {best:.4f}")
+
+    def _scores(self, batch: Batch) -> Iterator[Tensor]:
+        for _, part, own in self._own(batch):
+            yield part.score(own)
+
+    def _own(self, batch: Batch) -> Iterator[tuple[str, Recommender, Batch]]:
+        for name, part in self.parts.items():
+            views = {inner: batch.view(f"{name}.{inner}") for inner in part.views}
+            yield name, part, Batch(batch.view(name), batch.users if part.remembers_users else None, views)
+
+    @property
+    def _factors(self) -> list[float]:
+        return (self.shares / self.scales).tolist()
+
+    def score(self, batch: Batch) -> Tensor:
+        """The sum, [B, I]."""
+        total: Any = 0.0
+        for factor, scores in zip(self._factors, self._scores(batch), strict=True):
+            total = scores.mul_(factor).add_(total)
+        return total
+
+    def state(self) -> dict[str, Tensor]:
+        """Each part's, by its name, with scales and shares."""
+        _ = self.items
+        inner = {f"{name}.{key}": tensor for name, part in self.parts.items() for key, tensor in part.state().items()}
+        return inner | {SCALES: self.scales, SHARES: self.shares}
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(part.parameters for part in self.parts.values()) + len(self.parts)
+
+    def _restore(self, state: Mapping[str, Tensor]) -> None:
+        self.scales, self.shares = state[SCALES].cpu(), state[SHARES].cpu()
+        for name, part in self.parts.items():
+            inner = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
+            device = str(next(iter(inner.values())).device)
+            part.restore(inner, self.items, device, users=self.users if part.remembers_users else None)
+
+    def vectors(self) -> ItemVectors:
+        """The parts' vectors side by side."""
+        found = [part.vectors() for part in self.parts.values()]
+        vectors = torch.cat([one.vectors * factor for one, factor in zip(found, self._factors, strict=True)], 1)
+        bias: Any = sum(one.bias * factor for one, factor in zip(found, self._factors, strict=True))
+        return ItemVectors(vectors, bias)
+
+    def user_vectors(self, batch: Batch) -> Tensor:
+        """The parts' vectors side by side, [B, H]."""
+        return torch.cat([part.user_vectors(own) for _, part, own in self._own(batch)], 1)

@@ -1,0 +1,93 @@
+"""A mixture is the sum of its parts, whatever they are, and one model to save, serve and refit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recodiff import evaluate
+from recodiff.checkpoint import load_model, save_model
+from recodiff.errors import ConfigError
+from recodiff.models import build
+from recodiff.training import Run
+from toy import checkerboard, scores_of
+
+BOARD = checkerboard(shuffled=True)
+RUN = Run(seed=0, progress=False, device="cpu")
+EASE = {"model": "ease", "settings": {"l2": 3.0, "weighting": {"kind": "half_life", "half_life": 2.0, "on": "history"}}}
+
+
+def mixed(**parts: Any) -> Any:
+    nothing = {name: {"share": 0.0} for name in ("rows", "sequence", "items") if name not in parts}
+    return build("fs-diffrec", {"parts": nothing | parts})
+
+
+def unit(scores: torch.Tensor) -> torch.Tensor:
+    return scores / scores.std(1).mean()
+
+
+def test_scores_are_the_shared_sum_of_the_parts_each_with_its_own_weighting() -> None:
+    model = mixed(a=EASE, b={"model": "itemknn", "share": 0.25}).fit(BOARD, RUN)
+    one = build("ease", EASE["settings"]).fit(BOARD, RUN)  # type: ignore[arg-type]
+    other = build("itemknn").fit(BOARD, RUN)
+    torch.testing.assert_close(scores_of(model, BOARD), unit(scores_of(one, BOARD)) + 0.25 * unit(scores_of(other, BOARD)))
+
+
+def test_the_weighting_of_the_mixture_is_that_of_parts_without_one() -> None:
+    linear = {"kind": "linear", "w_min": 0.2, "w_max": 1.0, "on": "history"}
+    model = build(
+        "fs-diffrec",
+        {
+            "weighting": linear,
+            "parts": {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": {"model": "ease"}},
+        },
+    )
+    assert model.views["a"].model_dump()["kind"] == "half_life"
+    assert model.views["b"].model_dump() == linear
+
+
+def test_parts_without_a_share_are_not_fitted_and_none_at_all_is_refused() -> None:
+    assert list(mixed(a=EASE).parts) == ["a"]
+    with pytest.raises(ConfigError, match="share above 0"):
+        mixed()
+
+
+def test_a_wrong_setting_of_a_part_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"parts\.a\.settings.*l3"):
+        mixed(a={"model": "ease", "settings": {"l3": 1.0}})
+
+
+def test_shares_are_searched_on_validation_and_kept_where_nothing_is_better() -> None:
+    bad = {"model": "popularity", "share": 0.5}
+    settings = {"parts": {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": bad}}
+
+    def validate(model: Any) -> dict[str, float]:
+        return {"recall@20": -float(model.shares[1])}
+
+    model = build("fs-diffrec", settings | {"search": [0.0, 2.0]}).fit(BOARD, RUN, validate=validate)
+    assert model.summary["shares"] == {"a": 1.0, "b": 0.0}
+    kept = build("fs-diffrec", settings | {"search": [1.0, 2.0]}).fit(BOARD, RUN, validate=validate)
+    assert kept.summary["shares"] == {"a": 1.0, "b": 0.5}
+
+
+def test_what_validation_chose_is_a_model_of_its_own() -> None:
+    sequence = {"width": 8, "layers": 1, "training": {"epochs": 3, "batch_size": 10, "check_every_epochs": 1}}
+    model = mixed(a=EASE, b={"model": "sasrec", "settings": sequence})
+    figures = iter([0.1, 0.3, 0.2])
+    model.fit(BOARD, RUN, validate=lambda _: {"recall@20": next(figures)})
+    again: Any = build("fs-diffrec", model.chosen())
+    assert again.parts["b"].config.training.epochs == 2
+    assert again.fit(BOARD, RUN).summary["b"]["epochs"] == 2
+
+
+def test_users_that_a_part_remembers_come_back_with_the_folder(tmp_path: Path) -> None:
+    mf = {"model": "mf", "settings": {"width": 4, "training": {"epochs": 1}}}
+    model = mixed(a=EASE, b=mf).fit(BOARD, RUN)
+    assert model.remembers_users
+    save_model(model, tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    torch.testing.assert_close(scores_of(again, BOARD), scores_of(model, BOARD))
+    assert evaluate(again, BOARD, BOARD, ("recall@5",)).mean("recall@5") >= 0
