@@ -68,7 +68,7 @@ def main() -> None:
     asked = parser.parse_args()
     rows = json.loads(QUALITY.read_text()) if QUALITY.exists() else []
     for preset in asked.presets or ROWS:
-        for seed in asked.seeds if "diffrec" in preset or preset.startswith("f-ridge") else [1]:
+        for seed in asked.seeds if build(*settings_of(preset)).seeded else [1]:
             old = [row for row in rows if (row["preset"], row["seed"]) == (preset, seed)]
             if old and not asked.fresh:
                 continue
