@@ -356,3 +356,13 @@ def test_a_narrow_terminal_folds_and_a_file_does_not(cli: Cli, run: Path, monkey
     narrow = cli("similar", run, 101, "-k", 3).succeeded().out.splitlines()
     assert len(narrow) > 4
     assert max(map(len, narrow)) <= 60
+
+
+def test_choosing_on_the_end_of_train_leaves_the_validation_part_alone(cli: Cli, data: Path, tiny: Path, tmp_path: Path) -> None:
+    arguments = ("train", tiny, "--data", data, "--out", tmp_path / "m", "--choose-on", "inner")
+    cli(*arguments).succeeded()
+    info = json.loads((tmp_path / "m" / "config.json").read_text())["info"]
+    assert info["choose_on"] == "inner"
+    assert info["training"]["epochs"] == info["chosen"]["best_epoch"]
+    cli(*arguments, "--resume").succeeded()
+    cli(*arguments[:-2], "--resume").refused("other settings")

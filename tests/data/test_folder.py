@@ -276,3 +276,26 @@ def test_the_real_releases(shared: Path, name: str, sizes: tuple[int, ...]) -> N
     assert (len(data.users), len(data.items), *(each.nnz for each in data.parts().values())) == sizes
     first = np.load(shared / name / "train_list.npy")
     assert data.train.matrix[[0]].indices.tolist() == first[first[:, 0] == 0, 1].tolist()
+
+
+def test_an_inner_validation_part_is_the_newest_tenth_of_train() -> None:
+    rows = [0] * 20 + [1] * 9
+    train = Interactions.from_arrays(
+        rows, [*range(20), *range(9)], IdMap.range(2), IdMap.range(20), times=[*range(20), *range(9)], time_kind="order"
+    )
+    data = Dataset(train, valid=train, test=train, fold_in=None, item_table=None, info={"name": "x"})
+    inner = data.inner()
+    assert inner.valid is not None
+    assert inner.valid.matrix[[0]].indices.tolist() == [18, 19]
+    assert inner.train.lengths().tolist() == [18, 9]
+    assert inner.valid.lengths().tolist() == [2, 0]
+    assert inner.test is None
+
+
+def test_an_inner_validation_part_needs_order_and_histories_long_enough() -> None:
+    timeless = Interactions.from_arrays([0], [0], IdMap.range(1), IdMap.range(2))
+    with pytest.raises(DataError, match="inner validation"):
+        Dataset(timeless, None, None, None, None, {}).inner()
+    short = Interactions.from_arrays([0], [0], IdMap.range(1), IdMap.range(2), times=[1], time_kind="order")
+    with pytest.raises(DataError, match="10 interactions"):
+        Dataset(short, None, None, None, None, {}).inner()

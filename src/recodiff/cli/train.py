@@ -11,7 +11,7 @@ from recodiff.cli.output import print_json, say
 from recodiff.cli.parameters import Whole
 from recodiff.config import read_settings
 from recodiff.data.folder import load_dataset
-from recodiff.experiments.runs import measure, train_run
+from recodiff.experiments.runs import ChooseOn, measure, train_run
 from recodiff.models import MODELS
 from recodiff.training import Run
 
@@ -28,6 +28,7 @@ def train(
     threads: Whole | None = None,
     resume: bool = False,
     refit: bool = False,
+    choose_on: ChooseOn = "valid",
     overwrite: bool = False,
     json: bool = False,
 ) -> None:
@@ -55,6 +56,9 @@ def train(
         Go on where an interrupted run of the same command stood.
     refit
         Train once more on train + valid, for the epochs that validation chose.
+    choose_on
+        What epochs are chosen on: the validation part, or (inner) the newest tenth of each user's training history, after
+        which all of that is trained on.
     overwrite
         Replace a run that is already there.
     json
@@ -63,7 +67,7 @@ def train(
     name, settings = read_settings(config, set_ or (), models=MODELS)
     dataset = load_dataset(data)
     run = Run(device=device, seed=seed, threads=threads, out=out, resume=resume)
-    model = train_run(name, settings, dataset, run, refit=refit, overwrite=overwrite, where=config)
+    model = train_run(name, settings, dataset, run, refit=refit, choose_on=choose_on, overwrite=overwrite, where=config)
     figures: dict[str, float] = {}
     if dataset.valid is not None and not refit:
         figures = measure(model, dataset, ("valid",), ("recall@20", "ndcg@20")).parts["valid"].flat()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,24 @@ class Dataset:
         for name in [*names[1:], *(["fold_in"] if "fold_in" in have and "fold_in" not in names else [])]:
             history = history.union(have[name])
         return history
+
+    def inner(self, share: float = 0.1) -> Dataset:
+        """The training part alone, its newest interactions in place of the validation part: to choose by the near future.
+
+        Args:
+            share: of each user's training history, rounded down.
+
+        Raises:
+            DataError: the data has no order, or nobody's history is long enough.
+        """
+        self.train.need_order("an inner validation part")
+        rows, length = self.train.rows(), self.train.lengths()
+        newest = length[rows] - 1 - self.train.positions()
+        held = newest < np.floor(length * share + 1e-9)[rows]  # as in `split`
+        if not held.any():
+            raise DataError(f"no training history has the {math.ceil(1 / share)} interactions that an inner validation part needs")
+        info = self.info | {"name": f"{self.name}, inner"}
+        return replace(self, train=self.train.only(~held), valid=self.train.only(held), test=None, info=info)
 
     def fingerprint(self) -> str:
         """A short hash of all parts: equal data has equal fingerprints."""

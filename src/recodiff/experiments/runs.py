@@ -25,6 +25,7 @@ from recodiff.models.base import Recommender
 from recodiff.training import CHECKPOINT, Run
 
 PartName = Literal["valid", "test"]
+ChooseOn = Literal["valid", "inner"]
 MASKED = {"valid": ("train", "fold_in"), "test": ("train", "fold_in", "valid")}
 """What no list may hold when a part is ranked: the paper's protocol."""
 
@@ -36,6 +37,7 @@ def train_run(
     run: Run,
     *,
     refit: bool = False,
+    choose_on: ChooseOn = "valid",
     overwrite: bool = False,
     where: str | None = None,
 ) -> Recommender:
@@ -47,6 +49,8 @@ def train_run(
         data: the data folder.
         run: device, seed, folder, resume.
         refit: whether to train once more, on train and validation together, for the epochs that validation chose.
+        choose_on: `inner` leaves the validation part alone: it chooses on the newest tenth of each user's training history,
+            then trains once more on all of it (with `refit`, on train and validation).
         overwrite: whether a run already in `run.out` may be replaced.
         where: named in error messages about settings.
 
@@ -57,19 +61,19 @@ def train_run(
     model = build(model_name, settings, where=where)
     if run.out is not None:
         _check_out(run.out, run.resume, overwrite)
-        if run.resume and _is_done(run.out, model, data, run, refit, overwrite):
+        if run.resume and _is_done(run.out, model, data, run, (refit, choose_on), overwrite):
             return load_model(run.out, device=str(run.torch_device), trust_code=True)
     if refit and data.valid is None:
         raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
     began = time.perf_counter()
-    validate = None if data.valid is None else Validation(data, validation_metrics(model))
-    model.fit(data.train, run, validate=validate)
-    info: dict[str, Any] = {"asked": model.config.model_dump(mode="json")}
-    if refit:
+    chosen_on = data.inner() if choose_on == "inner" else data
+    validate = None if chosen_on.valid is None else Validation(chosen_on, validation_metrics(model))
+    model.fit(chosen_on.train, run, validate=validate)
+    info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": choose_on}
+    if refit or choose_on == "inner":
         info["chosen"] = _without_log(model.summary)
-    if refit:
-        model = _refit(model, model_name, data, run)
-    info |= {"training": _without_log(model.summary), "refit": refit, "seconds": round(time.perf_counter() - began, 2)}
+        model = _refit(model, model_name, _train_and_valid(data) if refit else data.train, run)
+    info |= {"training": _without_log(model.summary), "seconds": round(time.perf_counter() - began, 2)}
     if run.out is not None:
         described = provenance(data, run) | info | {"parameters": model.parameters}
         save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
@@ -95,7 +99,7 @@ def _clear(out: Path) -> None:
         left.unlink()
 
 
-def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, refit: bool, overwrite: bool) -> bool:
+def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[bool, ChooseOn], overwrite: bool) -> bool:
     """Whether `out` holds the finished run of this very command.
 
     Raises:
@@ -105,8 +109,9 @@ def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, refit: bool
         return False
     described = read_config(out)
     info = described["info"]
-    theirs = described["model"], info.get("asked"), info.get("data", {}).get("fingerprint"), info.get("seed"), info.get("refit")
-    if theirs == (model.registered, model.config.model_dump(mode="json"), data.fingerprint(), run.seed, refit):
+    theirs = described["model"], info.get("asked"), info.get("data", {}).get("fingerprint"), info.get("seed")
+    ours = model.registered, model.config.model_dump(mode="json"), data.fingerprint(), run.seed
+    if theirs == ours and (info.get("refit"), info.get("choose_on", "valid")) == how:
         return True
     if not overwrite:
         raise CheckpointError(
@@ -120,10 +125,9 @@ def validation_metrics(model: Recommender) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*model.judged_by, "recall@20", "ndcg@20")))
 
 
-def _refit(model: Recommender, name: str, data: Dataset, run: Run) -> Recommender:
-    assert data.valid is not None
+def _refit(model: Recommender, name: str, train: Interactions, run: Run) -> Recommender:
     again = replace(run, out=None if run.out is None else run.out / "refit")
-    return build(name, model.chosen()).fit(_train_and_valid(data), again)
+    return build(name, model.chosen()).fit(train, again)
 
 
 def _train_and_valid(data: Dataset) -> Interactions:
