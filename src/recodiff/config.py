@@ -164,12 +164,14 @@ def _toml_value(value: Any) -> str:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Settings:
-    """Settings of `over` laid upon `base`, group by group; a group whose `kind` changes is replaced whole."""
+    """Settings of `over` laid upon `base`, group by group; a group whose `kind` (or `model`) changes is replaced whole."""
     merged: Settings = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        same_kind = (
-            isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("kind", old.get("kind")) == old.get("kind")
-        )
-        merged[key] = merge(old, value) if same_kind and isinstance(old, Mapping) else value
+        same = isinstance(old, Mapping) and isinstance(value, Mapping) and _same_kind(old, value)
+        merged[key] = merge(old, value) if same and isinstance(old, Mapping) else value
     return merged
+
+
+def _same_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return all(new.get(key, old.get(key)) == old.get(key) for key in ("kind", "model"))

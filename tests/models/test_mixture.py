@@ -22,7 +22,7 @@ EASE = {"model": "ease", "settings": {"l2": 3.0, "weighting": {"kind": "half_lif
 
 def mixed(**parts: Any) -> Any:
     nothing = {name: {"share": 0.0} for name in ("rows", "sequence", "items") if name not in parts}
-    return build("fs-diffrec", {"parts": nothing | parts})
+    return build("fs-diffrec", {"parts": nothing | parts, "search": []})
 
 
 def unit(scores: torch.Tensor) -> torch.Tensor:
@@ -47,6 +47,11 @@ def test_the_weighting_of_the_mixture_is_that_of_parts_without_one() -> None:
     )
     assert model.views["a"].model_dump()["kind"] == "half_life"
     assert model.views["b"].model_dump() == linear
+
+
+def test_another_model_in_a_part_leaves_the_settings_of_the_first_behind() -> None:
+    model = mixed(sequence={"model": "ease", "settings": {"l2": 2.0}})
+    assert model.parts["sequence"].config.l2 == 2.0
 
 
 def test_parts_without_a_share_are_not_fitted_and_none_at_all_is_refused() -> None:

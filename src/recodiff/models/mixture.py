@@ -48,10 +48,12 @@ SEQUENCE: Settings = {
 """Of a sequence encoder: the pairs of F-DiffRec as far as ten items ahead."""
 
 
+ITEMS: Settings = {"weighting": {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}}
+"""Of an item-item path: EASE on histories weighted by age."""
 PARTS = {
     "rows": Part(model="f-diffrec"),
     "sequence": Part(model="sasrec", settings=SEQUENCE),
-    "items": Part(model="f-ridge", share=0.1),
+    "items": Part(model="ease", share=0.1, settings=ITEMS),
 }
 
 
@@ -60,8 +62,9 @@ class MixtureConfig(ModelConfig):
 
     parts: dict[str, Part] = Field(default_factory=lambda: dict(PARTS))
     """By a name of your own; the first is the one that the others are added to."""
-    search: tuple[float, ...] = ()
-    """Shares to try for each part but the first, one part after another; the given ones are kept unless there are any."""
+    search: tuple[float, ...] = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+    """Shares to try on validation for each part but the first, one part after another; where there are none, or there is no
+    validation, the given shares stand."""
     metric: str = "recall@20"
     """The validation figure that decides between them."""
 

@@ -35,6 +35,13 @@ def _embeddings(key: str, label: str, embeddings: Settings) -> Case:
     return Case(key, label, "l-diffrec", {"codec": {"embeddings": embeddings}})
 
 
+def _forecast(key: str, label: str, settings: Settings | None = None) -> Case:
+    return Case(key, label, "f-diffrec", settings or {}, needs_order=True)
+
+
+_TARGET_NEXT = {"kind": "half_life", "half_life": 0.05, "floor": 0.0}
+_GAUSSIAN = {"schedule": {"kind": "linear_variance", "noise_scale": 0.5}, "step_weights": "none"}
+
 QUESTIONS = (
     Experiment(
         "ablation",
@@ -101,6 +108,28 @@ QUESTIONS = (
         ),
         published="",
         notes=("Where the data folder holds no `item_emb.npy`, the first row is the preset's own choice.",),
+        paired=True,
+    ),
+    Experiment(
+        "forecast",
+        "what F-DiffRec's accuracy is made of",
+        (
+            _forecast("f-diffrec", "F-DiffRec, rows"),
+            _forecast("reconstruct", "a row made from itself, as T-DiffRec learns", {"pairs": {"kind": "reconstruct"}}),
+            _forecast("flat history", "history not weighted by age", {"weighting": {"kind": "uniform"}}),
+            _forecast("flat target", "all that follows counts alike", {"pairs": {"target": {"kind": "uniform"}}}),
+            _forecast("next item", "the next item alone counts", {"pairs": {"target": _TARGET_NEXT}}),
+            _forecast("squared", "squared loss", {"diffusion": {"loss": "squared"}}),
+            _forecast("tanh", "tanh in place of SiLU", {"denoiser": {"activation": "tanh"}}),
+            _forecast("linear", "no activation", {"denoiser": {"activation": "identity"}}),
+            _forecast("narrow", "hidden layer of 100", {"denoiser": {"hidden": [100]}}),
+            _forecast("wide", "hidden layer of 600", {"denoiser": {"hidden": [600]}}),
+            _forecast("no dropout", "no input dropout", {"denoiser": {"dropout": 0.0}}),
+            _forecast("noise", "Gaussian noise on the input, standard deviation .05", {"diffusion": _GAUSSIAN}),
+            _forecast("T = 3", "T = 3 plain passes", {"diffusion": {"steps": 3}}),
+        ),
+        published="",
+        notes=("One factor at a time from F-DiffRec's preset, or its defaults where the data has none.",),
         paired=True,
     ),
 )
