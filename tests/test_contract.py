@@ -67,6 +67,7 @@ TOY: dict[str, dict[str, Any]] = {
     "lf-diffrec": LATENT,
     "f-ridge": {"l2": 1.0},
     "sasrec": SEQUENCE,
+    "gru4rec": SEQUENCE,
     "multidae": AUTOENCODER,
     "multivae": AUTOENCODER,
     "multidae++": AUTOENCODER,
@@ -76,7 +77,7 @@ TOY: dict[str, dict[str, Any]] = {
 # Who cannot learn from a catalogue of one item, and what is said.
 ONE_ITEM_IS_TOO_FEW = {
     **dict.fromkeys(("mf", "lightgcn", "cdae"), "has met all 1 items, so there is none to compare them with"),
-    **dict.fromkeys(("f-diffrec", "fs-diffrec", "f-ridge", "sasrec"), "nobody has the 2 interactions"),
+    **dict.fromkeys(("f-diffrec", "fs-diffrec", "f-ridge", "sasrec", "gru4rec"), "nobody has the 2 interactions"),
     **dict.fromkeys(("l-diffrec", "lt-diffrec", "lf-diffrec"), "item embeddings need 2 users and 2 items"),
 }
 

@@ -10,7 +10,8 @@ import reference
 from recodiff import Run, build, recommend
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, DataError
-from recodiff.models.sasrec import SASRec, SASRecNet, windows
+from recodiff.models.sasrec import SASRec, SASRecNet
+from recodiff.models.windows import windows
 from recodiff.pairs import Pair, rows_of
 from recodiff.training import Progress
 from recodiff.weighting import HalfLife, Uniform

@@ -72,6 +72,15 @@ DECAY: Space = {**LEARNING, "training.weight_decay": _among(0.0, 1e-3, 0.1)}
 AUTOENCODER: Space = {**DECAY, "network.dropout": _among(0.1, 0.3, 0.5)}
 NEIGHBOURS: Space = {"neighbours": _even(5, 1000), "shrink": _even(0.0, 1000.0), "alpha": _even(0.0, 1.0)}
 
+SEQUENCE: Space = {
+    **LEARNING,
+    "dropout": _among(0.1, 0.3, 0.5),
+    "width": _among(32, 64, 128),
+    "layers": _even(1, 3),
+    "length": _among(32, 64, 128),
+    "horizon": _among(1, 10),
+}
+
 SPACES: Mapping[str, Space] = {
     "diffrec": DIFFREC,
     "t-diffrec": {**DIFFREC, **LINEAR},
@@ -80,13 +89,8 @@ SPACES: Mapping[str, Space] = {
     "f-diffrec": FORECAST,
     "lf-diffrec": {**FORECAST, **LATENT},
     "f-ridge": {"l2": _log(1.0, 1e4), **AGES},
-    "sasrec": {
-        **LEARNING,
-        "dropout": _among(0.1, 0.3, 0.5),
-        "width": _among(32, 64, 128),
-        "layers": _even(1, 3),
-        "length": _among(32, 64, 128),
-    },
+    "sasrec": SEQUENCE,
+    "gru4rec": SEQUENCE,
     "ease": {"l2": _log(1.0, 1e7)},
     "edlae": {"l2": _log(1.0, 1e4), "dropout": _even(0.1, 0.9)},
     "rlae": {"l2": _log(1.0, 1e4), "xi": _even(0.0, 1.0)},

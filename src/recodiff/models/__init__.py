@@ -92,6 +92,7 @@ MODELS: dict[str, Entry] = {
         "F-DiffRec's rows, a sequence encoder and an item-item path as one model (ours); needs time",
     ),
     "sasrec": Entry("recodiff.models.sasrec:SASRec", "SASRec", "self-attention over the newest items; needs time"),
+    "gru4rec": Entry("recodiff.models.gru4rec:GRU4Rec", "GRU4Rec", "recurrent network over the newest items; needs time"),
     "multidae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE", "autoencoder, multinomial likelihood"),
     "multivae": Entry(
         "recodiff.models.autoencoders:MultiAutoencoder",

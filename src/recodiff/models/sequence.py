@@ -1,0 +1,127 @@
+"""What sequence models share: windows read in their order, a state after each place, items scored by it.
+
+Shapes: `B` users in a batch, `I` items, `L` places of the window, `D` width, `N` places of the batch that have a next item.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from recodiff.diffusion.draws import keep_mask
+from recodiff.diffusion.rows import Rows
+from recodiff.diffusion.softmax import linear_multinomial
+from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
+from recodiff.models.windows import Window, windows
+from recodiff.pairs import InOrder, Pair, Pairs
+from recodiff.training import Progress, TrainingConfig
+from recodiff.weighting import AnyWeighting, Uniform
+
+
+class SequenceConfig(ModelConfig):
+    """Settings that all sequence models have."""
+
+    width: int = Field(default=64, ge=1)
+    """D, of the item vectors and of every layer."""
+    layers: int = Field(default=2, ge=1)
+    """Layers of the network."""
+    length: int = Field(default=64, ge=1)
+    """L, the newest items of a history that are looked at."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Share of the item vectors and of each layer's answer that is zeroed in training."""
+    horizon: int = Field(default=1, ge=1)
+    """How many of the next items each place learns to foresee; 1 is the usual next-item model."""
+    target: AnyWeighting = Uniform()
+    """How much each of them counts; age 0 is the next one."""
+    output: Literal["tied", "own"] = "tied"
+    """Whether items are scored by the vectors they are read by, or have vectors of their own for it."""
+    training: TrainingConfig = TrainingConfig(batch_size=50, lr=2e-3, check_every_epochs=3, patience_epochs=15)
+
+
+def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
+    """Dropout [.., D]: each number is zeroed with probability p, the others grow by 1 / (1 - p); nothing without a generator."""
+    if generator is None or p == 0:
+        return x
+    return x * keep_mask((x[..., 0].numel(), x.shape[-1]), p, x, generator).view_as(x) / (1 - p)
+
+
+class SequenceNet(nn.Module):
+    """Item vectors and a state after each place; its forward is the training loss."""
+
+    def __init__(self, n_items: int, config: SequenceConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.config = config
+        self.items = nn.Parameter(torch.empty(n_items, config.width))
+        self.own = nn.Parameter(torch.empty(n_items, config.width)) if config.output == "own" else None
+        self.bias = nn.Parameter(torch.zeros(n_items))
+        with torch.no_grad():
+            for table in (self.items, *([self.own] if self.own is not None else [])):
+                table.normal_(0, 0.02, generator=generator)
+
+    @property
+    def scored_by(self) -> Tensor:
+        """The items' vectors that answers are compared with, [I, D]."""
+        return self.items if self.own is None else self.own
+
+    @abstractmethod
+    def states(self, window: Window, generator: torch.Generator | None = None) -> Tensor:
+        """What is known after each place, [B, L, D]; the generator draws dropout, and there is none without it."""
+
+    def last_states(self, history: Rows) -> Tensor:
+        """What is known after a whole history, [B, D]; zeros of an empty one."""
+        window = windows(history, self.config.length)
+        newest = (window.lengths - 1).clamp(min=0)
+        return self.states(window)[torch.arange(len(newest), device=newest.device), newest] * (window.lengths > 0)[:, None]
+
+    def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
+        """For each user the sum over places of the next items' negative log-likelihood, over the mean number of places, [B]."""
+        window = windows(pair.source, self.config.length + 1, generator)
+        places, target = window.following(self.config.horizon, self.config.target, pair.source.width)
+        states = self.states(window.before_last(), generator)[places[:, :-1]]
+        loss = linear_multinomial(states, self.scored_by, self.bias, target)
+        user = places.nonzero()[:, 0]
+        return torch.zeros(len(places), device=loss.device).index_add(0, user, loss) * (len(places) / max(len(user), 1))
+
+
+class SequenceRecommender(TorchRecommender):
+    """A model that reads the newest L items of a history in their order.
+
+    A state h_p after each place p scores items by h_p . v_i + b_i. Every place learns from the items that follow it,
+    -sum_k w_k log softmax(h_p . v + b)_{i_{p+k}} for k = 1..horizon, over the whole catalogue. A weighting scales the item
+    vectors that are read.
+    """
+
+    item_vectors = True
+
+    module: SequenceNet  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def order_aware(self) -> bool:
+        """Always."""
+        return True
+
+    @abstractmethod
+    def build(self, n_items: int, generator: torch.Generator) -> SequenceNet:
+        """See `TorchRecommender`."""
+
+    def pairs(self) -> Pairs:
+        """Whole histories, in their order."""
+        return InOrder()
+
+    @torch.no_grad()
+    def score(self, batch: Batch) -> Tensor:
+        """h . v_i + b_i after the whole history, [B, I]."""
+        return self.user_vectors(batch) @ self.module.scored_by.T + self.module.bias
+
+    def vectors(self) -> ItemVectors:
+        """v and b."""
+        return ItemVectors(self.module.scored_by.detach(), self.module.bias.detach())
+
+    @torch.no_grad()
+    def user_vectors(self, batch: Batch) -> Tensor:
+        """h after the whole history, [B, D]."""
+        return self.module.last_states(batch.history)
