@@ -70,6 +70,13 @@ def test_fewer_passes_rank_the_same_training_again(lab: Lab, release: Path) -> N
     assert settled.source.endswith("1 of 4 steps back")
 
 
+def test_one_pass_of_a_trained_chain_is_not_taken_for_a_model_trained_without_one(lab: Lab) -> None:
+    cases = tiny("all"), tiny("one pass", passes=1), tiny("T = 1", more={"diffusion": {"steps": 1}})
+    found = lab(plan_of(*cases), seeds=1)
+    assert len(lab.trained) == 2
+    assert len({row.results[0].key for row in found.rows}) == 3
+
+
 def test_a_question_of_our_own_has_a_page_without_published_figures(lab: Lab) -> None:
     plan = Experiment(
         "ablation", "which ingredient", (tiny("as it is"), tiny("changed", more={"denoiser": {"dropout": 0.0}})), published=""

@@ -58,16 +58,17 @@ class Group:
         """
         about, memory = data.fingerprint(), kind_of(str(device)) if self.apart else None
         more = ["closely"] if self.closely else []
-        return {
-            one.case.key: digest(
-                [one.case.model, without_paths(one.rank or one.train), *_unless_official(one), about, self.seed, memory, *more]
-            )
-            for one in self.settled
-        }
+        return {one.case.key: digest([*_made_by(one), about, self.seed, memory, *more]) for one in self.settled}
 
     def folder(self, work: Path, data: Dataset) -> Path:
         """Where its training stands while it is not over."""
         return work / f"training-{digest([self.first.case.model, self.first.train, data.fingerprint(), self.seed, self.apart])}"
+
+
+def _made_by(one: Settled) -> list[Any]:
+    # A model trained with T = 1 is another than one of T steps that takes a single one when lists are made.
+    trained = [] if one.rank is None else [{"trained": without_paths(one.train)}]
+    return [one.case.model, without_paths(one.rank or one.train), *_unless_official(one), *trained]
 
 
 def _unless_official(one: Settled) -> list[str]:
