@@ -14,7 +14,7 @@ from recodiff.experiments import demo as tour
 from recodiff.report import Entry, Sample, short
 from recodiff.training import Run
 
-SHOWN = ("EASE", "T-DiffRec")
+SHOWN = ("EASE", "F-DiffRec")
 """Whose lists are printed side by side; the report has all."""
 
 
@@ -100,7 +100,7 @@ def _what_next(data: Path, model: Path, user: object) -> str:
         f"recodiff similar {model} {tour.TYPED[0]}": "films like this one",
         f"recodiff info {model}": "its settings, and where it comes from",
         "recodiff prepare YOUR.csv data/mine": "a log of your own",
-        f"recodiff train diffrec-{tour.DATA} --data data/mine --out runs/mine": "a model of your own",
+        f"recodiff train f-diffrec-{tour.DATA} --data data/mine --out runs/mine": "a model of your own",
     }
     widest = max(map(len, steps))
     return "\n".join(["\nWhat to type next:", *(f"  {step:{widest}}  # {what}" for step, what in steps.items())])

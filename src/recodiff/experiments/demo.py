@@ -27,7 +27,7 @@ from recodiff.training import Run
 
 Say = Callable[[str], None]
 DATA = "ml-100k"
-MODELS: tuple[str, ...] = ("popularity", "ease-ml-100k", "diffrec-ml-100k", "t-diffrec-ml-100k")
+MODELS: tuple[str, ...] = ("popularity", "ease-ml-100k", "diffrec-ml-100k", "t-diffrec-ml-100k", "f-diffrec-ml-100k")
 """What is trained: presets, and a model that has no settings to choose."""
 METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 TYPED = (50, 172, 181)
@@ -161,7 +161,7 @@ def save(tour: Tour, run: Run, out: Path) -> None:
     files.write_json(out / RESULTS, about | {"models": {one.folder.name: _figures(one.entry) for one in tour.trained}})
     report = Report(
         title=f"Diffusion recommenders on {tour.data.name}",
-        lead="DiffRec and T-DiffRec beside the simple methods they must beat, on people's ratings of films: "
+        lead="DiffRec, T-DiffRec and F-DiffRec beside the simple methods they must beat, on people's ratings of films: "
         "who finds what each of them liked next?",
         data=tour.data.info | {"source": Path(tour.data.info["source"]).name},
         entries=[one.entry for one in tour.trained],
