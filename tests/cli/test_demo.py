@@ -32,13 +32,13 @@ def test_the_demo_does_what_it_says(cli: Cli, fetched: None, tmp_path: Path) -> 
     out = tmp_path / "demo"
     done = cli("demo", "--out", out, "--threads", 1).succeeded()
     assert "ml-100k: from a test; terms: none" in done.err
-    names = ("Popularity", "EASE", "DiffRec", "T-DiffRec")
+    names = ("Popularity", "EASE", "DiffRec", "T-DiffRec", "F-DiffRec")
     table = done.out.split("rank", 1)[0].splitlines()
     assert [line.split()[0] for line in table] == ["model", *names]
     assert all(line.count("±") == 4 for line in table[1:])
     assert done.out.count("\n  10  ") == 2, "two lists of ten"
     results = json.loads((out / "results.json").read_text())
-    assert list(results["models"]) == ["popularity", "ease", "diffrec", "t-diffrec"]
+    assert list(results["models"]) == ["popularity", "ease", "diffrec", "t-diffrec", "f-diffrec"]
     assert results["models"]["ease"]["recall@20"] > results["models"]["ease"]["recall@20 standard error"] > 0
     page = (out / "report.html").read_text()
     assert all(f"<h4>{name}</h4>" in page for name in names)
