@@ -77,17 +77,24 @@ class LatentDiffRecNet(DiffRecNet):
     def __init__(self, codec: ClusteredVAE, diffusion: Diffusion, annealing: Clustered) -> None:
         super().__init__(codec, diffusion)
         self.codec: ClusteredVAE = codec
-        self.annealing, self.likelihood = annealing, Multinomial()
+        self.annealing, self.multinomial = annealing, Multinomial()
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
         """lambda L + the reconstruction's negative log-likelihood + gamma KL, for each row of the pair, [B]."""
         source = self.codec.encode(pair.source, generator)
         target = source if pair.target is None else self.codec.encode(pair.target, generator)
         found = self.diffusion.loss(source.z, None if pair.target is None else target.z, generator=generator)
-        missed = self.likelihood(self.codec.decode(found.x0_hat), target.x, pair.seen)
+        assert found.x0_hat is not None
+        missed = self._missed(found.x0_hat, target.x, pair.seen)
         assert source.kl is not None
         lambda_, gamma = self.annealing.lambda_at(progress.epoch), self.annealing.gamma_at(progress.step)
         return lambda_ * found.loss + missed + gamma * source.kl
+
+    def _missed(self, z: Tensor, x: Rows, seen: Rows | None) -> Tensor:
+        """-log p(x given z) up to a constant, [B]."""
+        if self.annealing.likelihood == "gaussian":
+            return self.codec.squared_error(z, x, seen) / 2
+        return self.multinomial(self.codec.decode(z), x, seen)
 
 
 class DiffRec(TorchRecommender):
@@ -112,10 +119,25 @@ class DiffRec(TorchRecommender):
         """See `TorchRecommender`."""
         codec = self.config.codec
         if isinstance(codec, Identity):
-            return DiffRecNet(IdentityCodec(), self._diffusion(n_items, generator))
+            diffusion = self._diffusion(n_items, generator)
+            self._choose_space(diffusion)
+            return DiffRecNet(IdentityCodec(), diffusion)
         if self.config.diffusion.loss != "squared":
             raise ConfigError(f"diffusion.loss='{self.config.diffusion.loss}' is for rows; codes of a latent need 'squared'")
+        if self.config.diffusion.space == "hidden":
+            raise ConfigError(
+                "diffusion.space='hidden' is for rows, codec.kind='identity'; a latent diffuses short codes as they are"
+            )
         return LatentDiffRecNet(codec.build(self.derived, generator), self._diffusion(codec.latent, generator), codec)
+
+    def _choose_space(self, diffusion: Diffusion) -> None:
+        """Puts the diffusion of rows where its loss costs less, or where the settings want it."""
+        asked, obstacle = self.config.diffusion.space, hidden.trains(diffusion)
+        if asked == "hidden" and obstacle:
+            raise ConfigError(f"diffusion.space='hidden' cannot train this model: {obstacle}; use 'auto' or 'dense'")
+        if asked == "hidden" or (asked == "auto" and not obstacle and hidden.pays(diffusion, self.training.batch_size)):
+            hidden.lay_out_by_item(diffusion.denoiser)
+            diffusion.space = hidden.HiddenSpace()
 
     def _diffusion(self, width: int, generator: torch.Generator) -> Diffusion:
         config: DiffRecConfig = self.config
