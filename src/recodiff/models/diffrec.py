@@ -29,6 +29,11 @@ from recodiff.models.settings import DenoiserConfig, DiffusionConfig, SamplingCo
 from recodiff.pairs import AnyPairs, Pair, Pairs, Reconstruct
 from recodiff.training import Progress, Run, TrainingConfig
 
+DENSE_ARRAYS = 7
+"""[B, I] alive at once in a dense step: x_0, eps, x_t, the mask, its product with x_t, the estimate, its distance."""
+DECODED_ARRAYS = 4
+"""[B, I] alive at once where a latent is decoded to the multinomial likelihood."""
+
 
 class DiffRecConfig(ModelConfig):
     """Settings of the DiffRec family."""
@@ -175,6 +180,23 @@ class DiffRec(TorchRecommender):
             groups[0]["params"] = list(module.diffusion.parameters())
             groups.append({"params": list(module.codec.parameters()), "lr": codec.lr, "weight_decay": codec.weight_decay})
         return groups
+
+    def working_bytes(self, module: nn.Module, batch: int) -> int:
+        """Arrays [B, I] of the dense space or of the multinomial likelihood; else an item-sized layer's gradient, twice."""
+        assert isinstance(module, DiffRecNet)
+        if isinstance(module.codec, ClusteredVAE):
+            items, arrays = sum(module.codec.sizes), DECODED_ARRAYS * (self.config.codec.likelihood == "multinomial")
+        else:
+            items = module.diffusion.denoiser.last.out_features
+            arrays = 0 if isinstance(module.diffusion.space, hidden.HiddenSpace) else DENSE_ARRAYS
+        return 4 * arrays * batch * items or 2 * max(4 * p.numel() for p in module.parameters())
+
+    def lighter(self) -> str:
+        """The space or the likelihood that needs no [B, I]."""
+        if isinstance(self.config.codec, Clustered):
+            return ", or set codec.likelihood='gaussian'" if self.config.codec.likelihood == "multinomial" else ""
+        held = self.config.diffusion.prediction == "x0" and self.config.diffusion.loss == "squared"
+        return ", or set diffusion.space='hidden'" if held and not self.config.denoiser.normalise else ""
 
     def pairs(self) -> Pairs:
         """See `TorchRecommender`."""
