@@ -21,6 +21,7 @@ LAYERS = [
     ("data", "diffusion"),
     ("weighting",),
     ("pairs",),
+    ("memory",),
     ("training",),
     ("models",),
     ("checkpoint", "ranking"),

@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from recodiff import files, progress
+from recodiff import files, memory, progress
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
@@ -67,6 +67,7 @@ class Run:
         out: folder for the log and the checkpoint; nothing is written without one.
         resume: go on from the checkpoint in `out`, if there is one.
         progress: whether a progress bar may be shown.
+        tell: is given what is worth knowing before training, a sentence at a time: the estimate of its memory.
 
     Raises:
         ConfigError: the threads are fewer than one.
@@ -78,6 +79,7 @@ class Run:
     out: Path | None = None
     resume: bool = False
     progress: bool = True
+    tell: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
@@ -151,7 +153,7 @@ def train(
     Raises:
         ConfigError: `training.metric` is not among the figures.
         CheckpointError: the checkpoint to resume from belongs to another run.
-        ModelError: the loss is no longer finite.
+        ModelError: it cannot fit in memory, or the loss is no longer finite.
     """
     keep_freed_memory()
     loop = _Loop(model, data, run, validate)
@@ -173,6 +175,7 @@ class _Loop:
         }
         found = self._find() if run.resume else None
         model.derived = found.parts["derived"] if found else model.derive(data, run)
+        self._expect_memory(data)
         model.module = model.build(data.n_items, keyed_generator(run.seed, "init")).to(self.device)
         self.module: nn.Module = model.module
         fused = self.device.type in ("cpu", "cuda")
@@ -187,6 +190,14 @@ class _Loop:
         self.saved_at = time.monotonic()
         if found:
             self._go_on_from(found)
+
+    def _expect_memory(self, data: Interactions) -> None:
+        expected = memory.estimate(self.model, data, self.device, validated=self.validate is not None)
+        if expected is None:
+            return
+        if self.run.tell is not None:
+            self.run.tell(str(expected))
+        expected.refuse(self.model)
 
     def run_epochs(self) -> None:
         s, c = self.state, self.settings

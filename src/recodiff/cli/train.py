@@ -66,7 +66,7 @@ def train(
     """
     name, settings = read_settings(config, set_ or (), models=MODELS)
     dataset = load_dataset(data)
-    run = Run(device=device, seed=seed, threads=threads, out=out, resume=resume)
+    run = Run(device=device, seed=seed, threads=threads, out=out, resume=resume, tell=say)
     model = train_run(name, settings, dataset, run, refit=refit, choose_on=choose_on, overwrite=overwrite, where=config)
     figures: dict[str, float] = {}
     if dataset.valid is not None and not refit:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from recodiff.diffusion.denoisers import Activation
+from recodiff.diffusion.gram import squared_distance
 from recodiff.diffusion.losses import kl_from_standard_normal
 from recodiff.diffusion.networks import MLP, Pointwise, RowLinear, linears
 from recodiff.diffusion.rows import Rows
@@ -143,6 +144,14 @@ class ClusteredVAE(nn.Module):
         own = z.split(self.latents, 1)
         return torch.cat([decoder(part) for decoder, part in zip(self.decoders, own, strict=True)], 1)[:, self.order]
 
+    def squared_error(self, z: Tensor, x: Rows, seen: Rows | None = None) -> Tensor:
+        """sum_j (decode(z)_j - x_j)^2 over the items that are not seen, [B], without decoding: see `gram.squared_distance`."""
+        if self.decoder_kind == "shared":
+            return _squared_error(self.decoders[0], z, x, seen)
+        own = zip(self.decoders, z.split(self.latents, 1), self.places, self.sizes, strict=True)
+        parts = [_squared_error(d, part, x.pick(at, n), None if seen is None else seen.pick(at, n)) for d, part, at, n in own]
+        return torch.stack(parts).sum(0)
+
     @property
     def linear(self) -> nn.Linear | None:
         """The decoder, where it is one linear layer of all items."""
@@ -151,6 +160,13 @@ class ClusteredVAE(nn.Module):
         last = first.last
         alone = self.decoder_kind == "shared" and not more and not len(first.body)
         return last if alone and isinstance(last, nn.Linear) else None
+
+
+def _squared_error(decoder: nn.Module, z: Tensor, x: Rows, seen: Rows | None) -> Tensor:
+    assert isinstance(decoder, MLP)
+    last = decoder.last
+    assert isinstance(last, nn.Linear)
+    return squared_distance(last.weight, last.bias, decoder.hidden(z), x, seen)
 
 
 def in_proportion(width: int, sizes: Sequence[int]) -> list[int]:

@@ -104,7 +104,7 @@ class MLPDenoiser(nn.Module):
 
     def step_bias(self, t: Tensor) -> Tensor:
         """U e_t, what the step adds to the first layer; t [B] -> [B, h1]."""
-        return self.first_step(self.embed(timestep_embedding(t, self.embedding)))
+        return self.first_step(self.embed(timestep_embedding(t, self.embedding).to(self.embed.weight.dtype)))
 
     def hidden(self, z: Tensor) -> Tensor:
         """Everything between the first layer's sum z [B, h1] and the last layer: g [B, hL]."""

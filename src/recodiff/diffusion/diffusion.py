@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -29,13 +29,63 @@ class DiffusionLoss:
 
     Args:
         loss: [B], weighted by the SNR and divided by T p_t, so that its mean estimates Eq. (13).
-        x0_hat: [B, D], the estimate of x_0 at the drawn step.
+        x0_hat: [B, D], the estimate of x_0 at the drawn step; None where the space never forms it.
         t: int64 [B], the drawn steps.
     """
 
     loss: Tensor
-    x0_hat: Tensor
+    x0_hat: Tensor | None
     t: Tensor
+
+
+class Space(Protocol):
+    """Where training happens: with the vectors themselves, or with what the hidden layers see of them."""
+
+    def distance(
+        self,
+        diffusion: Diffusion,
+        source: Rows | Tensor,
+        target: Rows | Tensor | None,
+        seen: Rows | None,
+        t: Tensor,
+        noise: Tensor | None,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The unweighted loss of each row [B], and x0_hat [B, D] where it is formed; arguments as for `Diffusion.loss`."""
+        ...
+
+
+class DenseSpace:
+    """Training as the paper writes it, on [B, D]: holds for every setting, and is what the hidden space is tested against."""
+
+    def distance(
+        self,
+        diffusion: Diffusion,
+        source: Rows | Tensor,
+        target: Rows | Tensor | None,
+        seen: Rows | None,
+        t: Tensor,
+        noise: Tensor | None,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """See `Space`."""
+        process, distance, x0 = diffusion.process, diffusion.distance, as_dense(source)
+        if noise is None and (process.has_noise or diffusion.prediction == "eps"):
+            noise = torch.empty_like(x0).normal_(generator=generator)
+        x_t = x0 if noise is None else process.q_sample(x0, t, noise)
+        estimate = diffusion.denoiser(x_t, t, _keep(diffusion, x_t, generator))
+        goal = x0 if target is None else as_dense(target) if isinstance(distance, SquaredError) else target
+        if diffusion.prediction == "x0":
+            return distance(estimate, goal, seen), estimate
+        assert noise is not None
+        x0_hat = process.x0_from_eps(x_t, estimate, t)
+        return torch.where(t == 0, distance(x0_hat, goal, seen) / 2, distance(estimate, noise, seen)), x0_hat
+
+
+def _keep(diffusion: Diffusion, x: Tensor, generator: torch.Generator) -> Tensor | None:
+    if not diffusion.training or diffusion.dropout == 0:
+        return None
+    return keep_mask((len(x), x.shape[1]), diffusion.dropout, x, generator) / (1 - diffusion.dropout)
 
 
 class Diffusion(nn.Module):
@@ -49,6 +99,7 @@ class Diffusion(nn.Module):
         prediction: what the denoiser estimates, `x0` (the paper's choice) or `eps`.
         step_weights: see `GaussianProcess.x0_weights`.
         dropout: share of the noised input row that is zeroed in training, in [0, 1).
+        space: where the loss is computed, `DenseSpace` unless given; see `hidden.HiddenSpace`.
     """
 
     step_weights: Tensor
@@ -63,6 +114,7 @@ class Diffusion(nn.Module):
         prediction: Prediction = "x0",
         step_weights: StepWeights = "snr",
         dropout: float = 0.5,
+        space: Space | None = None,
     ) -> None:
         super().__init__()
         if prediction == "eps" and (not process.has_noise or not isinstance(loss or SquaredError(), SquaredError)):
@@ -71,6 +123,7 @@ class Diffusion(nn.Module):
         self.distance: Loss = loss or SquaredError()
         self.prediction: Prediction = prediction
         self.dropout = dropout
+        self.space: Space = space or DenseSpace()
         weights = process.x0_weights(step_weights) if prediction == "x0" else process.eps_weights(step_weights)
         self.register_buffer("step_weights", weights, persistent=False)
 
@@ -96,33 +149,17 @@ class Diffusion(nn.Module):
             target: what the estimate is compared with, [B, D]; the source itself unless given.
             seen: entries left out of the loss.
             t: steps int64 [B]; drawn by the sampler unless given (then taken as drawn uniformly).
-            noise: eps [B, D]; drawn unless given.
-            generator: on the source's device; draws t, then eps, then the dropout mask.
+            noise: eps [B, D], or in the hidden space its projection [B, h1]; drawn unless given.
+            generator: on the source's device; draws t, then what the space needs: eps and the dropout mask.
         """
-        x0 = as_dense(source)
         p = None
         if t is None:
-            t, p = self.timesteps.sample(len(x0), generator)
-        if noise is None and (self.process.has_noise or self.prediction == "eps"):
-            noise = torch.empty_like(x0).normal_(generator=generator)
-        x_t = x0 if noise is None else self.process.q_sample(x0, t, noise)
-        estimate = self.denoiser(x_t, t, self._keep(x_t, generator))
-        goal = x0 if target is None else as_dense(target) if isinstance(self.distance, SquaredError) else target
-        if self.prediction == "x0":
-            distance, x0_hat = self.distance(estimate, goal, seen), estimate
-        else:
-            assert noise is not None
-            x0_hat = self.process.x0_from_eps(x_t, estimate, t)
-            distance = torch.where(t == 0, self.distance(x0_hat, goal, seen) / 2, self.distance(estimate, noise, seen))
+            t, p = self.timesteps.sample(len(source), generator)
+        distance, x0_hat = self.space.distance(self, source, target, seen, t, noise, generator)
         weighted = self.step_weights[t] * distance
         if self.training and p is not None:  # a loss that is only looked at must not change what is drawn next
             self.timesteps.update(t, weighted.detach())
         return DiffusionLoss(weighted if p is None else weighted / p, x0_hat, t)
-
-    def _keep(self, x: Tensor, generator: torch.Generator) -> Tensor | None:
-        if not self.training or self.dropout == 0:
-            return None
-        return keep_mask((len(x), x.shape[1]), self.dropout, x, generator) / (1 - self.dropout)
 
     def x0_hat(self, x_t: Tensor, t: Tensor) -> Tensor:
         """The denoiser's estimate of x_0, whichever it predicts; x_t [B, D], t [B] -> [B, D]."""

@@ -1,13 +1,18 @@
-"""The reverse chain without item-sized vectors: the same scores as `Diffusion.denoise`, from one pass over the items.
+"""Ranking and training between the hidden layers, without arrays of users x items.
 
 Shapes: `B` rows in a batch, `D` width of the diffused vector, `h1` and `hL` first and last hidden widths, `T` steps.
 
-With z = W x + U e_t + b the first layer and x0_hat = V g + c the last, the deterministic chain
-x_{t-1} = c1_t f(x_t, t) + c2_t x_t is linear between the hidden layers, so y = W x can be carried in place of x:
+The chain has the scores of `Diffusion.denoise` from one pass over the items. With z = W x + U e_t + b the first layer and
+x0_hat = V g + c the last, the deterministic chain x_{t-1} = c1_t f(x_t, t) + c2_t x_t is linear between the hidden layers, so
+y = W x can be carried in place of x:
 
     y_T     = W x_T
     y_{t-1} = c1_t (M g_t + W c) + c2_t y_t,   g_t = hidden(y_t + U e_t + b),   M = W V  [h1, hL]
     x_0     = V g_1 + c                        since c1_1 = 1 and c2_1 = 0
+
+The squared loss of x0 prediction, its target sparse and the last layer linear, needs V'V [hL, hL] and the batch's entries
+(`gram.squared_distance`). The first layer sees W x_t = sqrt(alpha_bar_t) W x_0 + sqrt(1 - alpha_bar_t) W eps: sparse rows times W,
+and a Gaussian of covariance W W' [h1, h1] that is drawn there.
 """
 
 from __future__ import annotations
@@ -15,8 +20,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recodiff.diffusion.diffusion import Diffusion
+from recodiff.diffusion import gram
+from recodiff.diffusion.denoisers import MLPDenoiser
+from recodiff.diffusion.diffusion import DenseSpace, Diffusion
+from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.rows import Rows
+from recodiff.diffusion.softmax import linear_multinomial
 
 
 def holds(diffusion: Diffusion, *, noise_steps: int = 0, sampling_noise: bool = False) -> bool:
@@ -57,3 +66,77 @@ class HiddenChain:
     def denoise(self, x0: Rows | Tensor) -> Tensor:
         """The chain's x_0 [B, D] from histories [B, D]."""
         return self.denoiser.last(self.user_vectors(x0))
+
+
+class HiddenSpace:
+    """Training without [B, D]: the squared loss through V'V, the multinomial one by blocks of rows, the noise drawn after the
+    first layer.
+
+    Without noise, loss and gradients are those of `DenseSpace` to rounding. The noise has the law it has there, W eps being
+    Gaussian of covariance W W', and its gradient goes through the Cholesky factor; it is other numbers of that law.
+    With dropout, the entries that a row has are dropped exactly, and the noise is Gaussian of covariance W W' / (1 - p): of the
+    dense one's mean and covariance, though there it is a mixture, and shares the mask with the row's own entries.
+    A batch whose W W' cannot be factored goes through the dense space.
+    """
+
+    def __init__(self) -> None:
+        self.dense = DenseSpace()
+
+    def distance(
+        self,
+        diffusion: Diffusion,
+        source: Rows | Tensor,
+        target: Rows | Tensor | None,
+        seen: Rows | None,
+        t: Tensor,
+        noise: Tensor | None,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor | None]:
+        """See `Space`; rows come sparse, and `noise` is the projection W eps [B, h1] before dropout."""
+        assert isinstance(source, Rows)
+        assert target is None or isinstance(target, Rows)
+        net, process = diffusion.denoiser, diffusion.process
+        p = diffusion.dropout if diffusion.training else 0.0
+        table, draws = net.first.weight.T, process.has_noise and noise is None
+        y, covariance = gram.rows_and_gram(table, source.drop(p, generator) if p else source, covariance=draws)
+        if covariance is not None:
+            root = gram.factor(covariance)
+            if root is None:
+                return self.dense.distance(diffusion, source, target, seen, t, None, generator)
+            noise = torch.empty_like(y).normal_(generator=generator) @ root.T
+        z = y if noise is None else process.q_sample(y, t, noise / (1 - p) ** 0.5)
+        g = net.hidden(z + net.first.bias + net.step_bias(t))
+        goal = source if target is None else target
+        if isinstance(diffusion.distance, Multinomial):
+            return linear_multinomial(g, net.last.weight, net.last.bias, goal, seen), None
+        squares = gram.squared_distance(net.last.weight, net.last.bias, g, goal, seen)
+        return squares / source.width, None
+
+
+def trains(diffusion: Diffusion) -> str | None:
+    """Why the loss of `diffusion` cannot be had in the hidden space; None where it can, for rows that come sparse."""
+    net = diffusion.denoiser
+    if diffusion.prediction != "x0":
+        return "it needs diffusion.prediction='x0'"
+    if net.normalise:
+        return "it needs denoiser.normalise=false"
+    if diffusion.process.has_noise and net.first.in_features < net.first.out_features:
+        return f"{net.first.in_features} items are fewer than the {net.first.out_features} numbers of the first hidden layer"
+    return None
+
+
+def pays(diffusion: Diffusion, batch: int) -> bool:
+    """Whether the hidden space costs less arithmetic per item than the dense one: 4 (h1^2 + hL^2) < B (4 h1 + 6 hL).
+
+    Without noise there is no W W' to form, and h1^2 goes; the multinomial loss costs the last layer alike in both.
+    """
+    first, last = diffusion.denoiser.first.out_features, diffusion.denoiser.last.in_features
+    if isinstance(diffusion.distance, Multinomial):
+        last = 0
+    own = 4 * (diffusion.process.has_noise * first**2 + last**2)
+    return own < batch * (4 * first + 6 * last)
+
+
+def lay_out_by_item(net: MLPDenoiser) -> None:
+    """Stores W item by item, as its products with sparse rows read it; shape and values stay."""
+    net.first.weight.data = net.first.weight.data.T.contiguous().T

@@ -86,8 +86,8 @@ class Rows:
         return self.row_of() * self.width + self.columns
 
     def dense(self) -> Tensor:
-        """[B, D] float32."""
-        out = torch.zeros(len(self) * self.width, device=self.values.device)
+        """[B, D], of the values' type."""
+        out = torch.zeros(len(self) * self.width, dtype=self.values.dtype, device=self.values.device)
         return out.scatter_(0, self.flat(), self.values).view(len(self), self.width)
 
     def transposed(self) -> Rows:

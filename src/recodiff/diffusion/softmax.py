@@ -48,8 +48,13 @@ class _Block:
     values: Tensor
 
 
+def block_rows(width: int) -> int:
+    """How many rows of logits stand in memory at once, where there are so many."""
+    return max(LEAST_ROWS, NUMBERS_IN_BLOCK // width)
+
+
 def _blocks(target: Rows, seen: Rows | None) -> Iterator[_Block]:
-    size = max(LEAST_ROWS, NUMBERS_IN_BLOCK // target.width)
+    size = block_rows(target.width)
     bounds = [*range(0, len(target), size), len(target)]
     row, flat = target.row_of(), target.flat()
     ends = target.offsets[bounds].tolist()

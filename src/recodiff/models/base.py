@@ -272,6 +272,19 @@ class TorchRecommender(Recommender):
         """AdamW's groups; one with the config's rate and decay unless a model says otherwise."""
         return [{"params": list(module.parameters()), "lr": self.training.lr, "weight_decay": self.training.weight_decay}]
 
+    def working_bytes(self, module: nn.Module, batch: int) -> int:
+        """What a training step of `batch` users takes beside weights, gradients and AdamW, where that grows with the catalogue.
+
+        Args:
+            module: what `build` gives; its numbers may be lacking, its shapes are there.
+            batch: users in a batch.
+        """
+        return 0
+
+    def lighter(self) -> str:
+        """What else than a smaller batch would make a step take less, as the end of a sentence."""
+        return ""
+
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         training.train(self, train, run, validate)
 

@@ -21,6 +21,7 @@ from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.losses import LOSSES, Multinomial
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.rows import Rows
+from recodiff.diffusion.softmax import block_rows
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
@@ -28,6 +29,13 @@ from recodiff.models.latent import AnyCodec, Clustered, Identity
 from recodiff.models.settings import DenoiserConfig, DiffusionConfig, SamplingConfig
 from recodiff.pairs import AnyPairs, Pair, Pairs, Reconstruct
 from recodiff.training import Progress, Run, TrainingConfig
+
+DENSE_ARRAYS = 7
+"""[B, I] alive at once in a dense step: x_0, eps, x_t, the mask, its product with x_t, the estimate, its distance."""
+DECODED_ARRAYS = 4
+"""[B, I] alive at once where a latent is decoded to the multinomial likelihood."""
+BLOCK_ARRAYS = 2
+"""Blocks of logits alive at once in the multinomial loss of the hidden space."""
 
 
 class DiffRecConfig(ModelConfig):
@@ -77,17 +85,24 @@ class LatentDiffRecNet(DiffRecNet):
     def __init__(self, codec: ClusteredVAE, diffusion: Diffusion, annealing: Clustered) -> None:
         super().__init__(codec, diffusion)
         self.codec: ClusteredVAE = codec
-        self.annealing, self.likelihood = annealing, Multinomial()
+        self.annealing, self.multinomial = annealing, Multinomial()
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
         """lambda L + the reconstruction's negative log-likelihood + gamma KL, for each row of the pair, [B]."""
         source = self.codec.encode(pair.source, generator)
         target = source if pair.target is None else self.codec.encode(pair.target, generator)
         found = self.diffusion.loss(source.z, None if pair.target is None else target.z, generator=generator)
-        missed = self.likelihood(self.codec.decode(found.x0_hat), target.x, pair.seen)
+        assert found.x0_hat is not None
+        missed = self._missed(found.x0_hat, target.x, pair.seen)
         assert source.kl is not None
         lambda_, gamma = self.annealing.lambda_at(progress.epoch), self.annealing.gamma_at(progress.step)
         return lambda_ * found.loss + missed + gamma * source.kl
+
+    def _missed(self, z: Tensor, x: Rows, seen: Rows | None) -> Tensor:
+        """-log p(x given z) up to a constant, [B]."""
+        if self.annealing.likelihood == "gaussian":
+            return self.codec.squared_error(z, x, seen) / 2
+        return self.multinomial(self.codec.decode(z), x, seen)
 
 
 class DiffRec(TorchRecommender):
@@ -112,10 +127,25 @@ class DiffRec(TorchRecommender):
         """See `TorchRecommender`."""
         codec = self.config.codec
         if isinstance(codec, Identity):
-            return DiffRecNet(IdentityCodec(), self._diffusion(n_items, generator))
+            diffusion = self._diffusion(n_items, generator)
+            self._choose_space(diffusion)
+            return DiffRecNet(IdentityCodec(), diffusion)
         if self.config.diffusion.loss != "squared":
             raise ConfigError(f"diffusion.loss='{self.config.diffusion.loss}' is for rows; codes of a latent need 'squared'")
+        if self.config.diffusion.space == "hidden":
+            raise ConfigError(
+                "diffusion.space='hidden' is for rows, codec.kind='identity'; a latent diffuses short codes as they are"
+            )
         return LatentDiffRecNet(codec.build(self.derived, generator), self._diffusion(codec.latent, generator), codec)
+
+    def _choose_space(self, diffusion: Diffusion) -> None:
+        """Puts the diffusion of rows where its loss costs less, or where the settings want it."""
+        asked, obstacle = self.config.diffusion.space, hidden.trains(diffusion)
+        if asked == "hidden" and obstacle:
+            raise ConfigError(f"diffusion.space='hidden' cannot train this model: {obstacle}; use 'auto' or 'dense'")
+        if asked == "hidden" or (asked == "auto" and not obstacle and hidden.pays(diffusion, self.training.batch_size)):
+            hidden.lay_out_by_item(diffusion.denoiser)
+            diffusion.space = hidden.HiddenSpace()
 
     def _diffusion(self, width: int, generator: torch.Generator) -> Diffusion:
         config: DiffRecConfig = self.config
@@ -153,6 +183,25 @@ class DiffRec(TorchRecommender):
             groups[0]["params"] = list(module.diffusion.parameters())
             groups.append({"params": list(module.codec.parameters()), "lr": codec.lr, "weight_decay": codec.weight_decay})
         return groups
+
+    def working_bytes(self, module: nn.Module, batch: int) -> int:
+        """Arrays [B, I] of the dense space or of the multinomial likelihood; else an item-sized layer's gradient, twice."""
+        assert isinstance(module, DiffRecNet)
+        if isinstance(module.codec, ClusteredVAE):
+            items, arrays = sum(module.codec.sizes), DECODED_ARRAYS * (self.config.codec.likelihood == "multinomial")
+        else:
+            items = module.diffusion.denoiser.last.out_features
+            arrays = 0 if isinstance(module.diffusion.space, hidden.HiddenSpace) else DENSE_ARRAYS
+            if not arrays and self.config.diffusion.loss == "multinomial":
+                arrays, batch = BLOCK_ARRAYS, min(batch, block_rows(items))
+        return 4 * arrays * batch * items or 2 * max(4 * p.numel() for p in module.parameters())
+
+    def lighter(self) -> str:
+        """The space or the likelihood that needs no [B, I]."""
+        if isinstance(self.config.codec, Clustered):
+            return ", or set codec.likelihood='gaussian'" if self.config.codec.likelihood == "multinomial" else ""
+        held = self.config.diffusion.prediction == "x0"
+        return ", or set diffusion.space='hidden'" if held and not self.config.denoiser.normalise else ""
 
     def pairs(self) -> Pairs:
         """See `TorchRecommender`."""

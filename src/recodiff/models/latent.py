@@ -48,6 +48,9 @@ class Clustered(BaseConfig):
     """`shared`: one for all items, as released; `per_cluster`: the paper's."""
     decoder_hidden: tuple[Annotated[int, Field(gt=0)], ...] = ()
     """Hidden widths of the shared decoder."""
+    likelihood: Literal["multinomial", "gaussian"] = "multinomial"
+    """p(x given z): the paper's `multinomial`, which needs every score of a batch; or `gaussian` of variance 1, whose squared
+    error needs none (`gram.squared_distance`): for catalogues where users x items do not fit."""
     activation: Activation = "tanh"
     """Of encoders and decoders."""
     dropout: float = Field(default=0.1, ge=0, lt=1)

@@ -94,6 +94,9 @@ class DiffusionConfig(BaseConfig):
     """Weight of each step's loss: `snr` as released, `half_snr` as in Eq. (11), or `none`."""
     timesteps: Literal["loss_aware", "uniform"] = "loss_aware"
     """How t is drawn: importance sampling, Eq. (14), or uniformly, Eq. (13)."""
+    space: Literal["auto", "dense", "hidden"] = "auto"
+    """Where the loss is computed: on rows of the catalogue's width (`dense`), or between the hidden layers (`hidden`: x0
+    prediction, identity codec); `auto` takes what costs less arithmetic, see `hidden.pays`."""
 
 
 class DenoiserConfig(BaseConfig):

@@ -1,0 +1,103 @@
+"""What training will take of memory, told before anything large is made, and refused where it cannot fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from recodiff.allocator import available_memory
+from recodiff.data.interactions import Interactions
+from recodiff.errors import ModelError
+
+if TYPE_CHECKING:
+    from recodiff.models.base import TorchRecommender
+
+BYTES_PER_INTERACTION = 32
+"""Of the rows that batches are cut from, and of the weighted copy they are made of."""
+SCORING_BYTES = 2**28
+"""Of one batch of scores at a validation."""
+GIB = 2**30
+
+
+class _Weightless(TorchFunctionMode):
+    """Networks built under it have shapes and no numbers: what `torch.empty` makes takes no memory."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.empty:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes that training will take beyond what is taken already.
+
+    Args:
+        parameters: of the network.
+        optimizer: its gradients and AdamW's two moments.
+        best: the copy of the best weights, where validation chooses.
+        batch: what a step needs beside them, a validation's scores included.
+        data: the rows that batches are cut from.
+        free: what the device has, None where it does not say.
+    """
+
+    parameters: int
+    optimizer: int
+    best: int
+    batch: int
+    data: int
+    free: int | None = None
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.parameters + self.optimizer + self.best + self.batch + self.data
+
+    def __str__(self) -> str:
+        free = "" if self.free is None else f", {self.free / GIB:.2f} GiB are free"
+        kept = self.parameters + self.optimizer + self.best
+        return (
+            f"training takes about {self.total / GIB:.2f} GiB (weights, gradients and AdamW {kept / GIB:.2f}, "
+            f"a batch {self.batch / GIB:.2f}, data {self.data / GIB:.2f}){free}"
+        )
+
+    def refuse(self, model: TorchRecommender) -> None:
+        """Raises ModelError where it cannot fit, with what to change."""
+        if self.free is None or self.total <= self.free:
+            return
+        kept = self.parameters + self.optimizer + self.best
+        remedy = "narrow the item-sized layers, or keep fewer items (a larger --item-core)"
+        if self.batch > kept or kept + self.data <= self.free:
+            remedy = f"lower training.batch_size={model.training.batch_size}{model.lighter()}"
+        raise ModelError(f"{self}: this cannot fit; {remedy}")
+
+
+def estimate(
+    model: TorchRecommender, data: Interactions, device: torch.device, *, validated: bool, processes: int = 1
+) -> MemoryEstimate | None:
+    """What training `model` takes; None where its network cannot be built without numbers (a model of somebody's own).
+
+    Args:
+        model: its `derived` already made.
+        data: what it learns from.
+        device: where.
+        validated: whether validation chooses the epoch.
+        processes: that train on this machine and share its memory; a GPU is no process's but its own.
+    """
+    try:
+        with _Weightless():
+            module: nn.Module = model.build(data.n_items, torch.Generator())
+    except RuntimeError:
+        return None
+    weights = sum(p.numel() * p.element_size() for p in module.parameters())
+    batch = model.working_bytes(module, model.training.batch_size) + validated * SCORING_BYTES
+    rows = BYTES_PER_INTERACTION * data.nnz
+    if device.type == "cuda":
+        return MemoryEstimate(weights, 3 * weights, validated * weights, batch, rows, torch.cuda.mem_get_info(device)[0])
+    free = available_memory()
+    return MemoryEstimate(weights, 3 * weights, validated * weights, batch, rows, None if free is None else free // processes)

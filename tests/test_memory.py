@@ -1,0 +1,104 @@
+"""What training takes of memory: told before, and refused where it cannot fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from recodiff import Run, build, memory
+from recodiff.data.interactions import IdMap, Interactions
+from recodiff.errors import ModelError
+from recodiff.models import MODELS
+from recodiff.models.base import TorchRecommender
+from toy import checkerboard
+
+CPU = torch.device("cpu")
+
+
+def trained_by_epochs() -> list[str]:
+    return [name for name in MODELS if isinstance(build(name), TorchRecommender)]
+
+
+def made(name: str, data: Interactions, **settings: Any) -> TorchRecommender:
+    model = build(name, settings)
+    assert isinstance(model, TorchRecommender)
+    model.users = data.users
+    model.derived = model.derive(data, Run(device="cpu"))
+    return model
+
+
+def expected(model: TorchRecommender, data: Interactions, *, validated: bool = False) -> memory.MemoryEstimate:
+    found = memory.estimate(model, data, CPU, validated=validated)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", trained_by_epochs())
+def test_the_weights_are_counted_as_they_will_be(name: str) -> None:
+    data = checkerboard(40)
+    model = made(name, data)
+    real = sum(p.numel() * p.element_size() for p in model.build(40, torch.Generator()).parameters())
+    found = expected(model, data)
+    assert (found.parameters, found.optimizer, found.best) == (real, 3 * real, 0)
+    assert expected(model, data, validated=True).best == real
+
+
+def wide(items: int = 1_000_000) -> Interactions:
+    return Interactions.from_arrays([0, 0], [0, 1], IdMap.range(1), IdMap.range(items))
+
+
+def test_a_million_items_are_estimated_without_making_them() -> None:
+    dense, hidden = (
+        expected(made("diffrec", wide(), denoiser={"hidden": [200]}, diffusion={"space": space}), wide())
+        for space in ("dense", "hidden")
+    )
+    assert dense.parameters == hidden.parameters == pytest.approx(1_000_000 * 401 * 4, rel=1e-3)
+    assert dense.batch == 7 * 4 * 400 * 1_000_000
+    assert hidden.batch == 2 * 4 * 200 * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "free", "remedy"),
+    [
+        (
+            "diffrec",
+            {"diffusion": {"space": "dense"}, "denoiser": {"hidden": [8]}},
+            2**30,
+            r"training.batch_size=400, or set diffusion.space='hidden'",
+        ),
+        ("f-diffrec", {"diffusion": {"space": "dense"}}, 2**31, r"lower training.batch_size=200, or set diffusion.space='hidden'"),
+        ("f-diffrec", {"denoiser": {"normalise": True}}, 2**31, r"lower training.batch_size=200$"),
+        ("l-diffrec", {"codec": {"clusters": 1}}, 3 * 2**30, r"or set codec.likelihood='gaussian'"),
+        ("diffrec", {"denoiser": {"hidden": [1000]}, "diffusion": {"space": "hidden"}}, 2**32, "narrow the item-sized layers"),
+        ("mf", {}, 2**20, "narrow the item-sized layers"),
+    ],
+)
+def test_a_run_that_cannot_fit_is_refused_with_the_remedy(
+    name: str, settings: dict[str, Any], free: int, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda: free)
+    data = wide(200_000)
+    if MODELS[name].settings.get("pairs"):
+        data = Interactions.from_arrays([0, 0], [0, 1], *(data.users, data.items), times=[0, 1], time_kind="order")
+    with pytest.raises(ModelError, match=rf"training takes about .* GiB are free: this cannot fit; .*{remedy}"):
+        build(name, settings | {"training": {"epochs": 1}}).fit(data, Run(device="cpu", progress=False))
+
+
+def test_processes_share_the_memory_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda: 2**30)
+    model = made("mf", checkerboard(10))
+    found = memory.estimate(model, checkerboard(10), CPU, validated=False, processes=4)
+    assert found is not None
+    assert found.free == 2**28
+
+
+def test_the_estimate_is_told_once_and_a_system_that_says_nothing_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
+    told: list[str] = []
+    settings = {"denoiser": {"hidden": [4]}, "training": {"epochs": 1}}
+    build("diffrec", settings).fit(checkerboard(10), Run(device="cpu", progress=False, tell=told.append))
+    (sentence,) = told
+    assert sentence.startswith("training takes about 0.00 GiB")
+    assert "free" not in sentence
