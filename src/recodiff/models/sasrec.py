@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recodiff.diffusion.draws import keep_mask
+from recodiff.diffusion.draws import by_row, keep_rows
 from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ConfigError
@@ -98,7 +98,10 @@ def windows(rows: Rows, length: int, generator: torch.Generator | None = None) -
     lengths = whole.clamp(max=length)
     skipped = whole - lengths
     if generator is not None:
-        share = torch.rand(len(rows), dtype=torch.float64, generator=generator, device=skipped.device)
+        device = skipped.device
+        share = by_row(
+            (len(rows),), generator, lambda shape: torch.rand(shape, dtype=torch.float64, generator=generator, device=device)
+        )
         skipped = (share * (skipped + 1)).long()
     place = torch.arange(length, device=skipped.device)
     filled = place < lengths[:, None]
@@ -141,7 +144,7 @@ def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     """Dropout [.., D]: each number is zeroed with probability p, the others grow by 1 / (1 - p); nothing without a generator."""
     if generator is None or p == 0:
         return x
-    return x * keep_mask((x[..., 0].numel(), x.shape[-1]), p, x, generator).view_as(x) / (1 - p)
+    return x * keep_rows(x.reshape(-1, x.shape[-1]), p, generator).view_as(x) / (1 - p)
 
 
 class SASRecNet(nn.Module):
