@@ -21,7 +21,7 @@ LAYERS = [
     ("data", "diffusion"),
     ("weighting",),
     ("pairs",),
-    ("memory",),
+    ("distributed", "memory", "resuming"),
     ("training",),
     ("models",),
     ("checkpoint", "ranking"),

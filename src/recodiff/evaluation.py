@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recodiff import beyond
+from recodiff import beyond, distributed
 from recodiff import metrics as metric_functions
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, DataError
 from recodiff.models.base import Recommender
-from recodiff.ranking import rank
+from recodiff.ranking import ranked
 
 if TYPE_CHECKING:
     from recodiff.data.folder import Dataset
@@ -118,7 +118,7 @@ def evaluate_parts(
     users_without_truth: WithoutTruth = "skip",
     show_progress: bool = False,
 ) -> dict[str, Evaluation]:
-    """As `evaluate`, of several parts with one history, at the cost of scoring once.
+    """As `evaluate`, of several parts with one history, at the cost of scoring once; processes share the users.
 
     Args:
         model: a fitted model.
@@ -135,14 +135,12 @@ def evaluate_parts(
     k = min(max(length for _, length in wanted.values()), history.n_items)
     asked = _asked(parts, users_without_truth)
     some = np.flatnonzero(np.logical_or.reduce(list(asked.values())))
-    input_rows = history.take(some)
-    masks = {name: part.mask.take(some) for name, part in parts.items()}
-    lists: dict[str, list[NDArray[np.int64]]] = {name: [] for name in parts}
-    for batch in rank(model, input_rows, k, masks, show_progress=show_progress):
-        for name, (items, _) in batch.items():
-            lists[name].append(items)
+    own = some[distributed.share(len(some))]
+    masks = {name: part.mask.take(own) for name, part in parts.items()}
+    found = ranked(model, history.take(own), k, masks, show_progress=show_progress)
+    lists = {name: distributed.gather(items, len(some)) for name, (items, _) in found.items()}
     return {
-        name: _measure(np.concatenate(lists[name])[asked[name][some]], part.truth, history, np.flatnonzero(asked[name]), wanted)
+        name: _measure(lists[name][asked[name][some]], part.truth, history, np.flatnonzero(asked[name]), wanted)
         for name, part in parts.items()
     }
 

@@ -38,6 +38,15 @@ class Pair:
     users: Tensor | None = None
     negatives: Tensor | None = None
 
+    def part(self, start: int, stop: int) -> Pair:
+        """The pair of the users from `start` to `stop`."""
+        parts = [None if rows is None else rows.part(start, stop) for rows in (self.source, self.target, self.seen)]
+        source, target, seen = parts
+        assert source is not None
+        users = None if self.users is None else self.users[start:stop]
+        negatives = None if self.negatives is None else self.negatives[source.before : source.before + len(source.columns)]
+        return Pair(source, target, seen, users, negatives)
+
 
 class Draw(Protocol):
     """Makes the pair of some users: positions int64 [B] and a generator -> Pair."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def speaks() -> bool:
+    """Whether this process talks to people and writes files: of several under torchrun the first alone."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -23,7 +29,7 @@ def bar(what: str, total: int | None, *, show: bool = True, start: int = 0) -> I
     Yields:
         `advance(steps, note)`: that many more are done, with something to say beside the bar.
     """
-    if not show or not sys.stderr.isatty():
+    if not show or not speaks() or not sys.stderr.isatty():
         yield lambda steps, note: None
         return
     columns = (

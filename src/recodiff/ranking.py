@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from recodiff import progress
+from recodiff import distributed, progress
 from recodiff.allocator import keep_freed_memory
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
@@ -90,10 +90,37 @@ def recommend(
     mask = _nothing_of(history) if not exclude_seen else history
     if exclude is not None:
         mask = mask.union(exclude)
-    parts = [lists["mask"] for lists in rank(model, history, k, {"mask": mask}, candidates=candidates, show_progress=show_progress)]
-    items = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, k), np.int64)
-    scores = np.concatenate([part[1] for part in parts]) if parts else np.empty((0, k), np.float32)
+    _check_request(model, history, k, {"mask": mask})
+    n = history.n_users
+    if distributed.size() > 1:
+        own = np.arange(n)[distributed.share(n)]
+        history_here, mask = history.take(own), mask.take(own)
+    else:
+        history_here = history
+    found = ranked(model, history_here, k, {"mask": mask}, candidates=candidates, show_progress=show_progress)
+    items, scores = (distributed.gather(part, n) for part in found["mask"])
     return Recommendations(items, scores, history.users, history.items)
+
+
+def ranked(
+    model: Recommender,
+    history: Interactions,
+    k: int,
+    masks: Mapping[str, Interactions],
+    *,
+    candidates: ArrayLike | None = None,
+    show_progress: bool = False,
+) -> dict[str, Lists]:
+    """The lists of `rank`, of all users together: by the mask's name, items and scores, both [n_users, K]."""
+    parts = list(rank(model, history, k, masks, candidates=candidates, show_progress=show_progress)) if history.n_users else []
+    nothing = np.empty((0, k), np.int64), np.empty((0, k), np.float32)
+    return {
+        name: (
+            np.concatenate([nothing[0], *(part[name][0] for part in parts)]),
+            np.concatenate([nothing[1], *(part[name][1] for part in parts)]),
+        )
+        for name in masks
+    }
 
 
 def rank(

@@ -5,32 +5,32 @@ Shapes: `B` users in a batch.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from recodiff import files, memory, progress
+from recodiff import distributed, memory, progress, resuming
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keyed_generator
-from recodiff.errors import CheckpointError, ConfigError, ModelError
+from recodiff.errors import ConfigError, ModelError
+from recodiff.resuming import CHECKPOINT as CHECKPOINT
+from recodiff.resuming import LOG as LOG
+from recodiff.resuming import Checkpoint, State
 
 if TYPE_CHECKING:
     from recodiff.models.base import TorchRecommender
     from recodiff.pairs import Draw
 
-CHECKPOINT = "checkpoint.safetensors"
-LOG = "log.jsonl"
 SAVE_EVERY_SECONDS = 300
 """Between validation checks a checkpoint is written when this long has passed."""
 
@@ -93,6 +93,7 @@ class Run:
             ConfigError: there is no such device here.
         """
         name = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
+        name = distributed.own_gpu(name)
         try:
             device = torch.device(name)
             torch.zeros(1, device=device).item()  # a device that is only a name, such as `meta`, fails here
@@ -112,27 +113,6 @@ class Progress:
 
     epoch: int
     step: int
-
-
-@dataclass
-class _State:
-    """What the loop knows beside tensors; saved with the checkpoint."""
-
-    epoch: int = 0
-    step: int = 0
-    best_epoch: int = 0
-    best_value: float = -math.inf
-    seconds: float = 0.0
-    finished: Literal["", "patience", "epochs"] = ""
-    log: list[dict[str, float]] = field(default_factory=list)
-
-
-@dataclass
-class _Checkpoint:
-    """What a checkpoint holds: tensors by part and name, and the state."""
-
-    parts: dict[str, dict[str, Tensor]]
-    state: _State
 
 
 def train(
@@ -173,8 +153,9 @@ class _Loop:
             "data": data.fingerprint(),
             "validation": getattr(validate, "fingerprint", lambda: validate is not None)(),
         }
-        found = self._find() if run.resume else None
-        model.derived = found.parts["derived"] if found else model.derive(data, run)
+        found = resuming.read(run.out, self.identity) if run.resume and run.out is not None else None
+        distributed.agree(found.state.step if found else 0)
+        model.derived = distributed.same(found.parts["derived"] if found else model.derive(data, run))
         self._expect_memory(data)
         model.module = model.build(data.n_items, keyed_generator(run.seed, "init")).to(self.device)
         self.module: nn.Module = model.module
@@ -186,13 +167,15 @@ class _Loop:
         if not len(self.users):
             raise ModelError(f"nobody has the {pairs.least} interactions that this model learns from; check filters and split")
         self.best: dict[str, Tensor] = {}
-        self.state = _State()
+        self.state = State()
         self.saved_at = time.monotonic()
         if found:
             self._go_on_from(found)
+        self.forward = distributed.wrap(self.module)
 
     def _expect_memory(self, data: Interactions) -> None:
-        expected = memory.estimate(self.model, data, self.device, validated=self.validate is not None)
+        here = distributed.on_this_machine()
+        expected = memory.estimate(self.model, data, self.device, validated=self.validate is not None, processes=here)
         if expected is None:
             return
         if self.run.tell is not None:
@@ -224,7 +207,7 @@ class _Loop:
         for users in order.split(c.batch_size):
             total += self._step(users).detach() * len(users)
             advance(1, self._note())
-        entry = {"epoch": s.epoch + 1, "loss": float(total) / len(self.users)}
+        entry = {"epoch": s.epoch + 1, "loss": float(distributed.add_up(total)) / len(self.users)}
         if not math.isfinite(entry["loss"]):
             raise ModelError(f"the loss is {entry['loss']} in epoch {s.epoch + 1}: training diverged; lower training.lr={c.lr}")
         s.epoch += 1
@@ -238,10 +221,18 @@ class _Loop:
             self.save()
 
     def _step(self, users: Tensor) -> Tensor:
+        """One step; gives the batch's loss, or this process's share of it."""
         s = self.state
         generator = keyed_generator(self.run.seed, "step", s.step, device=self.device)
-        loss = self.module(self.draw(users, generator), Progress(s.epoch, s.step), generator).mean()
-        loss.backward()
+        pair, part = self.draw(users, generator), distributed.part(len(users))
+        if part is None:
+            loss = self.forward(pair, Progress(s.epoch, s.step), generator).mean()
+            loss.backward()
+        else:
+            own = distributed.generator_of(generator, part)
+            losses = self.forward(pair.part(part.start, part.stop), Progress(s.epoch, s.step), own)
+            loss = losses.sum() * (part.counts / part.total)
+            (loss * distributed.size()).backward()  # gradients are averaged over the processes, and the loss is a sum of shares
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         s.step += 1
@@ -251,7 +242,7 @@ class _Loop:
         s, c = self.state, self.settings
         self.module.eval()
         assert self.validate is not None
-        figures = dict(self.validate(self.model))
+        figures = distributed.same_figures(self.validate(self.model))
         if c.metric not in figures:
             raise ConfigError(f"training.metric = '{c.metric}' is not among the validation figures: {', '.join(figures)}")
         value = figures[c.metric] if c.metric_decimals is None else round(figures[c.metric], c.metric_decimals)
@@ -278,51 +269,32 @@ class _Loop:
         }
 
     def save(self) -> None:
-        """One file holds everything, so a run killed at any moment leaves a whole checkpoint."""
-        if self.run.out is None:
+        """Writes the checkpoint, where there is a folder for it."""
+        if self.run.out is None or not distributed.leads():
             return
-        tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
-        tensors |= {f"derived.{name}": tensor for name, tensor in self.model.derived.items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        for i, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{name}": tensor for name, tensor in slots.items()}
-        note = {"state": json.dumps(asdict(self.state)), "identity": json.dumps(self.identity)}
-        self.run.out.mkdir(parents=True, exist_ok=True)
-        files.write_tensors(self.run.out / CHECKPOINT, tensors, note)
-        files.write_text(self.run.out / LOG, "".join(json.dumps(entry) + "\n" for entry in self.state.log))
+        parts = {
+            "module": self.module.state_dict(),
+            "derived": dict(self.model.derived),
+            "best": self.best,
+            "optimizer": {
+                f"{i}.{name}": tensor for i, slots in self.optimizer.state_dict()["state"].items() for name, tensor in slots.items()
+            },
+        }
+        resuming.write(self.run.out, Checkpoint(parts, self.state), self.identity)
         self.saved_at = time.monotonic()
 
-    def _find(self) -> _Checkpoint | None:
-        """The last checkpoint of this very run, if there is one."""
-        path = (self.run.out or Path()) / CHECKPOINT
-        if self.run.out is None or not path.exists():
-            return None
-        tensors, note = files.read_tensors(path)
-        if not {"identity", "state"} <= note.keys():
-            raise CheckpointError(f"'{path}' is no checkpoint of ours; remove it, or train into a new folder")
-        self._refuse_foreign(json.loads(note["identity"]), path)
-        parts: dict[str, dict[str, Tensor]] = {"module": {}, "derived": {}, "best": {}, "optimizer": {}}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition(".")
-            parts[part][rest] = tensor
-        return _Checkpoint(parts, _State(**json.loads(note["state"])))
-
-    def _go_on_from(self, found: _Checkpoint) -> None:
+    def _go_on_from(self, found: Checkpoint) -> None:
         self.state = found.state
         self.module.load_state_dict(found.parts["module"])
         self.best = {name: tensor.to(self.device) for name, tensor in found.parts["best"].items()}
         slots: dict[int, dict[str, Tensor]] = {}
+        order = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for name, tensor in found.parts["optimizer"].items():
             index, _, slot = name.partition(".")
-            stays = slot == "step" and self.device.type == "cpu"
-            slots.setdefault(int(index), {})[slot] = tensor if stays else tensor.to(self.device)
+            like = order[int(index)]
+            if slot == "step":
+                own = tensor if self.device.type == "cpu" else tensor.to(self.device)
+            else:  # fused AdamW takes for granted that its averages lie in memory as the parameter does
+                own = torch.empty_like(like, dtype=tensor.dtype).copy_(tensor)
+            slots.setdefault(int(index), {})[slot] = own
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
-
-    def _refuse_foreign(self, theirs: dict[str, Any], path: Path) -> None:
-        for key, ours in self.identity.items():
-            if theirs.get(key) != ours:
-                what = {"model": "settings", "validated": "validation data"}.get(key, key)
-                raise CheckpointError(
-                    f"checkpoint '{path}' belongs to a run with other {what}; "
-                    "resume with the command that began it, or train into a new folder"
-                )

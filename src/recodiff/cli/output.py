@@ -16,6 +16,7 @@ from rich.table import Table
 
 from recodiff import files
 from recodiff.errors import ConfigError
+from recodiff.progress import speaks
 
 WIDE = 10_000
 """Columns of a file, which folds nothing."""
@@ -25,7 +26,8 @@ ROOMY = 100
 
 def say(text: str) -> None:
     """A line for people, on standard error, so that standard output stays the command's answer."""
-    Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True).print(text)
+    if speaks():
+        Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True).print(text)
 
 
 def warn(text: str) -> None:
@@ -35,7 +37,8 @@ def warn(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON value on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    if speaks():
+        print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 class Estimate(NamedTuple):
@@ -57,6 +60,8 @@ def print_table(
         right: headers of further columns that stand to the right.
     """
     rows = [list(row) for row in rows]
+    if not speaks():
+        return
     free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     console = Console(highlight=False, markup=False, emoji=False, width=WIDE if free else None)
     numeric = {header for column, header in enumerate(headers) if all(_is_number(row[column]) for row in rows)}
@@ -114,6 +119,8 @@ def write_frame(frame: pl.DataFrame, path: Path, *, overwrite: bool) -> None:
     }
     if path.suffix not in writers:
         raise ConfigError(f"'{path}' ends in none of {', '.join(writers)}; choose one of these endings")
+    if not speaks():
+        return
     refuse_file(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.replace_with(path, writers[path.suffix], (pl.exceptions.PolarsError,))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from recodiff.diffusion.denoisers import Activation
+from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.gram import squared_distance
 from recodiff.diffusion.losses import kl_from_standard_normal
 from recodiff.diffusion.networks import MLP, Pointwise, RowLinear, linears
@@ -135,7 +136,7 @@ class ClusteredVAE(nn.Module):
         kl = kl_from_standard_normal(mu, logvar)
         if not self.training:
             return Code(mu, x, kl)
-        return Code(mu + (0.5 * logvar).exp() * torch.empty_like(mu).normal_(generator=generator), x, kl)
+        return Code(mu + (0.5 * logvar).exp() * normal_like(mu, generator), x, kl)
 
     def decode(self, z: Tensor) -> Tensor:
         """[B, D] -> scores [B, I], in catalogue order."""

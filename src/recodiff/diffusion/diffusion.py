@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recodiff.diffusion.denoisers import MLPDenoiser
-from recodiff.diffusion.draws import keep_mask, normal_like
+from recodiff.diffusion.draws import keep_rows, normal_like, part_of
 from recodiff.diffusion.losses import Loss, SquaredError
 from recodiff.diffusion.process import GaussianProcess, StepWeights
 from recodiff.diffusion.rows import Rows, as_dense
@@ -71,7 +71,7 @@ class DenseSpace:
         """See `Space`."""
         process, distance, x0 = diffusion.process, diffusion.distance, as_dense(source)
         if noise is None and (process.has_noise or diffusion.prediction == "eps"):
-            noise = torch.empty_like(x0).normal_(generator=generator)
+            noise = normal_like(x0, generator)
         x_t = x0 if noise is None else process.q_sample(x0, t, noise)
         estimate = diffusion.denoiser(x_t, t, _keep(diffusion, x_t, generator))
         goal = x0 if target is None else as_dense(target) if isinstance(distance, SquaredError) else target
@@ -85,7 +85,7 @@ class DenseSpace:
 def _keep(diffusion: Diffusion, x: Tensor, generator: torch.Generator) -> Tensor | None:
     if not diffusion.training or diffusion.dropout == 0:
         return None
-    return keep_mask((len(x), x.shape[1]), diffusion.dropout, x, generator) / (1 - diffusion.dropout)
+    return keep_rows(x, diffusion.dropout, generator) / (1 - diffusion.dropout)
 
 
 class Diffusion(nn.Module):
@@ -158,7 +158,8 @@ class Diffusion(nn.Module):
         distance, x0_hat = self.space.distance(self, source, target, seen, t, noise, generator)
         weighted = self.step_weights[t] * distance
         if self.training and p is not None:  # a loss that is only looked at must not change what is drawn next
-            self.timesteps.update(t, weighted.detach())
+            part = part_of(generator)
+            self.timesteps.update(*((t, weighted.detach()) if part is None else (part.join(t), part.join(weighted.detach()))))
         return DiffusionLoss(weighted if p is None else weighted / p, x0_hat, t)
 
     def x0_hat(self, x_t: Tensor, t: Tensor) -> Tensor:

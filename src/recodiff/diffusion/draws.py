@@ -7,7 +7,8 @@ lets several processes agree without talking.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,11 +20,59 @@ def keyed_generator(*key: int | str, device: torch.device | str = "cpu") -> torc
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Which rows of a batch are here, where several processes share it.
+
+    Args:
+        start: the first of them.
+        stop: one beyond the last; there is at least one.
+        total: B, rows of the whole batch.
+        counts: False where there were too few rows for everybody, and the one here stands in for none.
+        join: numbers of the rows here [b] -> those of the whole batch [B], from every process.
+    """
+
+    start: int
+    stop: int
+    total: int
+    counts: bool
+    join: Callable[[Tensor], Tensor]
+
+
+class PartGenerator(torch.Generator):
+    """The generator of a batch of which only a part is here: `by_row` draws for all of it, so that the processes together
+    draw what one alone would have drawn.
+    """
+
+    part: Part
+
+
+def part_of(generator: object) -> Part | None:
+    """Which rows of the batch are here; None where all of them are."""
+    return getattr(generator, "part", None)
+
+
+def by_row(shape: Sequence[int], generator: object, draw: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
+    """What `draw` makes for every row of the batch, of which the rows that are here are kept.
+
+    Args:
+        shape: of what is kept; the first number is that of the rows, or a multiple of it.
+        generator: the one that `draw` draws from.
+        draw: shape -> draws.
+    """
+    part = part_of(generator)
+    if part is None:
+        return draw(tuple(shape))
+    each, rest = divmod(shape[0], part.stop - part.start)
+    assert rest == 0
+    return draw((each * part.total, *shape[1:]))[each * part.start : each * part.stop]
+
+
 def normal_like(x: Tensor, generator: torch.Generator | Sequence[torch.Generator] | None) -> Tensor:
     """Standard normal draws of the shape of `x` [B, D], all from one generator or each row from its own."""
     if isinstance(generator, Sequence):
         return torch.stack([torch.empty_like(row).normal_(generator=own) for row, own in zip(x, generator, strict=True)])
-    return torch.empty_like(x).normal_(generator=generator)
+    return by_row(x.shape, generator, lambda shape: x.new_empty(shape).normal_(generator=generator))
 
 
 def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -42,3 +91,8 @@ def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.G
     bits = torch.empty((n + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None, generator=generator)
     threshold = min(round(p * 2**16), 2**16 - 1) - 2**15  # 2^15 would wrap round in 16 bits and keep all
     return (bits.view(torch.int16)[:n] >= threshold).view(shape)
+
+
+def keep_rows(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    """A `keep_mask` for the rows of `x` [B, D]."""
+    return by_row(x.shape, generator, lambda shape: keep_mask((shape[0], shape[1]), p, x, generator))

@@ -23,6 +23,7 @@ from torch import Tensor
 from recodiff.diffusion import gram
 from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import DenseSpace, Diffusion
+from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.softmax import linear_multinomial
@@ -103,7 +104,7 @@ class HiddenSpace:
             root = gram.factor(covariance)
             if root is None:
                 return self.dense.distance(diffusion, source, target, seen, t, None, generator)
-            noise = torch.empty_like(y).normal_(generator=generator) @ root.T
+            noise = normal_like(y, generator) @ root.T
         z = y if noise is None else process.q_sample(y, t, noise / (1 - p) ** 0.5)
         g = net.hidden(z + net.first.bias + net.step_bias(t))
         goal = source if target is None else target

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recodiff.diffusion.denoisers import ACTIVATIONS, Activation, Initialisation
-from recodiff.diffusion.draws import keep_mask
+from recodiff.diffusion.draws import keep_rows
 from recodiff.diffusion.rows import Rows
 
 
@@ -115,4 +115,4 @@ def drop(x: Rows | Tensor, p: float, generator: torch.Generator) -> Rows | Tenso
         return x
     if isinstance(x, Rows):
         return x.drop(p, generator)
-    return x * keep_mask((len(x), x.shape[1]), p, x, generator) / (1 - p)
+    return x * keep_rows(x, p, generator) / (1 - p)

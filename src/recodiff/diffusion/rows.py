@@ -24,12 +24,16 @@ class Rows:
         columns: int64 [nnz], 0..D-1, no column twice in a row.
         values: float32 [nnz].
         width: D.
+        before: entries of the whole batch that stand before these, where the rows are a part of it.
+        total: entries of the whole batch; None where the rows are all of it.
     """
 
     offsets: Tensor
     columns: Tensor
     values: Tensor
     width: int
+    before: int = 0
+    total: int | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -38,6 +42,12 @@ class Rows:
         """The same rows on another device."""
         offsets, columns, values = (part.to(device, non_blocking=True) for part in (self.offsets, self.columns, self.values))
         return Rows(offsets, columns, values, self.width)
+
+    def part(self, start: int, stop: int) -> Rows:
+        """The rows from `start` to `stop`, which remember where they stood: what is drawn for entries is drawn for all."""
+        first, last = int(self.offsets[start]), int(self.offsets[stop])
+        offsets = self.offsets[start : stop + 1] - first
+        return Rows(offsets, self.columns[first:last], self.values[first:last], self.width, first, len(self.columns))
 
     def take(self, rows: Tensor) -> Rows:
         """The rows at positions int64 [n], in that order."""
@@ -68,7 +78,9 @@ class Rows:
 
         On sparse rows this is dropout of the dense row exactly, since its zeros stay zeros.
         """
-        kept = torch.rand(len(self.values), generator=generator, device=self.values.device) >= p
+        n = len(self.values)
+        draws = torch.rand(n if self.total is None else self.total, generator=generator, device=self.values.device)
+        kept = draws[self.before : self.before + n] >= p
         before = torch.cat([self.offsets.new_zeros(1), kept.cumsum(0)])
         return Rows(before[self.offsets], self.columns[kept], self.values[kept] / (1 - p), self.width)
 

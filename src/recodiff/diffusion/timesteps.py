@@ -10,6 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from recodiff.diffusion.draws import by_row
+
 
 class TimestepSampler(Protocol):
     """Draws steps and learns from their losses."""
@@ -35,7 +37,8 @@ class UniformTimesteps(nn.Module):
 
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """See `TimestepSampler`."""
-        t = torch.randint(self.steps, (batch,), device=self.anchor.device, generator=generator)
+        device = self.anchor.device
+        t = by_row((batch,), generator, lambda shape: torch.randint(self.steps, shape, device=device, generator=generator))
         return t, self.anchor.new_ones(batch)
 
     def update(self, t: Tensor, losses: Tensor) -> None:
@@ -75,7 +78,7 @@ class LossAwareTimesteps(nn.Module):
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """See `TimestepSampler`."""
         law = self.probabilities()
-        t = torch.multinomial(law, batch, replacement=True, generator=generator)
+        t = by_row((batch,), generator, lambda shape: torch.multinomial(law, shape[0], replacement=True, generator=generator))
         return t, self.steps * law[t]
 
     @torch.no_grad()

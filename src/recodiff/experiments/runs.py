@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 
+from recodiff import distributed
 from recodiff.checkpoint import CONFIG, load_model, read_config, refuse_existing, save_model
 from recodiff.config import Settings
 from recodiff.data.folder import Dataset
@@ -60,7 +61,8 @@ def train_run(
     """
     model = build(model_name, settings, where=where)
     if run.out is not None:
-        _check_out(run.out, run.resume, overwrite)
+        if distributed.leads():
+            _check_out(run.out, run.resume, overwrite)
         if run.resume and _is_done(run.out, model, data, run, (refit, choose_on), overwrite):
             return load_model(run.out, device=str(run.torch_device), trust_code=True)
     if refit and data.valid is None:
@@ -74,7 +76,7 @@ def train_run(
         info["chosen"] = _without_log(model.summary)
         model = _refit(model, model_name, _train_and_valid(data) if refit else data.train, run)
     info |= {"training": _without_log(model.summary), "seconds": round(time.perf_counter() - began, 2)}
-    if run.out is not None:
+    if run.out is not None and distributed.leads():
         described = provenance(data, run) | info | {"parameters": model.parameters}
         save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
         _clear(run.out)

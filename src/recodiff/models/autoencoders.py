@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from recodiff.config import BaseConfig
 from recodiff.diffusion.denoisers import Activation
+from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.losses import Multinomial, kl_from_standard_normal
 from recodiff.diffusion.networks import MLP, Pointwise, RowLinear, drop, linears, normalise
 from recodiff.diffusion.process import GaussianProcess
@@ -84,7 +85,7 @@ class GaussianPosterior(nn.Module):
     def sample(self, encoded: Tensor, generator: torch.Generator) -> Tensor:
         """mu + sigma eps, eps standard normal: the reparametrisation."""
         mean, log_variance = encoded.chunk(2, 1)
-        return mean + torch.exp(log_variance / 2) * torch.empty_like(mean).normal_(generator=generator)
+        return mean + torch.exp(log_variance / 2) * normal_like(mean, generator)
 
     def beta_at(self, step: int) -> float:
         """What the KL divergence counts after `step` batches."""
@@ -173,7 +174,7 @@ class AutoencoderNet(nn.Module):
             return x0
         t, _ = self.timesteps.sample(len(x0), generator)
         dense = x0.dense()
-        return self.process.q_sample(dense, t, torch.empty_like(dense).normal_(generator=generator))
+        return self.process.q_sample(dense, t, normal_like(dense, generator))
 
     def user_vectors(self, history: Rows) -> Tensor:
         """What the decoder's last layer is given, [B, h]: no noise, no dropout, the posterior's mean."""

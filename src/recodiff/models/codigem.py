@@ -15,6 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.networks import MLP, RowLinear, linears
 from recodiff.diffusion.rows import Rows
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
@@ -58,7 +59,7 @@ class CodigemNet(nn.Module):
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
         """The loss of each row of the pair, [B]; draws the noise step by step."""
         x = pair.source.dense()
-        return self.loss(x, [torch.empty_like(x).normal_(generator=generator) for _ in range(len(self.back) + 1)])
+        return self.loss(x, [normal_like(x, generator) for _ in range(len(self.back) + 1)])
 
     def loss(self, x: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """Minus the evidence lower bound by one draw of z_1..z_T, [B].

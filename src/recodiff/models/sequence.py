@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from recodiff.diffusion.draws import keep_mask
+from recodiff.diffusion.draws import keep_rows
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.softmax import linear_multinomial
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
@@ -46,7 +46,7 @@ def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     """Dropout [.., D]: each number is zeroed with probability p, the others grow by 1 / (1 - p); nothing without a generator."""
     if generator is None or p == 0:
         return x
-    return x * keep_mask((x[..., 0].numel(), x.shape[-1]), p, x, generator).view_as(x) / (1 - p)
+    return x * keep_rows(x.reshape(-1, x.shape[-1]), p, generator).view_as(x) / (1 - p)
 
 
 class SequenceNet(nn.Module):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from recodiff.diffusion.draws import by_row
 from recodiff.diffusion.rows import Rows
 from recodiff.weighting import Age, AnyWeighting
 
@@ -66,7 +67,10 @@ def windows(rows: Rows, length: int, generator: torch.Generator | None = None) -
     lengths = whole.clamp(max=length)
     skipped = whole - lengths
     if generator is not None:
-        share = torch.rand(len(rows), dtype=torch.float64, generator=generator, device=skipped.device)
+        device = skipped.device
+        share = by_row(
+            (len(rows),), generator, lambda shape: torch.rand(shape, dtype=torch.float64, generator=generator, device=device)
+        )
         skipped = (share * (skipped + 1)).long()
     place = torch.arange(length, device=skipped.device)
     filled = place < lengths[:, None]

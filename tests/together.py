@@ -1,0 +1,84 @@
+"""What each of several processes runs in `test_distributed`: trains models and tells what came out.
+
+python together.py OUT NAME...    under torchrun, or alone
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from recodiff import Run, build, distributed, evaluate, recommend
+from recodiff.data.interactions import Interactions
+from toy import checkerboard
+
+NOISY = {"kind": "linear_variance", "noise_scale": 0.5, "noise_max": 0.9}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "dense": ("diffrec", {"diffusion": {"steps": 3, "schedule": NOISY, "space": "dense"}, "denoiser": {"hidden": [8, 4]}}),
+    "hidden": ("t-diffrec", {"diffusion": {"steps": 3, "schedule": NOISY, "space": "hidden"}, "denoiser": {"hidden": [8]}}),
+    "latent": ("l-diffrec", {"codec": {"latent": 6, "clusters": 1}, "denoiser": {"hidden": [8]}}),
+    "gaussian": ("l-diffrec", {"codec": {"latent": 6, "clusters": 1, "likelihood": "gaussian"}, "denoiser": {"hidden": [8]}}),
+    "forecast": ("f-diffrec", {"denoiser": {"hidden": [8]}}),
+    "multivae": ("multivae", {"network": {"hidden": [8], "latent": 4}}),
+    "codigem": ("codigem", {"hidden": [8]}),
+    "cdae": ("cdae", {"hidden": 4}),
+    "mf": ("mf", {"width": 4}),
+    "lightgcn": ("lightgcn", {"width": 4}),
+    "sasrec": ("sasrec", {"width": 8, "length": 6}),
+}
+BOARD = checkerboard(21, shuffled=True)  # batches of 10, 10 and 1: uneven parts, and one row for two processes
+
+
+def trained(name: str, *, epochs: int = 7, out: Path | None = None, resume: bool = False, stop_after: int | None = None) -> Any:
+    """The model of a case; `stop_after` so many steps the process dies, as one does that is killed."""
+    registered, settings = CASES[name]
+    model = build(registered, settings | {"training": {"epochs": epochs, "batch_size": 10, "check_every_epochs": 1}})
+    if stop_after is not None:
+        _die_after(stop_after)
+    run = Run(device="cpu", seed=5, progress=False, out=out, resume=resume)
+    return model.fit(BOARD, run, validate=lambda model: evaluate(model, BOARD, truth(), ["recall@20"], mask=nothing()).flat())
+
+
+def truth() -> Interactions:
+    return BOARD.only(BOARD.positions() % 3 == 0)
+
+
+def nothing() -> Interactions:
+    return BOARD.only(BOARD.positions() < 0)
+
+
+def _die_after(steps: int) -> None:
+    import os
+
+    from recodiff import training
+
+    real = training._Loop._step
+    done = [0]
+
+    def step(loop: Any, users: Any) -> Any:
+        done[0] += 1
+        if done[0] > steps:
+            os._exit(9)
+        return real(loop, users)
+
+    training._Loop._step = step
+
+
+def told(name: str, **how: Any) -> dict[str, Any]:
+    model = trained(name, **how)
+    lists = recommend(model, BOARD, 5)
+    return {"log": model.summary["log"], "items": lists.items.tolist(), "scores": lists.scores.tolist()}
+
+
+if __name__ == "__main__":
+    out, *names = sys.argv[1:]
+    if names[0] == "killed":
+        trained("hidden", out=Path(out), stop_after=10)
+    if names[0] == "resumed":
+        found = {"resumed": told("hidden", out=Path(out), resume=True)}
+    else:
+        found = {name: told(name) for name in names}
+    if distributed.leads():
+        (Path(out) / f"{names[0]}.json").write_text(json.dumps(found))
