@@ -33,6 +33,8 @@ ROWS = {
     "l-diffrec-ml-1m_clean-tuned": "L-DiffRec, settings chosen on validation",
     "lt-diffrec-ml-1m_clean-tuned": "LT-DiffRec, weighting and settings chosen on validation",
     "f-diffrec-ml-1m_clean": "F-DiffRec, rows, settings chosen on validation",
+    "fs-diffrec-ml-1m_clean": "FS-DiffRec: rows, sequence, item-item path",
+    "sasrec-ml-1m_clean": "SASRec, the next ten items as targets",
     "f-ridge-ml-1m_clean": "F-ridge, settings chosen on validation",
 }
 ANCHORS = {
