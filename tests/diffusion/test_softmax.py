@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from recodiff.diffusion import softmax
 from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.rows import Rows
-from recodiff.diffusion.softmax import linear_multinomial
+from recodiff.diffusion.softmax import linear_multinomial, sampled_multinomial
+from recodiff.errors import ConfigError
+from recodiff.models import build
+from recodiff.training import Run
+from toy import checkerboard
 
 
 def _some_rows(dense: torch.Tensor) -> Rows:
@@ -66,3 +70,40 @@ def test_rows_without_targets_cost_nothing() -> None:
     assert loss[2] == 0
     assert g.grad is not None
     assert not g.grad[2].any()
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_samples_of_everything_are_the_full_loss(masked: bool) -> None:
+    g, weight, bias, target, seen = _case(7)
+    hidden = _some_rows(seen) if masked else None
+    leaves = [part.requires_grad_() for part in (g, weight, bias)]
+    found: list[list[torch.Tensor]] = []
+    for loss in (
+        linear_multinomial(g, weight, bias, _some_rows(target), hidden),
+        sampled_multinomial(g, weight, bias, _some_rows(target), hidden, 1000, torch.Generator().manual_seed(0)),
+    ):
+        found.append([loss.detach(), *torch.autograd.grad(loss.sum(), leaves)])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_the_sum_of_exponentials_is_right_in_the_mean() -> None:
+    g, weight, bias, _, _ = _case(11, rows=2, items=40)
+    target = torch.zeros(2, 40)
+    target[0, 3] = target[1, 8] = 1.0
+    rows, generator = _some_rows(target), torch.Generator().manual_seed(0)
+    logits = g @ weight.T + bias
+    own = torch.stack([logits[0, 3], logits[1, 8]])
+    draws = [(sampled_multinomial(g, weight, bias, rows, None, 5, generator) + own).exp() for _ in range(4000)]
+    found = torch.stack(draws)
+    error = found.std(0) / len(draws) ** 0.5
+    assert bool(((found.mean(0) - logits.exp().sum(1)).abs() < 5 * error).all())
+
+
+def test_a_model_learns_from_sampled_items_and_refuses_them_where_they_mean_nothing() -> None:
+    board, run = checkerboard(), Run(seed=0, progress=False, device="cpu")
+    settings = {"diffusion": {"sampled_items": 4}, "training": {"epochs": 2, "batch_size": 10}}
+    assert build("f-diffrec", settings).fit(board, run).summary["epochs"] == 2
+    for wrong, why in (({"loss": "squared"}, "diffusion.loss='multinomial'"), ({"space": "dense"}, "hidden space")):
+        with pytest.raises(ConfigError, match=why):
+            build("f-diffrec", {"diffusion": {"sampled_items": 4, **wrong}}).fit(board, run)

@@ -26,7 +26,7 @@ from recodiff.diffusion.diffusion import DenseSpace, Diffusion
 from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.rows import Rows
-from recodiff.diffusion.softmax import linear_multinomial
+from recodiff.diffusion.softmax import linear_multinomial, sampled_multinomial
 
 
 def holds(diffusion: Diffusion, *, noise_steps: int = 0, sampling_noise: bool = False) -> bool:
@@ -109,7 +109,10 @@ class HiddenSpace:
         g = net.hidden(z + net.first.bias + net.step_bias(t))
         goal = source if target is None else target
         if isinstance(diffusion.distance, Multinomial):
-            return linear_multinomial(g, net.last.weight, net.last.bias, goal, seen), None
+            samples, last = diffusion.distance.samples, net.last
+            if samples is not None and diffusion.training:
+                return sampled_multinomial(g, last.weight, last.bias, goal, seen, samples, generator), None
+            return linear_multinomial(g, last.weight, last.bias, goal, seen), None
         squares = gram.squared_distance(net.last.weight, net.last.bias, g, goal, seen)
         return squares / source.width, None
 

@@ -61,7 +61,13 @@ class Multinomial:
     """-sum_j target_j log softmax(estimate)_j, the multinomial likelihood of MultiVAE (WWW 2018).
 
     The target is not normalised; entries of `seen` are left out of the softmax and of the sum.
+
+    Args:
+        samples: in the hidden space, how many items beside those to be found the softmax is estimated from; None for all.
     """
+
+    def __init__(self, samples: int | None = None) -> None:
+        self.samples = samples
 
     def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
         """See `Loss`."""

@@ -5,6 +5,7 @@ Shapes: `B` rows, `I` items, `h` width of what the layer is given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -35,6 +36,40 @@ def linear_multinomial(g: Tensor, weight: Tensor, bias: Tensor, target: Rows, se
         -sum_j target_j log softmax(V g + c)_j, [B].
     """
     return _LinearMultinomial.apply(g, weight, bias, target, seen)  # pyright: ignore[reportReturnType]
+
+
+def sampled_multinomial(
+    g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None, samples: int, generator: torch.Generator
+) -> Tensor:
+    """`linear_multinomial` over some of the items: those to be found by anybody in the batch, and as many others as asked.
+
+    The others are drawn uniformly without replacement, the same for all rows. Each stands for (number of others) / samples of
+    them in the sum of exponentials, so that this sum, not its logarithm, is right in the mean; with enough samples it is the
+    full loss. (Importance-sampled softmax: Jean et al., ACL 2015, arXiv 1412.2007.)
+
+    Args:
+        g: what the layer is given, [B, h].
+        weight: V [I, h].
+        bias: c [I].
+        target: weights of the items to be found, [B, I].
+        seen: entries left out.
+        samples: how many others, at most all.
+        generator: draws them.
+
+    Returns:
+        [B].
+    """
+    others = torch.ones(target.width, device=g.device)
+    others[target.columns] = 0.0
+    found, rest = (others == 0).nonzero()[:, 0], others.nonzero()[:, 0]
+    order = torch.randperm(target.width, generator=generator, device=g.device)  # of all: the same in every process
+    drawn = order[others[order] > 0][:samples]
+    items = torch.cat([found, drawn])
+    place = torch.full((target.width,), -1, device=g.device).index_copy_(0, items, torch.arange(len(items), device=g.device))
+    stands_for = g.new_zeros(len(items))
+    stands_for[len(found) :] = math.log(len(rest) / max(len(drawn), 1)) if len(rest) else 0.0
+    hidden = None if seen is None else seen.pick(place, len(items))
+    return linear_multinomial(g, weight[items], bias[items] + stands_for, target.pick(place, len(items)), hidden)
 
 
 @dataclass(frozen=True)

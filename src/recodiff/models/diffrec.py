@@ -143,13 +143,21 @@ class DiffRec(TorchRecommender):
         asked, obstacle = self.config.diffusion.space, hidden.trains(diffusion)
         if asked == "hidden" and obstacle:
             raise ConfigError(f"diffusion.space='hidden' cannot train this model: {obstacle}; use 'auto' or 'dense'")
+        if self.config.diffusion.sampled_items is not None:
+            if self.config.diffusion.loss != "multinomial":
+                raise ConfigError("diffusion.sampled_items is for diffusion.loss='multinomial'; leave it out, or set that loss")
+            if asked == "dense" or obstacle:
+                raise ConfigError(
+                    f"diffusion.sampled_items needs the hidden space: {obstacle or 'it needs diffusion.space other than dense'}"
+                )
+            asked = "hidden"
         if asked == "hidden" or (asked == "auto" and not obstacle and hidden.pays(diffusion, self.training.batch_size)):
             hidden.lay_out_by_item(diffusion.denoiser)
             diffusion.space = hidden.HiddenSpace()
 
     def _diffusion(self, width: int, generator: torch.Generator) -> Diffusion:
         config: DiffRecConfig = self.config
-        steps, noised = config.diffusion.steps, config.sampling.noise_steps
+        steps, noised, sampled = config.diffusion.steps, config.sampling.noise_steps, config.diffusion.sampled_items
         if noised > steps:
             raise ConfigError(f"sampling.noise_steps={noised} lies outside 0..{steps}, the number of steps (diffusion.steps)")
         net = config.denoiser
@@ -168,7 +176,7 @@ class DiffRec(TorchRecommender):
             process,
             denoiser,
             sampler(process.steps),
-            loss=LOSSES[config.diffusion.loss](),
+            loss=LOSSES[config.diffusion.loss]() if sampled is None else Multinomial(sampled),
             prediction=config.diffusion.prediction,
             step_weights=config.diffusion.step_weights,
             dropout=net.dropout,
