@@ -32,6 +32,7 @@ from recodiff.models import build
 from recodiff.models.diffrec import DiffRec
 from recodiff.ranking import rank
 from recodiff.training import Progress
+from scale import amazon_book_epoch, hidden_step
 
 Row = dict[str, Any]
 MFLOP_PER_USER = 18.3e6
@@ -283,5 +284,7 @@ CASES: dict[str, Callable[[], Row]] = {
         new_user,
         import_time,
         prepare_csv,
+        hidden_step,
+        amazon_book_epoch,
     )
 }

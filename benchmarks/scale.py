@@ -1,0 +1,91 @@
+"""Training at the size of Amazon-book: a step in the hidden space against the dense one, and a whole epoch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from machine import matrix_rate, median, peak_memory
+from recodiff.allocator import keep_freed_memory
+from recodiff.data import IdMap, Interactions
+from recodiff.diffusion.draws import keyed_generator
+from recodiff.models import build
+from recodiff.models.diffrec import DiffRec
+from recodiff.pairs import Pair, rows_of
+from recodiff.training import Progress, Run
+
+USERS, ITEMS, INTERACTIONS = 108_822, 94_949, 3_100_000
+
+
+def catalogue(users: int, items: int, interactions: int) -> Interactions:
+    """Random interactions, popular items more often; every user has about as many."""
+    g = np.random.default_rng(0)
+    row = np.repeat(np.arange(users), -(-interactions // users))
+    column = np.minimum((items * g.random(len(row)) ** 2).astype(np.int64), items - 1)
+    kept = np.unique(row * items + column)
+    return Interactions.from_arrays(kept // items, kept % items, IdMap.range(users), IdMap.range(items))
+
+
+def hidden_step(items: int = ITEMS, width: int = 200, batches: tuple[int, ...] = (400, 2048)) -> dict[str, Any]:
+    """One training step in either space, each in a process of its own: time, and memory beyond weights, gradients and AdamW."""
+    row: dict[str, Any] = {"case": f"training step, [{width}], {items:,} items: hidden space against dense"}
+    for batch in batches:
+        found = {space: _apart(f"step({space!r}, {items}, {width}, {batch})") for space in ("dense", "hidden")}
+        for space, (seconds, memory) in found.items():
+            row |= {f"{space}, batch {batch}, ms": seconds * 1e3, f"{space}, batch {batch}, MB beyond the weights": memory}
+        (slow, much), (fast, little) = found["dense"], found["hidden"]
+        row |= {f"ratio, batch {batch}": slow / fast, f"share of memory, batch {batch}": little / much}
+    return row
+
+
+def step(space: str, items: int, width: int, batch: int) -> tuple[float, float]:
+    """Seconds of a step, and MB at its peak beyond weights, gradients and moments; for a fresh process."""
+    keep_freed_memory()
+    rows = rows_of(catalogue(batch, items, 29 * batch))
+    before = peak_memory()
+    model = build("diffrec", {"denoiser": {"hidden": [width]}, "diffusion": {"space": space}, "training": {"batch_size": batch}})
+    assert isinstance(model, DiffRec)
+    net = model.build(items, keyed_generator(0, "init")).train()
+    optimizer = torch.optim.AdamW(model.parameter_groups(net), fused=True)
+
+    def once() -> None:
+        net(Pair(rows), Progress(0, 0), keyed_generator(0, "step")).mean().backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    seconds = median(once, 5, warm_up=2)
+    kept = 16 * sum(p.numel() for p in net.parameters()) / 2**20
+    return seconds, max(peak_memory() - before - kept, 0.0)
+
+
+def amazon_book_epoch(
+    shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), widths: tuple[int, ...] = (200, 1000), batch: int = 2048
+) -> dict[str, Any]:
+    """An epoch of the one loop at the shape of Amazon-book, `auto` space, each width in a process of its own."""
+    row: dict[str, Any] = {
+        "case": f"training epoch, {users:,} users x {items:,} items, {interactions:,} interactions, batch {batch}"
+    }
+    for width in widths:
+        seconds, memory = _apart(f"epoch({users}, {items}, {interactions}, {width}, {batch})")
+        row |= {f"[{width}], s": seconds, f"[{width}], MB beyond weights, gradients and AdamW": memory}
+    return row | {"matrix rate GFLOP/s": matrix_rate() / 1e9}
+
+
+def epoch(users: int, items: int, interactions: int, width: int, batch: int) -> tuple[float, float]:
+    """Seconds of the second epoch, and MB at the peak beyond data, weights, gradients and moments; for a fresh process."""
+    data = catalogue(users, items, interactions)
+    before = peak_memory()
+    settings = {"denoiser": {"hidden": [width]}, "training": {"batch_size": batch, "epochs": 2}}
+    model = build("diffrec", settings).fit(data, Run(device="cpu", progress=False))
+    return model.summary["log"][-1]["seconds"], max(peak_memory() - before - 16 * model.parameters / 2**20, 0.0)
+
+
+def _apart(call: str) -> tuple[float, float]:
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import scale; print(*scale.{call})"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    return float(out[-2]), float(out[-1])
