@@ -41,10 +41,11 @@ def test_figures_and_gradients_are_those_of_the_plain_loss(seed: int, masked: bo
     scale = torch.rand(len(g), generator=torch.Generator().manual_seed(seed))
     found: list[list[torch.Tensor]] = []
     for blocked in (True, False):
-        leaves = [part.double().requires_grad_() for part in (g, weight, bias)]
+        v, c = weight.double().requires_grad_(), bias.double().requires_grad_()
+        leaves = [g.double().requires_grad_(), v, c]
         rows = _some_rows(target.double())
         loss = (
-            linear_multinomial(*leaves, rows, hidden)
+            linear_multinomial(leaves[0], v, c, rows, hidden)
             if blocked
             else Multinomial()(leaves[0] @ leaves[1].T + leaves[2], rows, hidden)
         )
