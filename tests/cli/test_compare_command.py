@@ -205,3 +205,11 @@ def test_a_comparison_on_other_data_is_not_lost(cli: Cli, films: Path, timeless:
 def test_help_has_an_example(cli: Cli) -> None:
     text = " ".join(cli("compare", "--help").succeeded().out.split())
     assert "Example: recodiff compare popularity ease t-diffrec-ml-1m_clean mine.toml --data ml-1m_clean --out compared" in text
+
+
+def test_a_chronological_comparison_ranks_the_later_part_from_all_before_it(cli: Cli, data: Path, tmp_path: Path) -> None:
+    done = cli("compare", "ease", "popularity", "--data", data, "--out", tmp_path / "c", "--protocol", "chronological", "--json")
+    official = cli("compare", "ease", "popularity", "--data", data, "--out", tmp_path / "o", "--json")
+    figures = [json.loads(one.succeeded().out) for one in (done, official)]
+    assert figures[0] != figures[1]
+    assert "input train and the earlier" in (tmp_path / "c" / "compare.md").read_text()

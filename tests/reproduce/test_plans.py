@@ -13,7 +13,7 @@ from recodiff.experiments.reproduce.published import known, published
 
 ALL = list(EXPERIMENTS.values())
 NAMES = {"table2", "table3", "table4", "table5", "table6", "table7", "figure4", "figure5", "figure6", "figure7"}
-QUESTIONS = {"ablation", "weights", "protocols", "embeddings"}
+QUESTIONS = {"ablation", "weights", "protocols", "embeddings", "forecast"}
 
 
 def test_every_table_and_figure_of_the_paper_is_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from recodiff.cli.output import print_json, print_table, say
 from recodiff.cli.parameters import Whole
@@ -21,6 +22,7 @@ def compare(
     reference: str | None = None,
     test: Test = "bootstrap",
     memory: bool = False,
+    protocol: Literal["official", "chronological"] = "official",
     minutes: float | None = None,
     device: str = "auto",
     threads: Whole | None = None,
@@ -52,6 +54,9 @@ def compare(
         Where the p-values come from: bootstrap (paired, 10,000 resamples) or wilcoxon (signed-rank).
     memory
         Train each in a process of its own, and tell its peak memory.
+    protocol
+        official: chosen on valid, reported on test, both ranked from train. chronological: of valid and test the earlier is
+        chosen on, the later reported on, ranked from train and the earlier.
     minutes
         Begin no run after this time, and write what there is.
     device
@@ -62,7 +67,7 @@ def compare(
         Print what compare.json holds.
     """
     asked = Asked(seeds, minutes=minutes, device=device, threads=threads)
-    found = run(configs, data, out, asked, reference=reference, test=test, memory=memory, say=say)
+    found = run(configs, data, out, asked, reference=reference, test=test, memory=memory, protocol=protocol, say=say)
     written = output.write(found, out, say)
     if json:
         print_json(output.describe(found))

@@ -14,7 +14,7 @@ from recodiff.errors import ConfigError
 from recodiff.evaluation import Evaluation
 from recodiff.experiments.compare.contenders import read_contenders
 from recodiff.experiments.paired import Test, compare_pairs
-from recodiff.experiments.reproduce.cases import METRICS
+from recodiff.experiments.reproduce.cases import METRICS, Protocol
 from recodiff.experiments.reproduce.outcome import Row
 from recodiff.experiments.reproduce.runner import Asked, Say, load_complete, run_cases
 from recodiff.experiments.results import earlier
@@ -62,6 +62,7 @@ class Comparison:
         differences: of all others that have results.
         test: where the p-values come from.
         memory: whether peak memory was asked for.
+        protocol: how the parts of the data were used.
     """
 
     data: Dataset
@@ -71,6 +72,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     test: Test
     memory: bool
+    protocol: Protocol = "official"
 
     @property
     def blocks(self) -> dict[str, list[Row]]:
@@ -99,6 +101,7 @@ def compare(
     reference: str | None = None,
     test: Test = "bootstrap",
     memory: bool = False,
+    protocol: Protocol = "official",
     say: Say = print,
 ) -> Comparison:
     """Trains and measures any methods on one data folder; what is already measured in `out` is taken as it is.
@@ -111,6 +114,7 @@ def compare(
         reference: label of the one to test against; the best by validation unless given.
         test: where the p-values come from.
         memory: whether each training has a process of its own, whose peak memory is told.
+        protocol: how the parts of the data are used, see `reproduce.protocols`.
         say: is told which run is going on.
 
     Raises:
@@ -125,10 +129,10 @@ def compare(
         raise ConfigError(f"the reference '{reference}' is not among those compared; choose one of {', '.join(labels)}")
     data = load_complete(folder)
     earlier(out / f"{NAME}.json", data, "a comparison")
-    found = [one.found(data) for one in contenders]
+    found = [one.found(data, protocol) for one in contenders]
     rows = run_cases(found, data, folder, out, asked, say, memory=memory, closely=True)
     against = reference or best(rows)
-    return Comparison(data, rows, asked.all_seeds, against, _differences(rows, against, test), test, memory)
+    return Comparison(data, rows, asked.all_seeds, against, _differences(rows, against, test), test, memory, protocol)
 
 
 def best(rows: Sequence[Row]) -> str | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from recodiff.config import read_settings
 from recodiff.data.folder import Dataset
 from recodiff.errors import ConfigError
-from recodiff.experiments.reproduce.cases import Case
+from recodiff.experiments.reproduce.cases import Case, Protocol
+from recodiff.experiments.reproduce.protocols import refusal
 from recodiff.experiments.reproduce.runner import Found
 from recodiff.experiments.reproduce.settings import Settled
 from recodiff.models import MODELS, build
@@ -30,10 +31,12 @@ class Contender:
     source: str
     model: Recommender
 
-    def found(self, data: Dataset) -> Found:
+    def found(self, data: Dataset, protocol: Protocol = "official") -> Found:
         """The case to run on `data`, or why it cannot be."""
-        name = self.model.registered
-        case = Case(self.label, self.label, name, seeded=self.model.seeded, needs_order=self.model.order_aware)
+        name, model = self.model.registered, self.model
+        case = Case(self.label, self.label, name, protocol=protocol, seeded=model.seeded, needs_order=model.order_aware)
+        if note := refusal(protocol, data):
+            return Found(case, note=f"not run: {note}")
         if case.needs_order and data.train.time_kind is None:
             return Found(case, note="not run: it needs time, and this data has none")
         return Found(case, Settled(case, self.source, self.model.config.model_dump(mode="json"), None, as_preset=True))

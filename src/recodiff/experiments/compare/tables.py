@@ -10,6 +10,7 @@ from recodiff.experiments.closer import BEYOND
 from recodiff.experiments.compare.comparison import TESTED, Comparison
 from recodiff.experiments.reproduce.cases import METRICS
 from recodiff.experiments.reproduce.outcome import Row
+from recodiff.experiments.reproduce.protocols import SAID
 from recodiff.experiments.results import Mean, Result, mean
 from recodiff.report import short
 
@@ -56,7 +57,7 @@ def accuracy(found: Comparison) -> Table:
 
     note = (
         "Mean over seeds (standard error over seeds; none where a method draws no random numbers). R: recall, hits / relevant; "
-        "N: NDCG. Test part, input train, train and valid masked. Training includes validation; inference is the top 20 of all "
+        f"N: NDCG. Ranked: {SAID[found.protocol]}. Training includes validation; inference is the top 20 of all "
         "users; seconds are medians over seeds on the machine named below."
     )
     kinds = {result.memory_of for one in found.measured for result in one.results if result.memory_of}

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from recodiff.data.folder import Dataset
-from recodiff.experiments.reproduce.cases import METRICS
+from recodiff.experiments.reproduce.cases import METRICS, Protocol
 from recodiff.experiments.reproduce.outcome import Outcome, Row
+from recodiff.experiments.reproduce.protocols import SAID
 from recodiff.experiments.reproduce.published import not_comparable, published
 from recodiff.experiments.results import Mean
 from recodiff.report import short
@@ -61,7 +62,7 @@ def provenance(data: Dataset, rows: Sequence[Row], seeds: Sequence[int]) -> dict
     results = [result for row in rows for result in row.results]
     runs = [result.provenance for result in results]
     described = {
-        "protocol": "input train; train and valid masked; all other items ranked; recall = hits / relevant; "
+        "protocol": f"{_ranked(rows)}; all other items ranked; recall = hits / relevant; "
         "the epoch kept is chosen on valid, test is read once per run",
         "data": f"{data.name}, {sizes['users']:,} users, {sizes['items']:,} items, {sizes['interactions']:,} interactions, "
         f"fingerprint {sizes['fingerprint']}",
@@ -73,6 +74,11 @@ def provenance(data: Dataset, rows: Sequence[Row], seeds: Sequence[int]) -> dict
         "versions": _list(", ".join(f"{name} {number}" for name, number in run.get("versions", {}).items()) for run in runs),
     }
     return described if runs else {key: described[key] for key in ("protocol", "data", "seeds")}
+
+
+def _ranked(rows: Sequence[Row]) -> str:
+    kinds: set[Protocol] = {row.case.protocol for row in rows}
+    return SAID[kinds.pop()] if len(kinds) == 1 else f"{SAID['official']}, where a row says nothing else"
 
 
 def _lead(outcome: Outcome) -> Iterable[str]:

@@ -17,6 +17,14 @@ HISTORY: dict[Protocol, str] = {"official": "train", "chronological": "train+val
 """What the test part is ranked from."""
 
 
+SAID: dict[Protocol, str] = {
+    "official": "test part, input train, train and valid masked",
+    "chronological": "the later of valid and test, input train and the earlier, which are masked",
+    "leaking": "test part, input train and valid, which are masked",
+}
+"""What tables say of it."""
+
+
 def test_comes_first(data: Dataset) -> bool:
     """Whether the part called test lies before the one called valid, for most users who have both."""
     valid, test = data.part("valid"), data.part("test")
