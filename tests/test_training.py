@@ -25,6 +25,8 @@ def small(name: str = "diffrec", **training: Any) -> DiffRec:
         "diffusion": {"steps": 3},
         "training": {"epochs": 12, "batch_size": 6, "check_every_epochs": 2, "patience_epochs": 100, **training},
     }
+    if name == "hidden":
+        name, settings["diffusion"] = "diffrec", {"steps": 3, "space": "hidden"}
     if name == "l-diffrec":
         settings["codec"] = {"latent": 6}
     model = build(name, settings)
@@ -116,7 +118,9 @@ def _kill_after(model: DiffRec, steps: int, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(training._Loop, "_step", step)
 
 
-@pytest.mark.parametrize(("name", "killed_after"), [*(("diffrec", n) for n in (0, 1, 9, 17, 30, 46)), ("l-diffrec", 30)])
+@pytest.mark.parametrize(
+    ("name", "killed_after"), [*(("diffrec", n) for n in (0, 1, 9, 17, 30, 46)), ("l-diffrec", 30), ("hidden", 30)]
+)
 def test_a_run_killed_anywhere_and_resumed_equals_the_uninterrupted_one(
     name: str, killed_after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -287,9 +287,13 @@ class _Loop:
         self.state = found.state
         self.module.load_state_dict(found.parts["module"])
         self.best = {name: tensor.to(self.device) for name, tensor in found.parts["best"].items()}
+        parameters = [p.detach() for group in self.optimizer.param_groups for p in group["params"]]
         slots: dict[int, dict[str, Tensor]] = {}
         for name, tensor in found.parts["optimizer"].items():
             index, _, slot = name.partition(".")
+            like = parameters[int(index)]
+            # Fused AdamW reads moments and weights in the order of their memory, so the two must be laid out alike.
+            moment = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
             stays = slot == "step" and self.device.type == "cpu"
-            slots.setdefault(int(index), {})[slot] = tensor if stays else tensor.to(self.device)
+            slots.setdefault(int(index), {})[slot] = tensor if stays else moment.to(self.device)
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
