@@ -67,9 +67,8 @@ def amazon_book_epoch(
     shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), widths: tuple[int, ...] = (200, 1000), batch: int = 2048
 ) -> dict[str, Any]:
     """An epoch of the one loop at the shape of Amazon-book, `auto` space, each width in a process of its own."""
-    row: dict[str, Any] = {
-        "case": f"training epoch, {users:,} users x {items:,} items, {interactions:,} interactions, batch {batch}"
-    }
+    users, items, interactions = shape
+    row: dict[str, Any] = {"case": f"epoch, {users:,} users x {items:,} items, {interactions:,} interactions, batch {batch}"}
     for width in widths:
         seconds, memory = _apart(f"epoch({users}, {items}, {interactions}, {width}, {batch})")
         row |= {f"[{width}], s": seconds, f"[{width}], MB beyond weights, gradients and AdamW": memory}

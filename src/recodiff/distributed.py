@@ -9,6 +9,7 @@ Shapes: `B` rows of a batch, `n` rows of anything.
 from __future__ import annotations
 
 import atexit
+import inspect
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -96,7 +97,10 @@ def wrap(module: nn.Module) -> nn.Module:
     if size() == 1:
         return module
     # Buffers are not sent: what is accumulated in them is made from the whole batch by every process.
-    return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
+    ddp = nn.parallel.DistributedDataParallel
+    said = "forward_sync_buffers" if "forward_sync_buffers" in inspect.signature(ddp).parameters else "broadcast_buffers"
+    unsent: dict[str, Any] = {said: False}
+    return ddp(module, gradient_as_bucket_view=True, **unsent)
 
 
 def add_up(x: Tensor) -> Tensor:
