@@ -16,12 +16,14 @@ from torch import Tensor
 
 from lab import Lab, plan_of, tiny
 from recodiff import load_dataset, prepare, read_settings, training
+from recodiff.config import merge
 from recodiff.data import Dataset, Random, synthesise
 from recodiff.errors import ConfigError, DataError
 from recodiff.experiments.reproduce import cases, runner, work
 from recodiff.experiments.reproduce.cases import QUICK_EPOCHS
 from recodiff.experiments.reproduce.plans import EXPERIMENTS
 from recodiff.experiments.reproduce.runner import Asked, span
+from recodiff.experiments.reproduce.settings import without_paths
 from recodiff.experiments.runs import measure
 from recodiff.models import MODELS, Entry, build
 
@@ -268,3 +270,9 @@ def test_a_device_that_is_not_there_stops_at_once(lab: Lab) -> None:
     with pytest.raises(ConfigError, match="device 'nonsense'"):
         lab(plan_of(POPULAR), device="nonsense")
     assert pl.DataFrame(lab.trained).is_empty()
+
+
+def test_a_setting_that_came_later_makes_no_old_run_a_stranger() -> None:
+    old = {"diffusion": {"steps": 5}, "codec": {"kind": "identity"}}
+    assert without_paths(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
+    assert without_paths(merge(old, {"diffusion": {"space": "dense"}})) != old

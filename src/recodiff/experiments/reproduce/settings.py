@@ -105,8 +105,22 @@ def _whole(model: str, settings: Settings, cap: int | None) -> Settings:
     return whole
 
 
+LATER: tuple[tuple[str, str, Any], ...] = (
+    ("diffusion", "space", "auto"),
+    ("diffusion", "sampled_items", None),
+    ("codec", "likelihood", "multinomial"),
+)
+"""Settings that came after runs had been published, and the values at which a run is what it was without them."""
+
+
 def without_paths(settings: Settings) -> Settings:
-    """Settings in which a file is named by its name and content, so that they mean the same wherever the data stands."""
+    """Settings as they name a run: a file by its name and content, so that they mean the same wherever the data stands, and
+    without what came LATER, so that a new setting makes no old run a stranger."""
+    settings = dict(settings)
+    for group, key, neutral in LATER:
+        held = settings.get(group) or {}
+        if key in held and held[key] == neutral:
+            settings[group] = {name: value for name, value in held.items() if name != key}
     embeddings = (settings.get("codec") or {}).get("embeddings") or {}
     if embeddings.get("kind") != "file":
         return settings
