@@ -213,3 +213,18 @@ def test_a_chronological_comparison_ranks_the_later_part_from_all_before_it(cli:
     figures = [json.loads(one.succeeded().out) for one in (done, official)]
     assert figures[0] != figures[1]
     assert "input train and the earlier" in (tmp_path / "c" / "compare.md").read_text()
+
+
+def test_methods_are_tuned_before_they_are_compared_and_the_studies_go_on(cli: Cli, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    arguments = ("compare", "ease", "popularity", "--data", data, "--out", out, "--tune-trials", 3, "--json")
+    told = json.loads(cli(*arguments).succeeded().out)
+    assert (out / "tuned" / "ease.toml").exists()
+    assert not (out / "tuned" / "popularity.toml").exists()
+    again = cli(*arguments).succeeded()
+    assert json.loads(again.out) == told
+    assert "measured before" in again.err
+
+
+def test_recency_without_a_study_is_refused(cli: Cli, data: Path, tmp_path: Path) -> None:
+    cli("compare", "ease", "--data", data, "--out", tmp_path / "c", "--recency").refused("--tune-trials")

@@ -7,11 +7,14 @@ from typing import Literal
 
 from recodiff.cli.output import print_json, print_table, say
 from recodiff.cli.parameters import Whole
+from recodiff.errors import ConfigError
 from recodiff.experiments.compare import compare as run
 from recodiff.experiments.compare import output, page
 from recodiff.experiments.compare.tables import tables
+from recodiff.experiments.compare.tuned import tune_all
 from recodiff.experiments.paired import Test
 from recodiff.experiments.reproduce.runner import Asked
+from recodiff.experiments.search import Budget
 
 
 def compare(
@@ -23,6 +26,9 @@ def compare(
     test: Test = "bootstrap",
     memory: bool = False,
     protocol: Literal["official", "chronological"] = "official",
+    tune_trials: Whole | None = None,
+    tune_seconds: float | None = None,
+    recency: bool = False,
     minutes: float | None = None,
     device: str = "auto",
     threads: Whole | None = None,
@@ -57,6 +63,12 @@ def compare(
     protocol
         official: chosen on valid, reported on test, both ranked from train. chronological: of valid and test the earlier is
         chosen on, the later reported on, ranked from train and the earlier.
+    tune_trials
+        First a study for every method, of at most this many trials each (see `recodiff tune`); its best settings are compared.
+    tune_seconds
+        The same, of at most this long each.
+    recency
+        In those studies, search weightings by recency for methods that do not know the order already.
     minutes
         Begin no run after this time, and write what there is.
     device
@@ -67,6 +79,11 @@ def compare(
         Print what compare.json holds.
     """
     asked = Asked(seeds, minutes=minutes, device=device, threads=threads)
+    if tune_trials is not None or tune_seconds is not None:
+        budget = Budget(tune_trials, tune_seconds)
+        configs = tuple(tune_all(configs, data, out, asked, budget, recency=recency, protocol=protocol, say=say))
+    elif recency:
+        raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
     found = run(configs, data, out, asked, reference=reference, test=test, memory=memory, protocol=protocol, say=say)
     written = output.write(found, out, say)
     if json:
