@@ -10,7 +10,7 @@ from recodiff.experiments.compare import compare as run
 from recodiff.experiments.compare import output, page
 from recodiff.experiments.compare.tables import tables
 from recodiff.experiments.paired import Test
-from recodiff.experiments.reproduce.runner import Asked
+from recodiff.experiments.runner import Asked
 
 
 def compare(

@@ -9,9 +9,8 @@ from pathlib import Path
 from recodiff.config import read_settings
 from recodiff.data.folder import Dataset
 from recodiff.errors import ConfigError
-from recodiff.experiments.reproduce.cases import Case
-from recodiff.experiments.reproduce.runner import Found
-from recodiff.experiments.reproduce.settings import Settled
+from recodiff.experiments.cases import Case, Settled
+from recodiff.experiments.runner import Found
 from recodiff.models import MODELS, build
 from recodiff.models.base import Recommender
 
