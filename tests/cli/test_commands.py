@@ -366,3 +366,10 @@ def test_choosing_on_the_end_of_train_leaves_the_validation_part_alone(cli: Cli,
     assert info["training"]["epochs"] == info["chosen"]["best_epoch"]
     cli(*arguments, "--resume").succeeded()
     cli(*arguments[:-2], "--resume").refused("other settings")
+
+
+def test_threads_can_be_bounded_and_none_is_no_number_of_them(cli: Cli, data: Path, tiny: Path, tmp_path: Path) -> None:
+    cli("train", tiny, "--data", data, "--out", tmp_path / "m").succeeded()
+    cli("evaluate", tmp_path / "m", "--data", data, "--threads", 1).succeeded()
+    cli("evaluate", tmp_path / "m", "--data", data, "--threads", 0).refused("threads = 0")
+    cli("recommend", tmp_path / "m", "--data", data, "--threads", 0).refused("threads = 0")
