@@ -80,6 +80,19 @@ def test_the_loss_is_the_mean_over_places(output: str) -> None:
     np.testing.assert_allclose(found.detach(), np.array([truth[:3].sum(), 0, truth[3]]) * 3 / 4, rtol=1e-5)
 
 
+def test_the_loss_can_be_over_what_was_not_met_before_each_place() -> None:
+    x = histories([5, 1, 7, 2], [8, 4])
+    window = windows(rows_of(x), 5)
+    places, target = window.following(2, Uniform(), 9)
+    met = window.known(places, 9).dense().bool()
+    assert [row.nonzero()[:, 0].tolist() for row in met] == [[5], [1, 5], [1, 5, 7], [8]]
+    module = net(horizon=2, loss_over="unmet")
+    logits = module.states(window.before_last())[places[:, :-1]] @ module.scored_by.T + module.bias
+    truth = reference.multinomial(logits.detach().double().masked_fill(met, -1e30).numpy(), target.dense().double().numpy())
+    found = module(Pair(rows_of(x)), Progress(0, 0), torch.Generator())
+    np.testing.assert_allclose(found.detach(), np.array([truth[:3].sum(), truth[3]]) * 2 / 4, rtol=1e-5)
+
+
 def test_it_learns_a_walk() -> None:
     n = 12
     x = histories(*[[(u + step) % n for step in range(6)] for u in range(n)], n_items=n)

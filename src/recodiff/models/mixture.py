@@ -42,6 +42,7 @@ class Part(BaseConfig):
 SEQUENCE: Settings = {
     "length": 50,
     "horizon": 10,
+    "loss_over": "unmet",
     "target": {"kind": "half_life", "half_life": 10.0, "floor": 0.0},
     "training": {"batch_size": 50, "check_every_epochs": 3, "patience_epochs": 9},
 }

@@ -37,6 +37,8 @@ class SequenceConfig(ModelConfig):
     """How many of the next items each place learns to foresee; 1 is the usual next-item model."""
     target: AnyWeighting = Uniform()
     """How much each of them counts; age 0 is the next one."""
+    loss_over: Literal["all", "unmet"] = "all"
+    """What the softmax is over: all items, as published, or those that the window has not shown yet, as lists hold no others."""
     output: Literal["tied", "own"] = "tied"
     """Whether items are scored by the vectors they are read by, or have vectors of their own for it."""
     training: TrainingConfig = TrainingConfig(batch_size=50, lr=2e-3, check_every_epochs=3, patience_epochs=15)
@@ -82,7 +84,8 @@ class SequenceNet(nn.Module):
         window = windows(pair.source, self.config.length + 1, generator)
         places, target = window.following(self.config.horizon, self.config.target, pair.source.width)
         states = self.states(window.before_last(), generator)[places[:, :-1]]
-        loss = linear_multinomial(states, self.scored_by, self.bias, target)
+        met = window.known(places, pair.source.width) if self.config.loss_over == "unmet" else None
+        loss = linear_multinomial(states, self.scored_by, self.bias, target, met)
         user = places.nonzero()[:, 0]
         return torch.zeros(len(places), device=loss.device).index_add(0, user, loss) * (len(places) / max(len(user), 1))
 
