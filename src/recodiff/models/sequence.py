@@ -12,14 +12,19 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from recodiff.diffusion.draws import keep_rows
+from recodiff.data.interactions import Interactions
+from recodiff.diffusion.draws import keep_rows, part_of
 from recodiff.diffusion.rows import Rows
-from recodiff.diffusion.softmax import linear_multinomial
+from recodiff.diffusion.softmax import block_rows, linear_multinomial
+from recodiff.errors import ConfigError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
 from recodiff.models.windows import Window, windows
 from recodiff.pairs import InOrder, Pair, Pairs
-from recodiff.training import Progress, TrainingConfig
+from recodiff.training import Progress, Run, TrainingConfig
 from recodiff.weighting import AnyWeighting, Uniform
+
+KEPT_BY_LAYER = 16
+"""Arrays [B, L, D] that a layer of attention keeps for its gradient: most are in the feed-forward network, four wide."""
 
 
 class SequenceConfig(ModelConfig):
@@ -49,6 +54,12 @@ def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     if generator is None or p == 0:
         return x
     return x * keep_rows(x.reshape(-1, x.shape[-1]), p, generator).view_as(x) / (1 - p)
+
+
+def _mean_places(places: Tensor, generator: torch.Generator) -> Tensor:
+    """Places a user has that learn, mean over the whole batch, whichever part of it is here; at least a little."""
+    mine, part = places.sum(1).to(torch.float32), part_of(generator)
+    return (mine if part is None else part.join(mine)).mean().clamp(min=torch.finfo(torch.float32).tiny)
 
 
 class SequenceNet(nn.Module):
@@ -86,8 +97,8 @@ class SequenceNet(nn.Module):
         states = self.states(window.before_last(), generator)[places[:, :-1]]
         met = window.known(places, pair.source.width) if self.config.loss_over == "unmet" else None
         loss = linear_multinomial(states, self.scored_by, self.bias, target, met)
-        user = places.nonzero()[:, 0]
-        return torch.zeros(len(places), device=loss.device).index_add(0, user, loss) * (len(places) / max(len(user), 1))
+        by_user = torch.zeros(len(places), device=loss.device).index_add(0, places.nonzero()[:, 0], loss)
+        return by_user / _mean_places(places, generator)
 
 
 class SequenceRecommender(TorchRecommender):
@@ -110,6 +121,20 @@ class SequenceRecommender(TorchRecommender):
     @abstractmethod
     def build(self, n_items: int, generator: torch.Generator) -> SequenceNet:
         """See `TorchRecommender`."""
+
+    def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
+        """Nothing; refuses targets by the clock, which windows do not know."""
+        if getattr(self.config.target, "unit", "items") == "days":
+            raise ConfigError("target.unit='days' is not for sequence models, whose places are counted; use 'items'")
+        return {}
+
+    def working_bytes(self, module: nn.Module, batch: int) -> int:
+        """What each layer keeps of every place, and blocks of logits."""
+        c: SequenceConfig = self.config
+        assert isinstance(module, SequenceNet)
+        states = 4 * batch * c.length * c.width * KEPT_BY_LAYER * (c.layers + 1)
+        items = len(module.bias)
+        return states + 4 * 2 * min(batch * c.length, block_rows(items)) * items
 
     def pairs(self) -> Pairs:
         """Whole histories, in their order."""
