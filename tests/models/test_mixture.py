@@ -115,7 +115,7 @@ def test_a_part_without_item_vectors_is_named() -> None:
 
 def test_users_without_a_history_do_not_tell_how_widely_scores_are_spread() -> None:
     nobody = Interactions.from_arrays([], [], IdMap.range(1500), BOARD.items, times=[], time_kind="order")
-    matrix = vstack([nobody.matrix, BOARD.matrix], format="csr")
+    matrix: Any = vstack([nobody.matrix, BOARD.matrix], format="csr")
     rows, columns = matrix.nonzero()
     late = Interactions.from_arrays(
         rows, columns, IdMap.range(matrix.shape[0]), BOARD.items, times=np.arange(len(rows)), time_kind="order"
