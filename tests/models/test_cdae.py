@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import reference
-from recodiff import Run, build, item_vectors, user_vectors
+from recodiff import Run, build, item_vectors, recommend, user_vectors
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.errors import ConfigError
@@ -108,9 +108,19 @@ def test_dropout_takes_from_the_input_alone() -> None:
     torch.testing.assert_close(*(net(pair, Progress(0, 0), keyed_generator(1)) for net in (plain, dropping)))
 
 
+@pytest.mark.parametrize("kind", ["truncated", "reweighted"])
+def test_it_learns_by_the_denoising_losses_too(kind: str) -> None:
+    x = checkerboard(20)
+    settings = {"hidden": 16, "loss": {"kind": kind}, "training": {"epochs": 60, "batch_size": 10, "lr": 1e-2}}
+    assert (recommend(fitted(x, **settings), x, 1).items[:, 0] == np.arange(20)).mean() >= 0.9
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
+        ({"loss": {"kind": "truncated", "drop_rate": 1.0}}, "drop_rate' = 1"),
+        ({"loss": {"kind": "reweighted", "exponent": -1.0}}, "exponent' = -1"),
+        ({"loss": {"kind": "logistic", "exponent": 1.0}}, "unknown setting 'loss.*exponent'"),
         ({"hidden": 0}, "'hidden' = 0"),
         ({"activation": "gelu"}, "'activation' = 'gelu'"),
         ({"dropout": 1.0}, "'dropout' = 1"),

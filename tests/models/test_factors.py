@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from recodiff.diffusion.rows import Rows
 from recodiff.errors import ConfigError
 from recodiff.models import fold_in as strangers
 from recodiff.models.base import Batch
+from recodiff.models.contrast import BPR, Logistic, Reweighted, Squared, Truncated
 from recodiff.models.factors import FactorModel
 from recodiff.models.fold_in import fold_in
 from recodiff.pairs import rows_of
@@ -86,22 +88,66 @@ def test_dropout_of_vectors_keeps_their_mean(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(share, 1, atol=0.25)  # five standard deviations
 
 
+LOSS = {
+    "logistic": reference.logistic,
+    "reweighted": partial(reference.reweighted, exponent=0.7),
+    "squared": reference.half_square,
+}
+
+
+@pytest.mark.parametrize("loss", list(LOSS))
+@pytest.mark.parametrize("name", NAMES)
+def test_any_loss_takes_the_place_of_the_pairwise_one(name: str, loss: str, rng: np.random.Generator) -> None:
+    x = random_interactions(rng, 6, 7, 0.4)
+    x = x.take(np.flatnonzero(x.lengths() > 0))
+    settings = {"kind": loss} | ({"exponent": 0.7} if loss == "reweighted" else {})
+    model = fitted(name, x, l2=0.0, negatives=2, loss=settings)
+    net = model.module.double().eval()
+    factors, users = net.factors(), torch.arange(x.n_users)
+    pair = model.pairs().bind(x, model.config.weighting, torch.device("cpu"))(users, keyed_generator(1))
+    scores = (factors.users @ factors.items.T + factors.bias).numpy()
+    truth = np.zeros(x.n_users)
+    assert pair.negatives is not None
+    for user, item, others in zip(x.rows(), pair.source.columns, pair.negatives, strict=True):
+        truth[user] += LOSS[loss](float(scores[user, item]), scores[user, others])
+    np.testing.assert_allclose(net.train()(pair, Progress(0, 0), keyed_generator(2)).detach(), truth, rtol=1e-6)
+
+
+def test_a_denoising_loss_folds_strangers_in_by_what_it_denoises(rng: np.random.Generator) -> None:
+    items, bias = torch.tensor(rng.normal(size=(9, 3))), torch.zeros(9, dtype=torch.float64)
+    history, received = _history({4: 1.0, 0: 0.5}, 9), torch.zeros(1, 3, dtype=torch.float64)
+    plain, *others = (
+        fold_in(history, items, bias, loss, negatives=3, received=received, share=1.0, l2=0.1)
+        for loss in (Logistic(), Truncated(), Reweighted())
+    )
+    assert all(torch.equal(plain, other) for other in others)
+
+
 def _history(weights: dict[int, float], width: int) -> Rows:
     columns = torch.tensor(list(weights), dtype=torch.int64)
     return Rows(torch.tensor([0, len(weights)]), columns, torch.tensor(list(weights.values()), dtype=torch.float64), width)
 
 
+NEGATIVES = 2
+EXPECTED = {  # over the draws of NEGATIVES items
+    "bpr": reference.bpr,
+    "logistic": lambda met, others: reference.softplus(-met) + NEGATIVES * np.mean([reference.softplus(s) for s in others]),
+    "squared": lambda met, others: ((1 - met) ** 2 + NEGATIVES * np.mean(others**2)) / 2,
+}
+
+
 @pytest.mark.parametrize("l2", [0.01, 0.3])
 @pytest.mark.parametrize("share", [1.0, 0.25])
 @pytest.mark.parametrize("spread", [0.3, 3.0])
+@pytest.mark.parametrize("loss", [BPR(), Logistic(), Squared()], ids=lambda loss: loss.kind)
 def test_a_stranger_is_folded_in_at_the_minimum_of_the_same_loss(
-    l2: float, share: float, spread: float, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+    loss: Any, l2: float, share: float, spread: float, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items, bias, received = rng.normal(0, spread, (9, 3)), rng.normal(size=9), rng.normal(size=3)
     history = {4: 1.0, 0: 0.5, 7: 2.0}
 
     def cost(v: Any) -> float:
-        return reference.stranger_objective(v, history, items, bias, received, share, l2)
+        return reference.stranger_objective(v, history, items, bias, received, share, l2, EXPECTED[loss.kind])
 
     lowest = minimize(cost, np.zeros(3), tol=1e-10)
     tensors = torch.tensor(items), torch.tensor(bias)
@@ -109,7 +155,7 @@ def test_a_stranger_is_folded_in_at_the_minimum_of_the_same_loss(
     for rounds in (0, 1, 2, 4, 8, 300):
         monkeypatch.setattr(strangers, "ROUNDS", rounds)
         rows = _history(history, 9)
-        (found,) = fold_in(rows, *tensors, received=torch.tensor(received)[None], share=share, l2=l2)
+        (found,) = fold_in(rows, *tensors, loss, negatives=NEGATIVES, received=torch.tensor(received)[None], share=share, l2=l2)
         costs.append(cost((found.numpy() - received) / share))
     assert all(later <= before + 1e-12 for before, later in pairwise(costs))
     assert costs[-1] == pytest.approx(lowest.fun, rel=1e-6)
@@ -121,7 +167,7 @@ def test_a_catalogue_is_stood_for_by_items_evenly_spaced(monkeypatch: pytest.Mon
     found = {}
     for size in (100, 400):
         monkeypatch.setattr(strangers, "NEGATIVES", size)
-        found[size] = fold_in(history, items, bias, received=received, share=1.0, l2=0.01)
+        found[size] = fold_in(history, items, bias, BPR(), negatives=1, received=received, share=1.0, l2=0.01)
     assert not torch.equal(found[100], found[400])
     assert torch.cosine_similarity(found[100], found[400]).item() > 0.97
 
@@ -209,7 +255,7 @@ def test_the_item_embeddings_are_what_is_scored_with(name: str) -> None:
         ({"negatives": 0}, "'negatives' = 0"),
         ({"l2": -1.0}, "'l2' = -1"),
         ({"dropout": 1.0}, "'dropout' = 1"),
-        ({"loss": {"kind": "hinge"}}, "'loss.kind' = 'hinge'"),
+        ({"loss": {"kind": "hinge"}}, "'loss' = {'kind': 'hinge'}"),
         ({"factors": 3}, "unknown setting 'factors'"),
     ],
     ids=str,

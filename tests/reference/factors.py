@@ -45,6 +45,25 @@ def logistic(met: float, negatives: Sequence[float] | Array) -> float:
     return softplus(-met) + sum(softplus(score) for score in negatives)
 
 
+def truncated(met: Sequence[float], negatives: Sequence[Sequence[float]], dropped: int) -> list[float]:
+    """T-CE of a batch: of the `dropped` worst fitted met entries only the negatives count."""
+    worst = sorted(range(len(met)), key=lambda entry: -softplus(-met[entry]))[:dropped]
+    return [(0.0 if entry in worst else softplus(-score)) + sum(map(softplus, negatives[entry])) for entry, score in enumerate(met)]
+
+
+def reweighted(met: float, negatives: Sequence[float] | Array, exponent: float, at: tuple[float, Any] | None = None) -> float:
+    """R-CE, its weights taken at other scores where `at` is given: as constants, for the gradient."""
+    trusted, doubted = at or (met, negatives)
+    out = sigmoid(trusted) ** exponent * softplus(-met)
+    for score, doubtful in zip(negatives, doubted, strict=True):
+        out += (1 - sigmoid(doubtful)) ** exponent * softplus(score)
+    return out
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
 def half_square(met: float, negatives: Sequence[float] | Array) -> float:
     return ((1 - met) ** 2 + sum(score**2 for score in negatives)) / 2
 
@@ -87,12 +106,19 @@ def slopes(f: Callable[[Array], float], at: Array, step: float = 1e-5) -> Array:
 
 
 def stranger_objective(
-    v: Array, history: dict[int, float], items: Array, bias: Array, received: Array, share: float, l2: float
+    v: Array,
+    history: dict[int, float],
+    items: Array,
+    bias: Array,
+    received: Array,
+    share: float,
+    l2: float,
+    loss: Callable[[float, Array], float] = bpr,
 ) -> float:
     """What a stranger's own vector v costs, over every item that was not met."""
     s = items @ (received + share * v) + bias
     others = unmet(set(history), len(items))
-    cost = sum(w * bpr(s[i], s[others]) for i, w in history.items()) / sum(history.values())
+    cost = sum(w * loss(s[i], s[others]) for i, w in history.items()) / sum(history.values())
     return cost + l2 / 2 * (v**2).sum()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from recodiff.diffusion.rows import Rows
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
-from recodiff.models.contrast import BPR, compare, sum_by_user
+from recodiff.models.contrast import BPR, AnyContrastLoss, compare, sum_by_user
 from recodiff.models.fold_in import fold_in
 from recodiff.pairs import Contrast, Pair, Pairs
 from recodiff.training import Progress, TrainingConfig
@@ -30,8 +30,8 @@ class FactorsConfig(ModelConfig):
     """lambda, on the learned vectors of each user, met item and negative that are compared."""
     negatives: int = Field(default=8, ge=1)
     """N, items not met that each met one is compared with at a step."""
-    loss: BPR = BPR()
-    """What a comparison costs."""
+    loss: AnyContrastLoss = BPR()
+    """Of the scores of met items and negatives."""
     training: TrainingConfig = TrainingConfig(batch_size=1024, lr=2e-2)
 
 
@@ -155,6 +155,8 @@ class FactorModel(TorchRecommender):
                 rows,
                 factors.items,
                 factors.bias,
+                self.module.loss,
+                negatives=self.config.negatives,
                 received=self.module.received(rows),
                 share=self.module.share,
                 l2=self.config.l2,

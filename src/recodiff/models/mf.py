@@ -47,6 +47,8 @@ class MF(FactorModel):
     s_ui = p_u . q_i + b_i, and for each interaction (u, i) and items j that u has not met
 
         -log sigma(s_ui - s_uj) + lambda/2 (|p_u|^2 + |q_i|^2 + |q_j|^2)
+
+    `loss` puts another in the place of BPR, the denoising `truncated` and `reweighted` among them.
     """
 
     Config = MFConfig
