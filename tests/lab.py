@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from recodiff.config import merge
-from recodiff.experiments.reproduce import runner
-from recodiff.experiments.reproduce.cases import Case, Experiment, Panel
+from recodiff.experiments.cases import Case
+from recodiff.experiments.reproduce.cases import Experiment, Panel
 from recodiff.experiments.reproduce.outcome import Outcome
-from recodiff.experiments.reproduce.runner import Asked
+from recodiff.experiments.reproduce.reproduce import reproduce
+from recodiff.experiments.runner import Asked, load_complete
 
 TINY: dict[str, Any] = {
     "denoiser": {"hidden": [8]},
@@ -46,4 +47,4 @@ class Lab:
     def __call__(self, plan: Experiment, folder: Path | None = None, **asked: Any) -> Outcome:
         where = folder or self.folder
         wanted = Asked(**({"device": "cpu", "threads": 1} | asked))
-        return runner.reproduce(plan, runner.load_complete(where), where, self.out, wanted, self.said.append)
+        return reproduce(plan, load_complete(where), where, self.out, wanted, self.said.append)

@@ -67,6 +67,12 @@ def test_the_diffusion_imports_torch_and_nothing_else_of_ours() -> None:
         assert imported(path) <= {"diffusion", "errors"}
 
 
+@pytest.mark.parametrize(("one", "other"), [("compare", "reproduce"), ("reproduce", "compare")])
+def test_what_two_kinds_of_experiment_share_belongs_to_neither(one: str, other: str) -> None:
+    for path in (SOURCE / "experiments" / one).glob("*.py"):
+        assert f"recodiff.experiments.{other}" not in path.read_text("utf-8")
+
+
 def test_importing_recodiff_loads_nothing_heavy() -> None:
     code = (
         "import sys, recodiff, recodiff.models, recodiff.cli; print([m for m in ('torch', 'polars', 'scipy') if m in sys.modules])"

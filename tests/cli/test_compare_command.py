@@ -14,9 +14,9 @@ import pytest
 
 from commands import Cli, call, write_log
 from recodiff import build, load_dataset
+from recodiff.experiments import work
 from recodiff.experiments.compare import Comparison, compare
-from recodiff.experiments.reproduce import work
-from recodiff.experiments.reproduce.runner import Asked
+from recodiff.experiments.runner import Asked
 from recodiff.experiments.runs import measure
 
 ASKED = Asked(1, device="cpu", threads=1)

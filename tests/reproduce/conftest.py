@@ -11,7 +11,8 @@ import pytest
 from lab import Lab
 from recodiff import load_dataset
 from recodiff.data import synthesise
-from recodiff.experiments.reproduce import published, work
+from recodiff.experiments import work
+from recodiff.experiments.reproduce import published
 
 USERS, ITEMS, INTERACTIONS = 40, 30, 480
 

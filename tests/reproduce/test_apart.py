@@ -12,8 +12,8 @@ import pytest
 from apart_calls import die, refuse, touch
 from lab import Lab, plan_of, tiny
 from recodiff.errors import DataError, ModelError
+from recodiff.experiments import work
 from recodiff.experiments.apart import Peak, call_apart, kind_of
-from recodiff.experiments.reproduce import work
 
 
 def test_the_peak_is_what_the_call_took() -> None:

@@ -10,8 +10,8 @@ import pytest
 from lab import plan_of, tiny
 from recodiff import load_dataset
 from recodiff.errors import CheckpointError
-from recodiff.experiments.reproduce.cases import METRICS
-from recodiff.experiments.reproduce.outcome import Outcome, Row
+from recodiff.experiments.cases import METRICS, Row
+from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.results import Mean, Result, load, mean, save
 
 

@@ -14,8 +14,8 @@ import pytest
 from lab import Lab, figure_of, plan_of, tiny
 from recodiff import load_dataset
 from recodiff.errors import ConfigError
+from recodiff.experiments.cases import Case
 from recodiff.experiments.reproduce import drawing, output, page
-from recodiff.experiments.reproduce.cases import Case
 from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.reproduce.plans import EXPERIMENTS
 

@@ -10,9 +10,11 @@ import pytest
 from lab import Lab, plan_of, tiny
 from recodiff import Run, load_dataset, read_settings
 from recodiff.data import save_dataset
-from recodiff.experiments.reproduce import page, protocols
-from recodiff.experiments.reproduce.cases import Case, Experiment
-from recodiff.experiments.reproduce.settings import Settled, settle
+from recodiff.experiments import protocols
+from recodiff.experiments.cases import Case, Settled
+from recodiff.experiments.reproduce import page
+from recodiff.experiments.reproduce.cases import Experiment
+from recodiff.experiments.reproduce.settings import settle
 from recodiff.experiments.runs import measure
 from recodiff.models import build
 

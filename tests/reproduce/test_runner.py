@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,11 @@ from recodiff import load_dataset, prepare, read_settings, training
 from recodiff.config import merge
 from recodiff.data import Dataset, Random, synthesise
 from recodiff.errors import ConfigError, DataError
-from recodiff.experiments.reproduce import cases, runner, work
+from recodiff.experiments import cases, runner, work
 from recodiff.experiments.reproduce.cases import QUICK_EPOCHS
 from recodiff.experiments.reproduce.plans import EXPERIMENTS
-from recodiff.experiments.reproduce.runner import Asked, span
-from recodiff.experiments.reproduce.settings import without_paths
+from recodiff.experiments.reproduce.settings import settle
+from recodiff.experiments.runner import Asked, span
 from recodiff.experiments.runs import measure
 from recodiff.models import MODELS, Entry, build
 
@@ -191,7 +192,7 @@ def test_settings_are_the_preset_for_the_data_or_a_stated_one(lab: Lab, release:
     (row,) = lab(plan_of(cases.Case("d", "DiffRec", "diffrec")), other, seeds=1, minutes=0).rows
     assert row.source == "preset diffrec-ml-1m_clean, as there is none for mine"
     tuned = cases.Case("d", "DiffRec", "diffrec", tuned="diffrec-ml-1m_clean-tuned")
-    settled = runner.settle(tuned, load_dataset(release), release)
+    settled = settle(tuned, load_dataset(release), release)
     assert not isinstance(settled, str)
     _, wanted = read_settings("diffrec-ml-1m_clean-tuned")
     assert settled.source == "preset diffrec-ml-1m_clean-tuned"
@@ -236,15 +237,13 @@ def test_noise_is_drawn_for_each_seed_and_trained_on(lab: Lab, monkeypatch: pyte
 
 
 def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path: Path) -> None:
-    from recodiff.experiments.reproduce import settings
-
     case = cases.Case("C = 3", "C = 3", "l-diffrec", {"codec": {"clusters": 3}})
     folder = Path(shutil.copytree(release, tmp_path / "ml-1m_clean"))
     data = load_dataset(folder)
-    plain = settings.settle(case, data, folder)
+    plain = settle(case, data, folder)
     np.save(folder / "item_emb.npy", np.ones((3, 2), np.float32))
-    released = settings.settle(case, data, folder)
-    tuned = settings.settle(cases.replace(case, tuned="lt-diffrec-ml-1m_clean"), data, folder)
+    released = settle(case, data, folder)
+    tuned = settle(replace(case, tuned="lt-diffrec-ml-1m_clean"), data, folder)
     assert not isinstance(plain, str)
     assert not isinstance(released, str)
     assert not isinstance(tuned, str)
@@ -253,11 +252,11 @@ def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path:
     assert released.train["codec"]["embeddings"] == {"kind": "file", "path": str(folder / "item_emb.npy")}
     assert released.source.endswith("item embeddings: item_emb.npy of the data folder")
     assert tuned.train["codec"]["embeddings"]["kind"] == "svd"
-    told = settings.without_paths(released.train)
+    told = work.without_paths(released.train)
     assert str(tmp_path) not in json.dumps(told), "results name no place of this machine"
     assert told["codec"]["embeddings"]["path"] == "item_emb.npy"
     np.save(folder / "item_emb.npy", np.zeros((3, 2), np.float32))
-    assert settings.without_paths(released.train) != told, "other embeddings are another run"
+    assert work.without_paths(released.train) != told, "other embeddings are another run"
 
 
 @pytest.mark.parametrize(("asked", "words"), [({"seeds": 0}, "seeds = 0"), ({"minutes": -1.0}, "minutes = -1")])
@@ -274,5 +273,5 @@ def test_a_device_that_is_not_there_stops_at_once(lab: Lab) -> None:
 
 def test_a_setting_that_came_later_makes_no_old_run_a_stranger() -> None:
     old = {"diffusion": {"steps": 5}, "codec": {"kind": "identity"}}
-    assert without_paths(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
-    assert without_paths(merge(old, {"diffusion": {"space": "dense"}})) != old
+    assert work.without_paths(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
+    assert work.without_paths(merge(old, {"diffusion": {"space": "dense"}})) != old

@@ -13,7 +13,7 @@ from recodiff.experiments.compare import output, page
 from recodiff.experiments.compare.tables import tables
 from recodiff.experiments.compare.tuned import tune_all
 from recodiff.experiments.paired import Test
-from recodiff.experiments.reproduce.runner import Asked
+from recodiff.experiments.runner import Asked
 from recodiff.experiments.search import Budget
 
 

@@ -6,9 +6,12 @@ from pathlib import Path
 
 from recodiff.cli.output import Estimate, print_json, print_table, say
 from recodiff.cli.parameters import Whole
-from recodiff.experiments.reproduce import cases, output, page, plans, published, runner
+from recodiff.experiments.cases import METRICS
+from recodiff.experiments.reproduce import output, page, plans, published
 from recodiff.experiments.reproduce.outcome import Outcome
+from recodiff.experiments.reproduce.reproduce import reproduce as run
 from recodiff.experiments.results import Mean
+from recodiff.experiments.runner import Asked, load_complete
 from recodiff.report import short
 
 
@@ -58,12 +61,12 @@ def reproduce(
         Print what NAME.json holds.
     """
     plan = plans.experiment(name)
-    asked = runner.Asked(seeds, quick, minutes, device, threads)
-    dataset = runner.load_complete(data)
+    asked = Asked(seeds, quick, minutes, device, threads)
+    dataset = load_complete(data)
     output.refuse_other(plan, dataset, out, quick=quick)
     if apart := published.not_comparable(plan.published, dataset):
         say(apart)
-    found = runner.reproduce(plan, dataset, data, out, asked, say)
+    found = run(plan, dataset, data, out, asked, say)
     written = output.write(found, out, say)
     if json:
         print_json(output.describe(found))
@@ -75,11 +78,11 @@ def reproduce(
 def _print(found: Outcome) -> None:
     beside = found.beside.rows if found.beside else {}
     theirs = ("recall@20", "ndcg@20") if beside else ()
-    ours = list(map(short, cases.METRICS))
+    ours = list(map(short, METRICS))
     headers = ("case", *ours, *(f"published {short(metric)}" for metric in theirs), "valid R@20", "parameters")
     rows = []
     for row in found.rows:
-        figures = [row.test(metric) for metric in cases.METRICS]
+        figures = [row.test(metric) for metric in METRICS]
         published_ones = [beside.get(row.case.key, {}).get(metric) for metric in theirs]
         rows.append(
             (row.case.label, *map(_cell, figures), *published_ones, _cell(row.valid("recall@20")), page.median(row, "parameters"))

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from recodiff.data.folder import Dataset
 from recodiff.errors import ConfigError
 from recodiff.evaluation import Evaluation
+from recodiff.experiments.cases import METRICS, Protocol, Row
 from recodiff.experiments.compare.contenders import read_contenders
 from recodiff.experiments.paired import Test, compare_pairs
-from recodiff.experiments.reproduce.cases import METRICS, Protocol
-from recodiff.experiments.reproduce.outcome import Row
-from recodiff.experiments.reproduce.runner import Asked, Say, load_complete, run_cases
 from recodiff.experiments.results import earlier
+from recodiff.experiments.runner import Asked, Say, load_complete, run_cases
 
 NAME = "compare"
 """Of the files that a comparison leaves."""

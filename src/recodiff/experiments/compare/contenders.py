@@ -9,10 +9,9 @@ from pathlib import Path
 from recodiff.config import read_settings
 from recodiff.data.folder import Dataset
 from recodiff.errors import ConfigError
-from recodiff.experiments.reproduce.cases import Case, Protocol
-from recodiff.experiments.reproduce.protocols import refusal
-from recodiff.experiments.reproduce.runner import Found
-from recodiff.experiments.reproduce.settings import Settled
+from recodiff.experiments.cases import Case, Protocol, Settled
+from recodiff.experiments.protocols import refusal
+from recodiff.experiments.runner import Found
 from recodiff.models import MODELS, build
 from recodiff.models.base import Recommender
 

@@ -11,13 +11,12 @@ from typing import Any
 
 from recodiff import files
 from recodiff.errors import MissingExtraError
+from recodiff.experiments.cases import METRICS, Row
 from recodiff.experiments.closer import BEYOND
 from recodiff.experiments.compare import page
 from recodiff.experiments.compare.comparison import NAME, Comparison
 from recodiff.experiments.compare.tables import COST, Table, beyond_mean, median, tables
-from recodiff.experiments.reproduce.cases import METRICS
-from recodiff.experiments.reproduce.outcome import Row
-from recodiff.experiments.reproduce.page import provenance, table
+from recodiff.experiments.pages import provenance, table
 from recodiff.experiments.results import Mean
 from recodiff.experiments.results import describe as describe_run
 

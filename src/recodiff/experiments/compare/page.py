@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from recodiff.experiments.cases import METRICS
 from recodiff.experiments.compare.comparison import Comparison, over_seeds
 from recodiff.experiments.compare.tables import Table, median, tables
-from recodiff.experiments.reproduce.cases import METRICS
-from recodiff.experiments.reproduce.page import provenance
+from recodiff.experiments.pages import provenance
 from recodiff.report import Entry, Report, describe_data, document, draw_figures, section, tag
 
 FIGURES_NOTE = (

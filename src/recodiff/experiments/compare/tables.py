@@ -6,11 +6,10 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from recodiff.experiments.cases import METRICS, Row
 from recodiff.experiments.closer import BEYOND
 from recodiff.experiments.compare.comparison import TESTED, Comparison
-from recodiff.experiments.reproduce.cases import METRICS
-from recodiff.experiments.reproduce.outcome import Row
-from recodiff.experiments.reproduce.protocols import SAID
+from recodiff.experiments.protocols import SAID
 from recodiff.experiments.results import Mean, Result, mean
 from recodiff.report import short
 

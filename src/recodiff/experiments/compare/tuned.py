@@ -7,10 +7,10 @@ from pathlib import Path
 
 from recodiff import files
 from recodiff.errors import DataError, RecodiffError
+from recodiff.experiments.cases import Protocol
 from recodiff.experiments.compare.contenders import read_contenders
-from recodiff.experiments.reproduce.cases import Protocol
-from recodiff.experiments.reproduce.protocols import in_order
-from recodiff.experiments.reproduce.runner import Asked, Say, load_complete
+from recodiff.experiments.protocols import in_order
+from recodiff.experiments.runner import Asked, Say, load_complete
 from recodiff.experiments.search import Budget
 from recodiff.experiments.spaces import SPACES
 from recodiff.experiments.tune import tune

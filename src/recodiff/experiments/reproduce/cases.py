@@ -3,55 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from recodiff.config import Settings
+from recodiff.experiments.cases import Case
 
-METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
-"""What is measured, on the test part and on the validation part."""
-Protocol = Literal["official", "chronological", "leaking"]
 QUICK_EPOCHS = 10
 """Epochs at most in a quick pass."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A row of a table, or a point of a figure.
-
-    Args:
-        key: names it in the results, and finds the published figures.
-        label: what tables call it.
-        model: one of MODELS, or of those that may come.
-        settings: laid upon the preset's.
-        start: T' as a share of T. The lists alone depend on it, so cases that differ in nothing else share their training.
-        passes: how many of the T steps back are gone when lists are made, all unless given; the same holds.
-        protocol: how the parts of the data are used, see `protocols.py`.
-        noise: share of random interactions put into train and validation.
-        needs_order: whether the model asks for data that knows what came first.
-        seeded: whether it depends on a seed; if not, it is run once.
-        quick: whether a quick pass has it.
-        panel: of a figure.
-        line: of a panel; its legend.
-        point: its place on the line.
-        tuned: a preset whose settings were chosen on validation, in place of the released ones.
-    """
-
-    key: str
-    label: str
-    model: str
-    settings: Settings = field(default_factory=dict)
-    start: float | None = None
-    passes: int | None = None
-    protocol: Protocol = "official"
-    noise: float = 0.0
-    needs_order: bool = False
-    seeded: bool = True
-    quick: bool = True
-    panel: str = ""
-    line: str = ""
-    point: str = ""
-    tuned: str = ""
 
 
 @dataclass(frozen=True)

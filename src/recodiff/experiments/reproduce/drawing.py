@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recodiff import figures, files
-from recodiff.experiments.reproduce.cases import Case, Panel
+from recodiff.experiments.cases import Case
+from recodiff.experiments.reproduce.cases import Panel
 from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.reproduce.published import Published, published
 from recodiff.experiments.results import Mean

@@ -5,41 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recodiff.data.folder import Dataset
-from recodiff.experiments.reproduce.cases import Case, Experiment
+from recodiff.experiments.cases import Row
+from recodiff.experiments.reproduce.cases import Experiment
 from recodiff.experiments.reproduce.published import Published, beside
-from recodiff.experiments.results import Mean, Result, mean
-
-
-@dataclass(frozen=True)
-class Row:
-    """A case and what was found.
-
-    Args:
-        case: of the plan.
-        source: where its settings come from, empty where it cannot be run.
-        as_preset: whether it changes nothing in its preset.
-        results: in the order of the seeds.
-        note: what is missing, empty where nothing is.
-    """
-
-    case: Case
-    source: str = ""
-    as_preset: bool = False
-    results: tuple[Result, ...] = ()
-    note: str = ""
-
-    def test(self, metric: str) -> Mean | None:
-        """Over seeds, of the test part."""
-        return mean([result.test[metric] for result in self.results])
-
-    def valid(self, metric: str) -> Mean | None:
-        """Over seeds, of the validation part."""
-        return mean([result.valid[metric] for result in self.results])
-
-    def minus(self, other: Row, metric: str) -> Mean | None:
-        """The difference on the test part, paired by seed: over the seeds that both have."""
-        theirs = {result.seed: result.test[metric] for result in other.results}
-        return mean([result.test[metric] - theirs[result.seed] for result in self.results if result.seed in theirs])
 
 
 @dataclass(frozen=True)

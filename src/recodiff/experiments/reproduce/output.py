@@ -9,9 +9,10 @@ from typing import Any
 from recodiff import files
 from recodiff.data.folder import Dataset
 from recodiff.errors import ConfigError, MissingExtraError
+from recodiff.experiments.cases import METRICS, Row
 from recodiff.experiments.reproduce import drawing, page
-from recodiff.experiments.reproduce.cases import METRICS, Experiment
-from recodiff.experiments.reproduce.outcome import Outcome, Row
+from recodiff.experiments.reproduce.cases import Experiment
+from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.reproduce.published import published
 from recodiff.experiments.results import Mean, earlier
 from recodiff.experiments.results import describe as describe_run

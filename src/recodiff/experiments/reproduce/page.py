@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from recodiff.data.folder import Dataset
-from recodiff.experiments.reproduce.cases import METRICS, Protocol
-from recodiff.experiments.reproduce.outcome import Outcome, Row
-from recodiff.experiments.reproduce.protocols import SAID
+from recodiff.experiments.cases import METRICS, Row
+from recodiff.experiments.pages import listed, provenance, table
+from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.reproduce.published import not_comparable, published
 from recodiff.experiments.results import Mean
 from recodiff.report import short
@@ -56,31 +55,6 @@ def render(outcome: Outcome, *, drawing: bool) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def provenance(data: Dataset, rows: Sequence[Row], seeds: Sequence[int]) -> dict[str, str]:
-    """Protocol, data, seeds, and the commits, machines and versions of all runs behind the rows."""
-    sizes = data.summary()
-    results = [result for row in rows for result in row.results]
-    runs = [result.provenance for result in results]
-    described = {
-        "protocol": f"{_ranked(rows)}; all other items ranked; recall = hits / relevant; "
-        "the epoch kept is chosen on valid, test is read once per run",
-        "data": f"{data.name}, {sizes['users']:,} users, {sizes['items']:,} items, {sizes['interactions']:,} interactions, "
-        f"fingerprint {sizes['fingerprint']}",
-        "seeds": f"asked for {_list(seeds)}; figures are means over seeds (standard error over seeds)",
-        "runs": f"{len({result.key for result in results})}, made {_between(run.get('date') for run in runs)}",
-        "commit": _list(run.get("commit") or "not from a checkout" for run in runs),
-        "machine": _list(run.get("machine") for run in runs),
-        "device": _list(f"{run.get('device')}, {run.get('threads')} threads" for run in runs),
-        "versions": _list(", ".join(f"{name} {number}" for name, number in run.get("versions", {}).items()) for run in runs),
-    }
-    return described if runs else {key: described[key] for key in ("protocol", "data", "seeds")}
-
-
-def _ranked(rows: Sequence[Row]) -> str:
-    kinds: set[Protocol] = {row.case.protocol for row in rows}
-    return SAID[kinds.pop()] if len(kinds) == 1 else f"{SAID['official']}, where a row says nothing else"
-
-
 def _lead(outcome: Outcome) -> Iterable[str]:
     if outcome.cap is not None:
         yield "**A quick pass shows that everything runs; its figures reproduce nothing.**"
@@ -113,7 +87,7 @@ def _measured(outcome: Outcome) -> str:
     add("parameters", lambda row: median(row, "parameters"), "parameters")
     if outcome.plan.memory:
         kinds = {result.memory_of for row in outcome.rows for result in row.results}
-        add(f"peak memory, MB ({_list(kinds)})", lambda row: median(row, "memory"), "memory")
+        add(f"peak memory, MB ({listed(kinds)})", lambda row: median(row, "memory"), "memory")
     columns["note"] = lambda row: row.note
     return table(list(columns), [[cell(row) for cell in columns.values()] for row in outcome.rows])
 
@@ -189,18 +163,3 @@ def median(row: Row, field: str) -> str:
     """The median over seeds of a field of the results that is no accuracy: seconds, parameters, memory."""
     values = [value for result in row.results if (value := getattr(result, field)) is not None]
     return f"{statistics.median(values):,.0f}" if values else NOTHING
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/').replace(chr(10), ' ') for cell in line)} |" for line in lines)
-
-
-def _list(values: Iterable[object]) -> str:
-    return "; ".join(dict.fromkeys(str(value) for value in values if value is not None))
-
-
-def _between(dates: Iterable[str | None]) -> str:
-    known = sorted(date for date in dates if date)
-    return known[0] if known and known[0] == known[-1] else f"{known[0]} to {known[-1]}" if known else "at an unknown time"

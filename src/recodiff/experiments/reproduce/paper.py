@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recodiff.experiments.reproduce.cases import Case, Experiment, Panel
+from recodiff.experiments.cases import Case
+from recodiff.experiments.reproduce.cases import Experiment, Panel
 
 TITLES = {
     "mf": "MF",

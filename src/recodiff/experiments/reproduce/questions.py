@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from recodiff.config import Settings
-from recodiff.experiments.reproduce.cases import Case, Experiment, Protocol
+from recodiff.experiments.cases import Case, Protocol
+from recodiff.experiments.reproduce.cases import Experiment
 
 
 def _without(key: str, label: str, settings: Settings | None = None, **more: Any) -> Case:

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from recodiff import files
 from recodiff.config import Settings, merge, presets, read_settings
 from recodiff.data.folder import Dataset
+from recodiff.experiments import protocols
+from recodiff.experiments.cases import Case, Settled
 from recodiff.experiments.closer import EMBEDDINGS
-from recodiff.experiments.reproduce import protocols
-from recodiff.experiments.reproduce.cases import Case
 from recodiff.models import MODELS, build
 
 FALLBACK = "ml-1m_clean"
 """The data whose preset stands in where a model has none for the data at hand."""
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A case that can be run.
-
-    Args:
-        case: of the plan.
-        source: where the settings come from, in words.
-        train: all settings of the model that is trained.
-        rank: all settings that the lists are made with; None where they are those of the training.
-        as_preset: whether the case changes nothing in its preset.
-    """
-
-    case: Case
-    source: str
-    train: Settings
-    rank: Settings | None
-    as_preset: bool
 
 
 def settle(case: Case, data: Dataset, folder: Path, *, cap: int | None = None) -> Settled | str:
@@ -103,32 +79,3 @@ def _whole(model: str, settings: Settings, cap: int | None) -> Settings:
     if cap is not None and "training" in whole:
         whole["training"]["epochs"] = min(cap, whole["training"]["epochs"])
     return whole
-
-
-LATER: tuple[tuple[str, str, Any], ...] = (
-    ("diffusion", "space", "auto"),
-    ("diffusion", "sampled_items", None),
-    ("codec", "likelihood", "multinomial"),
-)
-"""Settings that came after runs had been published, and the values at which a run is what it was without them."""
-
-
-def without_paths(settings: Settings) -> Settings:
-    """Settings as they name a run: a file by its name and content, so that they mean the same wherever the data stands, and
-    without what came LATER, so that a new setting makes no old run a stranger."""
-    settings = dict(settings)
-    for group, key, neutral in LATER:
-        held = settings.get(group) or {}
-        if key in held and held[key] == neutral:
-            settings[group] = {name: value for name, value in held.items() if name != key}
-    embeddings = (settings.get("codec") or {}).get("embeddings") or {}
-    if embeddings.get("kind") != "file":
-        return settings
-    path = Path(embeddings["path"])
-    content = files.sha256(path)[:16] if path.is_file() else "missing"
-    return merge(settings, {"codec": {"embeddings": {"path": path.name, "content": content}}})
-
-
-def digest(value: Any) -> str:
-    """A short hash of anything JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from recodiff.data.folder import Dataset
 from recodiff.evaluation import looks_ahead
-from recodiff.experiments.reproduce.cases import Protocol
+from recodiff.experiments.cases import Protocol
 
 HISTORY: dict[Protocol, str] = {"official": "train", "chronological": "train+valid", "leaking": "train+valid"}
 """What the test part is ranked from."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import shutil
@@ -13,14 +15,15 @@ from typing import Any
 
 import torch
 
+from recodiff import files
 from recodiff.checkpoint import CONFIG, read_config
+from recodiff.config import Settings, merge
 from recodiff.data.folder import Dataset, load_dataset
 from recodiff.evaluation import Evaluation
 from recodiff.experiments.apart import call_apart, kind_of
+from recodiff.experiments.cases import METRICS, Settled
 from recodiff.experiments.closer import look_closer
-from recodiff.experiments.reproduce.cases import METRICS
-from recodiff.experiments.reproduce.protocols import HISTORY
-from recodiff.experiments.reproduce.settings import Settled, digest, without_paths
+from recodiff.experiments.protocols import HISTORY
 from recodiff.experiments.results import Result
 from recodiff.experiments.runs import measure, provenance, train_run
 from recodiff.models import build
@@ -156,3 +159,32 @@ def machine(device: torch.device) -> dict[str, Any]:
     name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
     chip = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{name}, {os.cpu_count()} cores"
     return {"machine": chip, "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
+
+
+LATER: tuple[tuple[str, str, Any], ...] = (
+    ("diffusion", "space", "auto"),
+    ("diffusion", "sampled_items", None),
+    ("codec", "likelihood", "multinomial"),
+)
+"""Settings that came after runs had been published, and the values at which a run is what it was without them."""
+
+
+def without_paths(settings: Settings) -> Settings:
+    """Settings as they name a run: a file by its name and content, so that they mean the same wherever the data stands, and
+    without what came LATER, so that a new setting makes no old run a stranger."""
+    settings = dict(settings)
+    for group, key, neutral in LATER:
+        held = settings.get(group) or {}
+        if key in held and held[key] == neutral:
+            settings[group] = {name: value for name, value in held.items() if name != key}
+    embeddings = (settings.get("codec") or {}).get("embeddings") or {}
+    if embeddings.get("kind") != "file":
+        return settings
+    path = Path(embeddings["path"])
+    content = files.sha256(path)[:16] if path.is_file() else "missing"
+    return merge(settings, {"codec": {"embeddings": {"path": path.name, "content": content}}})
+
+
+def digest(value: Any) -> str:
+    """A short hash of anything JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Runs an experiment: every case with every seed, what is already measured taken as it is, and no failure hidden."""
+"""Runs cases: every one with every seed, what is already measured taken as it is, and no failure hidden."""
 
 from __future__ import annotations
 
@@ -13,16 +13,12 @@ from pathlib import Path
 import torch
 
 from recodiff import files
-from recodiff.config import presets
 from recodiff.data.folder import Dataset, load_dataset
 from recodiff.errors import ConfigError, DataError, RecodiffError
-from recodiff.experiments import results
-from recodiff.experiments.reproduce import protocols, work
-from recodiff.experiments.reproduce.cases import QUICK_EPOCHS, Case, Experiment, cases_of
-from recodiff.experiments.reproduce.outcome import Outcome, Row
-from recodiff.experiments.reproduce.settings import Settled, settle
-from recodiff.experiments.reproduce.work import Group
+from recodiff.experiments import protocols, results, work
+from recodiff.experiments.cases import Case, Row, Settled
 from recodiff.experiments.results import Result
+from recodiff.experiments.work import Group
 from recodiff.training import Run
 
 Say = Callable[[str], None]
@@ -37,7 +33,7 @@ class Asked:
 
     Args:
         seeds: how many, counted from 1; 3 unless given, 1 in a quick pass.
-        quick: one seed, fewer points, at most QUICK_EPOCHS epochs.
+        quick: one seed, fewer points, a few epochs.
         minutes: after which no run is begun.
         device: `auto`, `cpu`, `cuda`...
         threads: CPU threads; as torch has it unless given.
@@ -97,28 +93,6 @@ def load_complete(folder: Path) -> Dataset:
     return data
 
 
-def reproduce(plan: Experiment, data: Dataset, folder: Path, out: Path, asked: Asked, say: Say) -> Outcome:
-    """Runs all cases that can be run.
-
-    Args:
-        plan: the experiment.
-        data: of `folder`, as `load_complete` gives it.
-        folder: where the data stands.
-        out: results are kept in its folder `runs`, and taken from there where they are.
-        asked: how much of it.
-        say: is told which run is going on.
-
-    Raises:
-        ConfigError: the device cannot be used.
-        OSError: the results cannot be written.
-    """
-    cap = QUICK_EPOCHS if asked.quick else None
-    cases = cases_of(plan, data.name, presets(), quick=asked.quick)
-    found = [_settled(case, data, folder, cap) for case in cases]
-    rows = run_cases(found, data, folder, out, asked, say, memory=plan.memory)
-    return Outcome(plan, data, rows, asked.all_seeds, cap)
-
-
 def run_cases(
     found: Sequence[Found], data: Dataset, folder: Path, out: Path, asked: Asked, say: Say, *, memory: bool, closely: bool = False
 ) -> tuple[Row, ...]:
@@ -145,14 +119,6 @@ def run_cases(
     groups = _groups([one.settled for one in found if one.settled], asked.all_seeds, memory, closely)
     _Runner(data, folder, out / WORK, asked, run, device, say).run(groups, {one.case.key: one for one in found})
     return tuple(_row(one, asked.all_seeds) for one in found)
-
-
-def _settled(case: Case, data: Dataset, folder: Path, cap: int | None) -> Found:
-    try:
-        settled = settle(case, data, folder, cap=cap)
-    except ConfigError as error:
-        return Found(case, note=f"failed: {error}")
-    return Found(case, note=settled) if isinstance(settled, str) else Found(case, settled)
 
 
 def _groups(settled: Sequence[Settled], seeds: Sequence[int], memory: bool, closely: bool) -> list[Group]:
