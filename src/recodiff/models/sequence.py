@@ -49,6 +49,17 @@ def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     return x * keep_rows(x.reshape(-1, x.shape[-1]), p, generator).view_as(x) / (1 - p)
 
 
+def sum_by_user(losses: Tensor, places: Tensor) -> Tensor:
+    """The losses [N] of some places summed over each user's, over the mean number of places, [B].
+
+    Args:
+        losses: user by user, place by place.
+        places: which they are of, boolean [B, L].
+    """
+    user = places.nonzero()[:, 0]
+    return losses.new_zeros(len(places)).index_add(0, user, losses) * (len(places) / max(len(user), 1))
+
+
 class SequenceNet(nn.Module):
     """Item vectors and a state after each place; its forward is the training loss."""
 
@@ -82,9 +93,7 @@ class SequenceNet(nn.Module):
         window = windows(pair.source, self.config.length + 1, generator)
         places, target = window.following(self.config.horizon, self.config.target, pair.source.width)
         states = self.states(window.before_last(), generator)[places[:, :-1]]
-        loss = linear_multinomial(states, self.scored_by, self.bias, target)
-        user = places.nonzero()[:, 0]
-        return torch.zeros(len(places), device=loss.device).index_add(0, user, loss) * (len(places) / max(len(user), 1))
+        return sum_by_user(linear_multinomial(states, self.scored_by, self.bias, target), places)
 
 
 class SequenceRecommender(TorchRecommender):
