@@ -56,6 +56,7 @@ TOY: dict[str, dict[str, Any]] = {
     "mf": FACTORS,
     "cdae": {"hidden": 32, "dropout": 0.2, "training": {"epochs": 80, "batch_size": 10, "lr": 1e-2}},
     "lightgcn": FACTORS | {"layers": 2},
+    "irgan": FACTORS | {"warmup_epochs": 30},
     "diffrec": NETWORK,
     "t-diffrec": NETWORK,
     "l-diffrec": LATENT,
@@ -68,16 +69,18 @@ TOY: dict[str, dict[str, Any]] = {
     "f-ridge": {"l2": 1.0},
     "sasrec": SEQUENCE,
     "gru4rec": SEQUENCE,
+    "acvae": SEQUENCE | {"latent": 16},
     "multidae": AUTOENCODER,
     "multivae": AUTOENCODER,
     "multidae++": AUTOENCODER,
+    "giffcf": {"width": 32, "dropout": 0.2, "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3}},
     "codigem": {"hidden": [32], "beta": 0.05, "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3}},
 }
 
 # Who cannot learn from a catalogue of one item, and what is said.
 ONE_ITEM_IS_TOO_FEW = {
-    **dict.fromkeys(("mf", "lightgcn", "cdae"), "has met all 1 items, so there is none to compare them with"),
-    **dict.fromkeys(("f-diffrec", "fs-diffrec", "f-ridge", "sasrec", "gru4rec"), "nobody has the 2 interactions"),
+    **dict.fromkeys(("mf", "lightgcn", "irgan", "cdae"), "has met all 1 items, so there is none to compare them with"),
+    **dict.fromkeys(("f-diffrec", "fs-diffrec", "f-ridge", "sasrec", "gru4rec", "acvae"), "nobody has the 2 interactions"),
     **dict.fromkeys(("l-diffrec", "lt-diffrec", "lf-diffrec"), "item embeddings need 2 users and 2 items"),
 }
 

@@ -9,7 +9,7 @@ import torch
 from recodiff import build
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, ModelError
-from recodiff.models import ease
+from recodiff.models import ease, sparse
 from recodiff.training import Run
 from reference import closed_form as reference
 from toy import random_interactions, with_gaps
@@ -62,7 +62,7 @@ def test_diagonals_stay_within_their_bound(rng: np.random.Generator) -> None:
 def test_large_catalogues_go_in_blocks_and_float32(name: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     x = random_interactions(rng)
     whole = weights(name, x, weighting=RECENT)
-    monkeypatch.setattr(ease, "ITEMS_AT_ONCE", 7)
+    monkeypatch.setattr(sparse, "ITEMS_AT_ONCE", 7)
     np.testing.assert_array_equal(weights(name, x, weighting=RECENT), whole)
     monkeypatch.setattr(ease, "DOUBLE_UP_TO_ITEMS", 0)
     np.testing.assert_allclose(weights(name, x, weighting=RECENT), whole, rtol=1e-3, atol=1e-6)

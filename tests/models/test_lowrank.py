@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from recodiff import build, item_vectors, user_vectors
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
-from recodiff.models import lowrank
+from recodiff.models import lowrank, sparse
 from recodiff.models.lowrank import right_singular_vectors
 from recodiff.training import Run
 from reference import closed_form as reference
@@ -70,7 +70,7 @@ def test_gf_cf_in_pieces_is_gf_cf(rng: np.random.Generator, monkeypatch: pytest.
     x = random_interactions(rng)
     model = build("gf-cf", {"factors": 4}).fit(x, RUN)
     whole = scores_of(model, x)
-    monkeypatch.setattr(lowrank, "HIDDEN_AT_ONCE", 70)
+    monkeypatch.setattr(sparse, "HIDDEN_AT_ONCE", 70)
     np.testing.assert_allclose(scores_of(model, x), whole, rtol=1e-5, atol=1e-6)
 
 

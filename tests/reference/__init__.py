@@ -4,3 +4,4 @@ from reference.autoencoders import *  # noqa: F403
 from reference.diffusion import *  # noqa: F403
 from reference.factors import *  # noqa: F403
 from reference.ranking import *  # noqa: F403
+from reference.sequence import *  # noqa: F403

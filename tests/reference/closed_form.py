@@ -6,6 +6,8 @@ weighted matrix [users, items]; each function returns what histories are multipl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -118,3 +120,39 @@ def ials_loss(x: Array, p: Array, q: Array, unobserved: float, l2: float, expone
     for i in range(items):
         loss += l2 * (x[:, i].sum() + unobserved * users) ** exponent * (q[i] @ q[i])
     return loss
+
+
+def item_filter(x: Array, user_exponent: float, item_exponent: float) -> Array:
+    """GiffCF's A = R'R over its greatest eigenvalue, R the interactions over powers of the degrees."""
+    user, item = x.sum(1), x.sum(0)
+    r = np.zeros_like(x)
+    for u, i in zip(*x.nonzero(), strict=True):
+        r[u, i] = x[u, i] / (user[u] ** user_exponent * item[i] ** item_exponent)
+    a = r.T @ r
+    return a / np.linalg.eigvalsh(a).max()
+
+
+def smoothed(x: Array, a: Array, share: float) -> Array:
+    return x + share * (x @ a - x)
+
+
+def giffcf_estimate(z: Array, c: Array, a: Array, step: int, p: Mapping[str, Array]) -> Array:
+    """x0_hat of one user at a step (from 0): both mixers and the tied low-rank part, number by number."""
+    inner, code = z @ p["items"], c @ p["items"]
+    h = np.zeros(len(inner))
+    for d in range(len(h)):
+        h[d] = p["direct"][step, 0] * inner[d] + p["direct"][step, 1] * code[d]
+        for k in range(len(p.get("outer", ()))):
+            y = p["inner"][0, k] * inner[d] + p["inner"][1, k] * code[d] + p["step"][step, k]
+            h[d] += p["outer"][k] * y / (1 + np.exp(-y))
+    low, own, near, bias = p["output"][step]
+    return low * (p["items"] @ h) + own * c + near * (c @ a) + bias
+
+
+def giffcf(x: Array, a: Array, smoothing: float, steps: int, p: Mapping[str, Array]) -> Array:
+    """The whole chain of one user, in the space of the items: z_T, then x0_hat smoothed less and less."""
+    z = smoothed(x, a, smoothing)
+    for step in range(steps, 0, -1):
+        estimate = giffcf_estimate(z, x, a, step - 1, p)
+        z = smoothed(estimate, a, smoothing * (step - 1) / steps)
+    return z

@@ -26,7 +26,6 @@ from recodiff.experiments.reproduce.plans import EXPERIMENTS
 from recodiff.experiments.reproduce.settings import settle
 from recodiff.experiments.runner import Asked, span
 from recodiff.experiments.runs import measure
-from recodiff.experiments.work import without_paths
 from recodiff.models import MODELS, Entry, build
 
 POPULAR = tiny("popular", "popularity", seeded=False)
@@ -274,5 +273,5 @@ def test_a_device_that_is_not_there_stops_at_once(lab: Lab) -> None:
 
 def test_a_setting_that_came_later_makes_no_old_run_a_stranger() -> None:
     old = {"diffusion": {"steps": 5}, "codec": {"kind": "identity"}}
-    assert without_paths(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
-    assert without_paths(merge(old, {"diffusion": {"space": "dense"}})) != old
+    assert work.without_paths(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
+    assert work.without_paths(merge(old, {"diffusion": {"space": "dense"}})) != old

@@ -2,9 +2,9 @@
 
 The paper's methods have the paper's ranges (*Diffusion Recommender Model*, SIGIR 2023), those of the DiffRec family joined
 with the settings that were released. The others have the ranges of the reproducibility studies made at the Politecnico di
-Milano, put into our settings; EDLAE, RLAE, the forecasting models, SASRec and weightings by recency have our own. The
-learning rate is searched for every network. How long training goes on is not: more patience is never worse on validation,
-only slower.
+Milano, put into our settings; EDLAE, RLAE, the forecasting and the sequence models, IRGAN, GiffCF and weightings by recency
+have our own. The learning rate is searched for every network. How long training goes on is not: more patience is never worse on
+validation, only slower.
 """
 
 from __future__ import annotations
@@ -91,6 +91,12 @@ SPACES: Mapping[str, Space] = {
     "f-ridge": {"l2": _log(1.0, 1e4), **AGES},
     "sasrec": SEQUENCE,
     "gru4rec": SEQUENCE,
+    "acvae": {
+        **SEQUENCE,
+        "latent": _among(32, 64, 128),
+        "adversarial_weight": _log(1e-3, 0.5),
+        "contrastive_weight": _log(1e-3, 1.0),
+    },
     "ease": {"l2": _log(1.0, 1e7)},
     "edlae": {"l2": _log(1.0, 1e4), "dropout": _even(0.1, 0.9)},
     "rlae": {"l2": _log(1.0, 1e4), "xi": _even(0.0, 1.0)},
@@ -108,6 +114,14 @@ SPACES: Mapping[str, Space] = {
     },
     "mf": FACTORS,
     "lightgcn": {**FACTORS, "layers": _even(1, 3)},
+    "irgan": {
+        **LEARNING,
+        "discriminator_lr": _log(1e-3, 0.3),
+        "l2": _log(1e-5, 0.1),
+        "width": _among(16, 64, 200),
+        "warmup_epochs": _among(0, 10, 25),
+        "met_share": _even(0.1, 0.5),
+    },
     "cdae": {**DECAY, "dropout": _among(0.1, 0.3, 0.5), "activation": _among("sigmoid", "relu", "tanh")},
     "multidae": AUTOENCODER,
     "multidae++": {**AUTOENCODER, **_noise("noise")},
@@ -115,6 +129,16 @@ SPACES: Mapping[str, Space] = {
         **AUTOENCODER,
         "posterior.kl_weight": _among(0.0, 0.3, 0.5, 0.7, when={"posterior.kind": "gaussian"}),
         "posterior.kl_anneal_steps": _among(0, 200, 500, when={"posterior.kind": "gaussian"}),
+    },
+    "giffcf": {
+        **LEARNING,
+        "steps": _even(1, 5),
+        "smoothing": _even(0.5, 2.5),
+        "width": _among(100, 200, 400),
+        "channels": _among(0, 4, 16),
+        "dropout": _among(0.3, 0.5, 0.7),
+        "user_exponent": _even(0.0, 0.5),
+        "item_exponent": _even(0.25, 0.75),
     },
     "codigem": {**LEARNING, "steps": _among(2, 5, 10, 40, 50, 100), "beta": _among(5e-5, 1e-4, 5e-4)},
 }

@@ -58,6 +58,7 @@ MODELS: dict[str, Entry] = {
     "edlae": Entry("recodiff.models.ease:Edlae", "EDLAE", "EASE with a ridge that dropout amounts to"),
     "rlae": Entry("recodiff.models.ease:Rlae", "RLAE", "EASE with a relaxed diagonal"),
     "mf": Entry("recodiff.models.mf:MF", "MF", "matrix factorisation by BPR; remembers users"),
+    "irgan": Entry("recodiff.models.irgan:IRGAN", "IRGAN", "MF that a discriminator rewards for what it draws; remembers users"),
     "lightgcn": Entry("recodiff.models.lightgcn:LightGCN", "LightGCN", "graph convolution by BPR; remembers users"),
     "cdae": Entry("recodiff.models.cdae:CDAE", "CDAE", "denoising autoencoder with a vector per user; remembers users"),
     "diffrec": Entry("recodiff.models.diffrec:DiffRec", "DiffRec", "diffusion over rows of items (SIGIR 2023)"),
@@ -93,6 +94,7 @@ MODELS: dict[str, Entry] = {
     ),
     "sasrec": Entry("recodiff.models.sasrec:SASRec", "SASRec", "self-attention over the newest items; needs time"),
     "gru4rec": Entry("recodiff.models.gru4rec:GRU4Rec", "GRU4Rec", "recurrent network over the newest items; needs time"),
+    "acvae": Entry("recodiff.models.acvae:ACVAE", "ACVAE", "adversarial variational autoencoder of sequences; needs time"),
     "multidae": Entry("recodiff.models.autoencoders:MultiAutoencoder", "MultiDAE", "autoencoder, multinomial likelihood"),
     "multivae": Entry(
         "recodiff.models.autoencoders:MultiAutoencoder",
@@ -106,6 +108,7 @@ MODELS: dict[str, Entry] = {
         "MultiDAE that undoes DiffRec's noise in one pass",
         {"noise": {"schedule": {"kind": "linear_variance"}}},
     ),
+    "giffcf": Entry("recodiff.models.giffcf:GiffCF", "GiffCF", "diffusion by smoothing over the graph of items"),
     "codigem": Entry("recodiff.models.codigem:Codigem", "CODIGEM", "chain of networks over a few noised steps"),
 }
 

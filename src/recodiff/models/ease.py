@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from pydantic import Field
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from recodiff import progress
@@ -19,13 +17,11 @@ from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
 from recodiff.models import title
 from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
-from recodiff.models.sparse import size_of
+from recodiff.models.sparse import gram
 from recodiff.training import Run
 
 DOUBLE_UP_TO_ITEMS = 12_000
 """Catalogues up to this size are solved in float64, larger ones in float32."""
-ITEMS_AT_ONCE = 1024
-"""Rows of X'X that are made together."""
 
 
 class ClosedFormConfig(ModelConfig):
@@ -59,7 +55,7 @@ class ClosedForm(Recommender):
         matrix = self.config.weighting.for_fit(train).matrix
         with progress.bar("solving for the item-item weights", 3, show=run.progress) as advance:
             advance(0, "X'X")
-            table = _gram(matrix, dtype, device)
+            table = gram(matrix, dtype, device)
             table.diagonal().add_(self.ridge(table.diagonal().clone()))
             advance(1, "factoring")
             columns = table.mT  # symmetric, and in the order that LAPACK overwrites in place
@@ -134,16 +130,6 @@ class Rlae(ClosedForm):
     def divisor(self, diagonal: Tensor) -> Tensor:
         """1 / (lambda + mu), see `ClosedForm`."""
         return (diagonal / (1 - self.config.xi)).clamp_max(1 / self.config.l2)
-
-
-def _gram(matrix: csr_array, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """X'X [I, I], dense, made in blocks of rows so that the sparse product is never held whole."""
-    right = matrix.astype(np.float64 if dtype == torch.float64 else np.float32)
-    left, n = csr_array(right.T), size_of(matrix)[1]
-    out = torch.empty(n, n, dtype=dtype, device=device)
-    for start in range(0, n, ITEMS_AT_ONCE):
-        out[start : start + ITEMS_AT_ONCE] = torch.from_numpy(csr_array(left[start : start + ITEMS_AT_ONCE] @ right).toarray())
-    return out
 
 
 def refuse_if_too_large(n_items: int, dtype: torch.dtype, device: torch.device, name: str, *, more: int = 0) -> None:

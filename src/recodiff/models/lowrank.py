@@ -21,13 +21,11 @@ from recodiff.data.interactions import Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.models import title
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate
-from recodiff.models.sparse import Array, counts_of, degrees, power, rows_from, scaled, size_of, state_of, table_of
+from recodiff.models.sparse import Array, counts_of, degrees, power, rows_from, scaled, size_of, state_of, table_of, through_users
 from recodiff.training import Run
 
 DENSE_UP_TO = 500
 """The smaller side of a matrix up to which all its singular vectors are found at once."""
-HIDDEN_AT_ONCE = 2**25
-"""Entries of [B, n_users] that GF-CF makes together."""
 
 
 def right_singular_vectors(matrix: csr_array, factors: int, seed: int) -> Array:
@@ -143,11 +141,7 @@ class GfCf(Recommender):
     def score(self, batch: Batch) -> Tensor:
         """x (R'R + w Di^(-1/2) V V' Di^(1/2)), [B, I]."""
         scores = batch.history.matmul(self.encoder) @ self.decoder.T * self.config.low_pass
-        users = torch.arange(len(batch.history), device=self.device)
-        for part in users.split(max(1, HIDDEN_AT_ONCE // len(self.normalised))):
-            hidden = batch.history.take(part).matmul(self._by_item)
-            scores[part] += self._by_item.matmul(hidden.T.contiguous()).T
-        return scores
+        return scores + through_users(batch.history, self._by_item)
 
     def state(self) -> dict[str, Tensor]:
         """R [n_users, I] as offsets, columns and values; Di^(-1/2) V and Di^(1/2) V, both [I, k]."""

@@ -56,10 +56,17 @@ def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     return x * keep_rows(x.reshape(-1, x.shape[-1]), p, generator).view_as(x) / (1 - p)
 
 
-def _mean_places(places: Tensor, generator: torch.Generator) -> Tensor:
-    """Places a user has that learn, mean over the whole batch, whichever part of it is here; at least a little."""
-    mine, part = places.sum(1).to(torch.float32), part_of(generator)
-    return (mine if part is None else part.join(mine)).mean().clamp(min=torch.finfo(torch.float32).tiny)
+def sum_by_user(losses: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
+    """The losses [N] of some places summed over each user's, over the mean number of places, [B].
+
+    Args:
+        losses: user by user, place by place.
+        places: which they are of, boolean [B, L].
+        generator: of the batch; where a part of it is here, the mean is that of the whole.
+    """
+    mine, part = places.sum(1).to(losses.dtype), part_of(generator)
+    mean = (mine if part is None else part.join(mine)).mean().clamp(min=torch.finfo(losses.dtype).tiny)
+    return losses.new_zeros(len(places)).index_add(0, places.nonzero()[:, 0], losses) / mean
 
 
 class SequenceNet(nn.Module):
@@ -96,9 +103,7 @@ class SequenceNet(nn.Module):
         places, target = window.following(self.config.horizon, self.config.target, pair.source.width)
         states = self.states(window.before_last(), generator)[places[:, :-1]]
         met = window.known(places, pair.source.width) if self.config.loss_over == "unmet" else None
-        loss = linear_multinomial(states, self.scored_by, self.bias, target, met)
-        by_user = torch.zeros(len(places), device=loss.device).index_add(0, places.nonzero()[:, 0], loss)
-        return by_user / _mean_places(places, generator)
+        return sum_by_user(linear_multinomial(states, self.scored_by, self.bias, target, met), places, generator)
 
 
 class SequenceRecommender(TorchRecommender):

@@ -23,6 +23,11 @@ from recodiff.errors import ModelError
 ENTRIES_IN_BLOCK = 2**22
 """Of an item-item product made at once; bounds the memory of making a table to some 200 MiB beside the table itself."""
 
+ITEMS_AT_ONCE = 1024
+"""Rows of X'X that are made together."""
+HIDDEN_AT_ONCE = 2**25
+"""Entries of [B, n_users] that are made together where rows go through X'X by way of the users."""
+
 Array = NDArray[np.float64]
 Rescale = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 """(values, source item, scored item) of some entries -> their new values."""
@@ -69,6 +74,31 @@ def scaled(matrix: csr_array, rows: Array, columns: Array) -> csr_array:
     """diag(rows) matrix diag(columns)."""
     values = matrix.data * np.repeat(rows, np.diff(matrix.indptr)) * columns[matrix.indices]
     return csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def gram(matrix: csr_array, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """X'X [I, I], dense, made in blocks of rows so that the sparse product is never held whole."""
+    right = matrix.astype(np.float64 if dtype == torch.float64 else np.float32)
+    left, n = csr_array(right.T), size_of(matrix)[1]
+    out = torch.empty(n, n, dtype=dtype, device=device)
+    for start in range(0, n, ITEMS_AT_ONCE):
+        out[start : start + ITEMS_AT_ONCE] = torch.from_numpy(csr_array(left[start : start + ITEMS_AT_ONCE] @ right).toarray())
+    return out
+
+
+def through_users(x: Rows, by_item: Rows) -> Tensor:
+    """x X'X without X'X, by two sparse products.
+
+    Args:
+        x: [B, I].
+        by_item: X', [I, n_users].
+
+    Returns:
+        [B, I].
+    """
+    rows = torch.arange(len(x), device=x.offsets.device)
+    parts = (x.take(part).matmul(by_item) for part in rows.split(max(1, HIDDEN_AT_ONCE // by_item.width)))
+    return torch.cat([by_item.matmul(hidden.T.contiguous()).T for hidden in parts])
 
 
 def item_table(left: csr_array, right: csr_array, k: int, *, rescale: Rescale | None = None, show: bool = True) -> csr_array:
