@@ -69,7 +69,7 @@ def _die_after(steps: int) -> None:
             os._exit(9)
         return real(loop, users)
 
-    training._Loop._step = step
+    training._Loop._step = step  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def told(name: str, **how: Any) -> dict[str, Any]:

@@ -61,9 +61,13 @@ def _known_keys(config: type[BaseConfig], path: Sequence[int | str]) -> list[str
         deeper: list[Any] = []
         for kind in kinds:
             field = kind.model_fields.get(part)
-            deeper += _models_in(field.annotation) if field else [k for k in kinds if k.model_fields["kind"].default == part]
+            deeper += _models_in(field.annotation) if field else [k for k in kinds if _default_kind(k) == part]
         kinds = deeper or kinds
     return sorted({key for kind in kinds for key in kind.model_fields})
+
+
+def _default_kind(kind: type[BaseModel]) -> Any:
+    return kind.model_fields["kind"].default if "kind" in kind.model_fields else None
 
 
 def _models_in(annotation: Any) -> list[Any]:

@@ -12,6 +12,8 @@ import atexit
 import inspect
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,10 @@ def size() -> int:
 
 
 def _leave() -> None:
+    """Takes leave together: gloo's threads are cut off, and the process aborts, where the one that holds the store goes first."""
     if dist.is_initialized():
+        with suppress(RuntimeError, ValueError):  # the others died, or have no gloo between them
+            dist.monitored_barrier(timeout=timedelta(seconds=10))
         dist.destroy_process_group()
 
 

@@ -178,8 +178,10 @@ def test_an_interrupted_run_resumes_to_the_same_end(
     cli: Cli, data: Path, tiny: Path, run: Path, tmp_path: Path, interrupted: None
 ) -> None:
     command = ("train", tiny, "--data", data, "--out", tmp_path / "m")
-    stopped = cli(*command).refused("--resume")
+    stopped = cli(*command)
     assert stopped.code == 130
+    assert stopped.err.splitlines()[-1].endswith("the same command with --resume goes on from here")
+    assert "Traceback" not in stopped.err
     assert (tmp_path / "m" / CHECKPOINT).exists()
     assert not (tmp_path / "m" / CONFIG).exists()
     cli(*command).refused("unfinished run", "--resume")
@@ -366,3 +368,10 @@ def test_choosing_on_the_end_of_train_leaves_the_validation_part_alone(cli: Cli,
     assert info["training"]["epochs"] == info["chosen"]["best_epoch"]
     cli(*arguments, "--resume").succeeded()
     cli(*arguments[:-2], "--resume").refused("other settings")
+
+
+def test_threads_can_be_bounded_and_none_is_no_number_of_them(cli: Cli, data: Path, tiny: Path, tmp_path: Path) -> None:
+    cli("train", tiny, "--data", data, "--out", tmp_path / "m").succeeded()
+    cli("evaluate", tmp_path / "m", "--data", data, "--threads", 1).succeeded()
+    cli("evaluate", tmp_path / "m", "--data", data, "--threads", 0).refused("threads = 0")
+    cli("recommend", tmp_path / "m", "--data", data, "--threads", 0).refused("threads = 0")

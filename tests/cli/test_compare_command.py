@@ -228,3 +228,10 @@ def test_methods_are_tuned_before_they_are_compared_and_the_studies_go_on(cli: C
 
 def test_recency_without_a_study_is_refused(cli: Cli, data: Path, tmp_path: Path) -> None:
     cli("compare", "ease", "--data", data, "--out", tmp_path / "c", "--recency").refused("--tune-trials")
+
+
+def test_a_study_of_another_space_is_not_passed_over(cli: Cli, data: Path, tmp_path: Path) -> None:
+    arguments = ("compare", "ease", "--data", data, "--out", tmp_path / "c", "--tune-trials", 2)
+    cli(*arguments).succeeded()
+    assert "another" in cli(*arguments, "--recency").err
+    assert cli(*arguments, "--recency").code != 0

@@ -159,5 +159,6 @@ def test_dropout_leaves_embedding_hidden_layers_and_target_alone() -> None:
     trained = diffusion.train().loss(x, target, t=t, generator=rng())
     judged = diffusion.eval().loss(x, target, t=t, generator=rng())
     torch.testing.assert_close(trained.loss, judged.loss, rtol=0, atol=0)
+    assert trained.x0_hat is not None
     truth = reference.squared(trained.x0_hat.detach().double().numpy(), target.double().numpy())
     np.testing.assert_allclose(trained.loss.detach().numpy(), truth, rtol=1e-5)

@@ -52,7 +52,8 @@ def some_rows(seed: int = 0) -> Rows:
     return Rows(offsets, torch.tensor(np.concatenate(columns)), values, WIDTH)
 
 
-def f64(x: Tensor) -> np.ndarray:
+def f64(x: Tensor | None) -> np.ndarray:
+    assert x is not None
     return x.detach().double().numpy()
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.sparse import vstack
 
 from recodiff import evaluate
 from recodiff.checkpoint import load_model, save_model
-from recodiff.errors import ConfigError
+from recodiff.data.interactions import IdMap, Interactions
+from recodiff.errors import ConfigError, ModelError
 from recodiff.models import build
 from recodiff.training import Run
 from toy import checkerboard, scores_of
@@ -96,3 +99,25 @@ def test_users_that_a_part_remembers_come_back_with_the_folder(tmp_path: Path) -
     again = load_model(tmp_path / "m")
     torch.testing.assert_close(scores_of(again, BOARD), scores_of(model, BOARD))
     assert evaluate(again, BOARD, BOARD, ("recall@5",)).mean("recall@5") >= 0
+
+
+def test_a_part_that_is_misspelt_gets_a_sentence() -> None:
+    with pytest.raises(ConfigError, match=r"unknown setting 'parts\.sequence\.setings'; did you mean 'settings'"):
+        build("fs-diffrec", {"parts": {"sequence": {"setings": {"length": 3}}}})
+
+
+def test_a_part_without_item_vectors_is_named() -> None:
+    model = mixed(a=EASE, b={"model": "puresvd", "settings": {"factors": 2}}).fit(BOARD, RUN)
+    assert not model.item_vectors
+    with pytest.raises(ModelError, match=r"the parts a have no item vectors.*parts\.a\.share=0"):
+        model.vectors()
+
+
+def test_users_without_a_history_do_not_tell_how_widely_scores_are_spread() -> None:
+    nobody = Interactions.from_arrays([], [], IdMap.range(1500), BOARD.items, times=[], time_kind="order")
+    matrix: Any = vstack([nobody.matrix, BOARD.matrix], format="csr")
+    rows, columns = matrix.nonzero()
+    late = Interactions.from_arrays(
+        rows, columns, IdMap.range(matrix.shape[0]), BOARD.items, times=np.arange(len(rows)), time_kind="order"
+    )
+    assert float(mixed(a=EASE).fit(late, RUN).scales[0]) > 1e-3

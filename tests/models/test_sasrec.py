@@ -9,6 +9,7 @@ import torch
 import reference
 from recodiff import Run, build, recommend
 from recodiff.data.interactions import IdMap, Interactions
+from recodiff.diffusion.draws import Part, PartGenerator
 from recodiff.errors import ConfigError, DataError
 from recodiff.models.sasrec import SASRec, SASRecNet
 from recodiff.models.windows import windows
@@ -80,6 +81,19 @@ def test_the_loss_is_the_mean_over_places(output: str) -> None:
     np.testing.assert_allclose(found.detach(), np.array([truth[:3].sum(), 0, truth[3]]) * 3 / 4, rtol=1e-5)
 
 
+def test_the_loss_can_be_over_what_was_not_met_before_each_place() -> None:
+    x = histories([5, 1, 7, 2], [8, 4])
+    window = windows(rows_of(x), 5)
+    places, target = window.following(2, Uniform(), 9)
+    met = window.known(places, 9).dense().bool()
+    assert [row.nonzero()[:, 0].tolist() for row in met] == [[5], [1, 5], [1, 5, 7], [8]]
+    module = net(horizon=2, loss_over="unmet")
+    logits = module.states(window.before_last())[places[:, :-1]] @ module.scored_by.T + module.bias
+    truth = reference.multinomial(logits.detach().double().masked_fill(met, -1e30).numpy(), target.dense().double().numpy())
+    found = module(Pair(rows_of(x)), Progress(0, 0), torch.Generator())
+    np.testing.assert_allclose(found.detach(), np.array([truth[:3].sum(), truth[3]]) * 2 / 4, rtol=1e-5)
+
+
 def test_it_learns_a_walk() -> None:
     n = 12
     x = histories(*[[(u + step) % n for step in range(6)] for u in range(n)], n_items=n)
@@ -96,3 +110,24 @@ def test_heads_must_share_the_width() -> None:
 def test_data_without_time_is_refused() -> None:
     with pytest.raises(DataError, match="a sequence model needs to know what came first"):
         build("sasrec").fit(Interactions.from_arrays([0, 0], [0, 1], IdMap.range(1), IdMap.range(2)))
+
+
+@pytest.mark.parametrize("name", ["sasrec", "gru4rec"])
+def test_targets_by_the_clock_are_refused(name: str) -> None:
+    x = random_interactions(np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="'days' is not for sequence models"):
+        build(name, {"target": {"kind": "half_life", "unit": "days"}}).fit(x)
+
+
+def test_users_with_histories_of_any_length_weigh_alike_whichever_process_has_them() -> None:
+    x, module = histories([5, 1, 7, 2, 8], [3, 4], [8, 4, 1]), net(horizon=2)
+    whole = module(Pair(rows_of(x)), Progress(0, 0), torch.Generator().manual_seed(0)).detach()
+    counts = torch.tensor([4.0, 1.0, 2.0])
+
+    def join(mine: torch.Tensor) -> torch.Tensor:
+        assert mine.tolist() == counts[:2].tolist()
+        return counts
+
+    generator = PartGenerator()
+    generator.part = Part(0, 2, 3, True, join)
+    torch.testing.assert_close(module(Pair(rows_of(x.take([0, 1]))), Progress(0, 0), generator).detach(), whole[:2])

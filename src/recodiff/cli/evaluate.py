@@ -9,6 +9,7 @@ import polars as pl
 
 from recodiff.checkpoint import load_model
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
+from recodiff.cli.parameters import Whole, use_threads
 from recodiff.data.folder import Dataset, load_dataset
 from recodiff.evaluation import METRICS, Evaluation
 from recodiff.experiments.runs import compare_fingerprint, measure
@@ -27,6 +28,7 @@ def evaluate(
     per_user: Path | None = None,
     overwrite: bool = False,
     device: str = "cpu",
+    threads: Whole | None = None,
     trust_code: bool = False,
     json: bool = False,
 ) -> None:
@@ -56,11 +58,14 @@ def evaluate(
         Replace a file of --per-user that is already there.
     device
         auto, cpu, cuda...
+    threads
+        CPU threads; all cores unless given.
     trust_code
         Allow a model class from outside recodiff.
     json
         Print one flat JSON object, metric -> number.
     """
+    use_threads(threads)
     model, dataset = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
     if warning := compare_fingerprint(run, dataset):
         warn(warning)

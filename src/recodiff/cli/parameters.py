@@ -17,3 +17,17 @@ def whole(kind: Any, tokens: Sequence[Any]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=whole)]
+
+
+def use_threads(threads: int | None) -> None:
+    """Bounds this process's CPU threads, where a number is given.
+
+    Raises:
+        ConfigError: it is below one.
+    """
+    import torch
+
+    from recodiff.training import Run
+
+    if (wanted := Run(threads=threads).threads) is not None:
+        torch.set_num_threads(wanted)

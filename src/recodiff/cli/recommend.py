@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recodiff.checkpoint import load_model, load_titles
 from recodiff.cli.evaluate import over_items_of
 from recodiff.cli.output import print_json, print_table, read_ids, refuse_file, say, warn, write_frame
-from recodiff.cli.parameters import whole
+from recodiff.cli.parameters import Whole, use_threads, whole
 from recodiff.data.folder import load_dataset
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
@@ -40,6 +40,7 @@ def recommend(
     overwrite: bool = False,
     out: Path | None = None,
     device: str = "cpu",
+    threads: Whole | None = None,
     trust_code: bool = False,
     json: bool = False,
 ) -> None:
@@ -76,11 +77,14 @@ def recommend(
         Replace a file that is already there.
     device
         auto, cpu, cuda...
+    threads
+        CPU threads; all cores unless given.
     trust_code
         Allow a model class from outside recodiff.
     json
         Print the lists as JSON.
     """
+    use_threads(threads)
     if (data is None) == (history is None):
         raise ConfigError("say either --data DIR (known users) or --history ID ... (a history typed by hand)")
     if history is not None:

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from recodiff.diffusion.draws import by_row
 from recodiff.diffusion.networks import MLP, Pointwise, linears
-from recodiff.diffusion.softmax import linear_multinomial
 from recodiff.models.gru4rec import GRU4RecNet
 from recodiff.models.sequence import SequenceConfig, SequenceRecommender, sum_by_user
 from recodiff.models.windows import Window, windows
@@ -97,10 +96,10 @@ class ACVAENet(GRU4RecNet):
         read, codes = self.encode(window.before_last(), generator)
         there = places[:, :-1]
         x, z, prior = read[there].detach(), codes[there], self._normal(codes, generator)[there]
-        losses = linear_multinomial(self.decode(z), self.scored_by, self.bias, target)
+        losses = self.missed(self.decode(z), window, places, target)
         losses = losses + config.adversarial_weight * self._verdict(x, z) + told_apart(self.adversary, x, z.detach(), prior)
         beta = config.contrastive_weight if len(places) > 1 else 0.0  # of a single user there is no other to be told from
-        return sum_by_user(losses + beta * told_apart(self.contrast, x, z, others(codes, there)), places)
+        return sum_by_user(losses + beta * told_apart(self.contrast, x, z, others(codes, there)), places, generator)
 
     def _verdict(self, x: Tensor, z: Tensor) -> Tensor:
         """T(x, z) [N], which the encoder would lower; the adversary itself does not learn by it."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch import Tensor
 from recodiff import progress
 from recodiff.config import BaseConfig, Settings
 from recodiff.data.interactions import Interactions
-from recodiff.errors import ConfigError
+from recodiff.errors import ConfigError, ModelError
 from recodiff.models import build
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate, batches
 from recodiff.training import Run
@@ -42,6 +43,7 @@ class Part(BaseConfig):
 SEQUENCE: Settings = {
     "length": 50,
     "horizon": 10,
+    "loss_over": "unmet",
     "target": {"kind": "half_life", "half_life": 10.0, "floor": 0.0},
     "training": {"batch_size": 50, "check_every_epochs": 3, "patience_epochs": 9},
 }
@@ -165,7 +167,8 @@ class Mixture(Recommender):
 
     @torch.inference_mode()
     def _spread(self, train: Interactions) -> Tensor:
-        some = train.take(range(min(train.n_users, MEASURED_ON)))
+        known = np.flatnonzero(train.lengths())
+        some = train.take(np.sort(np.random.default_rng(0).permutation(known)[:MEASURED_ON]))
         totals, users = torch.zeros(len(self.parts)), 0
         for _, batch in batches(self, some, 200):
             totals += torch.stack([scores.std(1).sum().cpu() for scores in self._scores(batch)])
@@ -226,7 +229,16 @@ class Mixture(Recommender):
             part.restore(inner, self.items, device, users=self.users if part.remembers_users else None)
 
     def vectors(self) -> ItemVectors:
-        """The parts' vectors side by side."""
+        """The parts' vectors side by side.
+
+        Raises:
+            ModelError: a part has none.
+        """
+        if without := [name for name, part in self.parts.items() if not part.item_vectors]:
+            raise ModelError(
+                f"the parts {', '.join(without)} have no item vectors, so this mixture has none; train one without them "
+                f"(parts.{without[0]}.share=0)"
+            )
         found = [part.vectors() for part in self.parts.values()]
         vectors = torch.cat([one.vectors * factor for one, factor in zip(found, self._factors, strict=True)], 1)
         bias: Any = sum(one.bias * factor for one, factor in zip(found, self._factors, strict=True))

@@ -12,14 +12,19 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from recodiff.diffusion.draws import keep_rows
+from recodiff.data.interactions import Interactions
+from recodiff.diffusion.draws import keep_rows, part_of
 from recodiff.diffusion.rows import Rows
-from recodiff.diffusion.softmax import linear_multinomial
+from recodiff.diffusion.softmax import block_rows, linear_multinomial
+from recodiff.errors import ConfigError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
 from recodiff.models.windows import Window, windows
 from recodiff.pairs import InOrder, Pair, Pairs
-from recodiff.training import Progress, TrainingConfig
+from recodiff.training import Progress, Run, TrainingConfig
 from recodiff.weighting import AnyWeighting, Uniform
+
+KEPT_BY_LAYER = 16
+"""Arrays [B, L, D] that a layer of attention keeps for its gradient: most are in the feed-forward network, four wide."""
 
 
 class SequenceConfig(ModelConfig):
@@ -37,6 +42,8 @@ class SequenceConfig(ModelConfig):
     """How many of the next items each place learns to foresee; 1 is the usual next-item model."""
     target: AnyWeighting = Uniform()
     """How much each of them counts; age 0 is the next one."""
+    loss_over: Literal["all", "unmet"] = "all"
+    """What the softmax is over: all items, as published, or those that the window has not shown yet, as lists hold no others."""
     output: Literal["tied", "own"] = "tied"
     """Whether items are scored by the vectors they are read by, or have vectors of their own for it."""
     training: TrainingConfig = TrainingConfig(batch_size=50, lr=2e-3, check_every_epochs=3, patience_epochs=15)
@@ -49,15 +56,17 @@ def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     return x * keep_rows(x.reshape(-1, x.shape[-1]), p, generator).view_as(x) / (1 - p)
 
 
-def sum_by_user(losses: Tensor, places: Tensor) -> Tensor:
+def sum_by_user(losses: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
     """The losses [N] of some places summed over each user's, over the mean number of places, [B].
 
     Args:
         losses: user by user, place by place.
         places: which they are of, boolean [B, L].
+        generator: of the batch; where a part of it is here, the mean is that of the whole.
     """
-    user = places.nonzero()[:, 0]
-    return losses.new_zeros(len(places)).index_add(0, user, losses) * (len(places) / max(len(user), 1))
+    mine, part = places.sum(1).to(losses.dtype), part_of(generator)
+    mean = (mine if part is None else part.join(mine)).mean().clamp(min=torch.finfo(losses.dtype).tiny)
+    return losses.new_zeros(len(places)).index_add(0, places.nonzero()[:, 0], losses) / mean
 
 
 class SequenceNet(nn.Module):
@@ -93,7 +102,19 @@ class SequenceNet(nn.Module):
         window = windows(pair.source, self.config.length + 1, generator)
         places, target = window.following(self.config.horizon, self.config.target, pair.source.width)
         states = self.states(window.before_last(), generator)[places[:, :-1]]
-        return sum_by_user(linear_multinomial(states, self.scored_by, self.bias, target), places)
+        return sum_by_user(self.missed(states, window, places, target), places, generator)
+
+    def missed(self, states: Tensor, window: Window, places: Tensor, target: Rows) -> Tensor:
+        """The negative log-likelihood of what follows some places, [N].
+
+        Args:
+            states: what is known after each of them, [N, D].
+            window: of everybody.
+            places: which they are, boolean [B, L].
+            target: what follows, [N, I].
+        """
+        met = window.known(places, target.width) if self.config.loss_over == "unmet" else None
+        return linear_multinomial(states, self.scored_by, self.bias, target, met)
 
 
 class SequenceRecommender(TorchRecommender):
@@ -116,6 +137,20 @@ class SequenceRecommender(TorchRecommender):
     @abstractmethod
     def build(self, n_items: int, generator: torch.Generator) -> SequenceNet:
         """See `TorchRecommender`."""
+
+    def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
+        """Nothing; refuses targets by the clock, which windows do not know."""
+        if getattr(self.config.target, "unit", "items") == "days":
+            raise ConfigError("target.unit='days' is not for sequence models, whose places are counted; use 'items'")
+        return {}
+
+    def working_bytes(self, module: nn.Module, batch: int) -> int:
+        """What each layer keeps of every place, and blocks of logits."""
+        c: SequenceConfig = self.config
+        assert isinstance(module, SequenceNet)
+        states = 4 * batch * c.length * c.width * KEPT_BY_LAYER * (c.layers + 1)
+        items = len(module.bias)
+        return states + 4 * 2 * min(batch * c.length, block_rows(items)) * items
 
     def pairs(self) -> Pairs:
         """Whole histories, in their order."""

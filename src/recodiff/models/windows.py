@@ -54,6 +54,22 @@ class Window:
         offsets = torch.cat([count.new_zeros(1), count.cumsum(0)])
         return has_next, Rows(offsets, self.items[row[which], ahead[which, step]], values, width)
 
+    def known(self, places: Tensor, width: int) -> Rows:
+        """What stands in the window up to each of some places, that place included.
+
+        Args:
+            places: which, boolean [B, L].
+            width: I.
+
+        Returns:
+            [N, I].
+        """
+        row, place = places.nonzero(as_tuple=True)
+        up_to = torch.arange(self.items.shape[1], device=row.device) <= place[:, None]
+        which, step = up_to.nonzero(as_tuple=True)
+        offsets = torch.cat([place.new_zeros(1), (place + 1).cumsum(0)])
+        return Rows(offsets, self.items[row[which], step], self.weights.new_ones(len(which)), width)
+
 
 def windows(rows: Rows, length: int, generator: torch.Generator | None = None) -> Window:
     """The newest L items of histories.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recodiff import files
-from recodiff.errors import DataError, RecodiffError
+from recodiff.errors import DataError
 from recodiff.experiments.cases import Protocol
 from recodiff.experiments.compare.contenders import read_contenders
 from recodiff.experiments.protocols import in_order
@@ -44,7 +44,12 @@ def tune_all(
         say: is told which study is going on.
 
     Returns:
-        A source for each: the file of its best settings, or what was given where there is nothing to search or the study failed.
+        A source for each: the file of its best settings, or what was given where there is nothing to search, or no order to
+        search by.
+
+    Raises:
+        CheckpointError: a study there is of another space, seed or data.
+        ModelError: every trial of a study failed.
     """
     data = load_complete(folder)
     data = in_order(data) if protocol == "chronological" else data
@@ -62,9 +67,6 @@ def tune_all(
             tune(name, one.model.config.model_dump(), data, run, budget, recency=ages, where=one.source)
         except DataError as error:
             say(f"{one.label}: not tuned: {error}")
-            continue
-        except RecodiffError as error:
-            say(f"{one.label}: its study failed, so it stands as it came: {error}")
             continue
         path = out / TUNED / f"{one.label}.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
