@@ -27,6 +27,12 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "mf": ("mf", {"width": 4}),
     "lightgcn": ("lightgcn", {"width": 4}),
     "sasrec": ("sasrec", {"width": 8, "length": 6}),
+    "acvae": (
+        "acvae",
+        {"width": 8, "latent": 4, "length": 6, "contrastive_weight": 0.0},
+    ),  # who the other user is depends on the parts
+    "irgan": ("irgan", {"width": 4, "warmup_epochs": 2, "samples": 8}),
+    "giffcf": ("giffcf", {"width": 4, "channels": 2}),
 }
 BOARD = checkerboard(21, shuffled=True)  # batches of 10, 10 and 1: uneven parts, and one row for two processes
 

@@ -79,7 +79,8 @@ class Truth:
         for user, items in enumerate(HISTORIES):
             total, foreign = 0.0, codes[(user + 1) % len(codes)]
             for place, z in enumerate(codes[user]):
-                total += reference.next_items(z, dict.fromkeys(items[place + 1 : place + 3], 1.0), p)
+                met = items[: place + 1] if self.module.config.loss_over == "unmet" else []
+                total += reference.next_items(z, dict.fromkeys(items[place + 1 : place + 3], 1.0), p, met)
                 x, other = self.seen[user][place], foreign[min(place, len(foreign) - 1)]
                 total += alpha * self.t("adversary")(x, z) + beta * reference.told_apart(self.t("contrast"), x, z, other)
             out.append(total)
@@ -101,8 +102,9 @@ class Truth:
 PLACES = sum(len(items) - 1 for items in HISTORIES)
 
 
-def test_the_loss_is_its_equation_at_the_same_draws() -> None:
-    module = net()
+@pytest.mark.parametrize("loss_over", ["all", "unmet"])
+def test_the_loss_is_its_equation_at_the_same_draws(loss_over: str) -> None:
+    module = net(loss_over=loss_over)
     found = module(Pair(rows_of(interactions(*HISTORIES))), Progress(0, 0), keyed_generator(5))
     truth = Truth(module, 5)
     expected = np.array(truth.encoders(truth.start, 0.3, 0.7)) + truth.critics_own("adversary", None)

@@ -57,8 +57,8 @@ def told_apart(t: Callable[[Array, Array], float], x: Array, one: Array, other: 
     return math.log1p(math.exp(-t(x, one))) + math.log1p(math.exp(t(x, other)))
 
 
-def next_items(z: Array, target: dict[int, float], p: dict[str, Any]) -> float:
-    """-sum_k w_k log softmax(tanh(D z + d) . v + b)_k of one place."""
+def next_items(z: Array, target: dict[int, float], p: dict[str, Any], left_out: Sequence[int] = ()) -> float:
+    """-sum_k w_k log softmax(tanh(D z + d) . v + b)_k of one place, over the items that are not left out."""
     scores = p["own"] @ np.tanh(p["decoder.weight"] @ z + p["decoder.bias"]) + p["bias"]
-    log_total = math.log(sum(math.exp(score) for score in scores))
-    return sum(weight * (log_total - scores[item]) for item, weight in target.items())
+    log_total = math.log(sum(math.exp(score) for item, score in enumerate(scores) if item not in left_out))
+    return sum(weight * (log_total - scores[item]) for item, weight in target.items() if item not in left_out)

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from recodiff.diffusion.draws import by_row
 from recodiff.diffusion.networks import MLP, Pointwise, linears
-from recodiff.diffusion.softmax import linear_multinomial
 from recodiff.models.gru4rec import GRU4RecNet
 from recodiff.models.sequence import SequenceConfig, SequenceRecommender, sum_by_user
 from recodiff.models.windows import Window, windows
@@ -97,11 +96,10 @@ class ACVAENet(GRU4RecNet):
         read, codes = self.encode(window.before_last(), generator)
         there = places[:, :-1]
         x, z, prior = read[there].detach(), codes[there], self._normal(codes, generator)[there]
-        losses = linear_multinomial(self.decode(z), self.scored_by, self.bias, target)
+        losses = self.missed(self.decode(z), window, places, target)
         losses = losses + config.adversarial_weight * self._verdict(x, z) + told_apart(self.adversary, x, z.detach(), prior)
-        if len(places) > 1:  # of a single user there is no other to be told from
-            losses = losses + config.contrastive_weight * told_apart(self.contrast, x, z, others(codes, there))
-        return sum_by_user(losses, places, generator)
+        beta = config.contrastive_weight if len(places) > 1 else 0.0  # of a single user there is no other to be told from
+        return sum_by_user(losses + beta * told_apart(self.contrast, x, z, others(codes, there)), places, generator)
 
     def _verdict(self, x: Tensor, z: Tensor) -> Tensor:
         """T(x, z) [N], which the encoder would lower; the adversary itself does not learn by it."""
@@ -121,7 +119,9 @@ def told_apart(critic: nn.Module, x: Tensor, one: Tensor, other: Tensor) -> Tens
 
 
 def others(codes: Tensor, places: Tensor) -> Tensor:
-    """For each of some places the code that the next user of the batch has there, or at that user's last such place, [N, k].
+    """For each of some places the code that the next user has there, or at that user's last such place, [N, k].
+
+    The next user is one of the rows that are here, where several processes share the batch.
 
     Args:
         codes: [B, L, k].

@@ -98,7 +98,8 @@ class Truncated(Logistic):
     """T-CE of Wang et al., *Denoising Implicit Feedback for Recommendation*, WSDM 2021: the logistic loss without what fits worst.
 
     Of a batch's met entries the share epsilon with the greatest -log sigma(s_ui) count nothing; negatives count as ever.
-    epsilon = drop_rate * min(1, n / drop_anneal_steps) after n batches.
+    epsilon = drop_rate * min(1, n / drop_anneal_steps) after n batches. Of several processes each leaves out that share of what
+    it has of the batch.
     """
 
     kind: Literal["truncated"] = "truncated"  # pyright: ignore[reportIncompatibleVariableOverride]

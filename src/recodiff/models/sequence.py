@@ -102,8 +102,19 @@ class SequenceNet(nn.Module):
         window = windows(pair.source, self.config.length + 1, generator)
         places, target = window.following(self.config.horizon, self.config.target, pair.source.width)
         states = self.states(window.before_last(), generator)[places[:, :-1]]
-        met = window.known(places, pair.source.width) if self.config.loss_over == "unmet" else None
-        return sum_by_user(linear_multinomial(states, self.scored_by, self.bias, target, met), places, generator)
+        return sum_by_user(self.missed(states, window, places, target), places, generator)
+
+    def missed(self, states: Tensor, window: Window, places: Tensor, target: Rows) -> Tensor:
+        """The negative log-likelihood of what follows some places, [N].
+
+        Args:
+            states: what is known after each of them, [N, D].
+            window: of everybody.
+            places: which they are, boolean [B, L].
+            target: what follows, [N, I].
+        """
+        met = window.known(places, target.width) if self.config.loss_over == "unmet" else None
+        return linear_multinomial(states, self.scored_by, self.bias, target, met)
 
 
 class SequenceRecommender(TorchRecommender):
