@@ -146,6 +146,18 @@ def test_code_from_outside_is_imported_only_when_trusted(tmp_path: Path) -> None
     assert isinstance(load_model(tmp_path / "mine", trust_code=True), Mine)
 
 
+def test_code_from_outside_that_a_part_of_a_mixture_names_is_no_less_foreign(tmp_path: Path) -> None:
+    parts = {"mine": {"model": f"{__name__}:Mine"}} | {name: {"share": 0} for name in ("rows", "sequence", "items")}
+    inner = {"model": "fs-diffrec", "settings": {"parts": parts}}
+    outer = {"parts": {"inner": inner} | {name: {"share": 0} for name in ("rows", "sequence", "items")}}
+    for settings in (inner["settings"], outer):
+        model = build("fs-diffrec", settings).fit(BOARD, Run(progress=False, device="cpu"))  # type: ignore[arg-type]
+        save_model(model, tmp_path / "mixed", overwrite=True)
+        with pytest.raises(CheckpointError, match=r"asks to import '.*Mine'; say --trust-code"):
+            load_model(tmp_path / "mixed")
+        assert load_model(tmp_path / "mixed", trust_code=True).items == BOARD.items
+
+
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     small = {"denoiser": {"hidden": [4]}, "training": {"epochs": 1}}
     model = build("diffrec", small).fit(BOARD, Run(progress=False, device="cpu"))

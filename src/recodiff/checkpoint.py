@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,8 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = Fa
     """
     path, described = Path(folder), read_config(folder)
     name = described["model"]
-    if ":" in name and not trust_code:
-        raise CheckpointError(f"'{folder}' asks to import '{name}'; say --trust-code (trust_code=True) if you trust that code")
+    if (foreign := ", ".join(_foreign({key: described[key] for key in ("model", "config")}))) and not trust_code:
+        raise CheckpointError(f"'{folder}' asks to import '{foreign}'; say --trust-code (trust_code=True) if you trust that code")
     hashes = described["hashes"] if isinstance(described["hashes"], dict) else {}
     for file in (WEIGHTS, ITEMS, *([USERS] if USERS in hashes else [])):
         if not (path / file).exists() or files.sha256(path / file) != hashes.get(file):
@@ -151,6 +152,15 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = Fa
         return model.restore(tensors, _ids(path / ITEMS), device, users=users)
     except (RecodiffError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"'{folder}' does not fit this recodiff ({error}); update recodiff or train anew") from None
+
+
+def _foreign(described: Mapping[str, Any]) -> Iterator[str]:
+    """Classes outside recodiff that a model, or a part of one, however deep, is of."""
+    for key, value in described.items():
+        if isinstance(value, Mapping):
+            yield from _foreign(value)
+        elif key == "model" and ":" in str(value):
+            yield str(value)
 
 
 def _ids(table: Path) -> IdMap:

@@ -252,11 +252,11 @@ def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path:
     assert released.train["codec"]["embeddings"] == {"kind": "file", "path": str(folder / "item_emb.npy")}
     assert released.source.endswith("item embeddings: item_emb.npy of the data folder")
     assert tuned.train["codec"]["embeddings"]["kind"] == "svd"
-    told = work.without_paths(released.train)
+    told = work.naming(released.train)
     assert str(tmp_path) not in json.dumps(told), "results name no place of this machine"
     assert told["codec"]["embeddings"]["path"] == "item_emb.npy"
     np.save(folder / "item_emb.npy", np.zeros((3, 2), np.float32))
-    assert work.without_paths(released.train) != told, "other embeddings are another run"
+    assert work.naming(released.train) != told, "other embeddings are another run"
 
 
 @pytest.mark.parametrize(("asked", "words"), [({"seeds": 0}, "seeds = 0"), ({"minutes": -1.0}, "minutes = -1")])
@@ -273,5 +273,5 @@ def test_a_device_that_is_not_there_stops_at_once(lab: Lab) -> None:
 
 def test_a_setting_that_came_later_makes_no_old_run_a_stranger() -> None:
     old = {"diffusion": {"steps": 5}, "codec": {"kind": "identity"}}
-    assert work.without_paths(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
-    assert work.without_paths(merge(old, {"diffusion": {"space": "dense"}})) != old
+    assert work.naming(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
+    assert work.naming(merge(old, {"diffusion": {"space": "dense"}})) != old

@@ -70,8 +70,8 @@ class Group:
 
 def _made_by(one: Settled) -> list[Any]:
     # A model trained with T = 1 is another than one of T steps that takes a single one when lists are made.
-    trained = [] if one.rank is None else [{"trained": without_paths(one.train)}]
-    return [one.case.model, without_paths(one.rank or one.train), *_unless_official(one), *trained]
+    trained = [] if one.rank is None else [{"trained": naming(one.train)}]
+    return [one.case.model, naming(one.rank or one.train), *_unless_official(one), *trained]
 
 
 def _unless_official(one: Settled) -> list[str]:
@@ -124,7 +124,7 @@ def _train_and_measure(group: Group, wanted: Wanted, data: Dataset, folder: Path
             key=key,
             model=one.case.model,
             seed=run.seed,
-            settings=without_paths(one.rank or one.train),
+            settings=naming(one.rank or one.train),
             valid={metric: found["valid"].mean(metric) for metric in METRICS},
             test={metric: found["test"].mean(metric) for metric in METRICS},
             seconds=info["training"].get("seconds", info["seconds"]),
@@ -169,14 +169,22 @@ LATER: tuple[tuple[str, str, Any], ...] = (
 """Settings that came after runs had been published, and the values at which a run is what it was without them."""
 
 
-def without_paths(settings: Settings) -> Settings:
-    """Settings as they name a run: a file by its name and content, so that they mean the same wherever the data stands, and
-    without what came LATER, so that a new setting makes no old run a stranger."""
+def naming(settings: Settings) -> Settings:
+    """Settings as they name a run: files by name and content, so that they mean the same wherever the data stands, and without
+    what came LATER, so that a new setting makes no old run a stranger."""
+    return _by_content(_without_later(settings))
+
+
+def _without_later(settings: Settings) -> Settings:
     settings = dict(settings)
     for group, key, neutral in LATER:
         held = settings.get(group) or {}
         if key in held and held[key] == neutral:
             settings[group] = {name: value for name, value in held.items() if name != key}
+    return settings
+
+
+def _by_content(settings: Settings) -> Settings:
     embeddings = (settings.get("codec") or {}).get("embeddings") or {}
     if embeddings.get("kind") != "file":
         return settings

@@ -125,35 +125,34 @@ class DiffRec(TorchRecommender):
 
     def build(self, n_items: int, generator: torch.Generator) -> DiffRecNet:
         """See `TorchRecommender`."""
-        codec = self.config.codec
+        codec, given = self.config.codec, self.config.diffusion
+        if given.sampled_items is not None and given.loss != "multinomial":
+            raise ConfigError("diffusion.sampled_items is for diffusion.loss='multinomial'; leave it out, or set that loss")
         if isinstance(codec, Identity):
             diffusion = self._diffusion(n_items, generator)
-            self._choose_space(diffusion)
+            if self._trains_hidden(diffusion):
+                hidden.lay_out_by_item(diffusion.denoiser)
+                diffusion.space = hidden.HiddenSpace()
             return DiffRecNet(IdentityCodec(), diffusion)
-        if self.config.diffusion.loss != "squared":
-            raise ConfigError(f"diffusion.loss='{self.config.diffusion.loss}' is for rows; codes of a latent need 'squared'")
-        if self.config.diffusion.space == "hidden":
+        if given.loss != "squared":
+            raise ConfigError(f"diffusion.loss='{given.loss}' is for rows; codes of a latent need 'squared'")
+        if given.space == "hidden":
             raise ConfigError(
                 "diffusion.space='hidden' is for rows, codec.kind='identity'; a latent diffuses short codes as they are"
             )
         return LatentDiffRecNet(codec.build(self.derived, generator), self._diffusion(codec.latent, generator), codec)
 
-    def _choose_space(self, diffusion: Diffusion) -> None:
-        """Puts the diffusion of rows where its loss costs less, or where the settings want it."""
-        asked, obstacle = self.config.diffusion.space, hidden.trains(diffusion)
-        if asked == "hidden" and obstacle:
+    def _trains_hidden(self, diffusion: Diffusion) -> bool:
+        """Whether the loss of rows costs less in the hidden space, or the settings want it there."""
+        given, obstacle = self.config.diffusion, hidden.trains(diffusion)
+        if given.sampled_items is not None and (given.space == "dense" or obstacle):
+            raise ConfigError(
+                f"diffusion.sampled_items needs the hidden space: {obstacle or 'it needs diffusion.space other than dense'}"
+            )
+        if given.space == "hidden" and obstacle:
             raise ConfigError(f"diffusion.space='hidden' cannot train this model: {obstacle}; use 'auto' or 'dense'")
-        if self.config.diffusion.sampled_items is not None:
-            if self.config.diffusion.loss != "multinomial":
-                raise ConfigError("diffusion.sampled_items is for diffusion.loss='multinomial'; leave it out, or set that loss")
-            if asked == "dense" or obstacle:
-                raise ConfigError(
-                    f"diffusion.sampled_items needs the hidden space: {obstacle or 'it needs diffusion.space other than dense'}"
-                )
-            asked = "hidden"
-        if asked == "hidden" or (asked == "auto" and not obstacle and hidden.pays(diffusion, self.training.batch_size)):
-            hidden.lay_out_by_item(diffusion.denoiser)
-            diffusion.space = hidden.HiddenSpace()
+        wanted = given.space == "hidden" or given.sampled_items is not None
+        return wanted or (given.space == "auto" and not obstacle and hidden.pays(diffusion, self.training.batch_size))
 
     def _diffusion(self, width: int, generator: torch.Generator) -> Diffusion:
         config: DiffRecConfig = self.config

@@ -171,7 +171,7 @@ class Mixture(Recommender):
         some = train.take(np.sort(np.random.default_rng(0).permutation(known)[:MEASURED_ON]))
         totals, users = torch.zeros(len(self.parts)), 0
         for _, batch in batches(self, some, 200):
-            totals += torch.stack([scores.std(1).sum().cpu() for scores in self._scores(batch)])
+            totals += torch.stack([part.score(own).std(1).sum().cpu() for _, part, own in self._own(batch)])
             users += len(batch.history)
         return (totals / users).clamp(min=torch.finfo(torch.float32).tiny)
 
@@ -190,10 +190,6 @@ class Mixture(Recommender):
                     self.shares = before
                 advance(1, f"{names[k]}: best {metric} {best:.4f}")
 
-    def _scores(self, batch: Batch) -> Iterator[Tensor]:
-        for _, part, own in self._own(batch):
-            yield part.score(own)
-
     def _own(self, batch: Batch) -> Iterator[tuple[str, Recommender, Batch]]:
         for name, part in self.parts.items():
             views = {inner: batch.view(f"{name}.{inner}") for inner in part.views}
@@ -204,10 +200,11 @@ class Mixture(Recommender):
         return (self.shares / self.scales).tolist()
 
     def score(self, batch: Batch) -> Tensor:
-        """The sum, [B, I]."""
+        """The sum, [B, I]; a part whose share came out as 0 is not asked."""
         total: Any = 0.0
-        for factor, scores in zip(self._factors, self._scores(batch), strict=True):
-            total = scores.mul_(factor).add_(total)
+        for factor, (_, part, own) in zip(self._factors, self._own(batch), strict=True):
+            if factor:
+                total = part.score(own).mul_(factor).add_(total)
         return total
 
     def state(self) -> dict[str, Tensor]:
