@@ -38,9 +38,9 @@ def _cpuinfo() -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def matrix_rate(size: int = 2048, repeats: int = 5) -> float:
-    """Floating-point operations a second of the best of five float32 products of square matrices."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
+def matrix_rate(size: int = 2048, repeats: int = 5, dtype: torch.dtype = torch.float32) -> float:
+    """Floating-point operations a second of the best of five products of square matrices."""
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     return 2 * size**3 / min(times(lambda: a @ b, repeats))
 
 

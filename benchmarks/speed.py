@@ -16,6 +16,7 @@ import torch
 
 from machine import SHARED, matrix_rate, median
 from memory import family_memory
+from precision import low_precision
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
 from recodiff.data import Dataset, IdMap, Interactions, load_dataset
@@ -278,6 +279,7 @@ CASES: dict[str, Callable[[], Row]] = {
         chain_long,
         chain_released,
         train_step,
+        low_precision,
         scoring,
         train_memory,
         family_memory,

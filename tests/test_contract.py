@@ -98,9 +98,13 @@ def short(name: str) -> dict[str, Any]:
     return _short(TOY.get(name, {}))
 
 
-def _short(settings: dict[str, Any]) -> dict[str, Any]:
+def _short(settings: dict[str, Any], **training: Any) -> dict[str, Any]:
     return {
-        key: value | {"epochs": 1} if key == "training" else _short(value) if isinstance(value, dict) else value
+        key: value | {"epochs": 1} | training
+        if key == "training"
+        else _short(value, **training)
+        if isinstance(value, dict)
+        else value
         for key, value in settings.items()
     }
 
@@ -224,6 +228,24 @@ def test_a_second_fit_forgets_the_first(model: Recommender) -> None:
     settings = TOY.get(model.registered)
     twice = build(model.registered, settings).fit(checkerboard(30), RUN).fit(BOARD, RUN)
     torch.testing.assert_close(scores_of(twice, BOARD), scores_of(model, BOARD))
+
+
+def first_losses(model: Recommender) -> list[float]:
+    """The loss of the first epoch of the model, or of each part that has one."""
+    logs = [model.summary.get("log"), *(model.summary.get(part, {}).get("log") for part in getattr(model, "parts", {}))]
+    return [log[0]["loss"] for log in logs if log]
+
+
+def test_half_the_bytes_cost_a_network_a_rounding_in_training(model: Recommender) -> None:
+    if not has_network(model):
+        pytest.skip("no network is trained")
+    exact, rounded = (
+        build(model.registered, _short(TOY[model.registered], precision=precision)).fit(BOARD, RUN)
+        for precision in ("float32", "bfloat16")
+    )
+    assert first_losses(rounded) == pytest.approx(first_losses(exact), rel=0.01)
+    assert all(tensor.dtype != torch.bfloat16 for tensor in rounded.state().values())
+    assert not torch.equal(scores_of(exact, BOARD), scores_of(rounded, BOARD))
 
 
 def test_a_model_that_draws_no_random_numbers_is_the_same_for_every_seed(model: Recommender) -> None:

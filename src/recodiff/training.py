@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from recodiff.resuming import Checkpoint, State
 
 if TYPE_CHECKING:
     from recodiff.models.base import TorchRecommender
-    from recodiff.pairs import Draw
+    from recodiff.pairs import Draw, Pair
 
 SAVE_EVERY_SECONDS = 300
 """Between validation checks a checkpoint is written when this long has passed."""
@@ -46,6 +46,8 @@ class TrainingConfig(BaseConfig):
     """Learning rate of AdamW."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of AdamW."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What the dense layers multiply in while they learn; weights, sums and everything after training are float32 either way."""
     metric: str = "recall@20"
     """The validation figure that decides."""
     metric_decimals: int | None = Field(default=None, ge=1)
@@ -226,17 +228,22 @@ class _Loop:
         generator = keyed_generator(self.run.seed, "step", s.step, device=self.device)
         pair, part = self.draw(users, generator), distributed.part(len(users))
         if part is None:
-            loss = self.forward(pair, Progress(s.epoch, s.step), generator).mean()
+            loss = self._losses(pair, generator).mean()
             loss.backward()
         else:
-            own = distributed.generator_of(generator, part)
-            losses = self.forward(pair.part(part.start, part.stop), Progress(s.epoch, s.step), own)
+            losses = self._losses(pair.part(part.start, part.stop), distributed.generator_of(generator, part))
             loss = losses.sum() * (part.counts / part.total)
             (loss * distributed.size()).backward()  # gradients are averaged over the processes, and the loss is a sum of shares
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         s.step += 1
         return loss
+
+    def _losses(self, pair: Pair, generator: torch.Generator) -> Tensor:
+        """[B]."""
+        low = self.settings.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
+            return self.forward(pair, Progress(self.state.epoch, self.state.step), generator).float()
 
     def _check(self) -> dict[str, float]:
         s, c = self.state, self.settings

@@ -55,6 +55,21 @@ def test_figures_and_gradients_are_those_of_the_plain_loss(seed: int, masked: bo
         torch.testing.assert_close(ours, theirs)
 
 
+def test_under_autocast_the_products_alone_are_rounded() -> None:
+    g, weight, bias, target, seen = _case(1, rows=40, items=60, width=20)
+    found: list[list[torch.Tensor]] = []
+    for low in (False, True):
+        leaves = [tensor.clone().requires_grad_() for tensor in (g, weight, bias)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            loss = linear_multinomial(leaves[0], leaves[1], leaves[2], _some_rows(target), _some_rows(seen))
+        loss.sum().backward()
+        found.append([loss.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)])
+    for exact, rounded in zip(*found, strict=True):
+        assert rounded.dtype == torch.float32
+        assert not torch.equal(rounded, exact)
+        torch.testing.assert_close(rounded, exact, rtol=0, atol=0.02 * float(exact.abs().max()))
+
+
 def test_blocks_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     g, weight, bias, target, seen = _case(3, rows=23)
     whole = linear_multinomial(g, weight, bias, _some_rows(target), _some_rows(seen))

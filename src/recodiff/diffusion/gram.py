@@ -18,6 +18,11 @@ ENTRIES_AT_ONCE = 2**16
 """Of the estimates at single entries; bounds their memory to this times 2 h numbers."""
 
 
+def exactly(like: Tensor) -> torch.autocast:
+    """Where nothing is multiplied in less than its own precision: differences of Gram products would drown in the rounding."""
+    return torch.autocast(like.device.type, enabled=False)
+
+
 class _SquaredDistance(torch.autograd.Function):
     """|V g + c - y|^2 of each row over the entries that are not seen, [B].
 
@@ -78,7 +83,8 @@ def squared_distance(weight: Tensor, bias: Tensor, g: Tensor, target: Rows, seen
     Returns:
         [B].
     """
-    return _SquaredDistance.apply(weight, bias, g, target, seen)  # pyright: ignore[reportReturnType]
+    with exactly(g):
+        return _SquaredDistance.apply(weight, bias, g.to(weight.dtype), target, seen)  # pyright: ignore[reportReturnType]
 
 
 def _at(rows: Rows, weight: Tensor, bias: Tensor, g: Tensor) -> Tensor:
@@ -117,7 +123,8 @@ def rows_and_gram(table: Tensor, x: Rows, *, covariance: bool = True) -> tuple[T
     Returns:
         x W' [B, h] and W W' [h, h], or None.
     """
-    return _RowsAndGram.apply(table, x, covariance)  # pyright: ignore[reportReturnType]
+    with exactly(table):
+        return _RowsAndGram.apply(table, x, covariance)  # pyright: ignore[reportReturnType]
 
 
 RIDGE = 1e-7

@@ -43,6 +43,11 @@ def _zero_at(x: Tensor, where: Rows) -> Tensor:
     return x * keep.view_as(x)
 
 
+def unrounded(x: Tensor) -> Tensor:
+    """In float32 at least: sums of many terms are not taken in less, whatever autocast multiplied in."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class SquaredError:
     """mean over the D entries of (estimate - target)^2, the released program's reduction of Eqs. (11)-(12).
 
@@ -71,7 +76,7 @@ class Multinomial:
 
     def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
         """See `Loss`."""
-        hidden = None
+        hidden, estimate = None, unrounded(estimate)
         if seen is not None:
             hidden = torch.zeros(estimate.numel(), dtype=torch.bool, device=estimate.device).scatter_(0, seen.flat(), True)
             estimate = estimate.masked_fill(hidden.view_as(estimate), float("-inf"))
@@ -95,6 +100,7 @@ def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     Returns:
         [B].
     """
+    mean, log_variance = unrounded(mean), unrounded(log_variance)
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
 
 

@@ -25,6 +25,8 @@ LEAST_ROWS = 256
 def linear_multinomial(g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None = None) -> Tensor:
     """`losses.Multinomial` of the logits V g + c: the same figures and gradients, a block of rows in memory at once.
 
+    Under autocast the products alone are of its precision; the softmax and all sums are not.
+
     Args:
         g: what the layer is given, [B, h].
         weight: V [I, h].
@@ -35,7 +37,10 @@ def linear_multinomial(g: Tensor, weight: Tensor, bias: Tensor, target: Rows, se
     Returns:
         -sum_j target_j log softmax(V g + c)_j, [B].
     """
-    return _LinearMultinomial.apply(g, weight, bias, target, seen)  # pyright: ignore[reportReturnType]
+    low = torch.get_autocast_dtype(g.device.type) if torch.is_autocast_enabled(g.device.type) else weight.dtype
+    with torch.autocast(g.device.type, enabled=False):
+        g = g.to(weight.dtype)
+        return _LinearMultinomial.apply(g, weight, bias, target, seen, low)  # pyright: ignore[reportReturnType]
 
 
 def sampled_multinomial(
@@ -102,8 +107,9 @@ def _blocks(target: Rows, seen: Rows | None) -> Iterator[_Block]:
 
 class _LinearMultinomial(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None) -> Tensor:
+    def forward(ctx: Any, g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None, low: torch.dtype) -> Tensor:
         loss, log_total = g.new_empty(len(g)), g.new_empty(len(g))
+        g, weight = g.to(low), weight.to(low)
         for block in _blocks(target, seen):
             logits = _logits(g, weight, bias, block)
             total = torch.logsumexp(logits, 1)
@@ -120,21 +126,31 @@ class _LinearMultinomial(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         g, weight, bias, log_total = ctx.saved_tensors
-        d_g, d_weight, d_bias = torch.empty_like(g), torch.zeros_like(weight), torch.zeros_like(bias)
+        d_g, d_weight, d_bias = (torch.zeros_like(made, dtype=bias.dtype) for made in (g, weight, bias))
         for block in _blocks(*ctx.rows):
             logits = _logits(g, weight, bias, block)
             values = torch.where(torch.isfinite(logits.view(-1)[block.at]), block.values, 0.0) * grads[0][block.rows][block.row]
             mass = torch.zeros_like(log_total[block.rows]).index_add_(0, block.row, values)
             slope = logits.sub_(log_total[block.rows, None]).exp_().mul_(mass[:, None])
             slope.view(-1).index_add_(0, block.at, values, alpha=-1)
-            torch.mm(slope, weight, out=d_g[block.rows])
-            d_weight.addmm_(slope.T, g[block.rows])
             d_bias += slope.sum(0)
-        return d_g, d_weight, d_bias, None, None
+            slope = slope.to(g.dtype)
+            _add_product(d_g[block.rows], slope, weight)
+            _add_product(d_weight, slope.T, g[block.rows])
+        return d_g, d_weight, d_bias, None, None, None
 
 
 def _logits(g: Tensor, weight: Tensor, bias: Tensor, block: _Block) -> Tensor:
-    logits = torch.addmm(bias, g[block.rows], weight.T)
+    own = g[block.rows]
+    logits = torch.addmm(bias, own, weight.T) if own.dtype == bias.dtype else own @ weight.T + bias
     if block.hidden is not None:
         logits.view(-1)[block.hidden] = float("-inf")
     return logits
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """Adds a b to the total, which may be of a greater precision than they are."""
+    if a.dtype == total.dtype:
+        total.addmm_(a, b)
+    else:
+        total.add_(a @ b)

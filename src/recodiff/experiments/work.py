@@ -165,6 +165,7 @@ LATER: tuple[tuple[str, str, Any], ...] = (
     ("diffusion", "space", "auto"),
     ("diffusion", "sampled_items", None),
     ("codec", "likelihood", "multinomial"),
+    ("training", "precision", "float32"),
 )
 """Settings that came after runs had been published, and the values at which a run is what it was without them."""
 
@@ -176,12 +177,12 @@ def naming(settings: Settings) -> Settings:
 
 
 def _without_later(settings: Settings) -> Settings:
-    settings = dict(settings)
+    inner = {name: _without_later(value) if isinstance(value, dict) else value for name, value in settings.items()}
     for group, key, neutral in LATER:
-        held = settings.get(group) or {}
-        if key in held and held[key] == neutral:
-            settings[group] = {name: value for name, value in held.items() if name != key}
-    return settings
+        held = inner.get(group)
+        if isinstance(held, dict) and key in held and held[key] == neutral:
+            inner[group] = {name: value for name, value in held.items() if name != key}
+    return inner
 
 
 def _by_content(settings: Settings) -> Settings:

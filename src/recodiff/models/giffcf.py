@@ -168,7 +168,7 @@ class GiffCFNet(nn.Module):
         smoothed = self.smoother(row)
         code, smoothed_code = row.matmul(self.items), smoothed @ self.items
         share = code.new_tensor(self.shares)[t + 1, None]
-        mixed = self.mixer(torch.lerp(code, smoothed_code, share), code, t)
+        mixed = self.mixer(torch.lerp(code, smoothed_code.to(code.dtype), share), code, t)
         target = pair.source if pair.target is None else pair.target
         return self.loss(self._estimate(mixed, row, smoothed, t), target, pair.seen)
 

@@ -1,0 +1,64 @@
+"""A training step in bfloat16 beside the same one in float32, in the same process, at presets of ML-1M."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import torch
+
+from machine import SHARED, matrix_rate
+from recodiff.allocator import keep_freed_memory
+from recodiff.config import read_settings
+from recodiff.data import load_dataset
+from recodiff.diffusion.draws import keyed_generator
+from recodiff.models import build
+from recodiff.models.base import TorchRecommender
+from recodiff.training import Progress
+
+PRESETS = ("diffrec-ml-1m_clean", "f-diffrec-ml-1m_clean", "sasrec-ml-1m_clean")
+PAIRS, WARM_UP = 30, 5
+
+
+def low_precision() -> dict[str, Any]:
+    """Steps in turn, float32 and bfloat16: medians and their ratio; and the matrix rates of either."""
+    folder = SHARED / "ml-1m_clean"
+    if not folder.is_dir():
+        return {"case": "training step in bfloat16 against float32: needs ml-1m_clean, which is not here"}
+    keep_freed_memory()
+    row: dict[str, Any] = {"case": "training step in bfloat16 against float32, ml-1m_clean, presets"}
+    data = load_dataset(folder).train
+    for preset in PRESETS:
+        model = build(*read_settings(preset))
+        assert isinstance(model, TorchRecommender)
+        step = _step_of(model, data)
+        found: dict[bool, list[float]] = {False: [], True: []}
+        for k in range(WARM_UP + PAIRS):
+            for low, seconds in found.items():
+                began = time.perf_counter()
+                step(low, k)
+                seconds.append(time.perf_counter() - began)
+        slow, fast = (statistics.median(found[low][WARM_UP:]) for low in (False, True))
+        name = preset.removesuffix("-ml-1m_clean")
+        row |= {f"{name} float32, ms": slow * 1e3, f"{name} bfloat16, ms": fast * 1e3, f"{name} ratio": slow / fast}
+    rates = {kind: matrix_rate(dtype=kind) / 1e9 for kind in (torch.float32, torch.bfloat16)}
+    return row | {f"matrix rate {str(kind).removeprefix('torch.')}, GFLOP/s": rate for kind, rate in rates.items()}
+
+
+def _step_of(model: TorchRecommender, data: Any) -> Any:
+    cpu = torch.device("cpu")
+    net = model.build(data.n_items, keyed_generator(0, "init")).train()
+    optimizer = torch.optim.AdamW(model.parameter_groups(net), fused=True)
+    draw, users = model.pairs().bind(data, model.config.weighting, cpu), torch.arange(model.training.batch_size)
+
+    def step(low: bool, k: int) -> None:
+        generator = keyed_generator(0, "step", k)
+        pair = draw(users, generator)
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            loss = net(pair, Progress(0, k), generator).float().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
