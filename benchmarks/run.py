@@ -1,6 +1,6 @@
 """Runs the speed and memory cases, each in a process of its own, and rewrites results.json and results.md.
 
-python benchmarks/run.py              every case
+python benchmarks/run.py              every case; the last, a million users and items, takes an hour and 10 GB
 python benchmarks/run.py chain_long   one case; the others keep their last row
 """
 

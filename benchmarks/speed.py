@@ -16,6 +16,7 @@ import torch
 
 from machine import SHARED, matrix_rate, median
 from memory import family_memory
+from million import million
 from precision import low_precision
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
@@ -288,5 +289,6 @@ CASES: dict[str, Callable[[], Row]] = {
         prepare_csv,
         hidden_step,
         amazon_book_epoch,
+        million,
     )
 }
