@@ -124,3 +124,9 @@ def test_scores_that_are_nan_or_of_another_shape_are_refused(echo: Echo) -> None
 def test_a_history_is_a_sequence(echo: Echo) -> None:
     with pytest.raises(DataError, match="sequence of item ids"):
         history_of(echo, "i3")
+
+
+def test_histories_before_their_newest_interaction() -> None:
+    before = ranking.without_newest(X)
+    assert before.matrix.toarray().tolist() == [[0, 0, 0, 0, 0, 1], [0] * 6, [0] * 6]
+    assert before.users == X.users

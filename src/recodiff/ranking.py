@@ -216,6 +216,13 @@ def _nothing_of(history: Interactions) -> Interactions:
     return Interactions.from_arrays(none, none, history.users, history.items, times=times, time_kind=history.time_kind)
 
 
+def without_newest(history: Interactions) -> Interactions:
+    """The histories as they stood before their newest interaction; an empty one stays empty."""
+    kept = np.ones(history.nnz, bool)
+    kept[history.matrix.indptr[1:][history.lengths() > 0] - 1] = False
+    return history.only(kept)
+
+
 def history_of(model: Recommender, *histories: Sequence[Any]) -> Interactions:
     """Histories typed by hand: their users have no name, so no model takes them for users it remembers.
 

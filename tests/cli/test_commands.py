@@ -303,6 +303,16 @@ def test_recommend_may_repeat_what_was_seen(cli: Cli, run: Path) -> None:
     assert 105 in {entry["item"] for entry in found}
 
 
+def test_recommend_shows_what_the_newest_interaction_changed(cli: Cli, run: Path) -> None:
+    def lists(k: int, *history: int, options: tuple[str, ...] = ()) -> list[dict[str, int]]:
+        return json.loads(cli("recommend", run, "--history", *history, "-k", k, "--json", *options).succeeded().out)
+
+    found = lists(5, 105, 109, 113, options=("--effect-of-newest",))
+    assert [{key: row[key] for key in row if key != "before"} for row in found] == lists(5, 105, 109, 113)
+    before = [row["item"] for row in lists(38, 105, 109) if row["item"] != 113]  # it is left out here too
+    assert [row["before"] for row in found] == [before.index(row["item"]) + 1 for row in found]
+
+
 def test_recommend_for_chosen_users(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
     (tmp_path / "users.txt").write_text("u03\n\nu05\n")
     arguments = ("recommend", run, "--data", data, "--user", "u01", "--users", tmp_path / "users.txt", "-k", 3, "--json")

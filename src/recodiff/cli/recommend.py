@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import polars as pl
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
@@ -17,7 +18,7 @@ from recodiff.data.folder import load_dataset
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
 from recodiff.models.base import Recommender
-from recodiff.ranking import history_of
+from recodiff.ranking import history_of, without_newest
 from recodiff.ranking import recommend as rank_items
 
 SHOWN = 200
@@ -37,6 +38,7 @@ def recommend(
     candidates: Path | None = None,
     exclude: Path | None = None,
     include_seen: bool = False,
+    effect_of_newest: bool = False,
     overwrite: bool = False,
     out: Path | None = None,
     device: str = "cpu",
@@ -71,6 +73,8 @@ def recommend(
         A file of items that nobody shall get.
     include_seen
         Let lists hold items of the history.
+    effect_of_newest
+        Show beside each rank the one without the newest interaction, as `before` (empty where it is beyond ten times -k).
     out
         Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title.
     overwrite
@@ -93,13 +97,20 @@ def recommend(
         refuse_file(out, overwrite)
     model = load_model(run, device=device, trust_code=trust_code)
     x = history_of(model, history) if history is not None else _histories(model, data, parts, user, users)
-    lists = rank_items(
-        model, x, k, exclude_seen=not include_seen, candidates=_allowed(model, candidates, exclude), show_progress=True
-    )
+    allowed = _allowed(model, candidates, exclude)
+    lists = rank_items(model, x, k, exclude_seen=not include_seen, candidates=allowed, show_progress=True)
     short = int((lists.items < 0).any(axis=1).sum())
     if short:
         warn(f"{short} of {x.n_users} lists are shorter than {k}: the users have met, or the options leave out, the other items")
     frame = lists.to_frame(load_titles(run))
+    if effect_of_newest:
+        frame = frame.join(
+            _before(model, x, min(10 * k, len(model.items)), include_seen, allowed),
+            on=["user", "item"],
+            how="left",
+            maintain_order="left",
+        )
+        frame = frame.select("user", "rank", "before", pl.exclude("user", "rank", "before"))
     if history is not None:
         frame = frame.drop("user")
     if out is not None:
@@ -111,6 +122,13 @@ def recommend(
         print_table(frame.columns, frame.head(SHOWN).rows())
         if frame.height > SHOWN:
             say(f"{frame.height - SHOWN} more rows; write them all with --out recs.parquet")
+
+
+def _before(model: Recommender, x: Interactions, depth: int, include_seen: bool, allowed: NDArray[np.int64] | None) -> pl.DataFrame:
+    """Ranks without the newest interaction, as user, item, before; what the whole history leaves out is left out here too."""
+    mask = None if include_seen else x
+    lists = rank_items(model, without_newest(x), depth, exclude_seen=False, exclude=mask, candidates=allowed)
+    return lists.to_frame().select("user", "item", before="rank")
 
 
 def _check_typed(history: list[str], chosen: object) -> None:
