@@ -63,6 +63,15 @@ def test_parts_without_a_share_are_not_fitted_and_none_at_all_is_refused() -> No
         mixed()
 
 
+def test_what_is_refused_in_a_second_is_refused_before_anything_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[Any] = []
+    monkeypatch.setattr("recodiff.training.train", lambda model, *_: trained.append(model))
+    monkeypatch.setattr("recodiff.models.ease.available_memory", lambda: 1)
+    with pytest.raises(ModelError, match="EASE on 50 items needs"):
+        mixed(rows={"share": 1.0}, items={"share": 0.1}).fit(BOARD, RUN)
+    assert not trained
+
+
 def test_a_wrong_setting_of_a_part_is_named() -> None:
     with pytest.raises(ConfigError, match=r"parts\.a\.settings.*l3"):
         mixed(a={"model": "ease", "settings": {"l3": 1.0}})

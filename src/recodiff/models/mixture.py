@@ -19,7 +19,7 @@ from recodiff.config import BaseConfig, Settings
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models import build
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate, batches
+from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, TorchRecommender, Validate, batches
 from recodiff.training import Run
 from recodiff.weighting import Uniform, Weighting
 
@@ -156,7 +156,8 @@ class Mixture(Recommender):
         return settings
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
-        for name, part in self.parts.items():
+        # Closed forms refuse in a second what cannot fit, so nothing is trained before them in vain.
+        for name, part in sorted(self.parts.items(), key=lambda named: isinstance(named[1], TorchRecommender)):
             out = None if run.out is None else run.out / "parts" / name
             part.fit(train, replace(run, out=out), validate=validate)
             self.summary[name] = part.summary
