@@ -9,6 +9,9 @@ import torch
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+torch.set_num_threads(1)  # also for what is fitted once for a whole file, before the first test
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.set_num_threads(1)  # tiny nets, and the machine may be busy
