@@ -22,6 +22,7 @@ ROWS = {
     "rlae-ml-1m_clean": "RLAE",
     "rlae-half-life-history-ml-1m_clean": "RLAE (lambda 1000, xi .3), half-life 5 on the history",
     "ease-ml-1m_clean": "EASE, lambda 1000",
+    "giffcf-ml-1m_clean": "GiffCF, settings chosen on validation",
     "ease-linear-history-ml-1m_clean": "EASE, the paper's linear weights on the history",
     "ease-half-life-history-ml-1m_clean": "EASE, half-life 5 on the history",
     "diffrec-ml-1m_clean": "DiffRec, released settings and stopping rule",
@@ -56,6 +57,7 @@ ANCHORS = {
     "edlae-ml-1m_clean": (0.1798, 0.1159),
     "rlae-ml-1m_clean": (0.1851, 0.1180),
     "rlae-half-life-history-ml-1m_clean": (0.2531, 0.1789),
+    "giffcf-ml-1m_clean": (0.1977, 0.1272),
     "f-diffrec-ml-1m_clean": (0.300, 0.222),
     "f-ridge-ml-1m_clean": (0.2644, 0.1997),
 }
