@@ -16,6 +16,7 @@ import torch
 
 from machine import SHARED, matrix_rate, median
 from memory import family_memory
+from peer import peer_book, peer_epoch, peer_validation
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
 from recodiff.data import Dataset, IdMap, Interactions, load_dataset
@@ -286,5 +287,8 @@ CASES: dict[str, Callable[[], Row]] = {
         prepare_csv,
         hidden_step,
         amazon_book_epoch,
+        peer_epoch,
+        peer_validation,
+        peer_book,
     )
 }
