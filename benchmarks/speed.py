@@ -17,6 +17,7 @@ import torch
 from machine import SHARED, matrix_rate, median
 from memory import family_memory
 from million import million
+from peer import peer_book, peer_epoch, peer_validation
 from precision import low_precision
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
@@ -290,5 +291,8 @@ CASES: dict[str, Callable[[], Row]] = {
         hidden_step,
         amazon_book_epoch,
         million,
+        peer_epoch,
+        peer_validation,
+        peer_book,
     )
 }
