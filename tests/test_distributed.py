@@ -38,7 +38,7 @@ def two_processes(out: Path, *names: str) -> list[int]:
         told |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
         started.append(subprocess.Popen([sys.executable, str(HERE / "together.py"), str(out), *names], env=os.environ | told))
     try:
-        return [process.wait(timeout=300) for process in started]
+        return [process.wait(timeout=600) for process in started]
     finally:
         for process in started:
             process.kill()
