@@ -25,9 +25,7 @@ SMALLER_CLUSTER = 0.1
 
 def family_memory() -> dict[str, Any]:
     """Three training steps of 400 users over 94,949 items: parameters, and resident memory beyond what imports and data took."""
-    row: dict[str, Any] = {
-        "case": "training memory, 94,949 items, batch 400: MultiVAE, DiffRec, L-DiffRec (C = 2, items 9 to 1)"
-    }
+    row: dict[str, Any] = {"case": "training memory, 94,949 items, batch 400: MultiVAE, DiffRec, L-DiffRec (C = 2, items 9 to 1)"}
     for name in SETTINGS:
         code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import memory; memory.train_apart({name!r})"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 import torch
 
 import together
-from recodiff import distributed
+from recodiff import distributed, load_model
 from recodiff.diffusion.draws import Part, PartGenerator, by_row, keep_rows, keyed_generator, normal_like
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import CheckpointError
@@ -37,7 +38,7 @@ def two_processes(out: Path, *names: str) -> list[int]:
         told |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
         started.append(subprocess.Popen([sys.executable, str(HERE / "together.py"), str(out), *names], env=os.environ | told))
     try:
-        return [process.wait(timeout=300) for process in started]
+        return [process.wait(timeout=600) for process in started]
     finally:
         for process in started:
             process.kill()
@@ -46,11 +47,11 @@ def two_processes(out: Path, *names: str) -> list[int]:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("both")
-    assert two_processes(out, *together.CASES) == [0, 0]
-    return json.loads((out / f"{next(iter(together.CASES))}.json").read_text())
+    assert two_processes(out, *together.CASES_OF_BOTH) == [0, 0]
+    return json.loads((out / f"{next(iter(together.CASES_OF_BOTH))}.json").read_text())
 
 
-@pytest.mark.parametrize("name", together.CASES)
+@pytest.mark.parametrize("name", together.CASES_OF_BOTH)
 def test_two_processes_train_what_one_trains(name: str, both: dict[str, Any]) -> None:
     """21 steps, the last of every three with a single row."""
     alone, pair = together.told(name), both[name]
@@ -62,14 +63,43 @@ def test_two_processes_train_what_one_trains(name: str, both: dict[str, Any]) ->
 
 
 def test_a_killed_run_of_two_goes_on_and_ends_as_the_unbroken_one(tmp_path: Path, both: dict[str, Any]) -> None:
-    assert two_processes(tmp_path, "killed") == [9, 9]
+    assert two_processes(tmp_path, "killed", "hidden") == [9, 9]
     done = len((tmp_path / LOG).read_text().splitlines())
     assert done == 3
     assert (tmp_path / CHECKPOINT).exists()
-    assert two_processes(tmp_path, "resumed") == [0, 0]
+    assert two_processes(tmp_path, "resumed", "hidden") == [0, 0]
     resumed = json.loads((tmp_path / "resumed.json").read_text())["resumed"]
     assert [entry["loss"] for entry in resumed["log"]] == [entry["loss"] for entry in both["hidden"]["log"]]
     assert resumed["scores"] == both["hidden"]["scores"]
+
+
+# Processes that share the items
+
+
+@pytest.mark.parametrize("name", together.SHARED)
+def test_each_has_the_weights_of_its_items_and_the_lists_of_all(name: str, both: dict[str, Any]) -> None:
+    """21 items: 11 and 10."""
+    alone, pair = together.told(name), both[name]
+    assert pair["parameters"] == alone["parameters"]
+    assert pair["bytes"] == {key: whole * 11 // 21 for key, whole in alone["bytes"].items()}
+    assert pair["few"] == alone["few"]
+
+
+def test_a_killed_run_that_shares_the_items_goes_on_and_one_alone_goes_on_from_it(tmp_path: Path, both: dict[str, Any]) -> None:
+    """And the folder that two write is that of one."""
+    name = "items-t-diffrec"
+    assert two_processes(tmp_path, "killed", name) == [9, 9]
+    shutil.copytree(tmp_path, alone := tmp_path / "alone")
+    assert two_processes(tmp_path, "resumed", name) == [0, 0]
+    resumed = json.loads((tmp_path / "resumed.json").read_text())["resumed"]
+    assert [entry["loss"] for entry in resumed["log"]] == [entry["loss"] for entry in both[name]["log"]]
+    assert resumed["scores"] == both[name]["scores"]
+    one = together.told(name, out=alone, resume=True)
+    np.testing.assert_allclose([entry["loss"] for entry in one["log"]], [entry["loss"] for entry in resumed["log"]], rtol=1e-5)
+    loaded, whole = load_model(tmp_path / "model").state(), together.trained(name).state()
+    assert list(loaded) == list(whole)
+    for key, tensor in whole.items():
+        torch.testing.assert_close(loaded[key], tensor, rtol=1e-4, atol=1e-5)
 
 
 # What a process draws of a batch that it shares

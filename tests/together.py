@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from recodiff import Run, build, distributed, evaluate, recommend
+from recodiff import Run, build, distributed, evaluate, recommend, save_model
 from recodiff.data.interactions import Interactions
 from toy import checkerboard
 
@@ -34,16 +34,27 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "irgan": ("irgan", {"width": 4, "warmup_epochs": 2, "samples": 8}),
     "giffcf": ("giffcf", {"width": 4, "channels": 2}),
 }
+NARROW = {"hidden": [8, 6], "dropout": 0.3}
+SHARED: dict[str, tuple[str, dict[str, Any]]] = {
+    "items-diffrec": ("diffrec", {"diffusion": {"steps": 3, "schedule": NOISY, "space": "hidden"}, "denoiser": NARROW}),
+    "items-t-diffrec": ("t-diffrec", {"diffusion": {"steps": 3, "schedule": NOISY, "space": "hidden"}, "denoiser": NARROW}),
+    "items-f-diffrec": ("f-diffrec", {"diffusion": {"space": "hidden"}, "denoiser": {"hidden": [8]}}),
+    "items-forecast-squares": ("f-diffrec", {"diffusion": {"loss": "squared", "space": "hidden"}, "denoiser": {"hidden": [8]}}),
+    "items-sampled": ("f-diffrec", {"diffusion": {"space": "hidden", "sampled_items": 3}, "denoiser": {"hidden": [8]}}),
+}
+"""Whose items are shared."""
+CASES_OF_BOTH = CASES | SHARED
 BOARD = checkerboard(21, shuffled=True)  # batches of 10, 10 and 1: uneven parts, and one row for two processes
 
 
 def trained(name: str, *, epochs: int = 7, out: Path | None = None, resume: bool = False, stop_after: int | None = None) -> Any:
     """The model of a case; `stop_after` so many steps the process dies, as one does that is killed."""
-    registered, settings = CASES[name]
+    registered, settings = CASES_OF_BOTH[name]
     model = build(registered, settings | {"training": {"epochs": epochs, "batch_size": 10, "check_every_epochs": 1}})
     if stop_after is not None:
         _die_after(stop_after)
-    run = Run(device="cpu", seed=5, progress=False, out=out, resume=resume)
+    shard = "items" if name in SHARED else "none"
+    run = Run(device="cpu", seed=5, progress=False, out=out, resume=resume, shard=shard)
     return model.fit(BOARD, run, validate=lambda model: evaluate(model, BOARD, truth(), ["recall@20"], mask=nothing()).flat())
 
 
@@ -72,18 +83,28 @@ def _die_after(steps: int) -> None:
     training._Loop._step = step  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def told(name: str, **how: Any) -> dict[str, Any]:
+def told(name: str, save_to: Path | None = None, **how: Any) -> dict[str, Any]:
     model = trained(name, **how)
+    if save_to is not None and (distributed.leads() or model.shard):
+        save_model(model, save_to)
     lists = recommend(model, BOARD, 5)
-    return {"log": model.summary["log"], "items": lists.items.tolist(), "scores": lists.scores.tolist()}
+    few = recommend(model, BOARD, 12, candidates=[0, 3, 4, 19, 20], exclude_seen=False)  # more than one process has of the items
+    found = {"log": model.summary["log"], "items": lists.items.tolist(), "scores": lists.scores.tolist(), "few": few.items.tolist()}
+    return found | {"parameters": model.parameters, "bytes": here(model)} if name in SHARED else found
+
+
+def here(model: Any) -> dict[str, int]:
+    """Bytes of what this process has of the item-sized parameters."""
+    own = dict(model.module.named_parameters())
+    return {name: own[name].untyped_storage().nbytes() for name in model.by_item()}
 
 
 if __name__ == "__main__":
     out, *names = sys.argv[1:]
     if names[0] == "killed":
-        trained("hidden", out=Path(out), stop_after=10)
+        trained(names[1], out=Path(out), stop_after=10)
     if names[0] == "resumed":
-        found = {"resumed": told("hidden", out=Path(out), resume=True)}
+        found = {"resumed": told(names[1], Path(out) / "model", out=Path(out), resume=True)}
     else:
         found = {name: told(name) for name in names}
     if distributed.leads():

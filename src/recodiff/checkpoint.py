@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from recodiff import files
+from recodiff import distributed, files
 from recodiff.data.atomic import take_place
 from recodiff.data.folder import MANIFEST
 from recodiff.data.interactions import IdMap
@@ -35,7 +35,7 @@ def save_model(
     info: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Writes a fitted model.
+    """Writes a fitted model; one whose items are shared is written by all processes together, whole.
 
     Args:
         model: a fitted model.
@@ -48,15 +48,18 @@ def save_model(
         CheckpointError: there is a model already, or the folder cannot be written.
     """
     path = Path(folder).resolve()
-    refuse_existing(path, overwrite)
     new = path.with_name(f".{path.name}.partial")
+    if not distributed.leads() and model.shard is not None:
+        distributed.write_tensors(new / WEIGHTS, model.state())
+        return
+    refuse_existing(path, overwrite)
     table = pl.DataFrame({"id": model.items.ids})
     if item_table is not None:
         table = table.hstack(item_table.select(pl.exclude("id", "item")))
     try:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        files.write_tensors(new / WEIGHTS, model.state())
+        distributed.write_tensors(new / WEIGHTS, model.state())
         tables = {ITEMS: table} | ({USERS: pl.DataFrame({"id": model.users.ids})} if model.remembers_users else {})
         for name, rows in tables.items():
             files.replace_with(new / name, rows.write_parquet, (pl.exceptions.PolarsError,))

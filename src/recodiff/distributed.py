@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import atexit
 import inspect
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,8 +25,15 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recodiff import files
 from recodiff.diffusion.draws import Part, PartGenerator
-from recodiff.errors import CheckpointError
+from recodiff.diffusion.shard import Shard
+from recodiff.errors import CheckpointError, ConfigError
+from recodiff.files import Piece
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
+    from torch.distributed.tensor import DTensor
 
 
 def size() -> int:
@@ -143,8 +153,125 @@ def same_figures(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: float(tensor) for name, tensor in tensors.items()}
 
 
+def first_says(so: bool) -> bool:
+    """Whether it is so by the first process, where all must do alike."""
+    return bool(same_figures({"so": so})["so"])
+
+
 def agree(step: int) -> None:
     """Raises CheckpointError where the processes do not stand at the same step: some do not see the checkpoint."""
     steps = gather(np.array([step]), size()).tolist()
     if len(set(steps)) > 1:
         raise CheckpointError(f"the processes stand at steps {steps}; put --out on a file system that all machines share")
+
+
+# Layers of the size of the catalogue, of which every process has the rows of its items. They leave a model as PyTorch's DTensor.
+
+
+def shard(n_items: int) -> Shard | None:
+    """This process's part of the catalogue, by the rule of `torch.chunk` and DTensor; None where there is one process.
+
+    Raises:
+        ConfigError: there are not items enough for everybody.
+    """
+    if size() == 1:
+        return None
+    each = -(-n_items // size())
+    if (size() - 1) * each >= n_items:
+        raise ConfigError(f"{n_items} items leave some of {size()} processes without any; start fewer, or leave shard='items' out")
+    start = rank() * each
+    return Shard(start, min(start + each, n_items), n_items, add_up, _largest)
+
+
+def _largest(x: Tensor) -> Tensor:
+    dist.all_reduce(x, dist.ReduceOp.MAX)
+    return x
+
+
+@lru_cache
+def _mesh(device: str) -> DeviceMesh:
+    from torch.distributed.device_mesh import init_device_mesh
+
+    return init_device_mesh(device, (size(),))
+
+
+def as_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: Shard | None) -> dict[str, Tensor]:
+    """What is here of some tensors, as DTensors of the whole; nothing is copied, or sent.
+
+    Args:
+        tensors: by name.
+        by_item: the names of those that are slices, and the dimension that is the items'.
+        its: which items are here.
+    """
+    found = dict(tensors)
+    if its is None:
+        return found
+    from torch.distributed.tensor import DTensor
+    from torch.distributed.tensor import Shard as Along
+
+    for name in by_item.keys() & tensors.keys():
+        here, dim = tensors[name].detach(), by_item[name]
+        shape = torch.Size([*here.shape[:dim], its.total, *here.shape[dim + 1 :]])
+        stride = tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+        found[name] = DTensor.from_local(here, _mesh(here.device.type), [Along(dim)], run_check=False, shape=shape, stride=stride)
+    return found
+
+
+def own_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: Shard | None) -> dict[str, Tensor]:
+    """Of whole tensors, what is here; the reverse of `as_slices`."""
+    if its is None:
+        return dict(tensors)
+    return {
+        name: tensor.narrow(by_item[name], its.start, its.stop - its.start) if name in by_item else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def is_sliced(tensor: Tensor) -> bool:
+    """Whether a tensor is a DTensor of `as_slices`."""
+    return hasattr(tensor, "placements")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, str] | None = None) -> None:
+    """As `files.write_tensors`. With slices among them all processes call it, and the first one writes the whole tensors.
+
+    No process has more than its own slices and one of another at once.
+    """
+    if not any(map(is_sliced, tensors.values())):
+        files.write_tensors(path, tensors, note)
+    elif leads():
+        files.write_pieces(path, tensors, _pieces(tensors), note)
+    else:
+        assert not list(_pieces(tensors))
+
+
+def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[Piece]:
+    """Whole tensors and slices one after another for the first process; the others send theirs, and get none."""
+    for name, tensor in tensors.items():
+        if not is_sliced(tensor):
+            if leads():
+                yield Piece(name, tensor)
+            continue
+        sliced: DTensor = tensor  # pyright: ignore[reportAssignmentType]
+        dim: int = sliced.placements[0].dim  # pyright: ignore[reportAttributeAccessIssue]
+        here = sliced.to_local().cpu().contiguous()
+        if not leads():
+            dist.send(here, 0)
+            continue
+        yield Piece(name, here, dim)
+        each, total = here.shape[dim], sliced.shape[dim]
+        for other in range(1, size()):
+            width = min(each, total - other * each)
+            theirs = here.new_empty([*here.shape[:dim], width, *here.shape[dim + 1 :]])
+            dist.recv(theirs, other)
+            yield Piece(name, theirs, dim, other * each)
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Makes gradients that are alike but for rounding the same in all processes."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not gradients:
+        return
+    both = add_up(torch.cat([gradient.reshape(-1) for gradient in gradients])).div_(size())
+    for gradient, mean in zip(gradients, both.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))

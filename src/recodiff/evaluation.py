@@ -118,7 +118,7 @@ def evaluate_parts(
     users_without_truth: WithoutTruth = "skip",
     show_progress: bool = False,
 ) -> dict[str, Evaluation]:
-    """As `evaluate`, of several parts with one history, at the cost of scoring once; processes share the users.
+    """As `evaluate`, of several parts with one history, at the cost of scoring once; processes share the users, or the items.
 
     Args:
         model: a fitted model.
@@ -135,10 +135,10 @@ def evaluate_parts(
     k = min(max(length for _, length in wanted.values()), history.n_items)
     asked = _asked(parts, users_without_truth)
     some = np.flatnonzero(np.logical_or.reduce(list(asked.values())))
-    own = some[distributed.share(len(some))]
+    own = some if model.shard else some[distributed.share(len(some))]
     masks = {name: part.mask.take(own) for name, part in parts.items()}
     found = ranked(model, history.take(own), k, masks, show_progress=show_progress)
-    lists = {name: distributed.gather(items, len(some)) for name, (items, _) in found.items()}
+    lists = {name: items if model.shard else distributed.gather(items, len(some)) for name, (items, _) in found.items()}
     return {
         name: _measure(lists[name][asked[name][some]], part.truth, history, np.flatnonzero(asked[name]), wanted)
         for name, part in parts.items()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from recodiff.errors import CheckpointError
 
@@ -61,6 +62,60 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], note: Mapping[str, str
         partial.chmod(usual)  # safetensors lets only the owner read what it writes
 
     replace_with(path, write, (SafetensorError,))
+
+
+class Piece(NamedTuple):
+    """A part of a tensor that is written.
+
+    Args:
+        name: of the tensor.
+        here: the part.
+        dim: along which it is a part; it is whole along the others.
+        start: where it begins there.
+    """
+
+    name: str
+    here: Any
+    dim: int = 0
+    start: int = 0
+
+
+def write_pieces(path: Path, tensors: Mapping[str, Any], pieces: Iterable[Piece], note: Mapping[str, str] | None = None) -> None:
+    """As `write_tensors`, of tensors that come in pieces, one of which is in memory at once.
+
+    Args:
+        path: to appear or to be replaced.
+        tensors: by name; their shapes and types alone are read.
+        pieces: of all of them, in any order.
+        note: text beside them.
+    """
+    import torch
+
+    names = {torch.float64: "F64", torch.float32: "F32", torch.int64: "I64"}  # those that models and AdamW have
+    header: dict[str, Any] = {"__metadata__": dict(note)} if note else {}
+    begins, at = {}, 0
+    for name, tensor in sorted(tensors.items(), key=lambda item: -item[1].element_size()):  # so that all stand aligned
+        begins[name], at = at, at + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begins[name], at]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for piece in pieces:
+                _place(file, 8 + len(text) + begins[piece.name], tensors[piece.name].shape, piece)
+
+    replace_with(path, write)
+
+
+def _place(file: BinaryIO, begin: int, shape: Any, piece: Piece) -> None:
+    """Writes a piece where it belongs in a tensor of `shape` that begins at byte `begin`."""
+    here, inner = piece.here.detach().cpu().contiguous(), math.prod(shape[piece.dim + 1 :]) * piece.here.element_size()
+    runs = here.reshape(math.prod(shape[: piece.dim]), -1)
+    for number, run in enumerate(runs.numpy()):
+        file.seek(begin + (number * (shape[piece.dim] if shape else 1) + piece.start) * inner)
+        file.write(run.tobytes())
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

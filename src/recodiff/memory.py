@@ -72,6 +72,8 @@ class MemoryEstimate:
             return
         kept = self.parameters + self.optimizer + self.best
         remedy = "narrow the item-sized layers, or keep fewer items (a larger --item-core)"
+        if model.shares_items and model.shard is None:
+            remedy += ", or share them among processes (--shard items under torchrun)"
         if self.batch > kept or kept + self.data <= self.free:
             remedy = f"lower training.batch_size={model.training.batch_size}{model.lighter()}"
         raise ModelError(f"{self}: this cannot fit; {remedy}")

@@ -19,6 +19,7 @@ from recodiff import distributed, progress
 from recodiff.allocator import keep_freed_memory
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
+from recodiff.diffusion.shard import ALL, Shard
 from recodiff.errors import DataError, ModelError
 from recodiff.models.base import Recommender, batches
 from recodiff.pairs import rows_of
@@ -92,13 +93,13 @@ def recommend(
         mask = mask.union(exclude)
     _check_request(model, history, k, {"mask": mask})
     n = history.n_users
-    if distributed.size() > 1:
+    if distributed.size() > 1 and model.shard is None:
         own = np.arange(n)[distributed.share(n)]
         history_here, mask = history.take(own), mask.take(own)
     else:
         history_here = history
     found = ranked(model, history_here, k, {"mask": mask}, candidates=candidates, show_progress=show_progress)
-    items, scores = (distributed.gather(part, n) for part in found["mask"])
+    items, scores = found["mask"] if model.shard else (distributed.gather(part, n) for part in found["mask"])
     return Recommendations(items, scores, history.users, history.items)
 
 
@@ -142,24 +143,30 @@ def rank(
         candidates: positions of the only items to rank.
         show_progress: whether a progress bar may be shown.
 
+    Where processes share the model's items, all rank the same users, each its items, and every one has the lists of all.
+
     Yields:
         For the next users in row order, by the mask's name: items [B, K] (-1 where a list ends early) and scores [B, K].
     """
     _check_request(model, history, k, masks)
-    seen = {name: rows_of(mask) for name, mask in masks.items()}
+    items = model.shard or ALL
+    width = items.width(history.n_items)
+    seen = {name: items.own(rows_of(mask)) for name, mask in masks.items()}
     banned = _banned(candidates, history.n_items, model.device)
+    banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
     size = max(1, min(MOST_USERS, MEMORY_BUDGET // (8 * max(history.n_items, 1))))
     keep_freed_memory()
     final = next(reversed(seen))
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users, batch in batches(model, history, size):
             scores = model.score(batch)
-            if scores.shape != (len(users), history.n_items):
-                wanted = (len(users), history.n_items)
+            if scores.shape != (len(users), width):
+                wanted = (len(users), width)
                 raise ModelError(
                     f"{model.registered} gave scores of shape {tuple(scores.shape)} in place of {wanted}; mend score()"
                 )
-            yield {name: _top(scores, part.take(users), banned, k, last=name == final) for name, part in seen.items()}
+            found = {name: _top(scores, part.take(users), banned, min(k, width), last=name == final) for name, part in seen.items()}
+            yield found if model.shard is None else {name: _merged(own, k, model.shard) for name, own in found.items()}
             advance(len(users), "")
 
 
@@ -208,6 +215,17 @@ def _top(scores: Tensor, seen: Rows, banned: Tensor | None, k: int, *, last: boo
         raise ModelError("the model's scores are NaN; it diverged in training (lower training.lr) or its score() is at fault")
     items = items.masked_fill_(values == float("-inf"), -1)
     return items.cpu().numpy(), values.cpu().numpy()
+
+
+def _merged(own: Lists, k: int, its: Shard) -> Lists:
+    """The best of what each process found among its items; an item is found by one process alone."""
+    found, values = own
+    found = np.where(found < 0, found, found + its.start)
+    missing = [(0, 0), (0, k - found.shape[1])]
+    both = np.pad(found, missing, constant_values=-1), np.pad(values, missing, constant_values=-np.inf)
+    items, scores = (np.concatenate(list(distributed.gather(part[None], distributed.size())), axis=1) for part in both)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(items, best, 1), np.take_along_axis(scores, best, 1)
 
 
 def _nothing_of(history: Interactions) -> Interactions:

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from recodiff import files
+from recodiff import distributed, files
 from recodiff.errors import CheckpointError
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -45,7 +46,7 @@ class Checkpoint:
 
 
 def write(folder: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
-    """Replaces the checkpoint and the log in `folder`.
+    """Replaces the checkpoint and the log in `folder`; called by all processes where tensors are slices, else by the first alone.
 
     Args:
         folder: made if it is not there.
@@ -55,8 +56,9 @@ def write(folder: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> 
     tensors = {f"{part}.{name}": tensor for part, named in checkpoint.parts.items() for name, tensor in named.items()}
     note = {"state": json.dumps(asdict(checkpoint.state)), "identity": json.dumps(identity)}
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_tensors(folder / CHECKPOINT, tensors, note)
-    files.write_text(folder / LOG, "".join(json.dumps(entry) + "\n" for entry in checkpoint.state.log))
+    distributed.write_tensors(folder / CHECKPOINT, tensors, note)
+    if distributed.leads():
+        files.write_text(folder / LOG, "".join(json.dumps(entry) + "\n" for entry in checkpoint.state.log))
 
 
 def read(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
@@ -87,3 +89,45 @@ def _refuse_foreign(theirs: Mapping[str, Any], identity: Mapping[str, Any], path
                 f"checkpoint '{path}' belongs to a run with other {what}; "
                 "resume with the command that began it, or train into a new folder"
             )
+
+
+def slots(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimizer keeps of each parameter, by the parameter's number and the name, `0.exp_avg`."""
+    state = optimizer.state_dict()["state"]
+    return {f"{number}.{name}": tensor for number, own in state.items() for name, tensor in own.items()}
+
+
+def give_slots(optimizer: torch.optim.Optimizer, given: Mapping[str, Tensor], device: torch.device) -> None:
+    """Gives back what `slots` gave."""
+    found: dict[int, dict[str, Tensor]] = {}
+    order = _in_order(optimizer)
+    for name, tensor in given.items():
+        number, _, slot = name.partition(".")
+        if slot == "step":
+            own = tensor if device.type == "cpu" else tensor.to(device)
+        else:  # fused AdamW takes for granted that its averages lie in memory as the parameter does
+            own = torch.empty_like(order[int(number)], dtype=tensor.dtype).copy_(tensor)
+        found.setdefault(int(number), {})[slot] = own
+    optimizer.load_state_dict({"state": found, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def slices(module: nn.Module, optimizer: torch.optim.Optimizer, by_item: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """By part of a checkpoint, the tensors of which processes have slices, and along which dimension.
+
+    Args:
+        module: what is trained.
+        optimizer: by what.
+        by_item: the same of the module's parameters.
+    """
+    names = {parameter: name for name, parameter in module.named_parameters()}
+    own = {
+        f"{number}.{slot}": by_item[names[parameter]]
+        for number, parameter in enumerate(_in_order(optimizer))
+        if names.get(parameter) in by_item
+        for slot in ("exp_avg", "exp_avg_sq")
+    }
+    return {"module": dict(by_item), "best": dict(by_item), "optimizer": own}
+
+
+def _in_order(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

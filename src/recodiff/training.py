@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -58,6 +58,9 @@ class TrainingConfig(BaseConfig):
     """No epoch is begun this long after the best one."""
 
 
+Shared = Literal["none", "items"]
+
+
 @dataclass(frozen=True)
 class Run:
     """What belongs to a run and not to the model.
@@ -70,9 +73,11 @@ class Run:
         resume: go on from the checkpoint in `out`, if there is one.
         progress: whether a progress bar may be shown.
         tell: is given what is worth knowing before training, a sentence at a time: the estimate of its memory.
+        shard: `items`, where each of several processes is to hold the weights of its share of the items, for catalogues beyond
+            one device; the model is the same. With one process it changes nothing.
 
     Raises:
-        ConfigError: the threads are fewer than one.
+        ConfigError: the threads are fewer than one, or `shard` is neither.
     """
 
     device: str = "auto"
@@ -82,10 +87,13 @@ class Run:
     resume: bool = False
     progress: bool = True
     tell: Callable[[str], None] | None = None
+    shard: Shared = "none"
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"threads = {self.threads} cannot be used; give 1 or more, or leave it to torch")
+        if self.shard not in get_args(Shared):
+            raise ConfigError(f"shard = {self.shard!r} is unknown; say 'none' or 'items'")
 
     @property
     def torch_device(self) -> torch.device:
@@ -168,12 +176,17 @@ class _Loop:
         self.users = torch.from_numpy(np.flatnonzero(data.lengths() >= pairs.least)).to(self.device)
         if not len(self.users):
             raise ModelError(f"nobody has the {pairs.least} interactions that this model learns from; check filters and split")
+        self.by_item = resuming.slices(self.module, self.optimizer, model.by_item())
         self.best: dict[str, Tensor] = {}
         self.state = State()
         self.saved_at = time.monotonic()
         if found:
             self._go_on_from(found)
-        self.forward = distributed.wrap(self.module)
+        self.alike: list[nn.Parameter] = []
+        if model.shard:
+            self.alike = [p for name, p in self.module.named_parameters() if name not in self.by_item["module"]]
+            distributed.same({str(number): p.detach() for number, p in enumerate(self.alike)})  # written into them
+        self.forward = self.module if model.shard else distributed.wrap(self.module)
 
     def _expect_memory(self, data: Interactions) -> None:
         here = distributed.on_this_machine()
@@ -209,7 +222,8 @@ class _Loop:
         for users in order.split(c.batch_size):
             total += self._step(users).detach() * len(users)
             advance(1, self._note())
-        entry = {"epoch": s.epoch + 1, "loss": float(distributed.add_up(total)) / len(self.users)}
+        total = total if self.model.shard else distributed.add_up(total)
+        entry = {"epoch": s.epoch + 1, "loss": float(total) / len(self.users)}
         if not math.isfinite(entry["loss"]):
             raise ModelError(f"the loss is {entry['loss']} in epoch {s.epoch + 1}: training diverged; lower training.lr={c.lr}")
         s.epoch += 1
@@ -219,17 +233,18 @@ class _Loop:
         entry["seconds"] = round(time.perf_counter() - began, 4)
         s.seconds += entry["seconds"]
         s.log.append(entry)
-        if check or time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
+        if check or distributed.first_says(time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS):
             self.save()
 
     def _step(self, users: Tensor) -> Tensor:
         """One step; gives the batch's loss, or this process's share of it."""
         s = self.state
         generator = keyed_generator(self.run.seed, "step", s.step, device=self.device)
-        pair, part = self.draw(users, generator), distributed.part(len(users))
+        pair, part = self.draw(users, generator), None if self.model.shard else distributed.part(len(users))
         if part is None:
             loss = self._losses(pair, generator).mean()
             loss.backward()
+            distributed.average_gradients(self.alike)
         else:
             losses = self._losses(pair.part(part.start, part.stop), distributed.generator_of(generator, part))
             loss = losses.sum() * (part.counts / part.total)
@@ -277,31 +292,22 @@ class _Loop:
 
     def save(self) -> None:
         """Writes the checkpoint, where there is a folder for it."""
-        if self.run.out is None or not distributed.leads():
+        if self.run.out is None or not (distributed.leads() or self.model.shard):
             return
         parts = {
             "module": self.module.state_dict(),
             "derived": dict(self.model.derived),
             "best": self.best,
-            "optimizer": {
-                f"{i}.{name}": tensor for i, slots in self.optimizer.state_dict()["state"].items() for name, tensor in slots.items()
-            },
+            "optimizer": resuming.slots(self.optimizer),
         }
+        parts = {part: distributed.as_slices(own, self.by_item.get(part, {}), self.model.shard) for part, own in parts.items()}
         resuming.write(self.run.out, Checkpoint(parts, self.state), self.identity)
         self.saved_at = time.monotonic()
 
     def _go_on_from(self, found: Checkpoint) -> None:
         self.state = found.state
-        self.module.load_state_dict(found.parts["module"])
-        self.best = {name: tensor.to(self.device) for name, tensor in found.parts["best"].items()}
-        slots: dict[int, dict[str, Tensor]] = {}
-        order = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        for name, tensor in found.parts["optimizer"].items():
-            index, _, slot = name.partition(".")
-            like = order[int(index)]
-            if slot == "step":
-                own = tensor if self.device.type == "cpu" else tensor.to(self.device)
-            else:  # fused AdamW takes for granted that its averages lie in memory as the parameter does
-                own = torch.empty_like(like, dtype=tensor.dtype).copy_(tensor)
-            slots.setdefault(int(index), {})[slot] = own
-        self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        its = self.model.shard
+        parts = {part: distributed.own_slices(found.parts[part], named, its) for part, named in self.by_item.items()}
+        self.module.load_state_dict(parts["module"])
+        self.best = {name: tensor.to(self.device) for name, tensor in parts["best"].items()}
+        resuming.give_slots(self.optimizer, parts["optimizer"], self.device)

@@ -13,7 +13,7 @@ from recodiff.config import read_settings
 from recodiff.data.folder import load_dataset
 from recodiff.experiments.runs import ChooseOn, measure, train_run
 from recodiff.models import MODELS
-from recodiff.training import Run
+from recodiff.training import Run, Shared
 
 
 def train(
@@ -29,6 +29,7 @@ def train(
     resume: bool = False,
     refit: bool = False,
     choose_on: ChooseOn = "valid",
+    shard: Shared = "none",
     overwrite: bool = False,
     json: bool = False,
 ) -> None:
@@ -59,6 +60,9 @@ def train(
     choose_on
         What epochs are chosen on: the validation part, or (inner) the newest tenth of each user's training history, after
         which all of that is trained on.
+    shard
+        Under torchrun, for catalogues beyond one device: let each process hold the weights of its share of the items (DiffRec,
+        T-DiffRec and F-DiffRec in the hidden space).
     overwrite
         Replace a run that is already there.
     json
@@ -66,7 +70,7 @@ def train(
     """
     name, settings = read_settings(config, set_ or (), models=MODELS)
     dataset = load_dataset(data)
-    run = Run(device=device, seed=seed, threads=threads, out=out, resume=resume, tell=say)
+    run = Run(device=device, seed=seed, threads=threads, out=out, resume=resume, tell=say, shard=shard)
     model = train_run(name, settings, dataset, run, refit=refit, choose_on=choose_on, overwrite=overwrite, where=config)
     figures: dict[str, float] = {}
     if dataset.valid is not None and not refit:

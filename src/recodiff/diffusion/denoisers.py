@@ -15,8 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recodiff.diffusion.shard import ALL, AllItems
+
 Activation = Literal["tanh", "silu", "relu", "gelu", "identity"]
 Initialisation = Literal["released", "xavier"]
+
+BY_ITEM = {"first.weight": 1, "last.weight": 0, "last.bias": 0}
+"""Of `MLPDenoiser`: the parameters of the size of the catalogue, and which of their dimensions is the items'."""
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -66,6 +71,7 @@ class MLPDenoiser(nn.Module):
         initialisation: `released` draws weights with variance 2 / (fan_in + fan_out) and biases with standard deviation
             .001 (DiffRec, T-DiffRec); `xavier` has the same weights and zero biases (L-, LT-DiffRec).
         generator: draws the initial weights.
+        items: which of the D columns are here; where that is not all, the denoiser is for the hidden space alone.
     """
 
     def __init__(
@@ -78,29 +84,35 @@ class MLPDenoiser(nn.Module):
         normalise: bool = False,
         initialisation: Initialisation = "released",
         generator: torch.Generator | None = None,
+        items: AllItems = ALL,
     ) -> None:
         super().__init__()
+        self.width, self.items = width, items
         self.embedding, self.normalise = embedding, normalise
         self.activation: Activation = activation
         self.embed = nn.Linear(embedding, embedding)
-        self.first = nn.Linear(width, hidden[0])  # W, b
+        self.first = nn.Linear(items.width(width), hidden[0])  # W, b
         self.first_step = nn.Linear(embedding, hidden[0], bias=False)  # U
         self.body = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(hidden))
-        self.last = nn.Linear(hidden[-1], width)  # V, c
+        self.last = nn.Linear(hidden[-1], items.width(width))  # V, c
         self._initialise(initialisation, generator)
 
     @torch.no_grad()
     def _initialise(self, kind: Initialisation, generator: torch.Generator | None) -> None:
-        fan_in = {self.first: self.first.in_features + self.embedding}
+        fan_in = {self.first: self.width + self.embedding}
         fan_in[self.first_step] = fan_in[self.first]
         for layer in [self.embed, self.first, self.first_step, *self.body, self.last]:
             assert isinstance(layer, nn.Linear)
-            fans = fan_in.get(layer, layer.in_features) + layer.out_features
-            layer.weight.normal_(0, math.sqrt(2 / fans), generator=generator)
+            fans = fan_in.get(layer, layer.in_features) + (self.width if layer is self.last else layer.out_features)
+            self._draw(layer.weight, math.sqrt(2 / fans), generator)
             if layer.bias is not None and kind == "released":
-                layer.bias.normal_(0, 0.001, generator=generator)
+                self._draw(layer.bias, 0.001, generator)
             elif layer.bias is not None:
                 layer.bias.zero_()
+
+    def _draw(self, parameter: Tensor, std: float, generator: torch.Generator | None) -> None:
+        dim = next((dim for name, dim in BY_ITEM.items() if self.get_parameter(name) is parameter), None)
+        (ALL if dim is None else self.items).fill_normal(parameter, std, generator, dim or 0)
 
     def step_bias(self, t: Tensor) -> Tensor:
         """U e_t, what the step adds to the first layer; t [B] -> [B, h1]."""

@@ -13,6 +13,8 @@ y = W x can be carried in place of x:
 The squared loss of x0 prediction, its target sparse and the last layer linear, needs V'V [hL, hL] and the batch's entries
 (`gram.squared_distance`). The first layer sees W x_t = sqrt(alpha_bar_t) W x_0 + sqrt(1 - alpha_bar_t) W eps: sparse rows times W,
 and a Gaussian of covariance W W' [h1, h1] that is drawn there.
+
+All of these are sums over items. Where processes share the items (`denoiser.items`, see `shard`), each makes its terms.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from recodiff.diffusion.diffusion import DenseSpace, Diffusion
 from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.rows import Rows
+from recodiff.diffusion.shard import ALL
 from recodiff.diffusion.softmax import linear_multinomial, sampled_multinomial
+from recodiff.errors import ModelError
 
 
 def holds(diffusion: Diffusion, *, noise_steps: int = 0, sampling_noise: bool = False) -> bool:
@@ -46,17 +50,17 @@ class HiddenChain:
     @torch.no_grad()
     def __init__(self, diffusion: Diffusion) -> None:
         net = diffusion.denoiser
-        self.denoiser, self.process = net, diffusion.process
+        self.denoiser, self.process, self.items = net, diffusion.process, net.items
         self.first_t = net.first.weight.T.contiguous()  # W' [D, h1]: rows of it are summed for sparse input
-        self.between_t = (net.first.weight @ net.last.weight).T.contiguous()  # M' [hL, h1]
-        self.shift = net.first.weight @ net.last.bias  # W c [h1]
+        self.between_t = self.items.add_up(net.first.weight @ net.last.weight).T.contiguous()  # M' [hL, h1]
+        self.shift = self.items.add_up(net.first.weight @ net.last.bias)  # W c [h1]
         steps = torch.arange(diffusion.steps, device=self.shift.device)
         self.step_bias = net.step_bias(steps) + net.first.bias  # [T, h1]
 
     @torch.no_grad()
     def user_vectors(self, x0: Rows | Tensor) -> Tensor:
         """g_1 [B, hL] of histories [B, D]: x_0 = V g_1 + c."""
-        y = x0.matmul(self.first_t) if isinstance(x0, Rows) else x0 @ self.first_t
+        y = self.items.add_up(self.items.own(x0).matmul(self.first_t) if isinstance(x0, Rows) else x0 @ self.first_t)
         c1, c2 = self.process.posterior_x0.tolist(), self.process.posterior_x_t.tolist()
         for t in reversed(range(1, len(c1))):
             g = self.denoiser.hidden(y + self.step_bias[t])
@@ -65,7 +69,7 @@ class HiddenChain:
 
     @torch.no_grad()
     def denoise(self, x0: Rows | Tensor) -> Tensor:
-        """The chain's x_0 [B, D] from histories [B, D]."""
+        """The chain's x_0 from histories [B, D]: [B, D], or the columns of the items that are here."""
         return self.denoiser.last(self.user_vectors(x0))
 
 
@@ -96,24 +100,29 @@ class HiddenSpace:
         """See `Space`; rows come sparse, and `noise` is the projection W eps [B, h1] before dropout."""
         assert isinstance(source, Rows)
         assert target is None or isinstance(target, Rows)
-        net, process = diffusion.denoiser, diffusion.process
+        net, process, items = diffusion.denoiser, diffusion.process, diffusion.denoiser.items
         p = diffusion.dropout if diffusion.training else 0.0
         table, draws = net.first.weight.T, process.has_noise and noise is None
-        y, covariance = gram.rows_and_gram(table, source.drop(p, generator) if p else source, covariance=draws)
+        y, covariance = gram.rows_and_gram(table, items.own(source.drop(p, generator) if p else source), covariance=draws)
+        y = items.add_up(y)
         if covariance is not None:
-            root = gram.factor(covariance)
+            root = gram.factor(items.add_up(covariance))
+            if root is None and items is not ALL:
+                raise ModelError("W W' of the first layer has no Cholesky factor; lower training.lr, or do not share the items")
             if root is None:
                 return self.dense.distance(diffusion, source, target, seen, t, None, generator)
             noise = normal_like(y, generator) @ root.T
         z = y if noise is None else process.q_sample(y, t, noise / (1 - p) ** 0.5)
         g = net.hidden(z + net.first.bias + net.step_bias(t))
-        goal = source if target is None else target
+        goal, g = source if target is None else target, items.hand_out(g)
         if isinstance(diffusion.distance, Multinomial):
             samples, last = diffusion.distance.samples, net.last
             if samples is not None and diffusion.training:
-                return sampled_multinomial(g, last.weight, last.bias, goal, seen, samples, generator), None
-            return linear_multinomial(g, last.weight, last.bias, goal, seen), None
-        squares = gram.squared_distance(net.last.weight, net.last.bias, g, goal, seen)
+                return sampled_multinomial(g, last.weight, last.bias, goal, seen, samples, generator, items), None
+            goal, seen = items.own(goal), None if seen is None else items.own(seen)
+            return linear_multinomial(g, last.weight, last.bias, goal, seen, items), None
+        goal, seen = items.own(goal), None if seen is None else items.own(seen)
+        squares = items.add_up(gram.squared_distance(net.last.weight, net.last.bias, g, goal, seen))
         return squares / source.width, None
 
 
@@ -124,8 +133,8 @@ def trains(diffusion: Diffusion) -> str | None:
         return "it needs diffusion.prediction='x0'"
     if net.normalise:
         return "it needs denoiser.normalise=false"
-    if diffusion.process.has_noise and net.first.in_features < net.first.out_features:
-        return f"{net.first.in_features} items are fewer than the {net.first.out_features} numbers of the first hidden layer"
+    if diffusion.process.has_noise and net.width < net.first.out_features:
+        return f"{net.width} items are fewer than the {net.first.out_features} numbers of the first hidden layer"
     return None
 
 

@@ -73,6 +73,12 @@ class Rows:
         before = torch.cat([self.offsets.new_zeros(1), kept.cumsum(0)])
         return Rows(before[self.offsets], columns[kept], self.values[kept], width)
 
+    def between(self, start: int, stop: int) -> Rows:
+        """The columns from `start` to `stop`, in their order; [B, stop - start]."""
+        kept = (self.columns >= start) & (self.columns < stop)
+        before = torch.cat([self.offsets.new_zeros(1), kept.cumsum(0)])
+        return Rows(before[self.offsets], self.columns[kept] - start, self.values[kept], stop - start)
+
     def drop(self, p: float, generator: torch.Generator) -> Rows:
         """Dropout on the entries: each is taken away with probability p, the others grow by 1 / (1 - p).
 

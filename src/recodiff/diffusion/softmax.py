@@ -16,13 +16,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recodiff.diffusion.rows import Rows
+from recodiff.diffusion.shard import ALL, AllItems
 
 NUMBERS_IN_BLOCK = 2**19
 LEAST_ROWS = 256
 """A block of logits should stay in the cache, yet a product of few rows would spend its time on reading the layer."""
+LEAST = torch.finfo(torch.float32).min
+"""Of the log of a sum of exponentials, where no item is left: finite, so that nothing times it is nothing."""
 
 
-def linear_multinomial(g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None = None) -> Tensor:
+def linear_multinomial(
+    g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None = None, items: AllItems = ALL
+) -> Tensor:
     """`losses.Multinomial` of the logits V g + c: the same figures and gradients, a block of rows in memory at once.
 
     Under autocast the products alone are of its precision; the softmax and all sums are not.
@@ -33,18 +38,29 @@ def linear_multinomial(g: Tensor, weight: Tensor, bias: Tensor, target: Rows, se
         bias: c [I].
         target: weights of the items to be found, [B, I]; those that are `seen` count nothing.
         seen: entries left out of softmax and sum.
+        items: which are here; where that is not all, I and the rows are of those here, and the figure is of all.
 
     Returns:
         -sum_j target_j log softmax(V g + c)_j, [B].
     """
     low = torch.get_autocast_dtype(g.device.type) if torch.is_autocast_enabled(g.device.type) else weight.dtype
     with torch.autocast(g.device.type, enabled=False):
-        g = g.to(weight.dtype)
-        return _LinearMultinomial.apply(g, weight, bias, target, seen, low)  # pyright: ignore[reportReturnType]
+        found: Any = _LinearMultinomial.apply(g.to(weight.dtype), weight, bias, target, seen, low)
+        loss, log_total, mass = found
+        if items is ALL:
+            return loss
+        return items.add_up(mass) * items.logsumexp(log_total) - items.add_up(mass * log_total - loss)
 
 
 def sampled_multinomial(
-    g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None, samples: int, generator: torch.Generator
+    g: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    target: Rows,
+    seen: Rows | None,
+    samples: int,
+    generator: torch.Generator,
+    items: AllItems = ALL,
 ) -> Tensor:
     """`linear_multinomial` over some of the items: those to be found by anybody in the batch, and as many others as asked.
 
@@ -60,6 +76,7 @@ def sampled_multinomial(
         seen: entries left out.
         samples: how many others, at most all.
         generator: draws them.
+        items: which are here; the weights are theirs, the rows are of all.
 
     Returns:
         [B].
@@ -69,12 +86,13 @@ def sampled_multinomial(
     found, rest = (others == 0).nonzero()[:, 0], others.nonzero()[:, 0]
     order = torch.randperm(target.width, generator=generator, device=g.device)  # of all: the same in every process
     drawn = order[others[order] > 0][:samples]
-    items = torch.cat([found, drawn])
-    place = torch.full((target.width,), -1, device=g.device).index_copy_(0, items, torch.arange(len(items), device=g.device))
-    stands_for = g.new_zeros(len(items))
+    stands_for = g.new_zeros(len(found) + len(drawn))
     stands_for[len(found) :] = math.log(len(rest) / max(len(drawn), 1)) if len(rest) else 0.0
-    hidden = None if seen is None else seen.pick(place, len(items))
-    return linear_multinomial(g, weight[items], bias[items] + stands_for, target.pick(place, len(items)), hidden)
+    some, stands_for = items.pick(torch.cat([found, drawn]), stands_for)
+    place = torch.full((len(bias),), -1, device=g.device).index_copy_(0, some, torch.arange(len(some), device=g.device))
+    goal, hidden = (None if rows is None else items.own(rows).pick(place, len(some)) for rows in (target, seen))
+    assert goal is not None
+    return linear_multinomial(g, weight[some], bias[some] + stands_for, goal, hidden, items)
 
 
 @dataclass(frozen=True)
@@ -90,7 +108,7 @@ class _Block:
 
 def block_rows(width: int) -> int:
     """How many rows of logits stand in memory at once, where there are so many."""
-    return max(LEAST_ROWS, NUMBERS_IN_BLOCK // width)
+    return max(LEAST_ROWS, NUMBERS_IN_BLOCK // max(width, 1))
 
 
 def _blocks(target: Rows, seen: Rows | None) -> Iterator[_Block]:
@@ -106,31 +124,42 @@ def _blocks(target: Rows, seen: Rows | None) -> Iterator[_Block]:
 
 
 class _LinearMultinomial(torch.autograd.Function):
+    """The loss of each row over the items that are here, the log of its sum of exponentials, and what its targets weigh."""
+
     @staticmethod
-    def forward(ctx: Any, g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None, low: torch.dtype) -> Tensor:
-        loss, log_total = g.new_empty(len(g)), g.new_empty(len(g))
+    def forward(
+        ctx: Any, g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None, low: torch.dtype
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        loss, log_total, mass = (g.new_empty(len(g)) for _ in range(3))
         g, weight = g.to(low), weight.to(low)
         for block in _blocks(target, seen):
             logits = _logits(g, weight, bias, block)
-            total = torch.logsumexp(logits, 1)
+            total = torch.logsumexp(logits, 1).clamp(min=LEAST)
             found = logits.view(-1)[block.at]
             there = torch.isfinite(found)
             gain = torch.where(there, block.values * (found - total[block.row]), 0.0)
             log_total[block.rows] = total
             loss[block.rows] = -torch.zeros_like(total).index_add_(0, block.row, gain)
+            mass[block.rows] = torch.zeros_like(total).index_add_(0, block.row, torch.where(there, block.values, 0.0).to(total))
         ctx.save_for_backward(g, weight, bias, log_total)
         ctx.rows = target, seen
-        return loss
+        ctx.mark_non_differentiable(mass)
+        return loss, log_total, mass
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        for_loss, for_total, _ = grads
+        assert for_loss is not None
         g, weight, bias, log_total = ctx.saved_tensors
         d_g, d_weight, d_bias = (torch.zeros_like(made, dtype=bias.dtype) for made in (g, weight, bias))
         for block in _blocks(*ctx.rows):
             logits = _logits(g, weight, bias, block)
-            values = torch.where(torch.isfinite(logits.view(-1)[block.at]), block.values, 0.0) * grads[0][block.rows][block.row]
+            values = torch.where(torch.isfinite(logits.view(-1)[block.at]), block.values, 0.0) * for_loss[block.rows][block.row]
             mass = torch.zeros_like(log_total[block.rows]).index_add_(0, block.row, values)
+            if for_total is not None:
+                mass += for_total[block.rows]
             slope = logits.sub_(log_total[block.rows, None]).exp_().mul_(mass[:, None])
             slope.view(-1).index_add_(0, block.at, values, alpha=-1)
             d_bias += slope.sum(0)

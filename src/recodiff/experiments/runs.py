@@ -76,10 +76,11 @@ def train_run(
         info["chosen"] = _without_log(model.summary)
         model = _refit(model, model_name, _train_and_valid(data) if refit else data.train, run)
     info |= {"training": _without_log(model.summary), "seconds": round(time.perf_counter() - began, 2)}
-    if run.out is not None and distributed.leads():
+    if run.out is not None and (distributed.leads() or model.shard):
         described = provenance(data, run) | info | {"parameters": model.parameters}
         save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
-        _clear(run.out)
+        if distributed.leads():
+            _clear(run.out)
     return model
 
 

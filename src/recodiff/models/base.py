@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recodiff import training
+from recodiff import distributed, training
 from recodiff.config import BaseConfig, Settings, merge
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
-from recodiff.errors import ModelError
+from recodiff.diffusion.shard import Shard
+from recodiff.errors import ConfigError, ModelError
 from recodiff.pairs import Forecast, Pairs, rows_of
 from recodiff.training import Run, TrainingConfig
 from recodiff.weighting import AnyWeighting, Uniform, Weighting
@@ -75,6 +76,8 @@ class Recommender(ABC):
     """Whether scores are an inner product of a user's and an item's vector, see `export`."""
     remembers_users: ClassVar[bool] = False
     """Whether something is learned of each user of the training data, beyond what the history says."""
+    shares_items: ClassVar[bool] = False
+    """Whether several processes may each have the weights of some of the items, `Run.shard`."""
     seeded: ClassVar[bool] = True
     """Whether fitting draws random numbers; if not, every seed gives the same model."""
 
@@ -86,6 +89,8 @@ class Recommender(ABC):
         self.users = IdMap([])
         """The users it remembers, by the position of what it learned of them; empty where it `remembers_users` not."""
         self.summary: dict[str, Any] = {}
+        self.shard: Shard | None = None
+        """Which items' weights are here, where processes share them; whatever uses the model is then called by all of them."""
 
     @property
     def order_aware(self) -> bool:
@@ -128,6 +133,12 @@ class Recommender(ABC):
         if train.nnz == 0:
             raise ModelError("there are no interactions to fit to; check the data's filters and split")
         run = run or Run()
+        if run.shard == "items" and not self.shares_items:
+            raise ConfigError(
+                "shard='items' is for diffusion on rows (diffrec, t-diffrec, f-diffrec), and "
+                f"'{self.registered}' with these settings keeps its items whole; leave shard out"
+            )
+        self.shard = distributed.shard(train.n_items) if run.shard == "items" else None
         if run.threads:
             torch.set_num_threads(run.threads)
         if self.remembers_users:
@@ -145,12 +156,12 @@ class Recommender(ABC):
     def score(self, batch: Batch) -> Tensor:
         """How well each item suits each user, [B, I], higher is better; finite for every item, seen or not.
 
-        The tensor is the caller's to write into.
+        With a `shard` it is of the items here alone. The tensor is the caller's to write into.
         """
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """All that was learned, by name."""
+        """All that was learned, by name; slices of it as DTensors, where there is a `shard`."""
 
     @abstractmethod
     def _restore(self, state: Mapping[str, Tensor]) -> None:
@@ -170,7 +181,7 @@ class Recommender(ABC):
         """
         if self.remembers_users and users is None:
             raise ModelError(f"{type(self).__name__} remembers its users; restore it with their ids (users=)")
-        self._items, self.users = items, IdMap([]) if users is None else users
+        self._items, self.users, self.shard = items, IdMap([]) if users is None else users, None
         self._restore({name: tensor.to(device) for name, tensor in state.items()})
         return self
 
@@ -268,6 +279,10 @@ class TorchRecommender(Recommender):
         """See `Recommender`: the best epoch."""
         return merge(super().chosen(), {"training": {"epochs": self.summary["best_epoch"]}})
 
+    def by_item(self) -> dict[str, int]:
+        """The parameters that processes share, and which of their dimensions is the items'; of a model that `shares_items`."""
+        return {}
+
     def parameter_groups(self, module: nn.Module) -> list[dict[str, Any]]:
         """AdamW's groups; one with the config's rate and decay unless a model says otherwise."""
         return [{"params": list(module.parameters()), "lr": self.training.lr, "weight_decay": self.training.weight_decay}]
@@ -292,6 +307,7 @@ class TorchRecommender(Recommender):
         """See `Recommender`; buffers of the training itself are left to the checkpoint."""
         _ = self.items
         learned = {name: parameter.detach() for name, parameter in self.module.named_parameters()}
+        learned = distributed.as_slices(learned, self.by_item(), self.shard)
         return learned | {DERIVED + name: tensor for name, tensor in self.derived.items()}
 
     @property

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion import hidden
 from recodiff.diffusion.codecs import ClusteredVAE, Codec, IdentityCodec
-from recodiff.diffusion.denoisers import MLPDenoiser
+from recodiff.diffusion.denoisers import BY_ITEM, MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.losses import LOSSES, Multinomial
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.rows import Rows
+from recodiff.diffusion.shard import ALL
 from recodiff.diffusion.softmax import block_rows
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError, ModelError
@@ -119,6 +120,11 @@ class DiffRec(TorchRecommender):
 
     module: DiffRecNet  # pyright: ignore[reportIncompatibleVariableOverride]
 
+    @property
+    def shares_items(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether it diffuses rows; a latent's codec keeps its items whole."""
+        return isinstance(self.config.codec, Identity)
+
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
         """What the codec takes from the data: the cluster of each item, where it has clusters."""
         return self.config.codec.derive(train, run)
@@ -133,6 +139,8 @@ class DiffRec(TorchRecommender):
             if self._trains_hidden(diffusion):
                 hidden.lay_out_by_item(diffusion.denoiser)
                 diffusion.space = hidden.HiddenSpace()
+            if self.shard is not None:
+                self._check_shared(diffusion)
             return DiffRecNet(IdentityCodec(), diffusion)
         if given.loss != "squared":
             raise ConfigError(f"diffusion.loss='{given.loss}' is for rows; codes of a latent need 'squared'")
@@ -154,6 +162,18 @@ class DiffRec(TorchRecommender):
         wanted = given.space == "hidden" or given.sampled_items is not None
         return wanted or (given.space == "auto" and not obstacle and hidden.pays(diffusion, self.training.batch_size))
 
+    def _check_shared(self, diffusion: Diffusion) -> None:
+        if obstacle := hidden.trains(diffusion):
+            raise ConfigError(f"shard='items' cannot train this model: {obstacle}; change that, or leave shard out")
+        if not isinstance(diffusion.space, hidden.HiddenSpace):
+            raise ConfigError("shard='items' needs diffusion.space='hidden', and with these settings it is dense; set it")
+        if self.config.sampling.noise_steps or self.config.sampling.noise:
+            raise ConfigError("shard='items' ranks without noise; set sampling.noise_steps=0, sampling.noise=false")
+
+    def by_item(self) -> dict[str, int]:
+        """The denoiser's first and last layer."""
+        return {f"diffusion.denoiser.{name}": dim for name, dim in BY_ITEM.items()}
+
     def _diffusion(self, width: int, generator: torch.Generator) -> Diffusion:
         config: DiffRecConfig = self.config
         steps, noised, sampled = config.diffusion.steps, config.sampling.noise_steps, config.diffusion.sampled_items
@@ -168,6 +188,7 @@ class DiffRec(TorchRecommender):
             normalise=net.normalise,
             initialisation=net.initialisation,
             generator=generator,
+            items=self.shard or ALL,
         )
         sampler = LossAwareTimesteps if config.diffusion.timesteps == "loss_aware" else UniformTimesteps
         process = GaussianProcess(config.diffusion.schedule.betas(steps))
@@ -235,6 +256,8 @@ class DiffRec(TorchRecommender):
 
     def vectors(self) -> ItemVectors:
         """(V_i, c_i) of the last layer that all items share: a latent's decoder, else the denoiser's, see `hidden`."""
+        if self.shard is not None:
+            raise ModelError("the item vectors are shared among processes; save the model, and load it in one")
         codec = self.module.codec
         if isinstance(codec, ClusteredVAE) and codec.linear is None:
             raise ModelError(
