@@ -20,3 +20,11 @@ def refuse(what: str) -> None:
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(code: int) -> None:
+    os._exit(code)
+
+
+def deaf() -> bool:
+    return signal.getsignal(signal.SIGINT) == signal.SIG_IGN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from recodiff import Run, build
+from recodiff import Run, build, training
 from recodiff.errors import CheckpointError, ConfigError, ModelError
 from recodiff.models.diffrec import DiffRec
 from recodiff.training import CHECKPOINT, LOG
@@ -19,11 +20,11 @@ from toy import checkerboard
 BOARD = checkerboard(20)
 
 
-def small(name: str = "diffrec", **training: Any) -> DiffRec:
+def small(name: str = "diffrec", **changes: Any) -> DiffRec:
     settings: dict[str, Any] = {
         "denoiser": {"hidden": [8]},
         "diffusion": {"steps": 3},
-        "training": {"epochs": 12, "batch_size": 6, "check_every_epochs": 2, "patience_epochs": 100, **training},
+        "training": {"epochs": 12, "batch_size": 6, "check_every_epochs": 2, "patience_epochs": 100, **changes},
     }
     if name == "l-diffrec":
         settings["codec"] = {"latent": 6}
@@ -141,6 +142,18 @@ def test_a_run_killed_anywhere_and_resumed_equals_the_uninterrupted_one(
     assert [e["loss"] for e in resumed.summary["log"]] == [e["loss"] for e in whole.summary["log"]]
     for name, tensor in resumed.state().items():
         assert torch.equal(tensor, whole.state()[name])
+
+
+def test_between_validations_it_saves_as_often_as_that_costs_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SAVE_AFTER_SECONDS", 0)
+    for share, saved in ((0.0, 2), (1e9, 1)):  # by the second epoch the first save is known to have taken something
+        monkeypatch.setattr(training, "SAVE_SHARE", share)
+        out = tmp_path / str(share)
+        with monkeypatch.context() as patch:
+            _kill_after(small(), 2 * math.ceil(BOARD.n_users / small().training.batch_size), patch)
+            with pytest.raises(KilledError):
+                small().fit(BOARD, run(out))
+        assert _epochs_logged(out) == saved
 
 
 def _epochs_logged(out: Path) -> int:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from recodiff.models.base import TorchRecommender
     from recodiff.pairs import Draw, Pair
 
-SAVE_EVERY_SECONDS = 300
-"""Between validation checks a checkpoint is written when this long has passed."""
+SAVE_AFTER_SECONDS, SAVE_SHARE = 10, 50
+"""Between validation checks a checkpoint is written when this long has passed, and this many times what the last one took."""
 
 
 class TrainingConfig(BaseConfig):
@@ -179,7 +179,7 @@ class _Loop:
         self.by_item = resuming.slices(self.module, self.optimizer, model.by_item())
         self.best: dict[str, Tensor] = {}
         self.state = State()
-        self.saved_at = time.monotonic()
+        self.saved_at, self.saving = time.monotonic(), 0.0
         if found:
             self._go_on_from(found)
         self.alike: list[nn.Parameter] = []
@@ -233,7 +233,7 @@ class _Loop:
         entry["seconds"] = round(time.perf_counter() - began, 4)
         s.seconds += entry["seconds"]
         s.log.append(entry)
-        if check or distributed.first_says(time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS):
+        if check or distributed.first_says(time.monotonic() - self.saved_at > max(SAVE_AFTER_SECONDS, SAVE_SHARE * self.saving)):
             self.save()
 
     def _step(self, users: Tensor) -> Tensor:
@@ -294,6 +294,7 @@ class _Loop:
         """Writes the checkpoint, where there is a folder for it."""
         if self.run.out is None or not (distributed.leads() or self.model.shard):
             return
+        began = time.monotonic()
         parts = {
             "module": self.module.state_dict(),
             "derived": dict(self.model.derived),
@@ -303,6 +304,7 @@ class _Loop:
         parts = {part: distributed.as_slices(own, self.by_item.get(part, {}), self.model.shard) for part, own in parts.items()}
         resuming.write(self.run.out, Checkpoint(parts, self.state), self.identity)
         self.saved_at = time.monotonic()
+        self.saving = self.saved_at - began
 
     def _go_on_from(self, found: Checkpoint) -> None:
         self.state = found.state

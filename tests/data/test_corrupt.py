@@ -375,3 +375,12 @@ def test_random_noise_of_a_release_folder(shared: Path) -> None:
     assert noisy.part("test").fingerprint() == clean.part("test").fingerprint()
     assert not looks_ahead(noisy.train, noisy.part("test")).any()
     assert noisy.titles() == clean.titles()
+
+
+def test_data_is_not_replaced_by_its_own_noisy_copy(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": [1, 1, 1, 2, 2, 2] * 5, "item": [*range(30)], "time": [*range(30)]})
+    prepare(read_log(frame), tmp_path / "data", split=Temporal())
+    before = load_dataset(tmp_path / "data").info
+    with pytest.raises(DataError, match="replaced by its own noisy copy"):
+        corrupt(tmp_path / "data", tmp_path / "." / "data", share=0.5, overwrite=True)
+    assert load_dataset(tmp_path / "data").info == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apart_calls import die, refuse, touch
+from apart_calls import deaf, die, leave, refuse, touch
 from lab import Lab, plan_of, tiny
 from recodiff.errors import DataError, ModelError
 from recodiff.experiments import work
@@ -30,6 +31,13 @@ def test_errors_come_back() -> None:
         call_apart(refuse, "no such thing", device="cpu", imports=())
     with pytest.raises(ModelError, match="its process was killed, most likely for want of memory"):
         call_apart(die, device="cpu", imports=())
+    with pytest.raises(ModelError, match="its process ended with 3; run it again"):
+        call_apart(leave, 3, device="cpu", imports=())
+
+
+def test_an_interruption_is_this_processs_to_tell() -> None:
+    assert call_apart(deaf, device="cpu", imports=())[0]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def check_memory(lab: Lab) -> None:

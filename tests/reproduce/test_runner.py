@@ -21,7 +21,7 @@ from recodiff.config import merge
 from recodiff.data import Dataset, Random, synthesise
 from recodiff.errors import ConfigError, DataError
 from recodiff.experiments import cases, runner, work
-from recodiff.experiments.reproduce.cases import QUICK_EPOCHS
+from recodiff.experiments.reproduce.cases import QUICK_EPOCHS, Experiment
 from recodiff.experiments.reproduce.plans import EXPERIMENTS
 from recodiff.experiments.reproduce.settings import settle
 from recodiff.experiments.runner import Asked, span
@@ -257,6 +257,15 @@ def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path:
     assert told["codec"]["embeddings"]["path"] == "item_emb.npy"
     np.save(folder / "item_emb.npy", np.zeros((3, 2), np.float32))
     assert work.naming(released.train) != told, "other embeddings are another run"
+
+
+@pytest.mark.parametrize("plan", EXPERIMENTS.values(), ids=lambda plan: plan.name)
+def test_every_case_can_be_run_on_data_without_embeddings(plan: Experiment, release: Path) -> None:
+    data = load_dataset(release)
+    for case in plan.cases:
+        settled = settle(case, data, release)
+        assert not isinstance(settled, str), settled
+        build(case.model, settled.train)
 
 
 @pytest.mark.parametrize(("asked", "words"), [({"seeds": 0}, "seeds = 0"), ({"minutes": -1.0}, "minutes = -1")])

@@ -160,6 +160,8 @@ def corrupt(
         DataError: the data cannot be read, a user has too few items left to draw from, or `out` cannot be written.
     """
     if out is not None:
+        if not isinstance(data, Dataset) and Path(out).resolve() == Path(data).resolve():
+            raise DataError(f"'{out}' would be replaced by its own noisy copy; give the copy a folder of its own")
         check_free(Path(out), overwrite=overwrite, marker=MANIFEST)
     if not 0 < share <= 1:
         raise ConfigError(f"share={share:g} is out of range; noise for each interaction lies above 0 and at most at 1")

@@ -26,7 +26,7 @@ from recodiff.diffusion import gram
 from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import DenseSpace, Diffusion
 from recodiff.diffusion.draws import normal_like
-from recodiff.diffusion.losses import Multinomial
+from recodiff.diffusion.losses import Multinomial, unrounded
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import ALL
 from recodiff.diffusion.softmax import linear_multinomial, sampled_multinomial
@@ -113,7 +113,7 @@ class HiddenSpace:
                 return self.dense.distance(diffusion, source, target, seen, t, None, generator)
             noise = normal_like(y, generator) @ root.T
         z = y if noise is None else process.q_sample(y, t, noise / (1 - p) ** 0.5)
-        g = net.hidden(z + net.first.bias + net.step_bias(t))
+        g = unrounded(net.hidden(z + net.first.bias + net.step_bias(t)))
         goal, g = source if target is None else target, items.hand_out(g)
         if isinstance(diffusion.distance, Multinomial):
             samples, last = diffusion.distance.samples, net.last

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -50,11 +51,50 @@ def call_apart(call: Callable[..., T], *arguments: object, device: str, imports:
         ModelError: the process was killed.
         Exception: what `call` raised.
     """
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(theirs, call, arguments, device, imports), daemon=True)
+    with _deaf_to_interrupts():  # inherited: an interruption is this process's to tell, once
+        process.start()
+    theirs.close()
     try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            return pool.submit(_measured, call, arguments, device, imports).result()
-    except BrokenProcessPool:
-        raise ModelError("its process was killed, most likely for want of memory; free some of it") from None
+        failed, answer = ours.recv()
+    except EOFError:
+        process.join()
+        killed = process.exitcode == -signal.SIGKILL
+        why = (
+            "was killed, most likely for want of memory; free some of it"
+            if killed
+            else f"ended with {process.exitcode}; run it again"
+        )
+        raise ModelError(f"its process {why}") from None
+    finally:
+        process.terminate()
+        process.join()
+    if failed:
+        raise answer
+    return answer
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _answer(
+    to: Connection, call: Callable[..., object], arguments: tuple[object, ...], device: str, imports: Sequence[str]
+) -> None:
+    try:
+        to.send((False, _measured(call, arguments, device, imports)))
+    except Exception as error:  # whatever it is, it is raised again where it can be told
+        to.send((True, error))
 
 
 def _measured(call: Callable[..., T], arguments: tuple[object, ...], device: str, imports: Sequence[str]) -> tuple[T, Peak]:

@@ -32,8 +32,8 @@ def _protocols(model: str, title: str, *, needs_order: bool = False, seeded: boo
     )
 
 
-def _embeddings(key: str, label: str, embeddings: Settings) -> Case:
-    return Case(key, label, "l-diffrec", {"codec": {"embeddings": embeddings}})
+def _embeddings(key: str, label: str, embeddings: Settings | None = None) -> Case:
+    return Case(key, label, "l-diffrec", {"codec": {"embeddings": embeddings}} if embeddings else {})
 
 
 def _forecast(key: str, label: str, settings: Settings | None = None) -> Case:
@@ -41,6 +41,15 @@ def _forecast(key: str, label: str, settings: Settings | None = None) -> Case:
 
 
 _TARGET_NEXT = {"kind": "half_life", "half_life": 0.05, "floor": 0.0}
+_RELEASED_SCALE, _RELEASED_FIRST_BETA = 5e-3, 1e-5
+
+
+def _noise(times: float) -> Settings:
+    """The released noise at so many times its variance, beta_1 included, without the weights that would change with it."""
+    schedule = {"noise_scale": _RELEASED_SCALE * times, "first_beta": _RELEASED_FIRST_BETA * times}
+    return {"diffusion": {"step_weights": "none", "schedule": schedule}}
+
+
 _GAUSSIAN = {"schedule": {"kind": "linear_variance", "noise_scale": 0.5}, "step_weights": "none"}
 
 QUESTIONS = (
@@ -54,6 +63,8 @@ QUESTIONS = (
             _without("no weights", "no SNR weights on the loss", {"diffusion": {"step_weights": "none"}}),
             _without("no noise", "no Gaussian noise (and no SNR weights)", {"diffusion": {"schedule": {"kind": "none"}}}),
             _without("more noise", "a hundred times the noise's variance", {"diffusion": {"schedule": {"noise_scale": 0.5}}}),
+            _without("weights off, no noise", "no SNR weights, and a ten-thousandth of the noise's variance", _noise(1e-4)),
+            _without("weights off, more noise", "no SNR weights, and a hundred times the noise's variance", _noise(100)),
             _without("no dropout", "no input dropout", {"denoiser": {"dropout": 0.0}}),
             _without("less dropout", "input dropout .25", {"denoiser": {"dropout": 0.25}}),
             _without("uniform t", "t drawn uniformly", {"diffusion": {"timesteps": "uniform"}}),
@@ -102,13 +113,13 @@ QUESTIONS = (
         "embeddings",
         "what L-DiffRec's items are clustered by",
         (
-            _embeddings("file", "embeddings of the release", {}),
+            _embeddings("file", "embeddings of the data folder, or the preset's own"),
             _embeddings("svd", "truncated SVD, made here", {"kind": "svd"}),
             _embeddings("lightgcn", "LightGCN, made here", {"kind": "lightgcn"}),
             Case("one cluster", "one cluster, no embeddings", "l-diffrec", {"codec": {"clusters": 1}}),
         ),
         published="",
-        notes=("Where the data folder holds no `item_emb.npy`, the first row is the preset's own choice.",),
+        notes=("The first row clusters by `item_emb.npy` of the data folder; where there is none, as the preset says.",),
         paired=True,
     ),
     Experiment(
