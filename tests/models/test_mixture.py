@@ -77,17 +77,21 @@ def test_a_wrong_setting_of_a_part_is_named() -> None:
         mixed(a={"model": "ease", "settings": {"l3": 1.0}})
 
 
-def test_shares_are_searched_on_validation_and_kept_where_nothing_is_better() -> None:
-    bad = {"model": "popularity", "share": 0.5}
-    settings = {"parts": {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": bad}}
+def test_a_part_is_let_in_where_it_earns_its_place_and_with_the_share_that_earns_most() -> None:
+    other = {"model": "popularity", "share": 0.5}
+    settings = {"parts": {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": other, "c": other}}
 
-    def validate(model: Any) -> dict[str, float]:
-        return {"recall@20": -float(model.shares[1])}
+    def validated(worth: tuple[float, float]) -> Any:
+        def validate(model: Any) -> dict[str, float]:  # at its best at a share of 1, for either part
+            gains = (worth[k] * (1 - (float(model.shares[k + 1]) - 1) ** 2) for k in (0, 1) if model.shares[k + 1])
+            return {"recall@20": 0.2 + sum(gains)}
 
-    model = build("fs-diffrec", settings | {"search": [0.0, 2.0]}).fit(BOARD, RUN, validate=validate)
-    assert model.summary["shares"] == {"a": 1.0, "b": 0.0}
-    kept = build("fs-diffrec", settings | {"search": [1.0, 2.0]}).fit(BOARD, RUN, validate=validate)
-    assert kept.summary["shares"] == {"a": 1.0, "b": 0.5}
+        return build("fs-diffrec", settings | {"search": [0.5, 1.0, 2.0]}).fit(BOARD, RUN, validate=validate).summary["shares"]
+
+    assert validated((0.1, 0.01)) == {"a": 1.0, "b": 1.0, "c": 1.0}
+    assert validated((0.0019, 0.1)) == {"a": 1.0, "b": 0.0, "c": 1.0}, "a hundredth of .2 is what it takes"
+    assert validated((-0.1, -0.1)) == {"a": 1.0, "b": 0.0, "c": 0.0}
+    assert build("fs-diffrec", settings).fit(BOARD, RUN).summary["shares"] == {"a": 1.0, "b": 0.5, "c": 0.5}
 
 
 def test_what_validation_chose_is_a_model_of_its_own() -> None:

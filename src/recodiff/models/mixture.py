@@ -64,9 +64,12 @@ class MixtureConfig(ModelConfig):
 
     parts: dict[str, Part] = Field(default_factory=lambda: dict(PARTS))
     """By a name of your own; the first is the one that the others are added to."""
-    search: tuple[float, ...] = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-    """Shares to try on validation for each part but the first, one part after another; where there are none, or there is no
-    validation, the given shares stand."""
+    search: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+    """Shares to try on validation for each part but the first, one part after another, beginning with the first alone; where
+    there are none, or there is no validation, the given shares stand."""
+    least_gain: float = Field(default=0.01, ge=0)
+    """How much the validation figure must grow, as a share of itself, for a part to be let in: the best of several shares gains
+    a little by chance."""
     metric: str = "recall@20"
     """The validation figure that decides between them."""
 
@@ -178,18 +181,18 @@ class Mixture(Recommender):
 
     def _search(self, validate: Validate, run: Run) -> None:
         names, metric = list(self.parts), self.config.metric
+        self.shares[1:] = 0.0
         best = validate(self)[metric]
-        tries = [(k, share) for k in range(1, len(names)) for share in self.config.search]
-        with progress.bar("shares", len(tries), show=run.progress) as advance:
-            for k, share in tries:
-                before = self.shares.clone()
-                self.shares[k] = share
-                found = validate(self)[metric]
-                if found > best:
-                    best = found
-                else:
-                    self.shares = before
-                advance(1, f"{names[k]}: best {metric} {best:.4f}")
+        with progress.bar("shares", (len(names) - 1) * len(self.config.search), show=run.progress) as advance:
+            for k, name in enumerate(names[1:], 1):
+                found: dict[float, float] = {}
+                for share in self.config.search:
+                    self.shares[k] = share
+                    found[share] = validate(self)[metric]
+                    advance(1, f"{name}: best {metric} {max(best, *found.values()):.4f}")
+                chosen = max(found, key=found.__getitem__)
+                earned = found[chosen] >= best * (1 + self.config.least_gain)
+                self.shares[k], best = (chosen, found[chosen]) if earned else (0.0, best)
 
     def _own(self, batch: Batch) -> Iterator[tuple[str, Recommender, Batch]]:
         for name, part in self.parts.items():
