@@ -259,6 +259,14 @@ def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path:
     assert work.naming(released.train) != told, "other embeddings are another run"
 
 
+def test_a_question_about_noise_doubts_data_that_tells_of_none(lab: Lab) -> None:
+    plan = plan_of(POPULAR, noisy=True)
+    assert "says that it is noisy" in lab(plan, seeds=1).plan.notes[-1]
+    assert any("says that it is noisy" in line for line in lab.said)
+    noisy = Path(shutil.copytree(lab.folder, lab.out.parent / "ml-1m_noisy"))
+    assert lab(plan, noisy, seeds=1).plan.notes == plan.notes
+
+
 @pytest.mark.parametrize("plan", EXPERIMENTS.values(), ids=lambda plan: plan.name)
 def test_every_case_can_be_run_on_data_without_embeddings(plan: Experiment, release: Path) -> None:
     data = load_dataset(release)

@@ -40,6 +40,7 @@ class Experiment:
         paired: whether the question is an effect: differences to a reference case, paired by seed.
         tuned_rows: whether models get a second row where a preset was tuned for the data.
         memory: whether each training has a process of its own, whose peak memory is told.
+        noisy: whether it is about noise that the data itself must have.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Experiment:
     paired: bool = False
     tuned_rows: bool = False
     memory: bool = False
+    noisy: bool = False
 
 
 def cases_of(plan: Experiment, data: str, presets: Sequence[str], *, quick: bool) -> list[Case]:

@@ -75,6 +75,7 @@ _TABLE_3 = Experiment(
     published="table3",
     notes=("Natural noise is in the data itself: give a folder whose train and validation parts have it (ml-1m_noisy).",),
     tuned_rows=True,
+    noisy=True,
 )
 _MEMORY = (
     "Memory is the peak of a process that does nothing but this training and its ranking: on a CPU the growth of its resident "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from recodiff.config import presets
@@ -30,6 +31,12 @@ def reproduce(plan: Experiment, data: Dataset, folder: Path, out: Path, asked: A
         OSError: the results cannot be written.
     """
     cap = QUICK_EPOCHS if asked.quick else None
+    if plan.noisy and not (data.info.get("noise") or data.name.endswith("_noisy")):
+        doubt = (
+            f"Nothing about {data.name} says that it is noisy: `recodiff prepare --natural-noise` makes such data from a rated log."
+        )
+        say(doubt)
+        plan = replace(plan, notes=(*plan.notes, doubt))
     cases = cases_of(plan, data.name, presets(), quick=asked.quick)
     found = [_settled(case, data, folder, cap) for case in cases]
     rows = run_cases(found, data, folder, out, asked, say, memory=plan.memory)
