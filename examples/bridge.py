@@ -16,6 +16,8 @@ from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.hidden import lay_out_by_item
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.softmax import linear_multinomial
+from recodiff.errors import ModelError
+from recodiff.models.base import ItemVectors
 from recodiff.models.diffrec import DiffRec, DiffRecConfig, DiffRecNet
 from recodiff.pairs import Pair
 from recodiff.training import Progress
@@ -96,6 +98,7 @@ class Bridge(DiffRec):
 
     Config = BridgeConfig
     item_vectors = False
+    shares_items = False  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
     module: BridgeNet  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -103,6 +106,9 @@ class Bridge(DiffRec):
         diffusion = self._diffusion(n_items, generator)
         lay_out_by_item(diffusion.denoiser)
         return BridgeNet(diffusion, self.config.condition)
+
+    def vectors(self) -> ItemVectors:
+        raise ModelError("a bridge of several steps has no item vectors; use f-diffrec")
 
     def score(self, batch: recodiff.Batch) -> Tensor:
         config: BridgeConfig = self.config

@@ -28,3 +28,18 @@ def leave(code: int) -> None:
 
 def deaf() -> bool:
     return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+class AwkwardError(Exception):
+    """Cannot be made again from what it says."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} and {other}")
+
+
+def awkward() -> None:
+    raise AwkwardError("this", "that")
+
+
+def unanswerable() -> object:
+    return lambda: None

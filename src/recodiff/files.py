@@ -115,7 +115,7 @@ def _place(file: BinaryIO, begin: int, shape: Any, piece: Piece) -> None:
     runs = here.reshape(math.prod(shape[: piece.dim]), -1)
     for number, run in enumerate(runs.numpy()):
         file.seek(begin + (number * (shape[piece.dim] if shape else 1) + piece.start) * inner)
-        file.write(run.tobytes())
+        file.write(memoryview(run).cast("B"))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

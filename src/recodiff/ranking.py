@@ -154,7 +154,8 @@ def rank(
     seen = {name: items.own(rows_of(mask)) for name, mask in masks.items()}
     banned = _banned(candidates, history.n_items, model.device)
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
-    size = max(1, min(MOST_USERS, MEMORY_BUDGET // (8 * max(history.n_items, 1))))
+    most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
+    size = max(1, min(MOST_USERS, MEMORY_BUDGET // (8 * max(most_here, 1))))
     keep_freed_memory()
     final = next(reversed(seen))
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():

@@ -185,7 +185,8 @@ class _Loop:
         self.alike: list[nn.Parameter] = []
         if model.shard:
             self.alike = [p for name, p in self.module.named_parameters() if name not in self.by_item["module"]]
-            distributed.same({str(number): p.detach() for number, p in enumerate(self.alike)})  # written into them
+            for p, first in zip(self.alike, distributed.same_in_order([p.detach() for p in self.alike]), strict=True):
+                p.data.copy_(first)
         self.forward = self.module if model.shard else distributed.wrap(self.module)
 
     def _expect_memory(self, data: Interactions) -> None:

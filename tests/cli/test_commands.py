@@ -313,6 +313,15 @@ def test_recommend_shows_what_the_newest_interaction_changed(cli: Cli, run: Path
     assert [row["before"] for row in found] == [before.index(row["item"]) + 1 for row in found]
 
 
+def test_without_time_there_is_no_newest_interaction(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user,item\n" + "".join(f"{u},{i}\n" for u in range(20) for i in range(30) if (u + i) % 4))
+    data, model = tmp_path / "data", tmp_path / "m"
+    cli("prepare", tmp_path / "log.csv", data).succeeded()
+    cli("train", "popularity", "--data", data, "--out", model).succeeded()
+    cli("recommend", model, "--data", data, "-k", 3).succeeded()
+    cli("recommend", model, "--data", data, "-k", 3, "--effect-of-newest").refused("--effect-of-newest", "time")
+
+
 def test_recommend_for_chosen_users(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
     (tmp_path / "users.txt").write_text("u03\n\nu05\n")
     arguments = ("recommend", run, "--data", data, "--user", "u01", "--users", tmp_path / "users.txt", "-k", 3, "--json")

@@ -90,6 +90,8 @@ def test_a_part_is_let_in_where_it_earns_its_place_and_with_the_share_that_earns
 
     assert validated((0.1, 0.01)) == {"a": 1.0, "b": 1.0, "c": 1.0}
     assert validated((0.0019, 0.1)) == {"a": 1.0, "b": 0.0, "c": 1.0}, "a hundredth of .2 is what it takes"
+    nothing = build("fs-diffrec", settings).fit(BOARD, RUN, validate=lambda _: {"recall@20": 0.0})
+    assert nothing.summary["shares"] == {"a": 1.0, "b": 0.0, "c": 0.0}, "what gains nothing is not let in"
     assert validated((-0.1, -0.1)) == {"a": 1.0, "b": 0.0, "c": 0.0}
     assert build("fs-diffrec", settings).fit(BOARD, RUN).summary["shares"] == {"a": 1.0, "b": 0.5, "c": 0.5}
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apart_calls import deaf, die, leave, refuse, touch
+from apart_calls import awkward, deaf, die, leave, refuse, touch, unanswerable
 from lab import Lab, plan_of, tiny
 from recodiff.errors import DataError, ModelError
 from recodiff.experiments import work
@@ -33,6 +33,16 @@ def test_errors_come_back() -> None:
         call_apart(die, device="cpu", imports=())
     with pytest.raises(ModelError, match="its process ended with 3; run it again"):
         call_apart(leave, 3, device="cpu", imports=())
+
+
+def test_errors_come_back_with_where_they_were_raised() -> None:
+    with pytest.raises(DataError) as found:
+        call_apart(refuse, "no such thing", device="cpu", imports=())
+    assert "in refuse" in str(found.value.__cause__)
+    with pytest.raises(ModelError, match="AwkwardError: this and that"):
+        call_apart(awkward, device="cpu", imports=())
+    with pytest.raises(Exception, match="pickle"):
+        call_apart(unanswerable, device="cpu", imports=())
 
 
 def test_an_interruption_is_this_processs_to_tell() -> None:

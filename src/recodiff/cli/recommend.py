@@ -97,6 +97,8 @@ def recommend(
         refuse_file(out, overwrite)
     model = load_model(run, device=device, trust_code=trust_code)
     x = history_of(model, history) if history is not None else _histories(model, data, parts, user, users)
+    if effect_of_newest:
+        x.need_order("--effect-of-newest")
     allowed = _allowed(model, candidates, exclude)
     lists = rank_items(model, x, k, exclude_seen=not include_seen, candidates=allowed, show_progress=True)
     short = int((lists.items < 0).any(axis=1).sum())

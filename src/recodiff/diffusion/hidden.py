@@ -111,7 +111,8 @@ class HiddenSpace:
                 raise ModelError("W W' of the first layer has no Cholesky factor; lower training.lr, or do not share the items")
             if root is None:
                 return self.dense.distance(diffusion, source, target, seen, t, None, generator)
-            noise = normal_like(y, generator) @ root.T
+            with gram.exactly(y):
+                noise = normal_like(y, generator) @ root.T
         z = y if noise is None else process.q_sample(y, t, noise / (1 - p) ** 0.5)
         g = unrounded(net.hidden(z + net.first.bias + net.step_bias(t)))
         goal, g = source if target is None else target, items.hand_out(g)

@@ -6,6 +6,7 @@ import importlib
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
@@ -13,11 +14,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from recodiff.errors import ModelError
+from recodiff.errors import ModelError, RecodiffError
 
 MB = 2**20
 LATE_IMPORTS = ("scipy.linalg", "scipy.sparse.linalg", "sklearn.cluster")
 """Imported by some models when they first need them: their code is no memory of the model's."""
+LEAVE_SECONDS = 10
+"""A process that has answered may take so long to leave."""
 T = TypeVar("T")
 
 
@@ -58,8 +61,9 @@ def call_apart(call: Callable[..., T], *arguments: object, device: str, imports:
         process.start()
     theirs.close()
     try:
-        failed, answer = ours.recv()
-    except EOFError:
+        error, answer = ours.recv()
+        process.join(LEAVE_SECONDS)
+    except (EOFError, OSError):  # it ended before its answer, or within it
         process.join()
         killed = process.exitcode == -signal.SIGKILL
         why = (
@@ -71,8 +75,8 @@ def call_apart(call: Callable[..., T], *arguments: object, device: str, imports:
     finally:
         process.terminate()
         process.join()
-    if failed:
-        raise answer
+    if error is not None:
+        raise error from RuntimeError(f"in a process of its own:\n{answer}")
     return answer
 
 
@@ -91,10 +95,17 @@ def _deaf_to_interrupts() -> Iterator[None]:
 def _answer(
     to: Connection, call: Callable[..., object], arguments: tuple[object, ...], device: str, imports: Sequence[str]
 ) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it is writing is cleared away
     try:
-        to.send((False, _measured(call, arguments, device, imports)))
+        to.send((None, _measured(call, arguments, device, imports)))
     except Exception as error:  # whatever it is, it is raised again where it can be told
-        to.send((True, error))
+        to.send((_portable(error), traceback.format_exc()))
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one of ours in place of a class that may not survive the way between processes."""
+    known = isinstance(error, RecodiffError) or type(error).__module__ == "builtins"
+    return error if known else ModelError(f"{type(error).__name__}: {error}")
 
 
 def _measured(call: Callable[..., T], arguments: tuple[object, ...], device: str, imports: Sequence[str]) -> tuple[T, Peak]:

@@ -15,6 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from recodiff.diffusion.draws import by_row
+from recodiff.diffusion.losses import unrounded
 from recodiff.diffusion.networks import MLP, Pointwise, linears
 from recodiff.models.gru4rec import GRU4RecNet
 from recodiff.models.sequence import SequenceConfig, SequenceRecommender, sum_by_user
@@ -104,7 +105,7 @@ class ACVAENet(GRU4RecNet):
     def _verdict(self, x: Tensor, z: Tensor) -> Tensor:
         """T(x, z) [N], which the encoder would lower; the adversary itself does not learn by it."""
         fixed = {name: parameter.detach() for name, parameter in self.adversary.named_parameters()}
-        return functional_call(self.adversary, fixed, (torch.cat([x, z], 1),))[:, 0]
+        return unrounded(functional_call(self.adversary, fixed, (torch.cat([x, z], 1),))[:, 0])
 
     def _normal(self, like: Tensor, generator: torch.Generator) -> Tensor:
         """Standard normal, [B, L, k]."""
@@ -114,7 +115,7 @@ class ACVAENet(GRU4RecNet):
 
 def told_apart(critic: nn.Module, x: Tensor, one: Tensor, other: Tensor) -> Tensor:
     """softplus(-T(x, one)) + softplus(T(x, other)), [N]: the logistic loss of a critic T [N, D + k] -> [N, 1]."""
-    first, second = (critic(torch.cat([x, code], 1))[:, 0] for code in (one, other))
+    first, second = (unrounded(critic(torch.cat([x, code], 1))[:, 0]) for code in (one, other))
     return F.softplus(-first) + F.softplus(second)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from recodiff.config import BaseConfig
+from recodiff.diffusion.losses import unrounded
 from recodiff.pairs import Pair
 from recodiff.training import Progress
 
@@ -193,7 +194,7 @@ def scores_at(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Ten
         [P, N].
     """
     if len(left) * len(right) <= DENSE_UP_TO * columns.numel():
-        every = (left @ right.T).flatten()
+        every = unrounded(left @ right.T).flatten()
         return every.gather(0, (rows[:, None] * len(right) + columns).flatten()).view_as(columns)
     chosen = right.index_select(0, columns.flatten()).view(*columns.shape, -1)
     return torch.linalg.vecdot(left.index_select(0, rows)[:, None], chosen)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from recodiff.diffusion.draws import by_row
+from recodiff.diffusion.losses import unrounded
 from recodiff.models.contrast import sum_by_user
 from recodiff.models.factors import FactorModel
 from recodiff.models.mf import MFConfig, MFNet
@@ -69,7 +70,7 @@ class IRGANNet(MFNet):
     def _scores(player: MFNet, users: Tensor, generator: torch.Generator) -> Tensor:
         """[B, I]."""
         factors = player.compute(generator)
-        return torch.addmm(factors.bias, factors.users.index_select(0, users), factors.items.T)
+        return unrounded(torch.addmm(factors.bias, factors.users.index_select(0, users), factors.items.T))
 
     def _told_apart(self, f: Tensor, p: Tensor, pair: Pair, generator: torch.Generator) -> Tensor:
         """The discriminator's: what was met from as much that is drawn from p, [B]."""

@@ -134,7 +134,7 @@ class Mixture(Recommender):
     @property
     def item_vectors(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether all parts have them."""
-        return all(part.item_vectors for part in self.parts.values())
+        return all(part.item_vectors for _, part, _ in self._heard())
 
     @property
     def views(self) -> Mapping[str, Weighting]:
@@ -160,7 +160,7 @@ class Mixture(Recommender):
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         # Closed forms refuse in a second what cannot fit, so nothing is trained before them in vain.
-        for name, part in sorted(self.parts.items(), key=lambda named: isinstance(named[1], TorchRecommender)):
+        for name, part in sorted(self.parts.items(), key=lambda named: _by_epochs(named[1])):
             out = None if run.out is None else run.out / "parts" / name
             part.fit(train, replace(run, out=out), validate=validate)
             self.summary[name] = part.summary
@@ -191,7 +191,7 @@ class Mixture(Recommender):
                     found[share] = validate(self)[metric]
                     advance(1, f"{name}: best {metric} {max(best, *found.values()):.4f}")
                 chosen = max(found, key=found.__getitem__)
-                earned = found[chosen] >= best * (1 + self.config.least_gain)
+                earned = found[chosen] > best and found[chosen] >= best * (1 + self.config.least_gain)
                 self.shares[k], best = (chosen, found[chosen]) if earned else (0.0, best)
 
     def _own(self, batch: Batch) -> Iterator[tuple[str, Recommender, Batch]]:
@@ -199,16 +199,18 @@ class Mixture(Recommender):
             views = {inner: batch.view(f"{name}.{inner}") for inner in part.views}
             yield name, part, Batch(batch.view(name), batch.users if part.remembers_users else None, views)
 
-    @property
-    def _factors(self) -> list[float]:
-        return (self.shares / self.scales).tolist()
+    def _heard(self) -> list[tuple[str, Recommender, float]]:
+        """The parts whose share is not 0, and what their scores are multiplied by."""
+        factors = (self.shares / self.scales).tolist()
+        return [(name, part, factor) for (name, part), factor in zip(self.parts.items(), factors, strict=True) if factor]
 
     def score(self, batch: Batch) -> Tensor:
         """The sum, [B, I]; a part whose share came out as 0 is not asked."""
         total: Any = 0.0
-        for factor, (_, part, own) in zip(self._factors, self._own(batch), strict=True):
-            if factor:
-                total = part.score(own).mul_(factor).add_(total)
+        factors = {name: factor for name, _, factor in self._heard()}
+        for name, part, own in self._own(batch):
+            if name in factors:
+                total = part.score(own).mul_(factors[name]).add_(total)
         return total
 
     def state(self) -> dict[str, Tensor]:
@@ -235,16 +237,23 @@ class Mixture(Recommender):
         Raises:
             ModelError: a part has none.
         """
-        if without := [name for name, part in self.parts.items() if not part.item_vectors]:
+        if without := [name for name, part, _ in self._heard() if not part.item_vectors]:
             raise ModelError(
                 f"the parts {', '.join(without)} have no item vectors, so this mixture has none; train one without them "
                 f"(parts.{without[0]}.share=0)"
             )
-        found = [part.vectors() for part in self.parts.values()]
-        vectors = torch.cat([one.vectors * factor for one, factor in zip(found, self._factors, strict=True)], 1)
-        bias: Any = sum(one.bias * factor for one, factor in zip(found, self._factors, strict=True))
+        found = [(part.vectors(), factor) for _, part, factor in self._heard()]
+        vectors = torch.cat([one.vectors * factor for one, factor in found], 1)
+        bias: Any = sum(one.bias * factor for one, factor in found)
         return ItemVectors(vectors, bias)
 
     def user_vectors(self, batch: Batch) -> Tensor:
         """The parts' vectors side by side, [B, H]."""
-        return torch.cat([part.user_vectors(own) for _, part, own in self._own(batch)], 1)
+        heard = {name for name, _, _ in self._heard()}
+        return torch.cat([part.user_vectors(own) for name, part, own in self._own(batch) if name in heard], 1)
+
+
+def _by_epochs(model: Recommender) -> bool:
+    """Whether it, or a part of it, is trained for many passes over the data."""
+    parts = model.parts.values() if isinstance(model, Mixture) else ()
+    return isinstance(model, TorchRecommender) or any(map(_by_epochs, parts))
