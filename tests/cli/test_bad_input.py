@@ -212,7 +212,10 @@ def test_random_noise_that_cannot_be(
 def test_random_noise_for_what_is_no_data_folder_or_into_one_that_is_taken(cli: Cli, log: Path, data: Path, tmp_path: Path) -> None:
     cli("corrupt", log, tmp_path / "d", "--share", 0.3).refused("no data folder", "recodiff prepare")
     before = content(data)
-    cli("corrupt", data, data, "--share", 0.3).refused("already holds data", "--overwrite")
+    for more in ((), ("--overwrite",)):
+        cli("corrupt", data, data, "--share", 0.3, *more).refused("its own noisy copy", "a folder of its own")
+    cli("corrupt", data, tmp_path / "d", "--share", 0.3).succeeded()
+    cli("corrupt", data, tmp_path / "d", "--share", 0.3).refused("already holds data", "--overwrite")
     assert content(data) == before
 
 
