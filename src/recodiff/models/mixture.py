@@ -134,7 +134,7 @@ class Mixture(Recommender):
     @property
     def item_vectors(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether all parts have them."""
-        return all(part.item_vectors for _, part, _ in self._heard())
+        return all(self.parts[name].item_vectors for name in self._factors)
 
     @property
     def views(self) -> Mapping[str, Weighting]:
@@ -199,15 +199,16 @@ class Mixture(Recommender):
             views = {inner: batch.view(f"{name}.{inner}") for inner in part.views}
             yield name, part, Batch(batch.view(name), batch.users if part.remembers_users else None, views)
 
-    def _heard(self) -> list[tuple[str, Recommender, float]]:
-        """The parts whose share is not 0, and what their scores are multiplied by."""
+    @property
+    def _factors(self) -> dict[str, float]:
+        """What the scores of the parts are multiplied by whose share is not 0."""
         factors = (self.shares / self.scales).tolist()
-        return [(name, part, factor) for (name, part), factor in zip(self.parts.items(), factors, strict=True) if factor]
+        return {name: factor for name, factor in zip(self.parts, factors, strict=True) if factor}
 
     def score(self, batch: Batch) -> Tensor:
         """The sum, [B, I]; a part whose share came out as 0 is not asked."""
         total: Any = 0.0
-        factors = {name: factor for name, _, factor in self._heard()}
+        factors = self._factors
         for name, part, own in self._own(batch):
             if name in factors:
                 total = part.score(own).mul_(factors[name]).add_(total)
@@ -237,19 +238,19 @@ class Mixture(Recommender):
         Raises:
             ModelError: a part has none.
         """
-        if without := [name for name, part, _ in self._heard() if not part.item_vectors]:
+        if without := [name for name in self._factors if not self.parts[name].item_vectors]:
             raise ModelError(
                 f"the parts {', '.join(without)} have no item vectors, so this mixture has none; train one without them "
                 f"(parts.{without[0]}.share=0)"
             )
-        found = [(part.vectors(), factor) for _, part, factor in self._heard()]
+        found = [(self.parts[name].vectors(), factor) for name, factor in self._factors.items()]
         vectors = torch.cat([one.vectors * factor for one, factor in found], 1)
         bias: Any = sum(one.bias * factor for one, factor in found)
         return ItemVectors(vectors, bias)
 
     def user_vectors(self, batch: Batch) -> Tensor:
         """The parts' vectors side by side, [B, H]."""
-        heard = {name for name, _, _ in self._heard()}
+        heard = self._factors
         return torch.cat([part.user_vectors(own) for name, part, own in self._own(batch) if name in heard], 1)
 
 
