@@ -9,6 +9,8 @@ import math
 import statistics
 from typing import Any
 
+import torch
+
 from machine import matrix_rate
 from peer_sides import Side, ours, recbole
 from scale import INTERACTIONS, ITEMS, USERS
@@ -23,17 +25,23 @@ LIMIT_MB = 12_000
 def peer_epoch(epochs: int = 5, users: int | None = None) -> Row:
     """An epoch at the released ML-1M settings, in turns, after one of each that does not count; and what it came to."""
     which = {"users": users}
-    with recbole(RELEASED, [], which) as theirs, ours(RELEASED, [], which) as own:
+    low = ["training.precision=bfloat16"]
+    with recbole(RELEASED, [], which) as theirs, ours(RELEASED, [], which) as own, ours(RELEASED, low, which) as lower:
         sizes = _begun(theirs, own)
-        seconds = [[side.ask("epoch") for side in (theirs, own)] for _ in range(epochs)]
+        lower.ask("epoch")
+        seconds = [[side.ask("epoch") for side in (theirs, own, lower)] for _ in range(epochs)]
         memory = [answers["MB"] for answers in seconds[-1]]
-        slow, fast = (statistics.median(row[side]["seconds"] for row in seconds) for side in (0, 1))
+        slow, fast, faster = (statistics.median(row[side]["seconds"] for row in seconds) for side in range(3))
         found = theirs.ask("validate", users=400), own.ask("validate")
     return {
         "case": f"training epoch, [600, 200, 600], batch 400, {_cut(users)}: against RecBole 1.2.1's DiffRec",
         "RecBole s": slow,
         "ours s": fast,
         "ratio": slow / fast,
+        "ours in bfloat16, s": faster,
+        "ratio in bfloat16": slow / faster,
+        "matrix rate float32, GFLOP/s": matrix_rate() / 1e9,
+        "matrix rate bfloat16, GFLOP/s": matrix_rate(dtype=torch.bfloat16) / 1e9,
         "RecBole MB": memory[0],
         "ours MB": memory[1],
         **sizes,

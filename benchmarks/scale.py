@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from machine import matrix_rate, median, peak_memory
+from machine import SHARED, matrix_rate, median, peak_memory
+from recodiff import evaluate, load_dataset
 from recodiff.allocator import keep_freed_memory
 from recodiff.data import IdMap, Interactions
 from recodiff.diffusion.draws import keyed_generator
@@ -84,7 +86,32 @@ def epoch(users: int, items: int, interactions: int, width: int, batch: int) -> 
     return model.summary["log"][-1]["seconds"], max(peak_memory() - before - 16 * model.parameters / 2**20, 0.0)
 
 
-def _apart(call: str) -> tuple[float, float]:
+def gowalla(width: int = 200, batch: int = 400) -> dict[str, Any]:
+    """gowalla where it is at hand: an epoch and a full ranking of all users with the published test part."""
+    folder = SHARED / "gowalla"
+    if not folder.is_dir():
+        return {"case": "gowalla: needs its files, which are not here"}
+    seconds, evaluation, memory = _apart(f"gowalla_epoch({str(folder)!r}, {width}, {batch})")
+    return {
+        "case": f"gowalla, [{width}], batch {batch}: epoch, and evaluation of all users",
+        "epoch s": seconds,
+        "evaluation s": evaluation,
+        "peak MB": memory,
+        "matrix rate GFLOP/s": matrix_rate() / 1e9,
+    }
+
+
+def gowalla_epoch(folder: str, width: int, batch: int) -> tuple[float, float, float]:
+    """Seconds of the second epoch and of an evaluation, and the peak in MB; for a fresh process."""
+    data = load_dataset(folder)
+    settings = {"denoiser": {"hidden": [width]}, "diffusion": {"steps": 5}, "training": {"batch_size": batch, "epochs": 2}}
+    model = build("diffrec", settings).fit(data.train, Run(device="cpu", progress=False))
+    began = time.perf_counter()
+    evaluate(model, data.train, data.part("test"), mask=data.train)
+    return model.summary["log"][-1]["seconds"], time.perf_counter() - began, peak_memory()
+
+
+def _apart(call: str) -> list[float]:
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import scale; print(*scale.{call})"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    return float(out[-2]), float(out[-1])
+    return [float(number) for number in out]

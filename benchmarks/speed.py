@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from memory import family_memory
 from million import million
 from peer import peer_book, peer_epoch, peer_validation
 from precision import low_precision
+from processes import two_processes
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
 from recodiff.data import Dataset, IdMap, Interactions, load_dataset
@@ -35,7 +34,8 @@ from recodiff.models import build
 from recodiff.models.diffrec import DiffRec
 from recodiff.ranking import rank
 from recodiff.training import Progress
-from scale import amazon_book_epoch, hidden_step
+from scale import amazon_book_epoch, gowalla, hidden_step
+from serving import chain_flops, model_load, new_user, recommend_all
 
 Row = dict[str, Any]
 MFLOP_PER_USER = 18.3e6
@@ -84,17 +84,12 @@ def chain(name: str, items: int, hidden: list[int], steps: int, per_user: int, b
         "hidden ms": fast_seconds * 1e3,
         "ratio": slow_seconds / fast_seconds,
         "products made once, ms": once * 1e3,
-        "of matrix rate": _chain_flops(items, hidden, steps) * batch / fast_seconds / matrix_rate(),
+        "of matrix rate": chain_flops(items, hidden, steps) * batch / fast_seconds / matrix_rate(),
         "identical top-20 lists": f"{same} of {batch}",
         "lists that differ in ties only": ties,
         "lists that differ otherwise": wrong,
         "largest difference": float((a - b).abs().max() / a.abs().max()),
     }
-
-
-def _chain_flops(items: int, hidden: list[int], steps: int) -> float:
-    body = sum(2 * a * b for a, b in pairwise(hidden))
-    return (steps - 1) * 2 * hidden[0] * hidden[-1] + steps * body + 2 * items * hidden[-1]
 
 
 def _compare_lists(a: torch.Tensor, b: torch.Tensor) -> tuple[int, int, int]:
@@ -210,33 +205,6 @@ def import_time() -> Row:
     }
 
 
-def new_user() -> Row:
-    """One new user, 94,949 items, one hidden layer of 1000: history to top-20 list."""
-    from recodiff.ranking import history_of, recommend
-
-    items = 94_949
-    model = build("diffrec", {"denoiser": {"hidden": [1000]}, "diffusion": {"steps": 5}})
-    assert isinstance(model, DiffRec)
-    net = model.build(items, keyed_generator(0, "init"))
-    model.restore(dict(net.named_parameters()), IdMap.range(items))
-    g = np.random.default_rng(0)
-    found = []
-    for number in range(60):
-        history = history_of(model, g.choice(items, 29, replace=False).tolist())
-        began = time.perf_counter()
-        recommend(model, history, 20)
-        if number >= 10:
-            found.append(time.perf_counter() - began)
-    last = model.module.diffusion.denoiser.last.weight
-    read = median(lambda: last.sum(), 9)
-    return {
-        "case": "one new user, 94,949 items, [1000]",
-        "median ms": float(np.median(found)) * 1e3,
-        "p99 ms": float(np.quantile(found, 0.99)) * 1e3,
-        "reading the item matrix once, ms": read * 1e3,
-    }
-
-
 def prepare_csv(rows: int = 10_000_000) -> Row:
     """A CSV of ten million rows: read, deduplicated, split by time within each user, written; in a process of its own."""
     import tempfile
@@ -286,13 +254,17 @@ CASES: dict[str, Callable[[], Row]] = {
         train_memory,
         family_memory,
         new_user,
+        recommend_all,
+        model_load,
         import_time,
         prepare_csv,
         hidden_step,
         amazon_book_epoch,
-        million,
+        gowalla,
+        two_processes,
         peer_epoch,
         peer_validation,
         peer_book,
+        million,
     )
 }

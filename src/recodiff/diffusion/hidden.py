@@ -27,6 +27,7 @@ from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import DenseSpace, Diffusion
 from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.losses import Multinomial, unrounded
+from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import ALL
 from recodiff.diffusion.softmax import linear_multinomial, sampled_multinomial
@@ -70,7 +71,8 @@ class HiddenChain:
     @torch.no_grad()
     def denoise(self, x0: Rows | Tensor) -> Tensor:
         """The chain's x_0 from histories [B, D]: [B, D], or the columns of the items that are here."""
-        return self.denoiser.last(self.user_vectors(x0))
+        last = self.denoiser.last
+        return inner_products(self.user_vectors(x0), last.weight, last.bias)
 
 
 class HiddenSpace:

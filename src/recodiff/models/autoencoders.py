@@ -18,6 +18,7 @@ from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.losses import Multinomial, kl_from_standard_normal
 from recodiff.diffusion.networks import MLP, Pointwise, RowLinear, drop, linears, normalise
 from recodiff.diffusion.process import GaussianProcess
+from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.timesteps import UniformTimesteps
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
@@ -230,7 +231,8 @@ class MultiAutoencoder(TorchRecommender):
     @torch.no_grad()
     def score(self, batch: Batch) -> Tensor:
         """The logits, [B, I]."""
-        return self.module.decoder.last(self.user_vectors(batch))
+        last = self.module.decoder.last
+        return inner_products(self.user_vectors(batch), last.weight, last.bias)
 
     def vectors(self) -> ItemVectors:
         """The decoder's last layer."""

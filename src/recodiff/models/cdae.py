@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
 from recodiff.models.contrast import AnyContrastLoss, Logistic, compare, sum_by_user
@@ -102,7 +103,7 @@ class CDAE(TorchRecommender):
 
     def score(self, batch: Batch) -> Tensor:
         """[B, I]."""
-        return torch.addmm(self.module.bias, self.user_vectors(batch), self.module.decoder.T).detach()
+        return inner_products(self.user_vectors(batch), self.module.decoder, self.module.bias)
 
     def vectors(self) -> ItemVectors:
         """(W2, b2)."""

@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
 from recodiff.models.contrast import BPR, AnyContrastLoss, compare, sum_by_user
@@ -130,7 +131,7 @@ class FactorModel(TorchRecommender):
     def score(self, batch: Batch) -> Tensor:
         """[B, I]."""
         factors = self.module.factors()
-        return torch.addmm(factors.bias, self.user_vectors(batch), factors.items.T)
+        return inner_products(self.user_vectors(batch), factors.items, factors.bias)
 
     def vectors(self) -> ItemVectors:
         """The items' vectors and biases as they are scored with."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from recodiff import progress
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keyed_generator
+from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ModelError
 from recodiff.models import title
@@ -74,7 +75,7 @@ class Ials(Recommender):
 
     def score(self, batch: Batch) -> Tensor:
         """p_u.q_i, [B, I]."""
-        return self.user_vectors(batch) @ self.q.T
+        return inner_products(self.user_vectors(batch), self.q)
 
     def vectors(self) -> ItemVectors:
         """q [I, k]."""

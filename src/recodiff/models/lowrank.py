@@ -18,6 +18,7 @@ from torch import Tensor
 
 from recodiff import progress
 from recodiff.data.interactions import Interactions
+from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.models import title
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate
@@ -84,7 +85,7 @@ class PureSvd(Recommender):
 
     def score(self, batch: Batch) -> Tensor:
         """x Di^(-gamma/2) V V' Di^(gamma/2), [B, I]."""
-        return self.user_vectors(batch) @ self.decoder.T
+        return inner_products(self.user_vectors(batch), self.decoder)
 
     def vectors(self) -> ItemVectors:
         """Di^(gamma/2) V [I, k]."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keep_rows, part_of
+from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.softmax import block_rows, linear_multinomial
 from recodiff.errors import ConfigError
@@ -159,7 +160,7 @@ class SequenceRecommender(TorchRecommender):
     @torch.no_grad()
     def score(self, batch: Batch) -> Tensor:
         """h . v_i + b_i after the whole history, [B, I]."""
-        return self.user_vectors(batch) @ self.module.scored_by.T + self.module.bias
+        return inner_products(self.user_vectors(batch), self.module.scored_by, self.module.bias)
 
     def vectors(self) -> ItemVectors:
         """v and b."""

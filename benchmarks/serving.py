@@ -1,0 +1,138 @@
+"""Lists from a model that is there: one new user, all users, and the model folder itself, at 94,949 items."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from machine import matrix_rate, median, peak_memory, times
+from recodiff import load_model, save_model
+from recodiff.data import IdMap
+from recodiff.diffusion.draws import keyed_generator
+from recodiff.models import build
+from recodiff.models.diffrec import DiffRec
+from recodiff.pairs import rows_of
+from recodiff.ranking import history_of, recommend
+from scale import INTERACTIONS, ITEMS, USERS, catalogue
+
+WIDTH, STEPS = 1000, 5
+Row = dict[str, Any]
+
+
+def untrained(items: int = ITEMS, width: int = WIDTH) -> DiffRec:
+    """DiffRec with the weights it begins with."""
+    model = build("diffrec", {"denoiser": {"hidden": [width]}, "diffusion": {"steps": STEPS}})
+    assert isinstance(model, DiffRec)
+    net = model.build(items, keyed_generator(0, "init"))
+    model.restore(dict(net.named_parameters()), IdMap.range(items))
+    return model
+
+
+def chain_flops(items: int, hidden: list[int], steps: int) -> float:
+    """Operations of one user's hidden-space chain and decoding; those of the sparse first layer are nothing beside them."""
+    body = sum(2 * a * b for a, b in pairwise(hidden))
+    return (steps - 1) * 2 * hidden[0] * hidden[-1] + steps * body + 2 * items * hidden[-1]
+
+
+def new_user(items: int = ITEMS, requests: int = 200, together: int = 1024) -> Row:
+    """One core: a new user's history to a top-20 list; and many new users at once."""
+    model, g = untrained(items), np.random.default_rng(0)
+    with _one_thread():
+        given = [history_of(model, g.choice(items, 29, replace=False).tolist()) for _ in range(requests + 10)]
+        found = [times(lambda one=one: recommend(model, one, 20), 1, warm_up=0)[0] for one in given][10:]
+        read = median(lambda: model.module.diffusion.denoiser.last.weight.sum(), 15)
+        many = history_of(model, *(g.choice(items, 29, replace=False).tolist() for _ in range(together)))
+        batch = median(lambda: recommend(model, many, 20), 3)
+        rate = matrix_rate()
+    middle, late = statistics.median(found), float(np.quantile(found, 0.99))
+    return {
+        "case": f"one new user, {items:,} items, [{WIDTH}], one core",
+        "median ms": middle * 1e3,
+        "p99 ms": late * 1e3,
+        "p99 by median": late / middle,
+        "reading the item matrix once, ms": read * 1e3,
+        "median by that": middle / read,
+        f"{together:,} new users at once, ms a user": batch / together * 1e3,
+        "of the core's matrix rate": chain_flops(items, [WIDTH], STEPS) * together / batch / rate,
+    }
+
+
+def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), plain_users: int = 800) -> Row:
+    """Top-20 lists of all users, seen items left out; the plain chain's time from some of them."""
+    data = catalogue(*shape)
+    model, rows = untrained(shape[1]), rows_of(data)
+    recommend(model, data.take(np.arange(2000)), 20)
+    before, began = peak_memory(), time.perf_counter()
+    recommend(model, data, 20)
+    seconds = time.perf_counter() - began
+    diffusion, some = model.module.diffusion, torch.arange(plain_users)
+
+    def plain() -> None:
+        for users in some.split(400):
+            with torch.inference_mode():
+                diffusion.denoise(rows.take(users)).topk(20)
+
+    slow = median(plain, 1) / plain_users * shape[0]
+    return {
+        "case": f"recommend for {shape[0]:,} users, {shape[1]:,} items, [{WIDTH}], T={STEPS}",
+        "s": seconds,
+        "users a second": shape[0] / seconds,
+        f"plain chain, from {plain_users} users, s": slow,
+        "ratio": slow / seconds,
+        "of matrix rate": chain_flops(shape[1], [WIDTH], STEPS) * shape[0] / seconds / matrix_rate(),
+        "MB beyond model and data": peak_memory() - before,
+    }
+
+
+def model_load(items: int = ITEMS) -> Row:
+    """A model folder saved, and loaded in a process of its own; beside reading its file."""
+    with TemporaryDirectory() as folder:
+        path, model = Path(folder) / "model", untrained(items)
+        save = times(lambda: save_model(model, path), 1, warm_up=0)[0]
+        size = sum(file.stat().st_size for file in path.iterdir()) / 2**20
+        read = median(lambda: [file.read_bytes() for file in path.iterdir()], 3)
+        code = (
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import serving; print(*serving.loaded({str(path)!r}))"
+        )
+        found = [_numbers(code) for _ in range(3)]
+    return {
+        "case": f"a model folder of {items:,} items, [{WIDTH}], {size:,.0f} MB",
+        "save s": save,
+        "load s": statistics.median(one[0] for one in found),
+        "first list after it, s": statistics.median(one[1] for one in found),
+        "MB beyond the imports": statistics.median(one[2] for one in found),
+        "reading the files, s": read,
+    }
+
+
+def loaded(path: str) -> tuple[float, float, float]:
+    """Seconds of loading and of the first list, and MB that they took; for a fresh process."""
+    before, began = peak_memory(), time.perf_counter()
+    model = load_model(path)
+    seconds, began = time.perf_counter() - began, time.perf_counter()
+    recommend(model, history_of(model, [1, 2, 3]), 20)
+    return seconds, time.perf_counter() - began, peak_memory() - before
+
+
+def _numbers(code: str) -> list[float]:
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return [float(number) for number in out.split()]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
