@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
 from machine import SHARED, matrix_rate, median, peak_memory
-from recodiff import evaluate, load_dataset
+from recodiff import evaluate, prepare
 from recodiff.allocator import keep_freed_memory
 from recodiff.data import IdMap, Interactions
 from recodiff.diffusion.draws import keyed_generator
@@ -103,7 +104,8 @@ def gowalla(width: int = 200, batch: int = 400) -> dict[str, Any]:
 
 def gowalla_epoch(folder: str, width: int, batch: int) -> tuple[float, float, float]:
     """Seconds of the second epoch and of an evaluation, and the peak in MB; for a fresh process."""
-    data = load_dataset(folder)
+    with TemporaryDirectory() as made:
+        data = prepare(folder, Path(made) / "gowalla")
     settings = {"denoiser": {"hidden": [width]}, "diffusion": {"steps": 5}, "training": {"batch_size": batch, "epochs": 2}}
     model = build("diffrec", settings).fit(data.train, Run(device="cpu", progress=False))
     began = time.perf_counter()

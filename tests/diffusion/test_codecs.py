@@ -95,6 +95,14 @@ def test_dropout_takes_entries_from_input_and_target_alike() -> None:
     np.testing.assert_allclose(code.kl.detach().numpy(), reference.kl_from_standard_normal(mu, logvar), atol=1e-5)  # pyright: ignore[reportOptionalMemberAccess]
 
 
+def test_the_whole_row_is_the_target_where_asked_for() -> None:
+    codec, x = vae(dropout=0.5, target="whole"), rows()
+    code = codec.encode(x, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(code.x.dense(), x.dense())
+    dropped = vae(dropout=0.5).encode(x, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(code.z, dropped.z)  # the input is the same, and so are the draws
+
+
 def test_per_cluster_decoders_answer_in_catalogue_order() -> None:
     codec = vae(decoder="per_cluster").eval()
     z = torch.randn(5, 9, generator=torch.Generator().manual_seed(1))

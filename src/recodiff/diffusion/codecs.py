@@ -23,6 +23,7 @@ from recodiff.diffusion.rows import Rows
 from recodiff.errors import ConfigError
 
 Decoder = Literal["shared", "per_cluster"]
+Target = Literal["dropped", "whole"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Code:
 
     Args:
         z: what is diffused, [B, D] dense or sparse.
-        x: the rows that were encoded, which a decoder should give back: those that came in, less what dropout took.
+        x: the rows that a decoder should give back.
         kl: KL divergence of each row's code from the prior, [B], or None where the codec has none.
     """
 
@@ -79,7 +80,8 @@ class ClusteredVAE(nn.Module):
             paper has it, with the encoder's hidden widths in reverse.
         decoder_hidden: hidden widths of a shared decoder; none as released, which makes it linear.
         activation: of encoders and decoders.
-        dropout: share of a row's entries taken away in training, in [0, 1).
+        dropout: share of a row's entries taken away from the encoders' input in training, in [0, 1).
+        target: what a decoder should give back, the row as `dropped` or the `whole` one.
         generator: draws the initial weights.
 
     Raises:
@@ -101,6 +103,7 @@ class ClusteredVAE(nn.Module):
         decoder_hidden: Sequence[int] = (),
         activation: Activation = "tanh",
         dropout: float = 0.1,
+        target: Target = "dropped",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -111,7 +114,7 @@ class ClusteredVAE(nn.Module):
         widths = [in_proportion(width, sizes) for width in (*hidden, latent)]
         self.register_buffer("places", _places(members), persistent=False)
         self.register_buffer("order", torch.argsort(torch.cat(members)), persistent=False)
-        self.sizes, self.dropout, self.decoder_kind = sizes, dropout, decoder
+        self.sizes, self.dropout, self.target, self.decoder_kind = sizes, dropout, target, decoder
         self.latents = widths[-1]
         within = [[layer[c] for layer in widths] for c in range(len(sizes))]
         act = partial(Pointwise, activation)
@@ -127,16 +130,18 @@ class ClusteredVAE(nn.Module):
 
     def encode(self, x: Rows, generator: torch.Generator | None = None) -> Code:
         """[B, I] -> code of [B, D]: drawn from q(z | x) in training, its mean otherwise."""
+        whole = x
         if self.training and self.dropout > 0:
             assert generator is not None
             x = x.drop(self.dropout, generator)
+        goal = whole if self.target == "whole" else x
         own = [x.pick(place, n) for place, n in zip(self.places, self.sizes, strict=True)]
         halves = [encoder(rows).chunk(2, 1) for encoder, rows in zip(self.encoders, own, strict=True)]
         mu, logvar = (torch.cat(parts, 1) for parts in zip(*halves, strict=True))
         kl = kl_from_standard_normal(mu, logvar)
         if not self.training:
-            return Code(mu, x, kl)
-        return Code(mu + (0.5 * logvar).exp() * normal_like(mu, generator), x, kl)
+            return Code(mu, goal, kl)
+        return Code(mu + (0.5 * logvar).exp() * normal_like(mu, generator), goal, kl)
 
     def decode(self, z: Tensor) -> Tensor:
         """[B, D] -> scores [B, I], in catalogue order."""

@@ -165,6 +165,7 @@ LATER: tuple[tuple[str, str, Any], ...] = (
     ("diffusion", "space", "auto"),
     ("diffusion", "sampled_items", None),
     ("codec", "likelihood", "multinomial"),
+    ("codec", "target", "dropped"),
     ("training", "precision", "float32"),
 )
 """Settings that came after runs had been published, and the values at which a run is what it was without them."""

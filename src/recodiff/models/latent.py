@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
-from recodiff.diffusion.codecs import ClusteredVAE, Codec, Decoder, IdentityCodec
+from recodiff.diffusion.codecs import ClusteredVAE, Codec, Decoder, IdentityCodec, Target
 from recodiff.diffusion.denoisers import Activation
 from recodiff.models.clusters import AnyEmbeddings, SvdEmbeddings, cluster
 from recodiff.training import Run
@@ -54,7 +54,9 @@ class Clustered(BaseConfig):
     activation: Activation = "tanh"
     """Of encoders and decoders."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of a row's entries that is taken away in training, from input and target alike."""
+    """Share of a row's entries that is taken away from the encoders' input in training."""
+    target: Target = "dropped"
+    """What decoders are to give back: as released the row less what dropout took; or the `whole` row, as Eq. (15) has it."""
     lr: float = Field(default=1e-3, gt=0)
     """Learning rate of the codec; lr1 of the released settings."""
     weight_decay: float = Field(default=0.0, ge=0)
@@ -86,6 +88,7 @@ class Clustered(BaseConfig):
             decoder_hidden=self.decoder_hidden,
             activation=self.activation,
             dropout=self.dropout,
+            target=self.target,
             generator=generator,
         )
 
