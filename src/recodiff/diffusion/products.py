@@ -26,5 +26,6 @@ def inner_products(users: Tensor, items: Tensor, bias: Tensor | None = None) -> 
     """
     if len(users) == 1 and items.device.type == "cpu" and items.dtype == users.dtype == torch.float32 and items.is_contiguous():
         scores = torch.from_numpy(items.detach().numpy() @ users[0].detach().numpy())[None]
-        return scores if bias is None else scores.add_(bias)
-    return users @ items.T if bias is None else torch.addmm(bias, users, items.T)
+    else:
+        scores = users @ items.T
+    return scores if bias is None else scores.add_(bias)
