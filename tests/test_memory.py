@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from recodiff import Run, build, memory
 from recodiff.data.interactions import IdMap, Interactions
@@ -107,3 +108,27 @@ def test_the_estimate_is_told_once_and_a_system_that_says_nothing_refuses_nothin
     (sentence,) = told
     assert sentence.startswith("training takes about 0.00 GiB")
     assert "free" not in sentence
+
+
+@pytest.mark.parametrize("name", trained_by_epochs())
+def test_a_blank_network_is_the_one_that_is_built_but_for_its_numbers(name: str) -> None:
+    model = made(name, checkerboard(40))
+    real = model.build(40, torch.Generator())
+    found = memory.blank(lambda: model.build(40, torch.Generator()))
+    shapes = {key: (tensor.shape, tensor.stride()) for key, tensor in real.named_parameters()}
+    assert {key: (tensor.shape, tensor.stride()) for key, tensor in found.named_parameters()} == shapes
+    assert not any(tensor.is_meta for tensor in (*found.parameters(), *found.buffers()))
+    for (key, held), (_, expected_one) in zip(found.named_buffers(), real.named_buffers(), strict=True):
+        assert torch.equal(held, expected_one), key
+
+
+def test_a_network_that_needs_numbers_to_be_built_is_built_with_them() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(3).fill_(2.0))
+            self.register_buffer("length", torch.empty(1).fill_(3.0))
+            self.size = float(self.weight.detach().sum())
+
+    assert memory.blank(Scaled).size == 6.0
+    assert torch.equal(memory.blank(Scaled).weight, torch.full((3,), 2.0))

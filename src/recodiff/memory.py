@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,28 @@ class _Weightless(TorchFunctionMode):
         if func is torch.empty:
             kwargs["device"] = "meta"
         return func(*args, **kwargs)
+
+
+def blank(build: Callable[[], nn.Module]) -> nn.Module:
+    """The module that `build` makes, its parameters there and not drawn: to be loaded, which drawing would make twice as long.
+
+    Args:
+        build: makes the same module at every call.
+    """
+    try:
+        with _Weightless():
+            module = build()
+    except RuntimeError:
+        return build()
+    if any(buffer.is_meta for buffer in module.buffers()):
+        return build()
+    made: dict[nn.Parameter, nn.Parameter] = {}  # one that stands in two places stays one
+    for owner in module.modules():
+        for name, parameter in list(owner.named_parameters(recurse=False, remove_duplicate=False)):
+            if parameter.is_meta and parameter not in made:
+                made[parameter] = nn.Parameter(torch.empty_like(parameter, device="cpu"), parameter.requires_grad)
+            setattr(owner, name, made.get(parameter, parameter))
+    return module
 
 
 @dataclass(frozen=True)

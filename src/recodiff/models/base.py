@@ -21,6 +21,7 @@ from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import Shard
 from recodiff.errors import ConfigError, ModelError
+from recodiff.memory import blank
 from recodiff.pairs import Forecast, Pairs, rows_of
 from recodiff.training import Run, TrainingConfig
 from recodiff.weighting import AnyWeighting, Uniform, Weighting
@@ -318,7 +319,7 @@ class TorchRecommender(Recommender):
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         self.derived = {name.removeprefix(DERIVED): tensor.cpu() for name, tensor in state.items() if name.startswith(DERIVED)}
         state = {name: tensor for name, tensor in state.items() if not name.startswith(DERIVED)}
-        module = self.build(len(self.items), torch.Generator())
+        module = blank(lambda: self.build(len(self.items), torch.Generator()))
         missing, foreign = module.load_state_dict(state, strict=False)
         lacking = [name for name in missing if name in dict(module.named_parameters())]
         if lacking or foreign:
