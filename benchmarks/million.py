@@ -55,14 +55,14 @@ def prepared(log: str, folder: str) -> dict[str, float]:
 def trained(folder: str, name: str, settings: str, users: str, served: str) -> dict[str, float]:
     """One epoch over the first users, then the 20 best items for some of them."""
     began = time.perf_counter()
-    data = load_dataset(folder).train
+    everybody = load_dataset(folder).train
     found: dict[str, float] = {"load s": time.perf_counter() - began}
     model = build(name, json.loads(settings))
     assert isinstance(model, TorchRecommender)
-    data = data if int(users) >= data.n_users else data.take(np.arange(int(users)))
+    data = everybody if int(users) >= everybody.n_users else everybody.take(np.arange(int(users)))
     model.fit(data, Run(device="cpu", progress=False))
     found |= {"users trained on": data.n_users, "training s": model.summary["log"][0]["seconds"], "training peak MB": peak_memory()}
-    some = data.take(np.arange(min(int(served), data.n_users)))
+    some = everybody.take(np.arange(min(int(served), everybody.n_users)))
     began = time.perf_counter()
     recommend(model, some, 20)
     seconds = time.perf_counter() - began
