@@ -21,6 +21,7 @@ from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import ALL, Shard
 from recodiff.errors import DataError, ModelError
+from recodiff.float32 import fast_products
 from recodiff.models.base import Recommender, batches
 from recodiff.pairs import rows_of
 
@@ -160,7 +161,8 @@ def rank(
     final = next(reversed(seen))
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users, batch in batches(model, history, size):
-            scores = model.score(batch)
+            with fast_products():
+                scores = model.score(batch)
             if scores.shape != (len(users), width):
                 wanted = (len(users), width)
                 raise ModelError(

@@ -21,6 +21,7 @@ from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import Shard
 from recodiff.errors import ConfigError, ModelError
+from recodiff.float32 import fast_products
 from recodiff.memory import blank
 from recodiff.pairs import Forecast, Pairs, rows_of
 from recodiff.training import Run, TrainingConfig
@@ -146,7 +147,8 @@ class Recommender(ABC):
             train = train.take(np.flatnonzero(train.lengths() > 0))  # of the others nothing can be learned: they stay strangers
             self.users = train.users
         self._items, self.summary = train.items, {}
-        self._fit(train, run, validate)
+        with fast_products():
+            self._fit(train, run, validate)
         return self
 
     @abstractmethod
