@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from recodiff.experiments.runs import commit
+from recodiff.float32 import fast_products
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real data, where it stands beside the checkout."""
@@ -39,9 +40,25 @@ def _cpuinfo() -> list[str]:
 
 
 def matrix_rate(size: int = 2048, repeats: int = 5, dtype: torch.dtype = torch.float32) -> float:
-    """Floating-point operations a second of the best of five products of square matrices."""
+    """Floating-point operations a second of the best of five products of square matrices, as the library makes them."""
+    with fast_products():
+        return plain_rate(size, repeats, dtype)
+
+
+def plain_rate(size: int = 2048, repeats: int = 5, dtype: torch.dtype = torch.float32) -> float:
+    """The same as PyTorch makes them unless told otherwise."""
     a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     return 2 * size**3 / min(times(lambda: a @ b, repeats))
+
+
+def rates() -> dict[str, float]:
+    """Both, in GFLOP/s."""
+    return {"matrix rate GFLOP/s": matrix_rate() / 1e9, "PyTorch's own GFLOP/s": plain_rate() / 1e9}
+
+
+def shares(flops_a_second: float) -> dict[str, float]:
+    """Of the rate at which this machine multiplies matrices, and of PyTorch's own rate on it (see `recodiff.float32`)."""
+    return {"of matrix rate": flops_a_second / matrix_rate(), "of PyTorch's own matrix rate": flops_a_second / plain_rate()}
 
 
 def times(call: Callable[[], object], repeats: int, *, warm_up: int = 1) -> list[float]:

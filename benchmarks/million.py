@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from machine import matrix_rate, peak_memory
+from machine import peak_memory, rates
 from recodiff import Run, build, load_dataset, prepare, recommend
 from recodiff.data.split import Temporal
 from recodiff.data.synthetic import Taste, write_synthetic
@@ -42,7 +42,7 @@ def million(shape: tuple[int, int, int] = SHAPE, served: int = SERVED, batches: 
         latent = _apart("trained", str(data), "l-diffrec", json.dumps(LATENT), str(some), str(served))
         row |= {f"L-DiffRec, {key}": value for key, value in latent.items()}
         row["L-DiffRec, whole epoch by arithmetic, s"] = latent["training s"] * users / some
-    return row | {"matrix rate GFLOP/s": matrix_rate() / 1e9}
+    return row | rates()
 
 
 def prepared(log: str, folder: str) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from machine import matrix_rate
+from machine import matrix_rate, rates
 from peer_sides import Side, ours, recbole
 from scale import INTERACTIONS, ITEMS, USERS
 
@@ -40,7 +40,7 @@ def peer_epoch(epochs: int = 5, users: int | None = None) -> Row:
         "ratio": slow / fast,
         "ours in bfloat16, s": faster,
         "ratio in bfloat16": slow / faster,
-        "matrix rate float32, GFLOP/s": matrix_rate() / 1e9,
+        **rates(),
         "matrix rate bfloat16, GFLOP/s": matrix_rate(dtype=torch.bfloat16) / 1e9,
         "RecBole MB": memory[0],
         "ours MB": memory[1],
@@ -103,7 +103,7 @@ def peer_book(
         row |= {f"ours s, batch {batch}": own[batch], f"ours MB, batch {batch}": found["MB"]}
     for batch in sorted({batches[0], min(theirs, key=lambda n: theirs[n])} if theirs else ()):
         row |= {f"ratio, RecBole at {batch}, ours at {n}": theirs[batch] / own[n] for n in own_batches if batch in theirs}
-    return row | {"matrix rate GFLOP/s": matrix_rate() / 1e9}
+    return row | rates()
 
 
 def _steps(batch: int, shape: tuple[int, int, int], count: int) -> tuple[Row, Row]:

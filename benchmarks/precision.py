@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 
-from machine import SHARED, matrix_rate
+from machine import SHARED, matrix_rate, times
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
 from recodiff.data import load_dataset
 from recodiff.diffusion.draws import keyed_generator
+from recodiff.float32 import fast_products
 from recodiff.models import build
 from recodiff.models.base import TorchRecommender
 from recodiff.training import Progress
@@ -46,6 +48,34 @@ def low_precision() -> dict[str, Any]:
     return row | {f"matrix rate {str(kind).removeprefix('torch.')}, GFLOP/s": rate for kind, rate in rates.items()}
 
 
+SHAPES = {
+    "2048 x 2048 x 2048": (2048, 2048, 2048),
+    "a batch through the first layer, 400 x 2810 x 600": (400, 2810, 600),
+    "scores, 353 x 1000 x 94949": (353, 1000, 94_949),
+    "V'V, 200 x 94949 x 200": (200, 94_949, 200),
+}
+"""Rows, inner numbers, columns of some float32 products that the library lives on."""
+
+
+def products() -> dict[str, Any]:
+    """Float32 products as PyTorch makes them and as `recodiff.float32` has them made, in turns; and their rounding."""
+    row: dict[str, Any] = {"case": "float32 products: PyTorch's own, and those of recodiff.float32"}
+    for name, (m, k, n) in SHAPES.items():
+        a, b = torch.randn(m, k), torch.randn(n, k).T
+        seconds: dict[bool, list[float]] = {False: [], True: []}
+        for fast, found in [*seconds.items()] * 7:
+            with fast_products() if fast else nullcontext():
+                found += times(lambda a=a, b=b: a @ b, 1, warm_up=0)
+        own, better = (2 * m * k * n / statistics.median(found[2:]) / 1e9 for found in seconds.values())
+        row |= {f"{name}, PyTorch's own GFLOP/s": own, f"{name}, ours": better, f"{name}, ratio": better / own}
+    a, b = torch.randn(512, 2048), torch.randn(2048, 512)
+    truth = a.double() @ b.double()
+    for name, fast in (("PyTorch's own", False), ("ours", True)):
+        with fast_products() if fast else nullcontext():
+            row[f"error of 512 x 2048 x 512, relative, {name}"] = float((a @ b - truth).norm() / truth.norm())
+    return row
+
+
 def _step_of(model: TorchRecommender, data: Any) -> Any:
     cpu = torch.device("cpu")
     net = model.build(data.n_items, keyed_generator(0, "init")).train()
@@ -55,9 +85,10 @@ def _step_of(model: TorchRecommender, data: Any) -> Any:
     def step(low: bool, k: int) -> None:
         generator = keyed_generator(0, "step", k)
         pair = draw(users, generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            loss = net(pair, Progress(0, k), generator).float().mean()
-        loss.backward()
+        with fast_products():
+            with torch.autocast("cpu", torch.bfloat16, enabled=low):
+                loss = net(pair, Progress(0, k), generator).float().mean()
+            loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 

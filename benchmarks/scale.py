@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from machine import SHARED, matrix_rate, median, peak_memory
+from machine import SHARED, median, peak_memory, rates
 from recodiff import evaluate, prepare
 from recodiff.allocator import keep_freed_memory
 from recodiff.data import IdMap, Interactions
 from recodiff.diffusion.draws import keyed_generator
+from recodiff.float32 import fast_products
 from recodiff.models import build
 from recodiff.models.diffrec import DiffRec
 from recodiff.pairs import Pair, rows_of
@@ -57,7 +58,8 @@ def step(space: str, items: int, width: int, batch: int) -> tuple[float, float]:
     optimizer = torch.optim.AdamW(model.parameter_groups(net), fused=True)
 
     def once() -> None:
-        net(Pair(rows), Progress(0, 0), keyed_generator(0, "step")).mean().backward()
+        with fast_products():
+            net(Pair(rows), Progress(0, 0), keyed_generator(0, "step")).mean().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -75,7 +77,7 @@ def amazon_book_epoch(
     for width in widths:
         seconds, memory = _apart(f"epoch({users}, {items}, {interactions}, {width}, {batch})")
         row |= {f"[{width}], s": seconds, f"[{width}], MB beyond weights, gradients and AdamW": memory}
-    return row | {"matrix rate GFLOP/s": matrix_rate() / 1e9}
+    return row | rates()
 
 
 def epoch(users: int, items: int, interactions: int, width: int, batch: int) -> tuple[float, float]:
@@ -98,7 +100,7 @@ def gowalla(width: int = 200, batch: int = 400) -> dict[str, Any]:
         "epoch s": seconds,
         "evaluation s": evaluation,
         "peak MB": memory,
-        "matrix rate GFLOP/s": matrix_rate() / 1e9,
+        **rates(),
     }
 
 

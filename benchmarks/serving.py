@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from machine import matrix_rate, median, peak_memory, times
+from machine import median, peak_memory, shares, times
 from recodiff import load_model, save_model
 from recodiff.data import IdMap
 from recodiff.diffusion.draws import keyed_generator
+from recodiff.float32 import fast_products
 from recodiff.models import build
 from recodiff.models.diffrec import DiffRec
 from recodiff.pairs import rows_of
@@ -54,7 +55,7 @@ def new_user(items: int = ITEMS, requests: int = 200, together: int = 1024) -> R
         read = median(lambda: model.module.diffusion.denoiser.last.weight.sum(), 15)
         many = history_of(model, *(g.choice(items, 29, replace=False).tolist() for _ in range(together)))
         batch = median(lambda: recommend(model, many, 20), 3)
-        rate = matrix_rate()
+        shared = shares(chain_flops(items, [WIDTH], STEPS) * together / batch)
     middle, late = statistics.median(found), float(np.quantile(found, 0.99))
     return {
         "case": f"one new user, {items:,} items, [{WIDTH}], one core",
@@ -64,7 +65,7 @@ def new_user(items: int = ITEMS, requests: int = 200, together: int = 1024) -> R
         "reading the item matrix once, ms": read * 1e3,
         "median by that": middle / read,
         f"{together:,} new users at once, ms a user": batch / together * 1e3,
-        "of the core's matrix rate": chain_flops(items, [WIDTH], STEPS) * together / batch / rate,
+        **shared,
     }
 
 
@@ -80,7 +81,7 @@ def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), pl
 
     def plain() -> None:
         for users in some.split(400):
-            with torch.inference_mode():
+            with torch.inference_mode(), fast_products():
                 diffusion.denoise(rows.take(users)).topk(20)
 
     slow = median(plain, 1) / plain_users * shape[0]
@@ -90,7 +91,7 @@ def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), pl
         "users a second": shape[0] / seconds,
         f"plain chain, from {plain_users} users, s": slow,
         "ratio": slow / seconds,
-        "of matrix rate": chain_flops(shape[1], [WIDTH], STEPS) * shape[0] / seconds / matrix_rate(),
+        **shares(chain_flops(shape[1], [WIDTH], STEPS) * shape[0] / seconds),
         "MB beyond model and data": peak_memory() - before,
     }
 

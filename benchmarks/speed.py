@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from machine import SHARED, matrix_rate, median
+from machine import SHARED, median, rates, shares
 from memory import family_memory
 from million import million
 from peer import peer_book, peer_epoch, peer_validation
-from precision import low_precision
+from precision import low_precision, products
 from processes import two_processes
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
@@ -30,6 +30,7 @@ from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.schedules import linear_variance
 from recodiff.diffusion.timesteps import UniformTimesteps
 from recodiff.evaluation import Part, evaluate_parts
+from recodiff.float32 import fast_products
 from recodiff.models import build
 from recodiff.models.diffrec import DiffRec
 from recodiff.ranking import rank
@@ -71,7 +72,7 @@ def chain(name: str, items: int, hidden: list[int], steps: int, per_user: int, b
     net = MLPDenoiser(items, hidden, generator=keyed_generator(0, "bench"))
     diffusion = Diffusion(process, net, UniformTimesteps(steps)).eval()
     rows = _rows(batch, items, per_user)
-    with torch.inference_mode():
+    with torch.inference_mode(), fast_products():
         fast = HiddenChain(diffusion)
         slow_seconds = median(lambda: diffusion.denoise(rows), 3 if items > 10_000 else 5)
         fast_seconds = median(lambda: fast.denoise(rows), 9)
@@ -84,7 +85,7 @@ def chain(name: str, items: int, hidden: list[int], steps: int, per_user: int, b
         "hidden ms": fast_seconds * 1e3,
         "ratio": slow_seconds / fast_seconds,
         "products made once, ms": once * 1e3,
-        "of matrix rate": chain_flops(items, hidden, steps) * batch / fast_seconds / matrix_rate(),
+        **shares(chain_flops(items, hidden, steps) * batch / fast_seconds),
         "identical top-20 lists": f"{same} of {batch}",
         "lists that differ in ties only": ties,
         "lists that differ otherwise": wrong,
@@ -135,8 +136,8 @@ class _Trainer:
 
     def step(self, users: torch.Tensor, number: int = 0) -> None:
         generator = keyed_generator(0, "step", number)
-        loss = self.module(self.draw(users, generator), Progress(0, number), generator).mean()
-        loss.backward()
+        with fast_products():
+            self.module(self.draw(users, generator), Progress(0, number), generator).mean().backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
@@ -152,12 +153,11 @@ def train_step() -> Row:
     trainer = _Trainer(data)
     trainer.module.train()
     seconds = median(lambda: trainer.step(trainer.order[:400]), 40, warm_up=10)
-    rate = matrix_rate()
     return {
         "case": f"training step, batch 400, {data.name}",
         "step ms": seconds * 1e3,
-        "matrix rate GFLOP/s": rate / 1e9,
-        "of matrix rate": 400 * MFLOP_PER_USER / seconds / rate,
+        **rates(),
+        **shares(400 * MFLOP_PER_USER / seconds),
     }
 
 
@@ -249,6 +249,7 @@ CASES: dict[str, Callable[[], Row]] = {
         chain_long,
         chain_released,
         train_step,
+        products,
         low_precision,
         scoring,
         train_memory,
