@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,32 @@ def test_the_setting_goes_back_even_after_an_error_and_nests() -> None:
         raise RuntimeError("inner")
     assert settings.fp32_precision == before  # pyright: ignore[reportOptionalMemberAccess]
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_the_last_of_several_threads_puts_the_setting_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    processor(monkeypatch, tmp_path, AMD)
+    both_in, first_out = threading.Barrier(2), threading.Event()
+    held: list[str] = []
+
+    def early() -> None:
+        with fast_products():
+            both_in.wait()
+        first_out.set()
+
+    def late() -> None:
+        with fast_products():
+            both_in.wait()
+            first_out.wait()
+            held.append(settings.fp32_precision)  # pyright: ignore[reportOptionalMemberAccess]
+
+    threads = [threading.Thread(target=target) for target in (early, late)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept_bits = float32._better()
+    assert held == [float32.ONEDNN if kept_bits else float32.UNSET]
+    assert settings.fp32_precision == float32.UNSET  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -19,21 +20,44 @@ UNSET, ONEDNN = "none", "bf16"
 CPUINFO = Path("/proc/cpuinfo")
 
 
+class _Within:
+    """How many are within `fast_products`, in all threads: the first sets what holds for the whole process, the last unsets it."""
+
+    def __init__(self) -> None:
+        self.lock, self.count = Lock(), 0
+
+    def enter(self) -> bool:
+        """Whether the setting is on by our doing."""
+        with self.lock:
+            if not self.count and (getattr(_settings(), "fp32_precision", None) != UNSET or not _better()):
+                return False
+            self.count += 1
+            _settings().fp32_precision = ONEDNN
+            return True
+
+    def leave(self) -> None:
+        """After every `enter` that was true."""
+        with self.lock:
+            self.count -= 1
+            if not self.count:
+                _settings().fp32_precision = UNSET
+
+
+_within = _Within()
+
+
 @contextmanager
 def fast_products() -> Iterator[None]:
     """Float32 products by the faster library within; numbers are float32's either way, their rounding differs.
 
     Does nothing on other processors, or where `torch.backends.mkldnn.matmul.fp32_precision` has been set by somebody else.
     """
-    settings = _settings()
-    if getattr(settings, "fp32_precision", None) != UNSET or not _better():
-        yield
-        return
-    settings.fp32_precision = ONEDNN
+    entered = _within.enter()
     try:
         yield
     finally:
-        settings.fp32_precision = UNSET
+        if entered:
+            _within.leave()
 
 
 def _settings() -> Any:
