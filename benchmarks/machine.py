@@ -80,11 +80,18 @@ def median(call: Callable[[], object], repeats: int, *, warm_up: int = 1) -> flo
 
 def peak_memory() -> float:
     """Peak resident memory of this program so far, MB; not of the one that started it, whose peak `getrusage` hands on."""
+    return _of_status("VmHWM")
+
+
+def resident_memory() -> float:
+    """Resident memory of this program now, MB."""
+    return _of_status("VmRSS")
+
+
+def _of_status(name: str) -> float:
     import resource
 
     status = Path("/proc/self/status")
-    if status.exists():
-        held = next((line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")), None)
-        if held is not None:
-            return int(held) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    lines = status.read_text().splitlines() if status.exists() else []
+    held = [int(line.split()[1]) / 1024 for line in lines if line.startswith(name)]
+    return held[0] if held else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

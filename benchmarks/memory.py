@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from machine import peak_memory
+from machine import peak_memory, resident_memory
 
 ITEMS, PER_USER, BATCHES, BATCH = 94_949, 29, 3, 400
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -55,6 +55,6 @@ def train_apart(name: str) -> None:
             np.save(Path(folder) / "items.npy", (np.arange(ITEMS)[:, None] < SMALLER_CLUSTER * ITEMS).astype(np.float32))
             settings["codec"] = settings["codec"] | {"embeddings": {"kind": "file", "path": f"{folder}/items.npy"}}
         model = build(name, settings)
-        before = peak_memory()
+        before = resident_memory()
         model.fit(train, Run(progress=False))
     print(model.parameters, peak_memory() - before)

@@ -61,7 +61,12 @@ def trained(folder: str, name: str, settings: str, users: str, served: str) -> d
     assert isinstance(model, TorchRecommender)
     data = everybody if int(users) >= everybody.n_users else everybody.take(np.arange(int(users)))
     model.fit(data, Run(device="cpu", progress=False))
-    found |= {"users trained on": data.n_users, "training s": model.summary["log"][0]["seconds"], "training peak MB": peak_memory()}
+    found |= {
+        "users trained on": data.n_users,
+        "interactions trained on": data.nnz,
+        "training s": model.summary["log"][0]["seconds"],
+        "training peak MB": peak_memory(),
+    }
     some = everybody.take(np.arange(min(int(served), everybody.n_users)))
     began = time.perf_counter()
     recommend(model, some, 20)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from machine import SHARED, median, peak_memory, rates
+from machine import SHARED, median, peak_memory, rates, resident_memory
 from recodiff import evaluate, prepare
 from recodiff.allocator import keep_freed_memory
 from recodiff.data import IdMap, Interactions
@@ -51,7 +51,7 @@ def step(space: str, items: int, width: int, batch: int) -> tuple[float, float]:
     """Seconds of a step, and MB at its peak beyond weights, gradients and moments; for a fresh process."""
     keep_freed_memory()
     rows = rows_of(catalogue(batch, items, 29 * batch))
-    before = peak_memory()
+    before = resident_memory()
     model = build("diffrec", {"denoiser": {"hidden": [width]}, "diffusion": {"space": space}, "training": {"batch_size": batch}})
     assert isinstance(model, DiffRec)
     net = model.build(items, keyed_generator(0, "init")).train()
@@ -83,7 +83,7 @@ def amazon_book_epoch(
 def epoch(users: int, items: int, interactions: int, width: int, batch: int) -> tuple[float, float]:
     """Seconds of the second epoch, and MB at the peak beyond data, weights, gradients and moments; for a fresh process."""
     data = catalogue(users, items, interactions)
-    before = peak_memory()
+    before = resident_memory()
     settings = {"denoiser": {"hidden": [width]}, "training": {"batch_size": batch, "epochs": 2}}
     model = build("diffrec", settings).fit(data, Run(device="cpu", progress=False))
     return model.summary["log"][-1]["seconds"], max(peak_memory() - before - 16 * model.parameters / 2**20, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from machine import median, peak_memory, shares, times
+from machine import median, peak_memory, resident_memory, shares, times
 from recodiff import load_model, save_model
 from recodiff.data import IdMap
 from recodiff.diffusion.draws import keyed_generator
@@ -49,7 +50,7 @@ def chain_flops(items: int, hidden: list[int], steps: int) -> float:
 def new_user(items: int = ITEMS, requests: int = 200, together: int = 1024) -> Row:
     """One core: a new user's history to a top-20 list; and many new users at once."""
     model, g = untrained(items), np.random.default_rng(0)
-    with _one_thread():
+    with one_core():
         given = [history_of(model, g.choice(items, 29, replace=False).tolist()) for _ in range(requests + 10)]
         found = [times(lambda one=one: recommend(model, one, 20), 1, warm_up=0)[0] for one in given][10:]
         read = median(lambda: model.module.diffusion.denoiser.last.weight.sum(), 15)
@@ -73,10 +74,10 @@ def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), pl
     """Top-20 lists of all users, seen items left out; the plain chain's time from some of them."""
     data = catalogue(*shape)
     model, rows = untrained(shape[1]), rows_of(data)
+    before = resident_memory()
     recommend(model, data.take(np.arange(2000)), 20)
-    before, began = peak_memory(), time.perf_counter()
-    recommend(model, data, 20)
-    seconds = time.perf_counter() - began
+    seconds = median(lambda: recommend(model, data, 20), 1, warm_up=0)
+    memory = peak_memory() - before
     diffusion, some = model.module.diffusion, torch.arange(plain_users)
 
     def plain() -> None:
@@ -92,7 +93,7 @@ def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), pl
         f"plain chain, from {plain_users} users, s": slow,
         "ratio": slow / seconds,
         **shares(chain_flops(shape[1], [WIDTH], STEPS) * shape[0] / seconds),
-        "MB beyond model and data": peak_memory() - before,
+        "MB beyond model and data": memory,
     }
 
 
@@ -119,7 +120,7 @@ def model_load(items: int = ITEMS) -> Row:
 
 def loaded(path: str) -> tuple[float, float, float]:
     """Seconds of loading and of the first list, and MB that they took; for a fresh process."""
-    before, began = peak_memory(), time.perf_counter()
+    before, began = resident_memory(), time.perf_counter()
     model = load_model(path)
     seconds, began = time.perf_counter() - began, time.perf_counter()
     recommend(model, history_of(model, [1, 2, 3]), 20)
@@ -132,8 +133,11 @@ def _numbers(code: str) -> list[float]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
+def one_core() -> Iterator[None]:
+    """This process on one core, with one thread."""
+    threads, cores = torch.get_num_threads(), os.sched_getaffinity(0)
     torch.set_num_threads(1)
+    os.sched_setaffinity(0, {min(cores)})
     yield
+    os.sched_setaffinity(0, cores)
     torch.set_num_threads(threads)

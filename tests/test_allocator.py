@@ -1,6 +1,7 @@
 """The allocator's request: made once, never against the user's own settings."""
 
 import ctypes
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,18 @@ def test_the_users_own_settings_stand(ask: pytest.MonkeyPatch) -> None:
 def test_another_c_library_is_left_alone(ask: pytest.MonkeyPatch) -> None:
     ask.setattr(ctypes, "CDLL", lambda name: object())
     assert not allocator.keep_freed_memory()
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(("3000000", "1000000"), 2_000_000), (("max", "1000000"), 8_192_000), (("1", "2"), 0), (None, 8_192_000)],
+)
+def test_a_container_has_no_more_than_it_may_take(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: tuple[str, str] | None, expected: int
+) -> None:
+    monkeypatch.setattr(allocator, "PROC", tmp_path)
+    monkeypatch.setattr(allocator, "CGROUP", tmp_path)
+    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 8000 kB\n")
+    for name, value in zip(("max", "current"), limit or (), strict=False):
+        (tmp_path / f"memory.{name}").write_text(value + "\n")
+    assert allocator.available_memory() == expected

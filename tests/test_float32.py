@@ -102,6 +102,22 @@ def test_a_choice_of_the_users_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         settings.fp32_precision = float32.UNSET  # pyright: ignore[reportOptionalMemberAccess]
 
 
+def test_what_somebody_sets_within_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    processor(monkeypatch, tmp_path, AMD)
+    try:
+        with fast_products():
+            settings.fp32_precision = "ieee"  # pyright: ignore[reportOptionalMemberAccess]
+            assert within() == "ieee"
+        assert settings.fp32_precision == "ieee"  # pyright: ignore[reportOptionalMemberAccess]
+    finally:
+        settings.fp32_precision = float32.UNSET  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_products_of_a_gpu_are_not_its_business() -> None:
+    with fast_products(torch.device("cuda")):
+        assert settings.fp32_precision == float32.UNSET  # pyright: ignore[reportOptionalMemberAccess]
+
+
 def test_a_library_that_rounds_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     processor(monkeypatch, tmp_path, AMD)
     monkeypatch.setattr(torch, "eye", lambda n: torch.ones(n, n))  # a product that is not what was put in

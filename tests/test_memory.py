@@ -130,5 +130,11 @@ def test_a_network_that_needs_numbers_to_be_built_is_built_with_them() -> None:
             self.register_buffer("length", torch.empty(1).fill_(3.0))
             self.size = float(self.weight.detach().sum())
 
+    class Keeping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.empty(2).fill_(5.0)  # neither parameter nor buffer
+
+    assert torch.equal(memory.blank(Keeping).scale, torch.full((2,), 5.0))
     assert memory.blank(Scaled).size == 6.0
     assert torch.equal(memory.blank(Scaled).weight, torch.full((3,), 2.0))

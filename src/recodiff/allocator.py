@@ -11,9 +11,13 @@ import os
 from functools import cache
 from pathlib import Path
 
+PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 KEPT_BYTES = 2**30
 """Freed memory up to this much stays with the process."""
+LARGE_BYTES = 2**27
+"""Blocks from here on are the system's: kept among smaller ones they leave holes that the next of them does not fit, and a training
+over a million items grew from 8 GB to more than 20."""
 
 
 @cache
@@ -23,15 +27,20 @@ def keep_freed_memory() -> bool:
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
-        return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)) and bool(mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
+        return bool(mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)) and bool(mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
     except (AttributeError, OSError, TypeError):  # another C library
         return False
 
 
 def available_memory() -> int | None:
-    """Bytes that can be had without swapping, as Linux tells it; None where the system does not say."""
+    """Bytes that can be had without swapping, as Linux tells it, within what a container may take; None where it does not say."""
     try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        lines = (PROC / "meminfo").read_text("ascii").splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration, ValueError):
         return None
+    try:
+        most, taken = (int((CGROUP / f"memory.{name}").read_text("ascii")) for name in ("max", "current"))
+    except (OSError, ValueError):  # no container, or "max"
+        return free
+    return min(free, max(most - taken, 0))

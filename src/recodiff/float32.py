@@ -7,6 +7,7 @@ too. It does that with Intel's AMX alone, and here only where a product is seen 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -27,32 +28,39 @@ class _Within:
         self.lock, self.count = Lock(), 0
 
     def enter(self) -> bool:
-        """Whether the setting is on by our doing."""
+        """Whether it counts: the setting is on by our doing."""
         with self.lock:
-            if not self.count and (getattr(_settings(), "fp32_precision", None) != UNSET or not _better()):
-                return False
+            if not self.count:
+                if getattr(_settings(), "fp32_precision", None) != UNSET or not _better():
+                    return False
+                _settings().fp32_precision = ONEDNN
             self.count += 1
-            _settings().fp32_precision = ONEDNN
             return True
 
     def leave(self) -> None:
-        """After every `enter` that was true."""
+        """After every `enter` that counted; what somebody has set meanwhile stays."""
         with self.lock:
             self.count -= 1
-            if not self.count:
+            if not self.count and _settings().fp32_precision == ONEDNN:
                 _settings().fp32_precision = UNSET
 
 
 _within = _Within()
+if hasattr(os, "register_at_fork"):  # a lock that another thread held would stay locked in the child
+    os.register_at_fork(after_in_child=lambda: setattr(_within, "lock", Lock()))
 
 
 @contextmanager
-def fast_products() -> Iterator[None]:
+def fast_products(device: torch.device | None = None) -> Iterator[None]:
     """Float32 products by the faster library within; numbers are float32's either way, their rounding differs.
 
-    Does nothing on other processors, or where `torch.backends.mkldnn.matmul.fp32_precision` has been set by somebody else.
+    Does nothing on other processors, or where `torch.backends.mkldnn.matmul.fp32_precision` has been set by somebody else: "ieee"
+    keeps PyTorch's own. Within, `torch.get_float32_matmul_precision()` cannot answer.
+
+    Args:
+        device: where the products are made; the CPU unless given.
     """
-    entered = _within.enter()
+    entered = (device is None or device.type == "cpu") and _within.enter()
     try:
         yield
     finally:

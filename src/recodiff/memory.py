@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from recodiff.allocator import available_memory
@@ -43,9 +43,10 @@ def blank(build: Callable[[], nn.Module]) -> nn.Module:
     try:
         with _Weightless():
             module = build()
-    except RuntimeError:
+    except (RuntimeError, TypeError, ValueError):  # it looks at its numbers
         return build()
-    if any(buffer.is_meta for buffer in module.buffers()):
+    plain = (value for owner in module.modules() for value in vars(owner).values() if isinstance(value, Tensor))
+    if any(tensor.is_meta for tensor in (*module.buffers(), *plain)):
         return build()
     made: dict[nn.Parameter, nn.Parameter] = {}  # one that stands in two places stays one
     for owner in module.modules():

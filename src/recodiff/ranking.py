@@ -152,7 +152,7 @@ def rank(
     _check_request(model, history, k, masks)
     items = model.shard or ALL
     width = items.width(history.n_items)
-    seen = {name: items.own(rows_of(mask)) for name, mask in masks.items()}
+    seen = {name: items.own(rows_of(mask)).to(model.device) for name, mask in masks.items()}
     banned = _banned(candidates, history.n_items, model.device)
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
@@ -161,7 +161,7 @@ def rank(
     final = next(reversed(seen))
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users, batch in batches(model, history, size):
-            with fast_products():
+            with fast_products(model.device):
                 scores = model.score(batch)
             if scores.shape != (len(users), width):
                 wanted = (len(users), width)
@@ -210,14 +210,14 @@ def _banned(candidates: ArrayLike | None, n_items: int, device: torch.device) ->
 def _top(scores: Tensor, seen: Rows, banned: Tensor | None, k: int, *, last: bool) -> Lists:
     # Only the last mask may write into the scores themselves; the ones before work on a copy.
     masked = scores if last and scores.is_contiguous() else scores.clone(memory_format=torch.contiguous_format)
-    masked.view(-1).scatter_(0, seen.flat().to(masked.device), float("-inf"))
+    masked.view(-1).scatter_(0, seen.flat(), float("-inf"))
     if banned is not None:
         masked.masked_fill_(banned, float("-inf"))
     values, items = masked.topk(k)
-    if values.isnan().any():  # topk takes NaN for the largest, so none can hide
+    found, best = items.masked_fill_(values == float("-inf"), -1).cpu().numpy(), values.cpu().numpy()
+    if np.isnan(best).any():  # topk takes NaN for the largest, so none can hide
         raise ModelError("the model's scores are NaN; it diverged in training (lower training.lr) or its score() is at fault")
-    items = items.masked_fill_(values == float("-inf"), -1)
-    return items.cpu().numpy(), values.cpu().numpy()
+    return found, best
 
 
 def _merged(own: Lists, k: int, its: Shard) -> Lists:

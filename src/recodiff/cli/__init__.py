@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; a user's mistake ends with one sentence and a non-zero exit code."""
     # Threads that spin for long while they wait make torch several times slower wherever another process wants a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # arrays as wide as a large catalogue in pages of 2 MB
     with suppress(FileNotFoundError):  # the folder may be gone
         sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
     given = list(sys.argv[1:] if arguments is None else arguments)

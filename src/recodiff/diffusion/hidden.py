@@ -57,12 +57,13 @@ class HiddenChain:
         self.shift = self.items.add_up(net.first.weight @ net.last.bias)  # W c [h1]
         steps = torch.arange(diffusion.steps, device=self.shift.device)
         self.step_bias = net.step_bias(steps) + net.first.bias  # [T, h1]
+        self.c1, self.c2 = self.process.posterior_x0.tolist(), self.process.posterior_x_t.tolist()
 
     @torch.no_grad()
     def user_vectors(self, x0: Rows | Tensor) -> Tensor:
         """g_1 [B, hL] of histories [B, D]: x_0 = V g_1 + c."""
         y = self.items.add_up(self.items.own(x0).matmul(self.first_t) if isinstance(x0, Rows) else x0 @ self.first_t)
-        c1, c2 = self.process.posterior_x0.tolist(), self.process.posterior_x_t.tolist()
+        c1, c2 = self.c1, self.c2
         for t in reversed(range(1, len(c1))):
             g = self.denoiser.hidden(y + self.step_bias[t])
             y.mul_(c2[t]).add_(self.shift, alpha=c1[t]).addmm_(g, self.between_t, alpha=c1[t])

@@ -5,8 +5,17 @@ Shapes: `B` users in a batch, `I` items, `H` width of the vectors.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """NumPy's, which is to take as many threads as PyTorch."""
+    return ThreadpoolController()
 
 
 @torch.no_grad()
@@ -25,7 +34,8 @@ def inner_products(users: Tensor, items: Tensor, bias: Tensor | None = None) -> 
         [B, I], the caller's to write into.
     """
     if len(users) == 1 and items.device.type == "cpu" and items.dtype == users.dtype == torch.float32 and items.is_contiguous():
-        scores = torch.from_numpy(items.detach().numpy() @ users[0].detach().numpy())[None]
+        with _blas().limit(limits=torch.get_num_threads(), user_api="blas"):
+            scores = torch.from_numpy(items.detach().numpy() @ users[0].detach().numpy())[None]
     else:
         scores = users @ items.T
     return scores if bias is None else scores.add_(bias)

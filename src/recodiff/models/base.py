@@ -147,7 +147,7 @@ class Recommender(ABC):
             train = train.take(np.flatnonzero(train.lengths() > 0))  # of the others nothing can be learned: they stay strangers
             self.users = train.users
         self._items, self.summary = train.items, {}
-        with fast_products():
+        with fast_products(run.torch_device):
             self._fit(train, run, validate)
         return self
 
@@ -221,14 +221,14 @@ def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tu
         size: users in a batch at most.
 
     Yields:
-        Rows of `history`, int64 [B] on the CPU, and their batch.
+        Rows of `history`, int64 [B] on the model's device, and their batch.
     """
-    rows = rows_of(model.config.weighting(history))
-    views = {name: rows_of(weighting(history)) for name, weighting in model.views.items()}
-    places = torch.from_numpy(history.users.within(model.users))
-    for users in torch.arange(history.n_users).split(size):
-        own = {name: view.take(users).to(model.device) for name, view in views.items()}
-        yield users, Batch(rows.take(users).to(model.device), places[users].to(model.device), own)
+    device = model.device
+    rows = rows_of(model.config.weighting(history)).to(device)
+    views = {name: rows_of(weighting(history)).to(device) for name, weighting in model.views.items()}
+    places = torch.from_numpy(history.users.within(model.users)).to(device)
+    for users in torch.arange(history.n_users, device=device).split(size):
+        yield users, Batch(rows.take(users), places[users], {name: view.take(users) for name, view in views.items()})
 
 
 DERIVED = "derived."
