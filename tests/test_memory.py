@@ -135,6 +135,8 @@ def test_a_network_that_needs_numbers_to_be_built_is_built_with_them() -> None:
             super().__init__()
             self.scale = torch.empty(2).fill_(5.0)  # neither parameter nor buffer
 
-    assert torch.equal(memory.blank(Keeping).scale, torch.full((2,), 5.0))
+    keeping = memory.blank(Keeping)
+    assert isinstance(keeping, Keeping)
+    assert torch.equal(keeping.scale, torch.full((2,), 5.0))
     assert memory.blank(Scaled).size == 6.0
     assert torch.equal(memory.blank(Scaled).weight, torch.full((3,), 2.0))
