@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,3 +45,14 @@ def test_the_released_files_are_recognised(shared: Path, name: str) -> None:
     found = recognise(load_dataset(shared / name))
     assert found is not None
     assert found.name == name
+
+
+COMMITTED = Path(__file__).resolve().parents[2] / "benchmarks" / "reproduce"
+
+
+@pytest.mark.parametrize("page", sorted(COMMITTED.glob("*.json")), ids=lambda page: page.stem)
+def test_a_committed_page_is_made_of_the_committed_runs(page: Path) -> None:
+    for row in json.loads(page.read_text())["rows"]:
+        for run in row["runs"]:
+            kept = json.loads((COMMITTED / "runs" / f"{run['key']}.json").read_text())
+            assert kept["test"] == run["test"], f"{row['label']}, seed {run['seed']}"
