@@ -1,0 +1,110 @@
+"""Does iterating help? The forward processes of examples/iterating.py against their own T = 1, on the released ML-1M files.
+
+    python benchmarks/iterating.py --seeds 2 --minutes 4      goes on where it stopped; writes benchmarks/reproduce/iterating.md
+
+Everything but the forward process is F-DiffRec's preset, trained in bfloat16. Each network is chosen on the validation part
+through its own chain; the test part is read for all rows, none of which is chosen by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from machine import SHARED
+from recodiff.config import merge, read_settings
+from recodiff.experiments.cases import Case, Settled
+from recodiff.experiments.reproduce import output
+from recodiff.experiments.reproduce.cases import Experiment
+from recodiff.experiments.reproduce.outcome import Outcome
+from recodiff.experiments.runner import Asked, Found, load_complete, run_cases
+from recodiff.models import build
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "examples"))
+PRESET = "f-diffrec-ml-1m_clean"
+FAST = {"training": {"precision": "bfloat16"}}
+RANKING = ("stages",)
+"""Settings that change the lists alone: cases that differ in them share their training."""
+
+
+def case(model: str, panel: str, label: str, steps: int = 1, **changes: Any) -> Case:
+    settings = merge(changes, FAST | ({"diffusion": {"steps": steps}} if steps > 1 else {}))
+    return Case(f"{panel}: {label}", f"{panel}: {label}", model, settings, panel=panel, needs_order=True)
+
+
+def bridge(label: str, steps: int, **changes: Any) -> Case:
+    return case("iterating:Bridge", "bridge", label, steps, **changes)
+
+
+def erasing(label: str, steps: int = 1, **changes: Any) -> Case:
+    return case("iterating:Erasing", "erasing", label, steps, **changes)
+
+
+TOLD: dict[str, Any] = {"condition": True}
+OWN: dict[str, Any] = {"condition": True, "own": True}
+CASES = (
+    case("f-diffrec", "bridge", "T = 1, F-DiffRec"),
+    erasing("T = 1, one stage"),
+    *(erasing(f"T = 1, {stages} stages", stages=stages) for stages in (2, 3, 5)),
+    erasing("T = 3, 3 stages", 3),
+    erasing("T = 3, one stage", 3, stages=1),
+    bridge("T = 3, the history told at every step", 3, **TOLD),
+    bridge("T = 3, learned from its own estimates", 3, **OWN),
+    bridge("T = 3", 3),
+    erasing("T = 3, t drawn by its loss", 3, diffusion={"timesteps": "loss_aware"}),
+    erasing("T = 2, 2 stages", 2),
+    erasing("T = 2, one stage", 2, stages=1),
+    bridge("T = 2, the history told at every step", 2, **TOLD),
+    bridge("T = 2, learned from its own estimates", 2, **OWN),
+    erasing("T = 5, 5 stages", 5),
+    erasing("T = 5, one stage", 5, stages=1),
+    bridge("T = 5, the history told at every step", 5, **TOLD),
+    bridge("T = 5, learned from its own estimates", 5, **OWN),
+    bridge("T = 2", 2),
+    bridge("T = 5", 5),
+)
+PLAN = Experiment(
+    "iterating",
+    "whether steps from the history to the future help F-DiffRec",
+    CASES,
+    published="",
+    notes=(
+        "Bridge: x_t = (t/T) x + (1 - t/T) y, from the future y to the history x. `told`: x is given at every step too. `own "
+        "estimates`: in training y is what the network itself finds at t = T, as it is when lists are made.",
+        "Erasing: the newest part of what there is at t = 0 is taken away at every step; f(x_t, t) finds all that is missing; a "
+        "stage back appends a part of it as expected, and lists are ordered by what all stages appended. `one stage` ranks the "
+        "same trained models by f(x_T, T) alone.",
+        f"Everything else is the preset {PRESET}, trained in bfloat16. Both: examples/iterating.py.",
+    ),
+    paired=True,
+)
+
+
+def settled(one: Case) -> Settled:
+    whole = build(one.model, merge(read_settings(PRESET)[1], one.settings)).config.model_dump(mode="json")
+    plain = {name: value for name, value in one.settings.items() if name not in RANKING}
+    train = build(one.model, merge(read_settings(PRESET)[1], plain)).config.model_dump(mode="json")
+    return Settled(one, f"preset {PRESET}", train, None if whole == train else whole, as_preset=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=SHARED / "ml-1m_clean")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "reproduce")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    data, how = load_complete(asked.data), Asked(asked.seeds, minutes=asked.minutes, threads=asked.threads)
+    found = [Found(one, settled(one)) for one in CASES]
+    rows = run_cases(found, data, asked.data, asked.out, how, lambda said: print(said, flush=True), memory=False)
+    output.write(Outcome(PLAN, data, rows, how.all_seeds, None), asked.out, print)
+    for row in rows:
+        print(f"{row.case.label:45} {row.test('recall@20')}  {row.test('ndcg@20')}  valid {row.valid('recall@20')}  {row.note}")
+
+
+if __name__ == "__main__":
+    main()
