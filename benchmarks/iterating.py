@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples"))
 PRESET = "f-diffrec-ml-1m_clean"
 FAST = {"training": {"precision": "bfloat16"}}
-RANKING = ("stages",)
+RANKING = ("start", "stages")
 """Settings that change the lists alone: cases that differ in them share their training."""
 
 
@@ -45,24 +45,30 @@ def erasing(label: str, steps: int = 1, **changes: Any) -> Case:
 
 TOLD: dict[str, Any] = {"condition": True}
 OWN: dict[str, Any] = {"condition": True, "own": True}
+
+
+def in_one_stage(steps: int, *starts: int) -> tuple[Case, ...]:
+    return tuple(erasing(f"T = {steps}, one stage from t = {start}", steps, start=start, stages=1) for start in starts)
+
+
 CASES = (
     case("f-diffrec", "bridge", "T = 1, F-DiffRec"),
     erasing("T = 1, one stage"),
     *(erasing(f"T = 1, {stages} stages", stages=stages) for stages in (2, 3, 5)),
     erasing("T = 3, 3 stages", 3),
-    erasing("T = 3, one stage", 3, stages=1),
+    *in_one_stage(3, 1, 2, 3),
     bridge("T = 3, the history told at every step", 3, **TOLD),
     bridge("T = 3, learned from its own estimates", 3, **OWN),
-    bridge("T = 3", 3),
-    erasing("T = 3, t drawn by its loss", 3, diffusion={"timesteps": "loss_aware"}),
-    erasing("T = 2, 2 stages", 2),
-    erasing("T = 2, one stage", 2, stages=1),
-    bridge("T = 2, the history told at every step", 2, **TOLD),
-    bridge("T = 2, learned from its own estimates", 2, **OWN),
     erasing("T = 5, 5 stages", 5),
-    erasing("T = 5, one stage", 5, stages=1),
-    bridge("T = 5, the history told at every step", 5, **TOLD),
+    *in_one_stage(5, 1, 3, 5),
+    erasing("T = 2, 2 stages", 2),
+    *in_one_stage(2, 1, 2),
+    erasing("T = 3, t drawn by its loss, 3 stages", 3, diffusion={"timesteps": "loss_aware"}),
+    bridge("T = 2, learned from its own estimates", 2, **OWN),
     bridge("T = 5, learned from its own estimates", 5, **OWN),
+    bridge("T = 2, the history told at every step", 2, **TOLD),
+    bridge("T = 5, the history told at every step", 5, **TOLD),
+    bridge("T = 3", 3),
     bridge("T = 2", 2),
     bridge("T = 5", 5),
 )
@@ -75,8 +81,8 @@ PLAN = Experiment(
         "Bridge: x_t = (t/T) x + (1 - t/T) y, from the future y to the history x. `told`: x is given at every step too. `own "
         "estimates`: in training y is what the network itself finds at t = T, as it is when lists are made.",
         "Erasing: the newest part of what there is at t = 0 is taken away at every step; f(x_t, t) finds all that is missing; a "
-        "stage back appends a part of it as expected, and lists are ordered by what all stages appended. `one stage` ranks the "
-        "same trained models by f(x_T, T) alone.",
+        "stage back appends a part of it as expected, and lists are ordered by what all stages appended. `one stage from t` "
+        "ranks the same trained models by f(x, t) alone.",
         f"Everything else is the preset {PRESET}, trained in bfloat16. Both: examples/iterating.py.",
     ),
     paired=True,

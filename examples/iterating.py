@@ -124,8 +124,10 @@ class ErasingConfig(DiffRecConfig):
 
     erased: float = Field(default=0.4, gt=0)
     """What is missing at t = T, as a share of what is there."""
+    start: int | None = Field(default=None, ge=1)
+    """The step at which the history is taken to stand when lists are made, 1..T: how far to look; T unless given."""
     stages: int | None = Field(default=None, ge=1)
-    """In how many stages lists are made; T unless given."""
+    """In how many stages the way back from there is gone; one a step unless given."""
 
 
 class ErasingNet(IteratedNet):
@@ -138,9 +140,9 @@ class ErasingNet(IteratedNet):
         super().__init__(diffusion)
         self.erased = erased
 
-    def part(self, x: Rows, stages: int) -> Tensor:
-        """How many items each of so many stages brings, int64 [B]."""
-        return (self.erased * x.offsets.diff() / stages).ceil().long().clamp(min=1)
+    def part(self, x: Rows, steps: float) -> Tensor:
+        """How many items are missing after so many steps, or a part of one, int64 [B]."""
+        return (self.erased * x.offsets.diff() * (steps / self.diffusion.steps)).ceil().long().clamp(min=1)
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
         """See `IteratedNet.loss`; draws the steps, then dropout."""
@@ -148,14 +150,14 @@ class ErasingNet(IteratedNet):
         y, step = pair.target, self.step_of(len(pair.source), generator)
         row = y.row_of()
         place = torch.arange(len(row), device=row.device) - y.offsets[row]
-        missing = place < (step[0] * self.part(pair.source, self.diffusion.steps))[row]
+        missing = place < (step[0] * self.part(pair.source, 1))[row]
         x = pair.source.drop(self.diffusion.dropout, generator)
         return self.loss(self.first(x), step, replace(y, values=y.values * missing), pair.seen)
 
     @torch.no_grad()
-    def back(self, x: Rows, stages: int, weighting: HalfLife) -> Tensor:
+    def back(self, x: Rows, start: int, stages: int, weighting: HalfLife) -> Tensor:
         """How often each item is expected among all that the stages append, [B, I]."""
-        net, part = self.diffusion.denoiser, self.part(x, stages)
+        net, part = self.diffusion.denoiser, self.part(x, start / stages)
         ages = torch.arange(int(part.amax()) * stages, device=part.device)
         weights = (0.5 ** (ages / weighting.half_life)).clip(weighting.floor)
         newest = torch.cat([weights.new_zeros(1), weights.cumsum(0)])  # what so many of the newest items weigh together
@@ -165,7 +167,7 @@ class ErasingNet(IteratedNet):
             mixed = self.first(replace(x, values=aged.clip(weighting.floor)))
             for age, found in enumerate(reversed(appended)):
                 mixed = mixed + (newest[(age + 1) * part] - newest[age * part])[:, None] * found
-            t = -(-self.diffusion.steps * (stages - stage) // stages)
+            t = -(-start * (stages - stage) // stages)
             law = expected(net.last(self.hidden(mixed, self.all_at(t, x))), x)
             total += part[:, None] * law
             appended.append(law @ net.first.weight.T)
@@ -212,12 +214,17 @@ class Erasing(Iterated):
         config: ErasingConfig = self.config
         if not isinstance(config.weighting, HalfLife) or config.weighting.unit != "items":
             raise ConfigError("stages age the history; give weighting = { kind = 'half_life' } in items")
+        if (config.start or 1) > config.diffusion.steps:
+            raise ConfigError(
+                f"start={config.start} lies outside 1..{config.diffusion.steps}, the number of steps (diffusion.steps)"
+            )
         return ErasingNet(self.inner(n_items, generator), config.erased)
 
     def score(self, batch: recodiff.Batch) -> Tensor:
         config: ErasingConfig = self.config
         assert isinstance(config.weighting, HalfLife)
-        return self.module.back(batch.history, config.stages or config.diffusion.steps, config.weighting)
+        start = config.start or config.diffusion.steps
+        return self.module.back(batch.history, start, config.stages or start, config.weighting)
 
 
 SETTINGS = {

@@ -50,6 +50,7 @@ def test_of_one_step_both_are_f_diffrec() -> None:
         ("Bridge", {"condition": True, "own": True, "diffusion": {"steps": 2}}),
         ("Erasing", {"diffusion": {"steps": 3}}),
         ("Erasing", {"diffusion": {"steps": 3}, "stages": 1}),
+        ("Erasing", {"diffusion": {"steps": 3}, "start": 2}),
         ("Erasing", {"stages": 2}),
     ],
 )
@@ -66,8 +67,8 @@ def test_a_stage_ages_the_history_and_appends_what_is_expected() -> None:
     weighting: Any = model.config.weighting
     denoiser = net.diffusion.denoiser
     history = rows_of(weighting(BOARD))
-    found = net.back(history, 2, weighting)
-    part = net.part(history, 2)
+    found = net.back(history, 1, 2, weighting)
+    part = net.part(history, 1 / 2)
 
     def law(dense: torch.Tensor) -> torch.Tensor:
         scores = denoiser(dense, torch.zeros(len(dense), dtype=torch.int64))

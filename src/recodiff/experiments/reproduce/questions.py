@@ -133,6 +133,7 @@ QUESTIONS = (
             _forecast("flat history", "history not weighted by age", {"weighting": {"kind": "uniform"}}),
             _forecast("flat target", "all that follows counts alike", {"pairs": {"target": {"kind": "uniform"}}}),
             _forecast("next item", "the next item alone counts", {"pairs": {"target": _TARGET_NEXT}}),
+            _forecast("near target", "what follows counts as far as .4 of the history", {"pairs": {"reach": 0.4}}),
             _forecast("squared", "squared loss", {"diffusion": {"loss": "squared"}}),
             _forecast("tanh", "tanh in place of SiLU", {"denoiser": {"activation": "tanh"}}),
             _forecast("linear", "no activation", {"denoiser": {"activation": "identity"}}),
