@@ -70,8 +70,6 @@ CASES = (
     *in_one_stage(5, 1, 3, 5),
     erasing("T = 2, 2 stages", 2),
     *in_one_stage(2, 1, 2),
-    bridge("T = 2, learned from its own estimates", 2, **OWN),
-    bridge("T = 5, learned from its own estimates", 5, **OWN),
 )
 PLAN = Experiment(
     "iterating",
