@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def main() -> None:
     parser.add_argument("--near", nargs="*", metavar="CASE", help="by the end of train alone; these cases")
     asked = parser.parse_args()
     if asked.near is not None:
-        chosen = [one for one in CASES if not asked.near or any(one.key.startswith(name) for name in asked.near)]
+        chosen = [one for one in CASES if not asked.near or any(fnmatch(one.key, name) for name in asked.near)]
         near(chosen, asked.data, asked.out, asked.seeds, asked.threads)
         return
     data, how = load_complete(asked.data), Asked(asked.seeds, minutes=asked.minutes, threads=asked.threads)
