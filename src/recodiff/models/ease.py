@@ -26,7 +26,7 @@ Advance = Callable[[int, str], None]
 DOUBLE_UP_TO_ITEMS = 12_000
 """Catalogues up to this size are solved in float64, larger ones in float32."""
 USERS_FOR_AN_ITEM = 0.9
-"""Users for each item up to which a table of users is inverted in place of one of items: the cube of that, in time."""
+"""Users for each item up to which a table of users is inverted in place of one of items: the cube of that in operations."""
 
 
 class ClosedFormConfig(ModelConfig):
