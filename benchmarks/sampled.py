@@ -18,12 +18,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from machine import SHARED, machine, peak_memory
 from precision import step_of
 from recodiff import Run, Validation, build, load_dataset, prepare, read_settings
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import merge
-from recodiff.data import Dataset
+from recodiff.data import Dataset, Interactions
 from recodiff.data.split import AsPublished
 from recodiff.experiments.runs import measure
 from recodiff.models.base import TorchRecommender
@@ -33,7 +35,14 @@ METRICS = ("recall@20", "ndcg@20")
 WIDE: dict[str, Any] = {
     "diffusion": {"steps": 1, "schedule": {"kind": "none"}, "loss": "multinomial", "timesteps": "uniform"},
     "denoiser": {"hidden": [200], "activation": "silu", "dropout": 0.5},
-    "training": {"lr": 1e-3, "batch_size": 250, "epochs": 12, "check_every_epochs": 2, "patience_epochs": 12},
+    "training": {
+        "lr": 1e-3,
+        "batch_size": 250,
+        "epochs": 12,
+        "check_every_epochs": 2,
+        "patience_epochs": 12,
+        "precision": "bfloat16",
+    },
 }
 """Of gowalla, 40,981 items: one hidden layer that gives a row back, for so many epochs."""
 
@@ -80,24 +89,31 @@ def one(name: str, given: str, seed: int) -> dict[str, Any]:
 def steps(name: str, samples: list[str], count: int = 15, warm_up: int = 3) -> dict[str, Any]:
     """A training step with each number of samples: median ms of steps in turns, and the peak of a process that takes some alone."""
     keep_freed_memory()
-    data = case(name)[0].train
+    data = _shuffled(name)
     step = {given: step_of(_model(name, given), data) for given in samples}
-    took: dict[str, list[float]] = {given: [] for given in samples}
+    took: dict[tuple[str, bool], list[float]] = {(given, low): [] for given in samples for low in (False, True)}
     for k in range(warm_up + count):
-        for given in samples:
+        for (given, low), seconds in took.items():
             began = time.perf_counter()
-            step[given](False, k)
-            took[given].append(time.perf_counter() - began)
+            step[given](low, k)
+            seconds.append(time.perf_counter() - began)
     batch = case(name)[2]["training"]["batch_size"]
     row: dict[str, Any] = {"data": name, "users": data.n_users, "items": data.n_items, "batch": batch}
-    row |= {f"{given}, ms": 1e3 * statistics.median(took[given][warm_up:]) for given in samples}
+    for (given, low), seconds in took.items():
+        row[f"{given}, {'bfloat16' if low else 'float32'}, ms"] = 1e3 * statistics.median(seconds[warm_up:])
     return row | {f"{given}, MB": _apart(name, given, "--peak")["MB"] for given in samples} | {"machine": machine()}
+
+
+def _shuffled(name: str) -> Interactions:
+    """The training part, its users at random: a step takes the first, and gowalla's are the ones with the most items."""
+    train = case(name)[0].train
+    return train.take(np.random.default_rng(0).permutation(train.n_users))
 
 
 def peak(name: str, given: str) -> dict[str, Any]:
     """Of this very process after five steps, and what it was before the model was made."""
     keep_freed_memory()
-    data = case(name)[0].train
+    data = _shuffled(name)
     before = peak_memory()
     step = step_of(_model(name, given), data)
     for k in range(5):
