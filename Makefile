@@ -36,4 +36,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-peer dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peer* dist build .pytest_cache .ruff_cache .hypothesis

@@ -1,21 +1,14 @@
-"""The peer's side of peer.py: RecBole's own data, model and trainer, run by the interpreter of .venv-peer.
-
-The first line of the input holds settings, every further one a request, all JSON; each is answered by a line of JSON.
-"""
+"""The peer's side of peer.py: RecBole's own data, model and trainer, run by the interpreter of .venv-peer."""
 # pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 import functools
 import itertools
-import json
-import os
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,8 +18,7 @@ from recbole.model.general_recommender import DiffRec
 from recbole.trainer import Trainer
 from recbole.utils import init_seed
 
-ALLOCATOR = ("can't allocate memory", "not enough memory", "alloc_cpu")
-"""How torch says that the CPU's memory is spent."""
+from peer_answers import answer_requests
 
 
 class Peer:
@@ -94,34 +86,5 @@ def _timed(batches: Iterator[Any], began: list[float]) -> Iterator[Any]:
         began.append(time.perf_counter())
 
 
-def main() -> None:
-    """Answers requests until the input ends."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what RecBole prints is not an answer
-    peer = None
-    for line in sys.stdin:
-        asked = json.loads(line)
-        try:
-            if peer is None:
-                peer = Peer(asked)
-                answer: dict[str, Any] = peer.about()
-            else:
-                answer = getattr(peer, asked.pop("do"))(**asked)
-        except (RuntimeError, MemoryError) as error:
-            if not isinstance(error, MemoryError) and not any(words in str(error) for words in ALLOCATOR):
-                raise
-            answer = {"does not fit": str(error).splitlines()[0] if str(error) else "no memory"}
-        answer["MB"] = _peak_memory()
-        print(json.dumps(answer), file=answers)
-
-
-def _peak_memory() -> float:
-    """MB, measured as `machine.peak_memory` does, which stands in the other environment."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    held = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
-    return held[0] if held else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 if __name__ == "__main__":
-    main()
+    answer_requests(Peer)

@@ -23,7 +23,6 @@ from recodiff.data import Dataset, Interactions
 from recodiff.models.diffrec import DiffRecConfig
 
 HERE = Path(__file__).resolve().parent
-ENVIRONMENT = HERE.parent / ".venv-peer"
 
 Data = dict[str, Any]
 """Which data: `users`, the first so many of ml-1m_clean; or `shape`, (users, items, interactions) at random."""
@@ -121,6 +120,18 @@ class Side:
         self._process.communicate()
 
 
+def interpreter(peer: str) -> str:
+    """That of a peer's environment, `recbole` or `rectools`, made where it is absent.
+
+    Raises:
+        RuntimeError: it could not be made.
+    """
+    made = subprocess.run(["bash", str(HERE / "peer_env.sh"), peer], capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise RuntimeError(f"no environment for the peer: {made.stderr.strip()}")
+    return str(HERE.parent / (".venv-peer" if peer == "recbole" else f".venv-peer-{peer}") / "bin" / "python")
+
+
 @contextlib.contextmanager
 def ours(preset: str, overrides: list[str], which: Data) -> Iterator[Side]:
     """Our DiffRec."""
@@ -136,9 +147,7 @@ def ours(preset: str, overrides: list[str], which: Data) -> Iterator[Side]:
 @contextlib.contextmanager
 def recbole(preset: str, overrides: list[str], which: Data, limit_mb: int | None = None) -> Iterator[Side]:
     """RecBole's DiffRec on the same data in its own files, in its own environment, made where it is absent."""
-    made = subprocess.run(["bash", str(HERE / "peer_env.sh")], capture_output=True, text=True, check=False)
-    if made.returncode:
-        raise RuntimeError(f"no environment for the peer: {made.stderr.strip()}")
+    python = interpreter("recbole")
     name, settings = read_settings(preset, overrides)
     config = build(name, settings).config
     assert isinstance(config, DiffRecConfig)
@@ -146,7 +155,7 @@ def recbole(preset: str, overrides: list[str], which: Data, limit_mb: int | None
         write_atomic(dataset(which), Path(folder) / "data" / "bench", "bench")
         own = recbole_settings(config) | _protocol(Path(folder))
         asked = {"recbole": own, "threads": torch.get_num_threads(), "limit_mb": limit_mb}
-        side = Side([str(ENVIRONMENT / "bin" / "python"), str(HERE / "peer_recbole.py")], asked, Path(folder))
+        side = Side([python, str(HERE / "peer_recbole.py")], asked, Path(folder))
         try:
             yield side
         finally:

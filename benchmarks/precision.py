@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from machine import SHARED, matrix_rate, times
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
-from recodiff.data import load_dataset
+from recodiff.data import Interactions, load_dataset
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.float32 import fast_products
 from recodiff.models import build
@@ -34,7 +35,7 @@ def low_precision() -> dict[str, Any]:
     for preset in PRESETS:
         model = build(*read_settings(preset))
         assert isinstance(model, TorchRecommender)
-        step = _step_of(model, data)
+        step = step_of(model, data)
         found: dict[bool, list[float]] = {False: [], True: []}
         for k in range(WARM_UP + PAIRS):
             for low, seconds in found.items():
@@ -76,7 +77,8 @@ def products() -> dict[str, Any]:
     return row
 
 
-def _step_of(model: TorchRecommender, data: Any) -> Any:
+def step_of(model: TorchRecommender, data: Interactions) -> Callable[[bool, int], None]:
+    """A training step on the first users: step(whether in bfloat16, number)."""
     cpu = torch.device("cpu")
     net = model.build(data.n_items, keyed_generator(0, "init")).train()
     optimizer = torch.optim.AdamW(model.parameter_groups(net), fused=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,32 +41,42 @@ def hidden_step(items: int = ITEMS, width: int = 200, batches: tuple[int, ...] =
     row: dict[str, Any] = {"case": f"training step, [{width}], {items:,} items: hidden space against dense"}
     for batch in batches:
         found = {space: _apart(f"step({space!r}, {items}, {width}, {batch})") for space in ("dense", "hidden")}
-        for space, (seconds, memory) in found.items():
+        for space, (seconds, _, memory) in found.items():
             row |= {f"{space}, batch {batch}, ms": seconds * 1e3, f"{space}, batch {batch}, MB beyond the weights": memory}
-        (slow, much), (fast, little) = found["dense"], found["hidden"]
+        (slow, slow_own, much), (fast, fast_own, little) = found["dense"], found["hidden"]
         row |= {f"ratio, batch {batch}": slow / fast, f"share of memory, batch {batch}": little / much}
+        row[f"ratio with PyTorch's own products, batch {batch}"] = slow_own / fast_own
     return row
 
 
-def step(space: str, items: int, width: int, batch: int) -> tuple[float, float]:
-    """Seconds of a step, and MB at its peak beyond weights, gradients and moments; for a fresh process."""
+def step(space: str, items: int, width: int, batch: int) -> tuple[float, float, float]:
+    """Seconds of a step, the same with PyTorch's own products, and MB at its peak beyond weights, gradients and moments.
+
+    For a fresh process; a step of a small model has brought in the libraries' code before memory counts.
+    """
     keep_freed_memory()
-    rows = rows_of(catalogue(batch, items, 29 * batch))
+    _step_of(space, 1000, 8, 16)[0]()
     before = resident_memory()
+    once, weights = _step_of(space, items, width, batch)
+    with fast_products():
+        seconds = median(once, 5, warm_up=2)
+    memory = max(peak_memory() - before - 16 * weights / 2**20, 0.0)
+    return seconds, median(once, 5, warm_up=1), memory
+
+
+def _step_of(space: str, items: int, width: int, batch: int) -> tuple[Callable[[], None], int]:
+    rows = rows_of(catalogue(batch, items, 29 * batch))
     model = build("diffrec", {"denoiser": {"hidden": [width]}, "diffusion": {"space": space}, "training": {"batch_size": batch}})
     assert isinstance(model, DiffRec)
     net = model.build(items, keyed_generator(0, "init")).train()
     optimizer = torch.optim.AdamW(model.parameter_groups(net), fused=True)
 
     def once() -> None:
-        with fast_products():
-            net(Pair(rows), Progress(0, 0), keyed_generator(0, "step")).mean().backward()
+        net(Pair(rows), Progress(0, 0), keyed_generator(0, "step")).mean().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    seconds = median(once, 5, warm_up=2)
-    kept = 16 * sum(p.numel() for p in net.parameters()) / 2**20
-    return seconds, max(peak_memory() - before - kept, 0.0)
+    return once, sum(p.numel() for p in net.parameters())
 
 
 def amazon_book_epoch(

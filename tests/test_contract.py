@@ -14,11 +14,10 @@ import torch
 from recodiff import Run, build, history_of, load_model, recommend, save_model, similar_items
 from recodiff.checkpoint import USERS
 from recodiff.data.interactions import IdMap, Interactions
-from recodiff.errors import DataError, ModelError
-from recodiff.models import MODELS
+from recodiff.errors import ConfigError, DataError, ModelError
 from recodiff.models.base import Batch, Recommender, TorchRecommender
 from recodiff.pairs import Forecast, rows_of
-from toy import checkerboard, scores_of, with_gaps
+from toy import checkerboard, every_model, scores_of, with_gaps
 
 # Toy settings: enough capacity and little regularisation, so that 50 users can be learned in a second.
 NETWORK = {
@@ -50,6 +49,8 @@ TOY: dict[str, dict[str, Any]] = {
     "puresvd": {"factors": 2},
     "gf-cf": {"factors": 2},
     "ials": {"factors": 2},
+    "implicit-als": {"factors": 2, "epochs": 300},
+    "implicit-bpr": {"factors": 16, "epochs": 300},
     "ease": {"l2": 1.0},
     "edlae": {"l2": 1.0, "dropout": 0.2},
     "rlae": {"l2": 1.0},
@@ -84,11 +85,14 @@ ONE_ITEM_IS_TOO_FEW = {
     **dict.fromkeys(("l-diffrec", "lt-diffrec", "lf-diffrec"), "item embeddings need 2 users and 2 items"),
 }
 
+# Whose fit takes no weights, and what is said; on the history alone they take any.
+NO_WEIGHTS_IN_THE_FIT = {"implicit-bpr": "draws interactions without weights"}  # the package has no place for them
+
 BOARD = checkerboard(shuffled=True)
 RUN = Run(seed=0, progress=False, device="cpu")
 
 
-@pytest.fixture(scope="module", params=list(MODELS))
+@pytest.fixture(scope="module", params=every_model())
 def model(request: pytest.FixtureRequest) -> Recommender:
     return build(request.param, TOY.get(request.param)).fit(BOARD, RUN)
 
@@ -299,8 +303,8 @@ def test_fitting_to_nothing_is_refused(model: Recommender) -> None:
 
 
 def test_permuting_the_items_permutes_the_scores(model: Recommender) -> None:
-    if has_network(model):
-        pytest.skip("a network's initial weights belong to positions")
+    if has_network(model) or model.registered == "implicit-bpr":
+        pytest.skip("initial weights belong to positions")
     order = np.random.default_rng(0).permutation(50)
     place = np.argsort(order)
     x = BOARD
@@ -322,6 +326,10 @@ def test_any_model_takes_any_weighting_on_the_history_alone(model: Recommender, 
 
 @pytest.mark.parametrize("kind", ["linear", "half_life"])
 def test_any_model_takes_any_weighting_on_the_fit(model: Recommender, kind: str) -> None:
+    if refusal := NO_WEIGHTS_IN_THE_FIT.get(model.registered):
+        with pytest.raises(ConfigError, match=refusal):
+            build(model.registered, short(model.registered) | {"weighting": {"kind": kind}}).fit(BOARD, RUN)
+        return
     plain, weighted = (
         build(model.registered, short(model.registered) | {"weighting": {"kind": kind, "on": on}}).fit(BOARD, RUN)
         for on in ("history", "fit+history")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -82,6 +83,16 @@ def test_the_target_is_weighted_by_distance_after_the_cut() -> None:
     users = np.flatnonzero(x.lengths() >= 2).tolist()
     for after in per_user(draw(x, users, pairs=Forecast(target=HalfLife(half_life=3, floor=0.2))).target):
         assert list(after.values()) == pytest.approx(reference.half_life(range(len(after)), 3, 0.2))
+
+
+def test_the_target_reaches_no_farther_than_a_share_of_what_came_before() -> None:
+    x = random_interactions(np.random.default_rng(6))
+    users = np.flatnonzero(x.lengths() >= 2).tolist()
+    for seed in range(5):
+        whole, near = draw(x, users, seed), draw(x, users, seed, pairs=Forecast(reach=0.5))
+        assert per_user(near.source) == per_user(whole.source)
+        for before, after, first in zip(per_user(whole.source), per_user(whole.target), per_user(near.target), strict=True):
+            assert list(first.items()) == list(after.items())[: math.ceil(0.5 * len(before))]
 
 
 def test_distance_can_be_counted_in_days_since_the_cut() -> None:

@@ -13,13 +13,13 @@ from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ModelError
 from recodiff.models import MODELS
 from recodiff.models.base import TorchRecommender
-from toy import checkerboard
+from toy import checkerboard, is_here
 
 CPU = torch.device("cpu")
 
 
 def trained_by_epochs() -> list[str]:
-    return [name for name in MODELS if isinstance(build(name), TorchRecommender)]
+    return [name for name in MODELS if is_here(name) and isinstance(build(name), TorchRecommender)]
 
 
 def made(name: str, data: Interactions, **settings: Any) -> TorchRecommender:

@@ -6,9 +6,10 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from recodiff import build, read_settings
+from recodiff import build, read_settings, recommend
 from recodiff.data import Dataset, IdMap, Interactions
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -16,10 +17,19 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 @pytest.fixture
 def sides(monkeypatch: pytest.MonkeyPatch) -> Any:
+    return _benchmark("peer_sides", monkeypatch)
+
+
+@pytest.fixture
+def sasrec(monkeypatch: pytest.MonkeyPatch) -> Any:
+    return _benchmark("peer_sasrec", monkeypatch)
+
+
+def _benchmark(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     if not BENCHMARKS.is_dir():
         pytest.skip("benchmarks/ is not part of the source distribution")
     monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("peer_sides")
+    return importlib.import_module(name)
 
 
 def interactions(*pairs: tuple[int, int]) -> Interactions:
@@ -69,6 +79,27 @@ def test_the_released_settings_in_recboles_words(sides: Any) -> None:
 def test_settings_that_recbole_cannot_have_are_refused(sides: Any) -> None:
     with pytest.raises(ValueError, match=r"denoiser.dropout = 0\.1"):
         sides.recbole_settings(build("diffrec", {"denoiser": {"dropout": 0.1}}).config)
+
+
+def test_the_newest_of_each_history_and_histories_in_pieces_whose_newest_is_whole(sasrec: Any) -> None:
+    who, what = [0, 0, 0, 2, 2, 0, 2], [3, 0, 2, 1, 3, 1, 0]
+    train = Interactions.from_arrays(who, what, IdMap.range(3), IdMap.range(4), times=range(7), time_kind="order")
+    assert sasrec.newest(train, 2).matrix.indices.tolist() == [2, 1, 3, 0]
+    found = sasrec.pieces(train, 2)
+    assert found[:, 1].tolist() == [3, 0, 2, 1, 1, 3, 0]
+    assert [found[found[:, 0] == who, 1].tolist() for who in dict.fromkeys(found[:, 0])] == [[3, 0], [2, 1], [1], [3, 0]]
+    assert sasrec.pieces(train, 4)[:, 0].tolist() == train.rows().tolist()
+
+
+def test_a_peers_vectors_are_ranked_by_our_evaluation_and_items_it_never_saw_come_last(sasrec: Any, tmp_path: Path) -> None:
+    data = Dataset(interactions((0, 2), (2, 1)), interactions((0, 0), (2, 3)), interactions((0, 1), (2, 2)), None, None, {})
+    users, items = np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[-1.0, 0.0], [3.0, 0.0], [-2.0, 0.0]])
+    for name, vectors, ids in (("users", users, [0, 2]), ("items", items, [0, 1, 2])):
+        np.save(tmp_path / f"{name}.npy", vectors.astype(np.float32))
+        np.save(tmp_path / f"{name}_ids.npy", np.array(ids))
+    model = sasrec.read_vectors(tmp_path, data)
+    lists = recommend(model, data.history("train"), k=3).items
+    assert [lists[0].tolist(), lists[2].tolist()] == [[1, 0, 3], [2, 0, 3]]
 
 
 def _lines(folder: Path, ending: str) -> list[str]:

@@ -13,6 +13,7 @@ from recodiff.errors import ConfigError
 from recodiff.experiments.dimensions import Choices, Dimension, Range, Space, draw, flatten, nest, reachable, standing, without
 from recodiff.experiments.spaces import RECENCY, SPACES, read_space, space_of
 from recodiff.models import MODELS, build
+from toy import every_model
 
 HERE = [name for name in SPACES if name in MODELS]
 
@@ -25,14 +26,14 @@ def last(key: str, dimension: Dimension) -> Any:
     return list(dimension.samples())[-1]
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", every_model(HERE))
 @pytest.mark.parametrize("recency", [False, True])
 def test_every_declared_space_fits_its_model_whole(name: str, recency: bool) -> None:
     space = space_of(name, recency=recency)
     assert reachable(space, name, start_of(name), where=name, strict=True) == space
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", every_model(HERE))
 def test_settings_drawn_from_a_declared_space_make_the_model(name: str) -> None:
     start = start_of(name)
     drawn = draw(SPACES[name], flatten(start), last)

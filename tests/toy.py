@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
 from recodiff.data.interactions import IdMap, Interactions
+from recodiff.models import MODELS
 from recodiff.models.base import Recommender
 from recodiff.ranking import batches
+
+
+def is_here(model: str) -> bool:
+    """Whether the package that a model is of is installed."""
+    return not model.startswith("implicit-") or find_spec("implicit") is not None
+
+
+def every_model(names: Iterable[str] = MODELS) -> list[Any]:
+    """The names of models as parameters of a test, which is skipped where the package that a model is of is lacking."""
+    lacking = pytest.mark.skip(reason="needs the package implicit, of the extra baselines")
+    return [pytest.param(name, marks=() if is_here(name) else lacking) for name in names]
 
 
 def checkerboard(n: int = 50, *, shuffled: bool = False) -> Interactions:

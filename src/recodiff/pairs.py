@@ -110,6 +110,8 @@ class Forecast(BaseConfig):
     kind: Literal["forecast"] = "forecast"
     target: AnyWeighting = HalfLife(half_life=10.0, floor=0.0)
     """How much what comes later counts; age 0 is the first after the cut."""
+    reach: float | None = Field(default=None, gt=0)
+    """How far after the cut counts at all, as a share of what came before it, rounded up; as far as it goes unless given."""
     least: ClassVar[int] = 2
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
@@ -131,30 +133,37 @@ class Forecast(BaseConfig):
             length = offsets.diff()
             share = torch.rand(len(users), dtype=torch.float64, generator=generator, device=device)  # below 1, product included
             cut = 1 + (share * (length - 1)).long()
-            return _cut(rows, entries, offsets, cut, days, (weighting, self.target))
+            end = length if self.reach is None else cut + (self.reach * cut).ceil().long()
+            return _cut(rows, entries, offsets, (cut, end), days, (weighting, self.target))
 
         return draw
 
 
 def _cut(
-    rows: Rows, entries: Tensor, offsets: Tensor, cut: Tensor, days: Tensor | None, weightings: tuple[Weighting, Weighting]
+    rows: Rows,
+    entries: Tensor,
+    offsets: Tensor,
+    bounds: tuple[Tensor, Tensor],
+    days: Tensor | None,
+    weightings: tuple[Weighting, Weighting],
 ) -> Pair:
-    """Histories cut after their first `cut` [B] interactions.
+    """Histories cut after their first `cut` [B] interactions, and what follows up to an `end` [B].
 
     Args:
         rows: everybody's histories.
         entries: the entries of the batch's users in `rows`, int64 [nnz].
         offsets: where each user's begin among them, int64 [B + 1].
-        cut: 1..length - 1.
+        bounds: cut, 1..length - 1, and end, above it.
         days: time of every entry of `rows`.
         weightings: of what comes before, and of what comes after.
     """
+    cut, end = bounds
     users = torch.repeat_interleave(torch.arange(len(cut), device=cut.device), offsets.diff(), output_size=len(entries))
     place = torch.arange(len(entries), device=cut.device) - offsets[users]
     after = place - cut[users]  # 0 is the first after the cut
     newest = entries[offsets[:-1] + cut - 1]
     parts: list[Rows] = []
-    for weighting, chosen in zip(weightings, (after < 0, after >= 0), strict=True):
+    for weighting, chosen in zip(weightings, (after < 0, (after >= 0) & (place < end[users])), strict=True):
         own, user = entries[chosen], users[chosen]
         length = torch.zeros_like(cut).index_add_(0, user, torch.ones_like(user))
         apart = None if days is None else (days[own] - days[newest[user]]).abs()

@@ -72,10 +72,19 @@ def test_under_autocast_the_products_alone_are_rounded() -> None:
 
 def test_blocks_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     g, weight, bias, target, seen = _case(3, rows=23)
-    whole = linear_multinomial(g, weight, bias, _some_rows(target), _some_rows(seen))
-    monkeypatch.setattr(softmax, "NUMBERS_IN_BLOCK", 22)
-    monkeypatch.setattr(softmax, "LEAST_ROWS", 1)
-    torch.testing.assert_close(linear_multinomial(g, weight, bias, _some_rows(target), _some_rows(seen)), whole)
+    seen[4] = 1  # nothing is left of this row
+    leaves = [part.requires_grad_() for part in (g, weight, bias)]
+    found: list[list[torch.Tensor]] = []
+    for least, numbers in ((256, 2**19), (1, 22)):
+        monkeypatch.setattr(softmax, "NUMBERS_IN_BLOCK", numbers)
+        monkeypatch.setattr(softmax, "LEAST_ROWS", least)
+        loss = linear_multinomial(g, weight, bias, _some_rows(target), _some_rows(seen))
+        twice = [torch.autograd.grad(loss.square().sum(), leaves, retain_graph=again) for again in (True, False)]
+        found.append([loss.detach(), *twice[0], *twice[1]])
+    for whole, blocked in zip(*found, strict=True):
+        torch.testing.assert_close(blocked, whole)
+    for first, again in zip(found[0][1:4], found[0][4:], strict=True):
+        assert torch.equal(first, again)
 
 
 def test_rows_without_targets_cost_nothing() -> None:

@@ -59,6 +59,33 @@ def test_diagonals_stay_within_their_bound(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("name", ["ease", "edlae", "rlae"])
+@pytest.mark.parametrize("weighting", [{}, RECENT])
+def test_by_way_of_the_users_it_is_the_same(
+    name: str, weighting: dict[str, Any], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = random_interactions(rng, users=12, items=25)
+    through_users = weights(name, x, l2=3, weighting=weighting)
+    monkeypatch.setattr(ease, "ITEMS_AT_ONCE", 7)
+    np.testing.assert_array_equal(weights(name, x, l2=3, weighting=weighting), through_users)
+    monkeypatch.setattr(ease, "DOUBLE_UP_TO_ITEMS", 0)
+    np.testing.assert_allclose(weights(name, x, l2=3, weighting=weighting), through_users, rtol=1e-3, atol=1e-5)
+    monkeypatch.setattr(ease, "DOUBLE_UP_TO_ITEMS", 100)
+    monkeypatch.setattr(ease.ClosedForm, "_by_users", None)  # from here on it would be an error to go there
+    monkeypatch.setattr(ease, "USERS_FOR_AN_ITEM", 0)
+    close(weights(name, x, l2=3, weighting=weighting), through_users)
+
+
+def test_users_are_gone_through_only_where_there_is_room(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+    x = random_interactions(rng, users=20, items=25)
+    monkeypatch.setattr(ease.ClosedForm, "_by_users", None)
+    monkeypatch.setattr(ease, "available_memory", lambda: 8 * 25**2 * 2)  # of 1.5 and 1.5 + .64 tables
+    weights("ease", x)
+    monkeypatch.setattr(ease, "available_memory", lambda: 8 * 25**2 * 3)
+    with pytest.raises(TypeError, match="not callable"):
+        weights("ease", x)
+
+
+@pytest.mark.parametrize("name", ["ease", "edlae", "rlae"])
 def test_large_catalogues_go_in_blocks_and_float32(name: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     x = random_interactions(rng)
     whole = weights(name, x, weighting=RECENT)

@@ -57,15 +57,19 @@ class _SquaredDistance(torch.autograd.Function):
         d = 2 * grads[0]
         scaled = d[:, None] * g
         for_bias = weight @ scaled.sum(0) + bias * d.sum()
-        for_weight = None
+        for_weight = (weight @ (g.T @ scaled)).addr_(bias, scaled.sum(0))
         for rows in ctx.entries:
             pulled = replace(rows, values=-rows.values * d[rows.row_of()])
             for_bias.index_add_(0, rows.columns, pulled.values)
-            found = pulled.transposed().matmul(g)
-            for_weight = found if for_weight is None else for_weight.add_(found)
-        assert for_weight is not None
-        for_weight.addmm_(weight, g.T @ scaled).addr_(bias, scaled.sum(0))
+            _add_transposed(for_weight, pulled, g)
         return for_weight, for_bias, d[:, None] * half, None, None
+
+
+def _add_transposed(total: Tensor, rows: Rows, g: Tensor) -> None:
+    """Adds rows' g [D, h] to the total, where it is not zero: a batch meets few of the items of a large catalogue."""
+    by_column = rows.transposed()
+    met = torch.nonzero(by_column.offsets.diff()).flatten()
+    total.index_add_(0, met, by_column.take(met).matmul(g.contiguous()))
 
 
 def squared_distance(weight: Tensor, bias: Tensor, g: Tensor, target: Rows, seen: Rows | None = None) -> Tensor:
@@ -108,8 +112,9 @@ class _RowsAndGram(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         (table,) = ctx.saved_tensors
         for_product, for_gram = grads
-        found = ctx.x.transposed().matmul(for_product.contiguous())
-        return found if for_gram is None else found.addmm_(table, for_gram + for_gram.T), None, None
+        found = torch.zeros_like(table) if for_gram is None else table @ (for_gram + for_gram.T)
+        _add_transposed(found, ctx.x, for_product)
+        return found, None, None
 
 
 def rows_and_gram(table: Tensor, x: Rows, *, covariance: bool = True) -> tuple[Tensor, Tensor | None]:

@@ -1,4 +1,4 @@
-"""The multinomial likelihood behind a linear layer, a block of rows at a time: [B, I] is never held, nor read twice from memory.
+"""The multinomial likelihood behind a linear layer, a block of rows at a time: no more of [B, I] is held than a block.
 
 Shapes: `B` rows, `I` items, `h` width of what the layer is given.
 """
@@ -131,17 +131,23 @@ class _LinearMultinomial(torch.autograd.Function):
         ctx: Any, g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None, low: torch.dtype
     ) -> tuple[Tensor, Tensor, Tensor]:
         ctx.set_materialize_grads(False)
+        ctx.kept = None
         loss, log_total, mass = (g.new_empty(len(g)) for _ in range(3))
         g, weight = g.to(low), weight.to(low)
         for block in _blocks(target, seen):
             logits = _logits(g, weight, bias, block)
-            total = torch.logsumexp(logits, 1).clamp(min=LEAST)
             found = logits.view(-1)[block.at]
             there = torch.isfinite(found)
-            gain = torch.where(there, block.values * (found - total[block.row]), 0.0)
+            values = torch.where(there, block.values, 0.0).to(bias)
+            top = logits.amax(1).clamp_(min=LEAST)
+            odds = logits.sub_(top[:, None]).exp_()
+            total = (top + odds.sum(1).log_()).clamp_(min=LEAST)
+            gain = torch.where(there, values * (found - total[block.row]), 0.0)
             log_total[block.rows] = total
             loss[block.rows] = -torch.zeros_like(total).index_add_(0, block.row, gain)
-            mass[block.rows] = torch.zeros_like(total).index_add_(0, block.row, torch.where(there, block.values, 0.0).to(total))
+            mass[block.rows] = torch.zeros_like(total).index_add_(0, block.row, values)
+            if len(total) == len(g):  # the only block stays, so that its logits are not made twice
+                ctx.kept = odds.mul_((top - total).exp_()[:, None]), values
         ctx.save_for_backward(g, weight, bias, log_total)
         ctx.rows = target, seen
         ctx.mark_non_differentiable(mass)
@@ -155,12 +161,12 @@ class _LinearMultinomial(torch.autograd.Function):
         g, weight, bias, log_total = ctx.saved_tensors
         d_g, d_weight, d_bias = (torch.zeros_like(made, dtype=bias.dtype) for made in (g, weight, bias))
         for block in _blocks(*ctx.rows):
-            logits = _logits(g, weight, bias, block)
-            values = torch.where(torch.isfinite(logits.view(-1)[block.at]), block.values, 0.0) * for_loss[block.rows][block.row]
+            law, values = ctx.kept or _law(_logits(g, weight, bias, block), log_total, block)
+            values = values * for_loss[block.rows][block.row]
             mass = torch.zeros_like(log_total[block.rows]).index_add_(0, block.row, values)
             if for_total is not None:
                 mass += for_total[block.rows]
-            slope = logits.sub_(log_total[block.rows, None]).exp_().mul_(mass[:, None])
+            slope = law * mass[:, None]
             slope.view(-1).index_add_(0, block.at, values, alpha=-1)
             d_bias += slope.sum(0)
             slope = slope.to(g.dtype)
@@ -175,6 +181,12 @@ def _logits(g: Tensor, weight: Tensor, bias: Tensor, block: _Block) -> Tensor:
     if block.hidden is not None:
         logits.view(-1)[block.hidden] = float("-inf")
     return logits
+
+
+def _law(logits: Tensor, log_total: Tensor, block: _Block) -> tuple[Tensor, Tensor]:
+    """The softmax of a block, and what its targets weigh where they are not hidden; the logits are written over."""
+    values = torch.where(torch.isfinite(logits.view(-1)[block.at]), block.values, 0.0)
+    return logits.sub_(log_total[block.rows, None]).exp_(), values
 
 
 def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:

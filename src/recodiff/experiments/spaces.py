@@ -112,6 +112,19 @@ SPACES: Mapping[str, Space] = {
         "l2": _log(1e-5, 1e-2),
         "epochs": Range(low=1, high=300, log=True),
     },
+    "implicit-als": {
+        "factors": _even(1, 200),
+        "alpha": _log(1.0, 50.0),
+        "l2": _log(1e-3, 1e2),
+        "epochs": Range(low=1, high=50, log=True),
+    },
+    "implicit-bpr": {
+        "factors": _even(1, 200),
+        "lr": _log(1e-3, 0.3),
+        "l2": _log(1e-5, 0.1),
+        "epochs": Range(low=20, high=300, log=True),
+    },
+    "implicit-bm25": {"neighbours": _even(5, 1000), "k1": _even(0.0, 10.0), "b": _even(0.0, 1.0)},
     "mf": FACTORS,
     "lightgcn": {**FACTORS, "layers": _even(1, 3)},
     "irgan": {

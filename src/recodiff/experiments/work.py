@@ -162,6 +162,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 LATER: tuple[tuple[str, str, Any], ...] = (
+    ("pairs", "reach", None),
     ("diffusion", "space", "auto"),
     ("diffusion", "sampled_items", None),
     ("codec", "likelihood", "multinomial"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recodiff.config import Settings, check, merge
-from recodiff.errors import ConfigError
+from recodiff.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from recodiff.models.base import Recommender
@@ -54,6 +54,15 @@ MODELS: dict[str, Entry] = {
     "puresvd": Entry("recodiff.models.lowrank:PureSvd", "PureSVD", "truncated SVD"),
     "gf-cf": Entry("recodiff.models.lowrank:GfCf", "GF-CF", "graph filter: linear and ideal low-pass"),
     "ials": Entry("recodiff.models.ials:Ials", "iALS", "weighted matrix factorisation by alternating least squares"),
+    "implicit-als": Entry(
+        "recodiff.models.implicit:ImplicitAls", "ALS (implicit)", "ALS of the package implicit (extra baselines)"
+    ),
+    "implicit-bpr": Entry(
+        "recodiff.models.implicit:ImplicitBpr", "BPR (implicit)", "BPR of the package implicit (extra baselines); remembers users"
+    ),
+    "implicit-bm25": Entry(
+        "recodiff.models.implicit:ImplicitBm25", "BM25 (implicit)", "items like those of the history, by BM25 (extra baselines)"
+    ),
     "ease": Entry("recodiff.models.ease:Ease", "EASE", "linear item-item weights in closed form; seconds, and hard to beat"),
     "edlae": Entry("recodiff.models.ease:Edlae", "EDLAE", "EASE with a ridge that dropout amounts to"),
     "rlae": Entry("recodiff.models.ease:Rlae", "RLAE", "EASE with a relaxed diagonal"),
@@ -123,6 +132,7 @@ def build(name: str, settings: Mapping[str, Any] | None = None, *, where: str | 
 
     Raises:
         ConfigError: the name or a setting is unknown, or a value out of range.
+        MissingExtraError: the model is another package's, which is not installed.
     """
     entry = _entry(name)
     cls = _load(entry.path)
@@ -153,6 +163,8 @@ def _load(path: str) -> type[Recommender]:
     module_name, _, class_name = path.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
+    except MissingExtraError:
+        raise
     except Exception as error:  # the module is somebody's own, and may fail in any way
         raise ConfigError(
             f"model '{path}' cannot be imported ({type(error).__name__}: {error}); give module:Class of an importable module"

@@ -5,10 +5,12 @@ Shapes: `B` users in a batch, `I` items.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from pydantic import Field
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from recodiff import progress
@@ -17,11 +19,14 @@ from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
 from recodiff.models import title
 from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
-from recodiff.models.sparse import gram
+from recodiff.models.sparse import ITEMS_AT_ONCE, gram, rows_from, scaled, size_of
 from recodiff.training import Run
 
+Advance = Callable[[int, str], None]
 DOUBLE_UP_TO_ITEMS = 12_000
 """Catalogues up to this size are solved in float64, larger ones in float32."""
+USERS_FOR_AN_ITEM = 0.9
+"""Users for each item up to which a table of users is inverted in place of one of items: the cube of that in operations."""
 
 
 class ClosedFormConfig(ModelConfig):
@@ -34,7 +39,8 @@ class ClosedFormConfig(ModelConfig):
 class ClosedForm(Recommender):
     """Base of the family: scores are x B, B_ij = [i = j] - P_ij / d_j, P = (X'X + diag(ridge))^-1.
 
-    Its members differ in the ridge and in the divisor d. Dense: [I, I] in memory, refused where that does not fit.
+    Its members differ in the ridge and in the divisor d. Dense: [I, I] in memory, refused where that does not fit. Where users are
+    fewer than items, P comes from a table of users.
     """
 
     Config = ClosedFormConfig
@@ -52,23 +58,55 @@ class ClosedForm(Recommender):
         n, device = train.n_items, run.torch_device
         dtype = torch.float64 if n <= DOUBLE_UP_TO_ITEMS else torch.float32
         refuse_if_too_large(n, dtype, device, title(self.registered))
-        matrix = self.config.weighting.for_fit(train).matrix
+        matrix = csr_array(self.config.weighting.for_fit(train).matrix)
+        inverse = self._by_users if _few_users(train, dtype, device) else self._by_items
         with progress.bar("solving for the item-item weights", 3, show=run.progress) as advance:
-            advance(0, "X'X")
-            table = gram(matrix, dtype, device)
-            table.diagonal().add_(self.ridge(table.diagonal().clone()))
-            advance(1, "factoring")
-            columns = table.mT  # symmetric, and in the order that LAPACK overwrites in place
-            _, failed = torch.linalg.cholesky_ex(columns, out=(columns, torch.empty(0, dtype=torch.int32, device=device)))
-            if failed:
-                raise ModelError(
-                    f"l2 = {self.config.l2} is too small to invert X'X + l2 I on this data; raise it, for example to 100"
-                )
-            advance(1, "inverting")
-            torch.cholesky_inverse(columns, out=columns)
+            table = inverse(matrix, dtype, device, advance)
             table.div_(-self.divisor(table.diagonal().clone())).diagonal().add_(1)
             self.weights = table.to(torch.float32)
             advance(1, "")
+
+    def _by_items(self, matrix: csr_array, dtype: torch.dtype, device: torch.device, advance: Advance) -> Tensor:
+        """P [I, I] as it is defined."""
+        advance(0, "X'X")
+        table = gram(matrix, dtype, device)
+        table.diagonal().add_(self.ridge(table.diagonal().clone()))
+        advance(1, "inverting")
+        self._invert(table)
+        advance(1, "")
+        return table
+
+    def _by_users(self, matrix: csr_array, dtype: torch.dtype, device: torch.device, advance: Advance) -> Tensor:
+        """P [I, I] by Woodbury's identity, R the ridge: R^-1 - R^-1 X' K X R^-1, K = (1 + X R^-1 X')^-1 [n_users, n_users]."""
+        advance(0, "X X'")
+        exact = csr_array(matrix, dtype=np.float64, copy=True)
+        squares = np.asarray((exact**2).sum(axis=0))
+        ridge = self.ridge(torch.from_numpy(squares).to(device, dtype)) + torch.zeros(len(squares), dtype=dtype, device=device)
+        down = ridge.double().rsqrt().cpu().numpy()
+        kernel = gram(csr_array(scaled(exact, np.ones(size_of(exact)[0]), down).T), dtype, device)
+        if kernel.diagonal().max() * torch.finfo(dtype).eps > 1:  # the 1 would be lost
+            raise self._too_small()
+        kernel.diagonal().add_(1)
+        advance(1, "inverting")
+        self._invert(kernel)
+        advance(1, "X' K X")
+        by_item = rows_from(matrix, device).transposed()
+        out = torch.empty(len(squares), len(squares), dtype=dtype, device=device)
+        for items in torch.arange(len(squares), device=device).split(ITEMS_AT_ONCE):
+            out[items[0] : items[-1] + 1] = by_item.matmul(by_item.take(items).matmul(kernel).T.contiguous()).T
+        out.div_(-ridge).div_(ridge[:, None]).diagonal().add_(1 / ridge)
+        return out
+
+    def _invert(self, table: Tensor) -> None:
+        """Inverts a symmetric table in place."""
+        columns = table.mT  # symmetric, and in the order that LAPACK overwrites in place
+        _, failed = torch.linalg.cholesky_ex(columns, out=(columns, torch.empty(0, dtype=torch.int32, device=table.device)))
+        if failed:
+            raise self._too_small()
+        torch.cholesky_inverse(columns, out=columns)
+
+    def _too_small(self) -> ModelError:
+        return ModelError(f"l2 = {self.config.l2} is too small to invert X'X + l2 I on this data; raise it, for example to 100")
 
     def score(self, batch: Batch) -> Tensor:
         """x B, [B, I]."""
@@ -132,6 +170,25 @@ class Rlae(ClosedForm):
         return (diagonal / (1 - self.config.xi)).clamp_max(1 / self.config.l2)
 
 
+def _few_users(train: Interactions, dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether to go through a table of users: it is the smaller, and beside the items' there is room for it."""
+    users, items = train.n_users, train.n_items
+    if users > USERS_FOR_AN_ITEM * items:
+        return False
+    free = _free_memory(device)
+    return free is None or _bytes_of(items, dtype, device, more=(users / items) ** 2) <= free
+
+
+def _free_memory(device: torch.device) -> int | None:
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+
+
+def _bytes_of(n_items: int, dtype: torch.dtype, device: torch.device, *, more: float) -> float:
+    # Solved in place; float64 is rounded to float32 beside itself, and a GPU's solver works on a copy.
+    tables = more + (1.5 if dtype == torch.float64 else 1.1)
+    return dtype.itemsize * (tables + (device.type == "cuda")) * n_items**2
+
+
 def refuse_if_too_large(n_items: int, dtype: torch.dtype, device: torch.device, name: str, *, more: int = 0) -> None:
     """Refuses a catalogue whose item-item tables do not fit in memory.
 
@@ -145,14 +202,10 @@ def refuse_if_too_large(n_items: int, dtype: torch.dtype, device: torch.device, 
     Raises:
         ModelError: they do not fit.
     """
-    # Solved in place; float64 is rounded to float32 beside itself, and a GPU's solver works on a copy.
-    tables = more + (1.5 if dtype == torch.float64 else 1.1)
-    on_gpu = device.type == "cuda"
-    per_cell = dtype.itemsize * (tables + on_gpu)
-    free = torch.cuda.mem_get_info(device)[0] if on_gpu else available_memory()
-    if free is not None and per_cell * n_items**2 > free:
+    free, needed = _free_memory(device), _bytes_of(n_items, dtype, device, more=more)
+    if free is not None and needed > free:
         raise ModelError(
-            f"{name} on {n_items} items needs about {per_cell * n_items**2 / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
-            f"keep at most some {int((free / per_cell) ** 0.5)} items (a larger item core) or use itemknn or rp3beta, "
+            f"{name} on {n_items} items needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
+            f"keep at most some {int(n_items * (free / needed) ** 0.5)} items (a larger item core) or use itemknn or rp3beta, "
             "whose tables are sparse"
         )

@@ -6,6 +6,7 @@ Shapes: `B` users in a batch, `U` users, `I` items, `P` met entries of the batch
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -145,21 +146,35 @@ class FactorModel(TorchRecommender):
 
     def user_vectors(self, batch: Batch) -> Tensor:
         """[B, D]: learned for known users, folded in for strangers."""
-        factors, history, places = self.module.factors(), batch.history, batch.places()
-        # Neither somebody who met nothing nor somebody who met everything says what is liked better than what.
-        telling = (history.sums() > 0) & (history.offsets.diff() < history.width)
-        found = torch.where((places < 0)[:, None], factors.users.mean(0), factors.users[places.clamp(min=0)])
-        strangers = ((places < 0) & telling).nonzero().flatten()
-        if len(strangers):
-            rows = history.take(strangers)
-            found[strangers] = fold_in(
-                rows,
-                factors.items,
-                factors.bias,
-                self.module.loss,
-                negatives=self.config.negatives,
-                received=self.module.received(rows),
-                share=self.module.share,
-                l2=self.config.l2,
-            )
-        return found
+        return user_vectors(self.module.factors(), batch, self._strangers)
+
+    def _strangers(self, history: Rows) -> Tensor:
+        factors = self.module.factors()
+        return fold_in(
+            history,
+            factors.items,
+            factors.bias,
+            self.module.loss,
+            negatives=self.config.negatives,
+            received=self.module.received(history),
+            share=self.module.share,
+            l2=self.config.l2,
+        )
+
+
+def user_vectors(factors: Factors, batch: Batch, strangers: Callable[[Rows], Tensor]) -> Tensor:
+    """A vector for each user of a batch, [B, D].
+
+    Args:
+        factors: what was learned; known users get theirs, and their mean goes to strangers whose history says nothing.
+        batch: the users.
+        strangers: gives the vectors of all others from their histories.
+    """
+    history, places = batch.history, batch.places()
+    # Neither somebody who met nothing nor somebody who met everything says what is liked better than what.
+    telling = (history.sums() > 0) & (history.offsets.diff() < history.width)
+    found = torch.where((places < 0)[:, None], factors.users.mean(0), factors.users[places.clamp(min=0)])
+    unknown = ((places < 0) & telling).nonzero().flatten()
+    if len(unknown):
+        found[unknown] = strangers(history.take(unknown))
+    return found

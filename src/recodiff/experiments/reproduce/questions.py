@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recodiff.config import Settings
+from recodiff.config import Settings, merge
 from recodiff.experiments.cases import Case, Protocol
 from recodiff.experiments.reproduce.cases import Experiment
 
@@ -37,9 +37,10 @@ def _embeddings(key: str, label: str, embeddings: Settings | None = None) -> Cas
 
 
 def _forecast(key: str, label: str, settings: Settings | None = None) -> Case:
-    return Case(key, label, "f-diffrec", settings or {}, needs_order=True)
+    return Case(key, label, "f-diffrec", merge(settings or {}, _FAST), needs_order=True)
 
 
+_FAST = {"training": {"precision": "bfloat16"}}
 _TARGET_NEXT = {"kind": "half_life", "half_life": 0.05, "floor": 0.0}
 _RELEASED_SCALE, _RELEASED_FIRST_BETA = 5e-3, 1e-5
 
@@ -51,6 +52,7 @@ def _noise(times: float) -> Settings:
 
 
 _GAUSSIAN = {"schedule": {"kind": "linear_variance", "noise_scale": 0.5}, "step_weights": "none"}
+_CHAIN = _GAUSSIAN | {"loss": "squared", "steps": 3}
 
 QUESTIONS = (
     Experiment(
@@ -131,6 +133,7 @@ QUESTIONS = (
             _forecast("flat history", "history not weighted by age", {"weighting": {"kind": "uniform"}}),
             _forecast("flat target", "all that follows counts alike", {"pairs": {"target": {"kind": "uniform"}}}),
             _forecast("next item", "the next item alone counts", {"pairs": {"target": _TARGET_NEXT}}),
+            _forecast("near target", "what follows counts as far as .4 of the history", {"pairs": {"reach": 0.4}}),
             _forecast("squared", "squared loss", {"diffusion": {"loss": "squared"}}),
             _forecast("tanh", "tanh in place of SiLU", {"denoiser": {"activation": "tanh"}}),
             _forecast("linear", "no activation", {"denoiser": {"activation": "identity"}}),
@@ -139,9 +142,14 @@ QUESTIONS = (
             _forecast("no dropout", "no input dropout", {"denoiser": {"dropout": 0.0}}),
             _forecast("noise", "Gaussian noise on the input, standard deviation .05", {"diffusion": _GAUSSIAN}),
             _forecast("T = 3", "T = 3 plain passes", {"diffusion": {"steps": 3}}),
+            _forecast("T = 3 by loss", "the same, t drawn by its loss", {"diffusion": {"steps": 3, "timesteps": "loss_aware"}}),
+            _forecast("squared, T = 3", "squared loss, T = 3 with Gaussian noise", {"diffusion": _CHAIN}),
         ),
         published="",
-        notes=("One factor at a time from F-DiffRec's preset, or its defaults where the data has none.",),
+        notes=(
+            "One factor at a time from F-DiffRec's preset, or its defaults where the data has none; all of them multiply in "
+            "bfloat16 while they learn, which gives F-DiffRec the accuracy of float32 (docs/results.md).",
+        ),
         paired=True,
     ),
 )

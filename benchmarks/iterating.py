@@ -1,0 +1,142 @@
+"""Does iterating help? The forward processes of examples/iterating.py against their own T = 1, on the released ML-1M files.
+
+    python benchmarks/iterating.py --seeds 2 --minutes 4      goes on where it stopped; writes benchmarks/reproduce/iterating.md
+    python benchmarks/iterating.py --seeds 1 --near           chosen by the end of train alone; writes iterating-near.json
+
+Everything but the forward process is F-DiffRec's preset, trained in bfloat16. Each network is chosen on the validation part
+through its own chain; the test part is read for all rows, none of which is chosen by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from machine import SHARED, machine
+from recodiff import Run, Validation, files, load_dataset
+from recodiff.config import merge, read_settings
+from recodiff.experiments.cases import METRICS, Case, Settled
+from recodiff.experiments.reproduce import output
+from recodiff.experiments.reproduce.cases import Experiment
+from recodiff.experiments.reproduce.outcome import Outcome
+from recodiff.experiments.runner import Asked, Found, load_complete, run_cases
+from recodiff.experiments.runs import measure
+from recodiff.models import build
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "examples"))
+PRESET = "f-diffrec-ml-1m_clean"
+FAST = {"training": {"precision": "bfloat16"}}
+RANKING = ("start", "stages")
+"""Settings that change the lists alone: cases that differ in them share their training."""
+
+
+def case(model: str, panel: str, label: str, steps: int = 1, **changes: Any) -> Case:
+    settings = merge(changes, FAST | ({"diffusion": {"steps": steps}} if steps > 1 else {}))
+    return Case(f"{panel}: {label}", f"{panel}: {label}", model, settings, panel=panel, needs_order=True)
+
+
+def bridge(label: str, steps: int, **changes: Any) -> Case:
+    return case("iterating:Bridge", "bridge", label, steps, **changes)
+
+
+def erasing(label: str, steps: int = 1, **changes: Any) -> Case:
+    return case("iterating:Erasing", "erasing", label, steps, **changes)
+
+
+TOLD: dict[str, Any] = {"condition": True}
+OWN: dict[str, Any] = {"condition": True, "own": True}
+
+
+def in_one_stage(steps: int, *starts: int) -> tuple[Case, ...]:
+    return tuple(erasing(f"T = {steps}, one stage from t = {start}", steps, start=start, stages=1) for start in starts)
+
+
+CASES = (
+    case("f-diffrec", "bridge", "T = 1, F-DiffRec"),
+    erasing("T = 1, one stage"),
+    *(erasing(f"T = 1, {stages} stages", stages=stages) for stages in (2, 3, 5)),
+    *(erasing(f"T = 1, one stage, {share:g} erased in place of .4", erased=share) for share in (0.2, 1.0)),
+    erasing("T = 3, 3 stages", 3),
+    *in_one_stage(3, 1, 2, 3),
+    bridge("T = 3, the history told at every step", 3, **TOLD),
+    bridge("T = 3, learned from its own estimates", 3, **OWN),
+    bridge("T = 3", 3),
+    erasing("T = 5, 5 stages", 5),
+    *in_one_stage(5, 1, 3, 5),
+    erasing("T = 2, 2 stages", 2),
+    *in_one_stage(2, 1, 2),
+)
+PLAN = Experiment(
+    "iterating",
+    "whether steps from the history to the future help F-DiffRec",
+    CASES,
+    published="",
+    notes=(
+        "Bridge: x_t = (t/T) x + (1 - t/T) y, from the future y to the history x. `told`: x is given at every step too. `own "
+        "estimates`: in training y is what the network itself finds at t = T, as it is when lists are made.",
+        "Erasing: the newest part of what there is at t = 0 is taken away at every step; f(x_t, t) finds all that is missing; a "
+        "stage back appends a part of it as expected, and lists are ordered by what all stages appended. `one stage from t` "
+        "ranks the same trained models by f(x, t) alone.",
+        f"Everything else is the preset {PRESET}, trained in bfloat16. Both: examples/iterating.py.",
+    ),
+    paired=True,
+)
+
+
+def settled(one: Case) -> Settled:
+    whole = build(one.model, merge(read_settings(PRESET)[1], one.settings)).config.model_dump(mode="json")
+    plain = {name: value for name, value in one.settings.items() if name not in RANKING}
+    train = build(one.model, merge(read_settings(PRESET)[1], plain)).config.model_dump(mode="json")
+    return Settled(one, f"preset {PRESET}", train, None if whole == train else whole, as_preset=False)
+
+
+def near(cases: Sequence[Case], folder: Path, out: Path, seeds: int, threads: int) -> None:
+    """What the end of each training history says: chosen by it, and ranked from what comes before; one row a case and seed."""
+    data, path = load_dataset(folder).inner(), out / "iterating-near.json"
+    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    for seed in range(1, seeds + 1):
+        trained: tuple[Any, Any] = None, None
+        for one in cases:
+            if any((row["case"], row["seed"]) == (one.key, seed) for row in rows):
+                continue
+            how, run = settled(one), Run(device="cpu", seed=seed, threads=threads, progress=False)
+            if trained[0] != (one.model, how.train):
+                model = build(one.model, how.train).fit(data.train, run, validate=Validation(data))
+                trained = (one.model, how.train), model
+            model = build(one.model, how.rank or how.train).restore(trained[1].state(), trained[1].items, "cpu")
+            found = measure(model, data, ("valid",), METRICS).parts["valid"]
+            row = {"case": one.key, "seed": seed, "near": {metric: found.mean(metric) for metric in METRICS}}
+            rows.append(row | {"best_epoch": trained[1].summary["best_epoch"], "machine": machine()})
+            files.write_json(path, rows)
+            print(one.key, seed, f"{found.mean('recall@20'):.4f} / {found.mean('ndcg@20'):.4f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=SHARED / "ml-1m_clean")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "reproduce")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--near", nargs="*", metavar="CASE", help="by the end of train alone; these cases")
+    asked = parser.parse_args()
+    if asked.near is not None:
+        chosen = [one for one in CASES if not asked.near or any(fnmatch(one.key, name) for name in asked.near)]
+        near(chosen, asked.data, asked.out, asked.seeds, asked.threads)
+        return
+    data, how = load_complete(asked.data), Asked(asked.seeds, minutes=asked.minutes, threads=asked.threads)
+    found = [Found(one, settled(one)) for one in CASES]
+    rows = run_cases(found, data, asked.data, asked.out, how, lambda said: print(said, flush=True), memory=False)
+    output.write(Outcome(PLAN, data, rows, how.all_seeds, None), asked.out, print)
+    for row in rows:
+        print(f"{row.case.label:45} {row.test('recall@20')}  {row.test('ndcg@20')}  valid {row.valid('recall@20')}  {row.note}")
+
+
+if __name__ == "__main__":
+    main()
