@@ -138,5 +138,7 @@ def test_a_network_that_needs_numbers_to_be_built_is_built_with_them() -> None:
     keeping = memory.blank(Keeping)
     assert isinstance(keeping, Keeping)
     assert torch.equal(keeping.scale, torch.full((2,), 5.0))
-    assert memory.blank(Scaled).size == 6.0
-    assert torch.equal(memory.blank(Scaled).weight, torch.full((3,), 2.0))
+    scaled = memory.blank(Scaled)
+    assert isinstance(scaled, Scaled)
+    assert scaled.size == 6.0
+    assert torch.equal(scaled.weight, torch.full((3,), 2.0))
