@@ -65,7 +65,9 @@ def save(path: Path, array: object) -> FileEmbeddings:
         (np.zeros(20), "not a matrix of numbers"),
         (np.full((20, 2), np.nan), "not finite"),
         (np.array([["a"] * 2] * 20), "not a matrix of numbers"),
-        (np.array([[{}] * 2] * 20, dtype=object), "cannot be read"),
+        (np.zeros((20, 0)), "not a matrix of numbers"),
+        (np.zeros((20, 2), complex), "not a matrix of numbers"),
+        (np.array([[{}] * 2] * 20, dtype=object), r"are no \.npy file of numbers; give one$"),
     ],
 )
 def test_a_bad_file_of_embeddings_is_refused(array: object, message: str, tmp_path: Path) -> None:

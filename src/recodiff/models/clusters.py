@@ -83,9 +83,14 @@ class FileEmbeddings(BaseConfig):
         """
         try:
             found = np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ConfigError(f"item embeddings '{self.path}' cannot be read ({error}); give a .npy file of floats") from None
-        if not isinstance(found, np.ndarray) or found.ndim != 2 or not np.issubdtype(found.dtype, np.number):
+        except OSError as error:
+            raise ConfigError(
+                f"item embeddings '{self.path}' cannot be read ({error.strerror}); give a .npy file of floats"
+            ) from None
+        except (ValueError, EOFError):  # NumPy's own words advise to load what it does not trust
+            raise ConfigError(f"item embeddings '{self.path}' are no .npy file of numbers; give one") from None
+        real = isinstance(found, np.ndarray) and (np.issubdtype(found.dtype, np.floating) or np.issubdtype(found.dtype, np.integer))
+        if not real or found.ndim != 2 or not found.shape[1]:
             raise ConfigError(f"item embeddings '{self.path}' are not a matrix of numbers; give a .npy file of shape [items, size]")
         if len(found) != train.n_items:
             raise ConfigError(
