@@ -50,7 +50,10 @@ def test_the_released_files_are_recognised(shared: Path, name: str) -> None:
 COMMITTED = Path(__file__).resolve().parents[2] / "benchmarks" / "reproduce"
 
 
-@pytest.mark.parametrize("page", sorted(COMMITTED.glob("*.json")), ids=lambda page: page.stem)
+PAGES = sorted(path.with_suffix(".json") for path in COMMITTED.glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_committed_page_is_made_of_the_committed_runs(page: Path) -> None:
     for row in json.loads(page.read_text())["rows"]:
         for run in row["runs"]:
