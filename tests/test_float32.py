@@ -44,6 +44,15 @@ def test_products_within_are_float32s(inner: int) -> None:
     assert float((found.double() - truth).norm() / truth.norm()) < 2e-6
 
 
+def test_what_is_not_finite_stays_where_it_is() -> None:
+    a, b = torch.ones(300, 40), torch.ones(40, 200)
+    a[3, 7], a[5, 2], b[9, 11] = float("nan"), float("inf"), float("-inf")
+    own = a @ b
+    with fast_products():
+        found = a @ b
+    assert torch.equal(found.nan_to_num(7.0, 8.0, 9.0), own.nan_to_num(7.0, 8.0, 9.0))
+
+
 def test_the_setting_goes_back_even_after_an_error_and_nests() -> None:
     before = settings.fp32_precision  # pyright: ignore[reportOptionalMemberAccess]
     with pytest.raises(RuntimeError, match="inner"), fast_products(), fast_products():
