@@ -100,7 +100,7 @@ def peer_book(
             row |= _same(about, side.about | found, ("users", "items", "train", "threads"), 200 + 200 + 1)
         own[batch] = found["seconds"]
         row |= {f"ours s, batch {batch}": own[batch], f"ours MB, batch {batch}": found["MB"]}
-    for batch in sorted({batches[0], min(theirs, key=lambda n: theirs[n])} if theirs else ()):
+    for batch in sorted({own_batches[0], min(theirs, key=lambda n: theirs[n])} if theirs else ()):
         row |= {f"ratio, RecBole at {batch}, ours at {n}": theirs[batch] / own[n] for n in own_batches if batch in theirs}
     return row | rates()
 
