@@ -22,8 +22,8 @@ def _blas() -> ThreadpoolController:
 def inner_products(users: Tensor, items: Tensor, bias: Tensor | None = None) -> Tensor:
     """u . v_i + b_i of all users and items; not for training.
 
-    A lone user on a CPU costs what reading the items costs. NumPy's product of a matrix and a vector comes near that on all
-    processors, PyTorch's took twice as long on AMD's (`benchmarks/`, case `new_user`).
+    A lone user on a CPU costs little more than reading the items (`benchmarks/`, case `new_user`): NumPy's product of a matrix
+    and a vector comes near that, PyTorch's took twice as long on an AMD processor.
 
     Args:
         users: [B, H].
