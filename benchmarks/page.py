@@ -100,24 +100,36 @@ def write_page() -> None:
         text += ["## Accuracy", "", *_quality(json.loads(QUALITY.read_text())), ""]
     if SPEED.exists():
         text += _speed(json.loads(SPEED.read_text()))
-    PAGE.write_text("\n".join(text) + "\n")
+    PAGE.write_text("\n".join(text))
 
 
-def _speed(found: dict[str, Any]) -> list[str]:
+def _speed(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Lines of a Markdown table for each processor."""
     text = [
         "## Speed and memory",
         "",
         "Medians of repeated runs, but for what takes minutes (epochs and lists at the larger sizes: once, after a warm-up);",
-        "ratios are of things timed in the same process, or, against RecBole, in one run.",
+        "ratios are of things timed in the same process, or, against RecBole, in one run. Each processor has a table of its own.",
         "",
     ]
-    text += ["| case | measured | bar | commit, date |", "|---|---|---|---|"]
-    for name, row in found.items():
-        measured = "<br>".join(f"{key}: {short(value)}" for key, value in row.items() if key not in ("case", "machine"))
-        text.append(f"| {row['case']} | {measured} | {BARS.get(name, '')} | {row['machine']['commit']}, {row['machine']['date']} |")
-    where = next(iter(found.values()))["machine"]
-    versions = f"torch {where['torch']}, Python {where['python']}"
-    return [*text, "", f"Machine: {where['processor']}, {where['cores']} cores, {where['threads']} threads, {versions}.", ""]
+    for processor, rows in sorted(found.items()):
+        where = next(iter(rows.values()))["machine"]
+        text += [
+            f"### {processor}, {where['cores']} cores",
+            "",
+            f"{where['threads']} threads, torch {where['torch']}, Python {where['python']}.",
+            "",
+            "| case | measured | bar | commit, date |",
+            "|---|---|---|---|",
+        ]
+        text += [_case(name, rows[name]) for name in [*BARS, *sorted(rows.keys() - BARS.keys())] if name in rows]
+        text.append("")
+    return text
+
+
+def _case(name: str, row: dict[str, Any]) -> str:
+    measured = "<br>".join(f"{key}: {short(value)}" for key, value in row.items() if key not in ("case", "machine"))
+    return f"| {row['case']} | {measured} | {BARS.get(name, '')} | {row['machine']['commit']}, {row['machine']['date']} |"
 
 
 def short(value: Any) -> str:

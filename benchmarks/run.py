@@ -1,7 +1,7 @@
 """Runs the speed and memory cases, each in a process of its own, and rewrites results.json and results.md.
 
 python benchmarks/run.py              every case; the last, a million users and items, takes an hour and 10 GB
-python benchmarks/run.py chain_long   one case; the others keep their last row
+python benchmarks/run.py chain_long   one case; the others keep their last row, and so do all of other processors
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ def main() -> None:
             failed.append(name)
             print(f"failed:\n{run.stderr}")
             continue
-        found[name] = json.loads(run.stdout.splitlines()[-1])
-        print(", ".join(f"{key} {short(value)}" for key, value in found[name].items() if key not in ("case", "machine")))
+        row = json.loads(run.stdout.splitlines()[-1])
+        of_processor = found.setdefault(row["machine"]["processor"], {})
+        of_processor[name] = row
+        print(", ".join(f"{key} {short(value)}" for key, value in row.items() if key not in ("case", "machine")))
         SPEED.write_text(json.dumps(found, indent=2) + "\n")
     write_page()
     if failed:

@@ -82,15 +82,16 @@ def test_products_and_covariance_have_the_plain_gradients() -> None:
     assert gram.rows_and_gram(weight.T, x, covariance=False)[1] is None
 
 
-def test_a_covariance_is_factored_to_its_ridge_and_one_that_is_none_is_not() -> None:
+def test_a_covariance_is_factored_to_its_ridge_and_what_is_none_gives_nan() -> None:
     (weight,) = leaves((H, WIDTH))
     covariance = weight @ weight.T
     root = gram.factor(covariance)
-    assert root is not None
     torch.testing.assert_close(root @ root.T, covariance, rtol=0, atol=2 * gram.RIDGE * float(covariance.detach().trace()))
     flat = torch.ones(H, H)  # of rank 1, as where hidden units have become alike
-    assert gram.factor(flat) is not None
-    assert gram.factor(torch.diag(torch.tensor([1.0, -1.0]))) is None
+    for fine in (flat, torch.zeros(H, H)):
+        assert gram.factor(fine).isfinite().all()
+    for none in (torch.diag(torch.tensor([1.0, -1.0])), torch.full((H, H), torch.nan), torch.full((H, H), torch.inf)):
+        assert gram.factor(none).isnan().all()
 
 
 @pytest.mark.parametrize("settings", [{}, {"decoder_hidden": (9,)}, {"decoder": "per_cluster", "hidden": (12,)}], ids=str)

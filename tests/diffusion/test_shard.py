@@ -21,7 +21,6 @@ from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.schedules import linear_variance
 from recodiff.diffusion.shard import ALL, AllItems, Shard
 from recodiff.diffusion.timesteps import UniformTimesteps
-from recodiff.errors import ModelError
 
 ITEMS, BOUNDS = 13, (0, 5, 10, 13)
 
@@ -139,11 +138,3 @@ def test_entries_between_two_columns() -> None:
     rows = histories()[0]
     assert torch.equal(rows.between(5, 10).dense(), rows.dense()[:, 5:10])
     assert rows.between(0, 0).width == 0
-
-
-def test_noise_that_cannot_be_drawn_stops_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    from recodiff.diffusion import gram
-
-    monkeypatch.setattr(gram, "factor", lambda covariance: None)
-    with pytest.raises(ModelError, match=r"no Cholesky factor; lower training.lr, or do not share the items"):
-        made(alone(), SquaredError()).loss(histories()[0], generator=keyed_generator(2))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from recodiff.diffusion.rows import Rows
+from recodiff.diffusion.rows import Rows, waits_to_count
 
 ENTRIES_AT_ONCE = 2**16
 """Of the estimates at single entries; bounds their memory to this times 2 h numbers."""
@@ -66,10 +66,16 @@ class _SquaredDistance(torch.autograd.Function):
 
 
 def _add_transposed(total: Tensor, rows: Rows, g: Tensor) -> None:
-    """Adds rows' g [D, h] to the total, where it is not zero: a batch meets few of the items of a large catalogue."""
-    by_column = rows.transposed()
+    """Adds rows' g [D, h] to the total.
+
+    A batch meets few of the items of a large catalogue, so a CPU writes to those alone; a GPU would have to stop and count them.
+    """
+    by_column, g = rows.transposed(), g.contiguous()
+    if waits_to_count(total):
+        total.add_(by_column.matmul(g))
+        return
     met = torch.nonzero(by_column.offsets.diff()).flatten()
-    total.index_add_(0, met, by_column.take(met).matmul(g.contiguous()))
+    total.index_add_(0, met, by_column.take(met).matmul(g))
 
 
 def squared_distance(weight: Tensor, bias: Tensor, g: Tensor, target: Rows, seen: Rows | None = None) -> Tensor:
@@ -136,9 +142,12 @@ RIDGE = 1e-7
 """Of the covariance's trace: above the rounding of a float32 product, far below any noise that could be told apart."""
 
 
-def factor(covariance: Tensor) -> Tensor | None:
-    """A lower triangle L with L L' = the covariance [h, h] and a small ridge, factored in float64; None where there is none."""
+def factor(covariance: Tensor) -> Tensor:
+    """A lower triangle L with L L' = the covariance [h, h] and a small ridge, factored in float64.
+
+    Where there is none, because training diverged, all of it is NaN, and so is the loss: to ask would stop a GPU at every step.
+    """
     wide = covariance.to(torch.float64)
-    ridge = RIDGE * wide.diagonal().sum().detach()
+    ridge = RIDGE * wide.diagonal().sum().detach() + torch.finfo(torch.float32).tiny
     found, failed = torch.linalg.cholesky_ex(wide + ridge * torch.eye(len(wide), dtype=wide.dtype, device=wide.device))
-    return None if bool(failed) else found.to(covariance.dtype)
+    return found.masked_fill(failed > 0, float("nan")).to(covariance.dtype)

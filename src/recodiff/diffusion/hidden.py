@@ -24,14 +24,13 @@ from torch import Tensor
 
 from recodiff.diffusion import gram
 from recodiff.diffusion.denoisers import MLPDenoiser
-from recodiff.diffusion.diffusion import DenseSpace, Diffusion
+from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.losses import Multinomial, unrounded
 from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import ALL
 from recodiff.diffusion.softmax import linear_multinomial, sampled_multinomial
-from recodiff.errors import ModelError
 
 
 def holds(diffusion: Diffusion, *, noise_steps: int = 0, sampling_noise: bool = False) -> bool:
@@ -84,11 +83,7 @@ class HiddenSpace:
     Gaussian of covariance W W', and its gradient goes through the Cholesky factor; it is other numbers of that law.
     With dropout, the entries that a row has are dropped exactly, and the noise is Gaussian of covariance W W' / (1 - p): of the
     dense one's mean and covariance, though there it is a mixture, and shares the mask with the row's own entries.
-    A batch whose W W' cannot be factored goes through the dense space.
     """
-
-    def __init__(self) -> None:
-        self.dense = DenseSpace()
 
     def distance(
         self,
@@ -110,10 +105,6 @@ class HiddenSpace:
         y = items.add_up(y)
         if covariance is not None:
             root = gram.factor(items.add_up(covariance))
-            if root is None and items is not ALL:
-                raise ModelError("W W' of the first layer has no Cholesky factor; lower training.lr, or do not share the items")
-            if root is None:
-                return self.dense.distance(diffusion, source, target, seen, t, None, generator)
             with gram.exactly(y):
                 noise = normal_like(y, generator) @ root.T
         z = y if noise is None else process.q_sample(y, t, noise / (1 - p) ** 0.5)

@@ -15,6 +15,11 @@ TERMS_AT_ONCE = 2**22
 """Of a product of sparse rows with a sparse table; bounds its memory to some 200 MiB."""
 
 
+def waits_to_count(tensor: Tensor) -> bool:
+    """Whether an array whose size depends on numbers makes the program wait for the device: a CPU has them at hand."""
+    return tensor.device.type != "cpu"
+
+
 @dataclass(frozen=True)
 class Rows:
     """B sparse rows of width D; the entries of a row keep their order (oldest first where there is time).
@@ -82,11 +87,14 @@ class Rows:
     def drop(self, p: float, generator: torch.Generator) -> Rows:
         """Dropout on the entries: each is taken away with probability p, the others grow by 1 / (1 - p).
 
-        On sparse rows this is dropout of the dense row exactly, since its zeros stay zeros.
+        On sparse rows this is dropout of the dense row exactly, since its zeros stay zeros. On a GPU what is taken away stays as
+        an entry of nought.
         """
         n = len(self.values)
         draws = torch.rand(n if self.total is None else self.total, generator=generator, device=self.values.device)
         kept = draws[self.before : self.before + n] >= p
+        if waits_to_count(self.values):
+            return Rows(self.offsets, self.columns, torch.where(kept, self.values / (1 - p), 0.0), self.width)
         before = torch.cat([self.offsets.new_zeros(1), kept.cumsum(0)])
         return Rows(before[self.offsets], self.columns[kept], self.values[kept] / (1 - p), self.width)
 
@@ -111,7 +119,7 @@ class Rows:
     def transposed(self) -> Rows:
         """The columns as rows, [D, B]."""
         order = torch.argsort(self.columns, stable=True)
-        counts = torch.bincount(self.columns, minlength=self.width)
+        counts = self.offsets.new_zeros(self.width).index_add_(0, self.columns, torch.ones_like(self.columns))
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         return Rows(offsets, self.row_of()[order], self.values[order], len(self))
 

@@ -111,13 +111,28 @@ def block_rows(width: int) -> int:
     return max(LEAST_ROWS, NUMBERS_IN_BLOCK // max(width, 1))
 
 
-def _blocks(target: Rows, seen: Rows | None) -> Iterator[_Block]:
-    size = block_rows(target.width)
-    bounds = [*range(0, len(target), size), len(target)]
+@dataclass(frozen=True)
+class _Cut:
+    """Where the blocks end: after which rows, and after which entries of the target and of what is hidden."""
+
+    rows: list[int]
+    target: list[int]
+    hidden: list[int]
+
+
+def _cut(target: Rows, seen: Rows | None) -> _Cut:
+    """Reads where entries end from the device, once; of a single block that is known."""
+    seen = target if seen is None else seen
+    bounds = [*range(0, len(target), block_rows(target.width)), len(target)]
+    if len(bounds) <= 2:
+        return _Cut(bounds, [0, len(target.columns)], [0, len(seen.columns)])
+    return _Cut(bounds, *torch.stack([target.offsets[bounds], seen.offsets[bounds]]).tolist())
+
+
+def _blocks(target: Rows, seen: Rows | None, cut: _Cut) -> Iterator[_Block]:
     row, flat = target.row_of(), target.flat()
-    ends = target.offsets[bounds].tolist()
-    hidden_flat, hidden_ends = (None, ends) if seen is None else (seen.flat(), seen.offsets[bounds].tolist())
-    for k, (first, last) in enumerate(pairwise(bounds)):
+    hidden_flat, ends, hidden_ends = None if seen is None else seen.flat(), cut.target, cut.hidden
+    for k, (first, last) in enumerate(pairwise(cut.rows)):
         own = slice(ends[k], ends[k + 1])
         hidden = None if hidden_flat is None else hidden_flat[hidden_ends[k] : hidden_ends[k + 1]] - first * target.width
         yield _Block(slice(first, last), hidden, row[own] - first, flat[own] - first * target.width, target.values[own])
@@ -131,10 +146,10 @@ class _LinearMultinomial(torch.autograd.Function):
         ctx: Any, g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None, low: torch.dtype
     ) -> tuple[Tensor, Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        ctx.kept = None
+        ctx.kept, ctx.cut = None, _cut(target, seen)
         loss, log_total, mass = (g.new_empty(len(g)) for _ in range(3))
         g, weight = g.to(low), weight.to(low)
-        for block in _blocks(target, seen):
+        for block in _blocks(target, seen, ctx.cut):
             logits = _logits(g, weight, bias, block)
             found = logits.view(-1)[block.at]
             there = torch.isfinite(found)
@@ -160,7 +175,7 @@ class _LinearMultinomial(torch.autograd.Function):
         assert for_loss is not None
         g, weight, bias, log_total = ctx.saved_tensors
         d_g, d_weight, d_bias = (torch.zeros_like(made, dtype=bias.dtype) for made in (g, weight, bias))
-        for block in _blocks(*ctx.rows):
+        for block in _blocks(*ctx.rows, ctx.cut):
             law, values = ctx.kept or _law(_logits(g, weight, bias, block), log_total, block)
             values = values * for_loss[block.rows][block.row]
             mass = torch.zeros_like(log_total[block.rows]).index_add_(0, block.row, values)
