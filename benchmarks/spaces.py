@@ -2,7 +2,8 @@
 
     python benchmarks/spaces.py --seeds 1 2 3 --threads 1     rows already in spaces.json are kept
 
-The validation part is a tenth of the published train part, drawn at random. It is checked every epoch and ends a run; test is not read.
+The validation part is a tenth of the published train part, drawn at random. It is checked every epoch and ends a run; test is not
+read.
 """
 
 from __future__ import annotations

@@ -119,12 +119,12 @@ def test_the_parts_of_a_draw_are_the_draw(processes: int) -> None:
     n = 7
     own = parts(n, processes)
     whole = normal_like(torch.empty(n, 5), keyed_generator(3))
-    mask = keep_rows(torch.empty(2 * n, 5), 0.4, keyed_generator(3))
+    mask = keep_rows(torch.empty(2 * n, 5), 0.4, keyed_generator(3)).mask
     drawn, kept = [], []
     for part, a, b in zip(own, generators(n, processes), generators(n, processes), strict=True):
         assert isinstance(a, PartGenerator)
         drawn.append(normal_like(torch.empty(part.stop - part.start, 5), a))
-        kept.append(keep_rows(torch.empty(2 * (part.stop - part.start), 5), 0.4, b))
+        kept.append(keep_rows(torch.empty(2 * (part.stop - part.start), 5), 0.4, b).mask)
     torch.testing.assert_close(torch.cat(drawn), whole, rtol=0, atol=0)
     torch.testing.assert_close(torch.cat(kept), mask, rtol=0, atol=0)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 import reference
 from recodiff.diffusion.denoisers import ACTIVATIONS, Activation, MLPDenoiser, timestep_embedding
 from recodiff.diffusion.diffusion import Diffusion
+from recodiff.diffusion.draws import Kept
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.schedules import no_noise
 from recodiff.diffusion.timesteps import UniformTimesteps
@@ -118,8 +119,8 @@ class Recorder(MLPDenoiser):
 
     given: Tensor
 
-    def forward(self, x_t: Tensor, t: Tensor, keep: Tensor | None = None) -> Tensor:
-        self.given = x_t if keep is None else x_t * keep
+    def forward(self, x_t: Tensor, t: Tensor, keep: Kept | None = None) -> Tensor:
+        self.given = x_t if keep is None else keep.of(x_t) * keep.growth
         return super().forward(x_t, t, keep)
 
 

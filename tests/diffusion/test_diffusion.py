@@ -11,7 +11,7 @@ import reference
 from recodiff.diffusion import schedules
 from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
-from recodiff.diffusion.draws import keep_mask
+from recodiff.diffusion.draws import Kept, keep_mask
 from recodiff.diffusion.losses import Multinomial, SquaredError
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.rows import Rows
@@ -300,7 +300,7 @@ class Visits(nn.Module):
         super().__init__()
         self.asked: list[tuple[Tensor, Tensor]] = []
 
-    def forward(self, x_t: Tensor, t: Tensor, keep: Tensor | None = None) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, keep: Kept | None = None) -> Tensor:
         self.asked.append((x_t, t))
         return torch.zeros_like(x_t)
 
@@ -363,7 +363,7 @@ def test_a_perfect_eps_network_gives_x_0_back() -> None:
     t = torch.arange(5)
 
     class Oracle(nn.Module):
-        def forward(self, x_t: Tensor, t: Tensor, keep: Tensor | None = None) -> Tensor:
+        def forward(self, x_t: Tensor, t: Tensor, keep: Kept | None = None) -> Tensor:
             return eps
 
     diffusion = Diffusion(process, Oracle(), UniformTimesteps(5), prediction="eps")  # pyright: ignore[reportArgumentType]

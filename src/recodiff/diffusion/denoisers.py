@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recodiff.diffusion.draws import Kept
 from recodiff.diffusion.shard import ALL, AllItems
 
 Activation = Literal["tanh", "silu", "relu", "gelu", "identity"]
@@ -35,8 +36,8 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 class Denoiser(Protocol):
     """[B, D], t [B] -> x0_hat or eps_hat [B, D]."""
 
-    def __call__(self, x_t: Tensor, t: Tensor, keep: Tensor | None = None) -> Tensor:
-        """The estimate; `keep` [B, D] is dropout's factor on the input."""
+    def __call__(self, x_t: Tensor, t: Tensor, keep: Kept | None = None) -> Tensor:
+        """The estimate; `keep` is what dropout leaves of the input."""
         ...
 
 
@@ -126,13 +127,17 @@ class MLPDenoiser(nn.Module):
             g = act(layer(g))
         return g
 
-    def forward(self, x_t: Tensor, t: Tensor, keep: Tensor | None = None) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, keep: Kept | None = None) -> Tensor:
         """V hidden(W x_t + U e_t + b) + c; x_t [B, D], t [B] -> [B, D].
 
-        `keep` [B, D] multiplies the input, once it is normalised: 0 where dropout takes an entry away.
+        `keep` is what dropout leaves of the input, once it is normalised; that it grows is seen to behind the first layer, where
+        the rows are short.
         """
         if self.normalise:
             x_t = F.normalize(x_t)
-        if keep is not None:
-            x_t = x_t * keep
-        return self.last(self.hidden(self.first(x_t) + self.step_bias(t)))
+        if keep is None:
+            z = self.first(x_t)
+        else:
+            z = F.linear(keep.of(x_t), self.first.weight)
+            z = torch.add(self.first.bias.to(z.dtype), z, alpha=keep.growth)
+        return self.last(self.hidden(z + self.step_bias(t)))

@@ -69,23 +69,17 @@ class DenseSpace:
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
         """See `Space`."""
-        process, distance, x0 = diffusion.process, diffusion.distance, as_dense(source)
+        process, distance, goal = diffusion.process, diffusion.distance, source if target is None else target
         if noise is None and (process.has_noise or diffusion.prediction == "eps"):
-            noise = normal_like(x0, generator)
-        x_t = x0 if noise is None else process.q_sample(x0, t, noise)
-        estimate = diffusion.denoiser(x_t, t, _keep(diffusion, x_t, generator))
-        goal = x0 if target is None else as_dense(target) if isinstance(distance, SquaredError) else target
+            noise = normal_like(source if isinstance(source, Tensor) else source.blank(), generator)
+        x_t = as_dense(source) if noise is None else process.q_sample(source, t, noise)
+        p = diffusion.dropout if diffusion.training else 0.0
+        estimate = diffusion.denoiser(x_t, t, keep_rows(x_t, p, generator) if p else None)
         if diffusion.prediction == "x0":
             return distance(estimate, goal, seen), estimate
         assert noise is not None
         x0_hat = process.x0_from_eps(x_t, estimate, t)
         return torch.where(t == 0, distance(x0_hat, goal, seen) / 2, distance(estimate, noise, seen)), x0_hat
-
-
-def _keep(diffusion: Diffusion, x: Tensor, generator: torch.Generator) -> Tensor | None:
-    if not diffusion.training or diffusion.dropout == 0:
-        return None
-    return keep_rows(x, diffusion.dropout, generator) / (1 - diffusion.dropout)
 
 
 class Diffusion(nn.Module):

@@ -93,6 +93,28 @@ def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.G
     return (bits.view(torch.int16)[:n] >= threshold).view(shape)
 
 
-def keep_rows(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
-    """A `keep_mask` for the rows of `x` [B, D]."""
-    return by_row(x.shape, generator, lambda shape: keep_mask((shape[0], shape[1]), p, x, generator))
+@dataclass(frozen=True)
+class Kept:
+    """What dropout leaves of rows [B, D].
+
+    Args:
+        mask: True at the entries that stay, [B, D].
+        p: share of those that are taken away, in [0, 1).
+    """
+
+    mask: Tensor
+    p: float
+
+    def of(self, x: Tensor) -> Tensor:
+        """The rows with nought for what is taken away; what stays has yet to grow by `growth`."""
+        return torch.where(self.mask, x, 0.0)
+
+    @property
+    def growth(self) -> float:
+        """1 / (1 - p)."""
+        return 1 / (1 - self.p)
+
+
+def keep_rows(x: Tensor, p: float, generator: torch.Generator) -> Kept:
+    """Dropout for the rows of `x` [B, D]."""
+    return Kept(by_row(x.shape, generator, lambda shape: keep_mask((shape[0], shape[1]), p, x, generator)), p)

@@ -29,7 +29,6 @@ from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.losses import Multinomial, unrounded
 from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
-from recodiff.diffusion.shard import ALL
 from recodiff.diffusion.softmax import linear_multinomial, sampled_multinomial
 
 

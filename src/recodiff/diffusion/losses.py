@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from recodiff.diffusion.rows import Rows, as_dense
+from recodiff.diffusion.rows import Rows
 
 
 class Loss(Protocol):
@@ -23,19 +23,27 @@ class Loss(Protocol):
 
 
 class _MeanSquare(torch.autograd.Function):
-    """mean_j d_j^2 per row. Autograd's own form makes four more passes over [B, D]; at the released network they cost
-    a tenth of the step."""
+    """mean_j (estimate_j - target_j)^2 per row over the entries that are not seen, of a target that comes sparse.
+
+    Autograd's own form makes eight more passes over [B, D]; at the released network they cost a fifth of the step.
+    """
 
     @staticmethod
-    def forward(ctx: Any, difference: Tensor) -> Tensor:
+    def forward(ctx: Any, estimate: Tensor, target: Rows, seen: Rows | None) -> Tensor:
+        ctx.dtype = estimate.dtype
+        difference = estimate.to(torch.promote_types(estimate.dtype, torch.float32), copy=True)
+        target.add_to(difference, difference.new_full((len(target),), -1.0))
+        if seen is not None:
+            difference.view(-1).index_fill_(0, seen.flat(), 0.0)
         ctx.save_for_backward(difference)
         return torch.linalg.vecdot(difference, difference) / difference.shape[1]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         (difference,) = ctx.saved_tensors
-        return difference * (grads[0] * (2 / difference.shape[1]))[:, None]
+        slope = difference * (grads[0] * (2 / difference.shape[1]))[:, None]
+        return slope.to(ctx.dtype), None, None
 
 
 def _zero_at(x: Tensor, where: Rows) -> Tensor:
@@ -56,10 +64,12 @@ class SquaredError:
 
     def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
         """See `Loss`."""
-        difference = estimate - as_dense(target)
+        if isinstance(target, Rows):
+            return _MeanSquare.apply(estimate, target, seen)  # pyright: ignore[reportReturnType]
+        difference = unrounded(estimate) - target
         if seen is not None:
             difference = _zero_at(difference, seen)
-        return _MeanSquare.apply(difference)  # pyright: ignore[reportReturnType]
+        return torch.linalg.vecdot(difference, difference) / difference.shape[1]
 
 
 class Multinomial:

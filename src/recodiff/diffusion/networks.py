@@ -115,4 +115,5 @@ def drop(x: Rows | Tensor, p: float, generator: torch.Generator) -> Rows | Tenso
         return x
     if isinstance(x, Rows):
         return x.drop(p, generator)
-    return x * keep_rows(x, p, generator) / (1 - p)
+    keep = keep_rows(x, p, generator)
+    return keep.of(x) * keep.growth

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from recodiff.diffusion.rows import Rows
+
 StepWeights = Literal["snr", "half_snr", "none"]
 
 
@@ -56,17 +58,19 @@ class GaussianProcess(nn.Module):
         for name, table in tables.items():
             self.register_buffer(name, table.to(torch.float32), persistent=False)
 
-    def q_sample(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+    def q_sample(self, x0: Rows | Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, Eq. (3).
 
         Args:
-            x0: [B, D].
+            x0: [B, D]; rows that come sparse cost their entries.
             t: int64 [B], 0..T-1.
             noise: eps, standard normal [B, D].
 
         Returns:
             x_t [B, D].
         """
+        if isinstance(x0, Rows):
+            return x0.add_to(self.sqrt_one_minus_alpha_bar[t, None] * noise, self.sqrt_alpha_bar[t])
         return torch.addcmul(self.sqrt_alpha_bar[t, None] * x0, self.sqrt_one_minus_alpha_bar[t, None], noise)
 
     def posterior_mean(self, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:

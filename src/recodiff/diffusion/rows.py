@@ -111,6 +111,16 @@ class Rows:
         """Where each entry stands in a dense [B * D], int64 [nnz]."""
         return self.row_of() * self.width + self.columns
 
+    def blank(self) -> Tensor:
+        """Room for the dense rows, [B, D]; its numbers are whatever was there."""
+        return self.values.new_empty((len(self), self.width))
+
+    def add_to(self, total: Tensor, factor: Tensor) -> Tensor:
+        """Adds each row, times its own factor [B], to the total [B, D] in place, which is given back."""
+        values = self.values * factor[self.row_of()]
+        total.view(-1).index_add_(0, self.flat(), values.to(total.dtype))
+        return total
+
     def dense(self) -> Tensor:
         """[B, D], of the values' type."""
         out = torch.zeros(len(self) * self.width, dtype=self.values.dtype, device=self.values.device)

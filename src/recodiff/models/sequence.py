@@ -54,7 +54,9 @@ def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     """Dropout [.., D]: each number is zeroed with probability p, the others grow by 1 / (1 - p); nothing without a generator."""
     if generator is None or p == 0:
         return x
-    return x * keep_rows(x.reshape(-1, x.shape[-1]), p, generator).view_as(x) / (1 - p)
+    flat = x.reshape(-1, x.shape[-1])
+    keep = keep_rows(flat, p, generator)
+    return (keep.of(flat) * keep.growth).view_as(x)
 
 
 def sum_by_user(losses: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
