@@ -107,7 +107,7 @@ class Kept:
 
     def of(self, x: Tensor) -> Tensor:
         """The rows with nought for what is taken away; what stays has yet to grow by `growth`."""
-        return torch.where(self.mask, x, 0.0)
+        return x * self.mask.view(torch.int8)  # a CPU takes four times as long over `torch.where` on a mask that follows no rule
 
     @property
     def growth(self) -> float:
