@@ -69,23 +69,28 @@ def test_the_filter_is_its_definition(
 @pytest.mark.parametrize("channels", [0, 3])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 @pytest.mark.parametrize("dense_up_to", [0, 1000])
+@pytest.mark.parametrize("exponent", [0.0, 0.5])
 def test_the_chain_in_the_low_rank_part_is_the_chain_over_the_items(
-    steps: int, channels: int, dense_up_to: int, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+    steps: int, channels: int, dense_up_to: int, exponent: float, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
     monkeypatch.setattr(giffcf, "DENSE_UP_TO_ITEMS", dense_up_to)
     x = random_interactions(rng)
-    model = fitted(x, steps=steps, channels=channels, smoothing=1.5, weighting={"kind": "linear", "w_min": 0.2})
+    weighting = {"kind": "linear", "w_min": 0.2}
+    model = fitted(x, steps=steps, channels=channels, smoothing=1.5, length_exponent=exponent, weighting=weighting)
     history = dense(LinearRecency(w_min=0.2)(x))
     a = closed_form.item_filter(history, 0.25, 0.5)
-    expected = [closed_form.giffcf(row, a, 1.5, steps, weights(model)) for row in history]
+    expected = [closed_form.giffcf(row, a, 1.5, steps, weights(model), exponent) for row in history]
     np.testing.assert_allclose(scores_of(model, x), expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("channels", [0, 2])
-def test_the_loss_and_its_gradient_are_the_equations(channels: int, dropout: float, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("exponent", [0.0, 0.5])
+def test_the_loss_and_its_gradient_are_the_equations(
+    channels: int, dropout: float, exponent: float, rng: np.random.Generator
+) -> None:
     x = random_interactions(rng, 7, 9, 0.4)
-    model = fitted(x, channels=channels, dropout=dropout)
+    model = fitted(x, channels=channels, dropout=dropout, length_exponent=exponent)
     net, rows, draws = model.module.double().train(), rows_of(x), keyed_generator(1)
     found = net(Pair(rows), START, keyed_generator(1))
     found.sum().backward()
@@ -101,7 +106,7 @@ def test_the_loss_and_its_gradient_are_the_equations(channels: int, dropout: flo
         out = []
         for row, whole, step in zip(history, dense(x), steps, strict=True):
             z = closed_form.smoothed(row, a, 1.5 * (step + 1) / 3)
-            out.append(((closed_form.giffcf_estimate(z, row, a, step, p) - whole) ** 2).mean())
+            out.append(((closed_form.giffcf_estimate(z, row, a, step, p, exponent) - whole) ** 2).mean())
         return np.array(out)
 
     np.testing.assert_allclose(found.detach(), truth({}), rtol=1e-5)

@@ -136,9 +136,10 @@ def smoothed(x: Array, a: Array, share: float) -> Array:
     return x + share * (x @ a - x)
 
 
-def giffcf_estimate(z: Array, c: Array, a: Array, step: int, p: Mapping[str, Array]) -> Array:
+def giffcf_estimate(z: Array, c: Array, a: Array, step: int, p: Mapping[str, Array], exponent: float = 0.0) -> Array:
     """x0_hat of one user at a step (from 0): both mixers and the tied low-rank part, number by number."""
-    inner, code = z @ p["items"], c @ p["items"]
+    size = max(sum(c), 1.0) ** exponent
+    inner, code = z @ p["items"] / size, c @ p["items"] / size
     h = np.zeros(len(inner))
     for d in range(len(h)):
         h[d] = p["direct"][step, 0] * inner[d] + p["direct"][step, 1] * code[d]
@@ -149,10 +150,10 @@ def giffcf_estimate(z: Array, c: Array, a: Array, step: int, p: Mapping[str, Arr
     return low * (p["items"] @ h) + own * c + near * (c @ a) + bias
 
 
-def giffcf(x: Array, a: Array, smoothing: float, steps: int, p: Mapping[str, Array]) -> Array:
+def giffcf(x: Array, a: Array, smoothing: float, steps: int, p: Mapping[str, Array], exponent: float = 0.0) -> Array:
     """The whole chain of one user, in the space of the items: z_T, then x0_hat smoothed less and less."""
     z = smoothed(x, a, smoothing)
     for step in range(steps, 0, -1):
-        estimate = giffcf_estimate(z, x, a, step - 1, p)
+        estimate = giffcf_estimate(z, x, a, step - 1, p, exponent)
         z = smoothed(estimate, a, smoothing * (step - 1) / steps)
     return z

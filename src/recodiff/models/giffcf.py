@@ -49,6 +49,8 @@ class GiffCFConfig(ModelConfig):
     """D, of the low-rank part."""
     channels: int = Field(default=0, ge=0)
     """C, hidden channels of the low-rank part's mixer; without any it is linear, which learned better on ML-1M."""
+    length_exponent: float = Field(default=0.0, ge=0)
+    """The codes that are mixed are divided by the row's sum to this power: at 0 long rows count most in V."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of a row's entries that is taken away in training; the rest grow by 1 / (1 - dropout)."""
     training: TrainingConfig = TrainingConfig(batch_size=200)
@@ -148,6 +150,7 @@ class GiffCFNet(nn.Module):
     def __init__(self, smoother: Filter, n_items: int, config: GiffCFConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.smoother, self.dropout, self.loss = smoother, config.dropout, SquaredError()
+        self.length_exponent = config.length_exponent
         self.timesteps = UniformTimesteps(config.steps)
         self.shares = [config.smoothing * step / config.steps for step in range(config.steps + 1)]
         spread = math.sqrt(2 / (n_items + config.width))
@@ -168,9 +171,14 @@ class GiffCFNet(nn.Module):
         smoothed = self.smoother(row)
         code, smoothed_code = row.matmul(self.items), smoothed @ self.items
         share = code.new_tensor(self.shares)[t + 1, None]
-        mixed = self.mixer(torch.lerp(code, smoothed_code.to(code.dtype), share), code, t)
+        size = self._size(row)
+        mixed = self.mixer(torch.lerp(code, smoothed_code.to(code.dtype), share) / size, code / size, t)
         target = pair.source if pair.target is None else pair.target
         return self.loss(self._estimate(mixed, row, smoothed, t), target, pair.seen)
+
+    def _size(self, row: Rows) -> Tensor:
+        """What codes are divided by, [B, 1]."""
+        return row.sums().clamp(min=1.0)[:, None] ** self.length_exponent
 
     def _estimate(self, mixed: Tensor, row: Rows, smoothed: Tensor, t: Tensor) -> Tensor:
         """x0_hat [B, I]: o_1 h V' + o_2 c + o_3 c A + o_4, the weights o those of the step."""
@@ -195,11 +203,11 @@ class GiffCFNet(nn.Module):
         """
         tables, smoothed = self.tables(), self.smoother(row)
         # c V, c A V, c A A V
-        codes = torch.stack([row.matmul(self.items), smoothed @ self.items, smoothed @ tables.again])
+        codes, size = torch.stack([row.matmul(self.items), smoothed @ self.items, smoothed @ tables.again]), self._size(row)
         z = torch.lerp(codes[0], codes[1], self.shares[-1])
         for step in reversed(range(len(self.shares) - 1)):
             t = torch.full_like(row.offsets[1:], step)
-            mixed = self.mixer(z, codes[0], t)
+            mixed = self.mixer(z / size, codes[0] / size, t)
             if step == 0:
                 return self._estimate(mixed, row, smoothed, t)
             low, own, near, bias = self.output[step]
@@ -220,10 +228,11 @@ class GiffCF(TorchRecommender):
     with |R| the greatest singular value. The denoiser gives the row back from z_t and from the history c, with V [I, D] both
     into and out of a low-rank part,
 
-        x0_hat = o_1 h V' + o_2 c + o_3 c A + o_4,   h = mixer(z_t V, c V, t)
+        x0_hat = o_1 h V' + o_2 c + o_3 c A + o_4,   h = mixer(z_t V / s, c V / s, t)
 
-    and learns by the squared error to x, t uniform over the steps, c and z_t made of a row with dropout. Ranking begins
-    at z_T of the history and goes z_(t-1) = x0_hat + alpha (t-1)/T (x0_hat A - x0_hat). The weights o are of the step alone; the
+    where s is the sum of c, at least 1, to the power `length_exponent`. It learns by the squared error to x, t uniform over the
+    steps, c and z_t made of a row with dropout. Ranking begins at z_T of the history and goes z_(t-1) = x0_hat + alpha (t-1)/T
+    (x0_hat A - x0_hat). The weights o are of the step alone, and s is our own, which the article does not have to our knowledge; the
     article's second mixer is a small network, and its filter may hold an ideal low-pass part, of weight nought on ML-1M.
     """
 
