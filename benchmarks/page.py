@@ -29,6 +29,7 @@ ROWS = {
     "diffrec-bfloat16-ml-1m_clean": "DiffRec, the same, trained in bfloat16",
     "t-diffrec-ml-1m_clean": "T-DiffRec, the same, w_min .1",
     "diffrec-ml-1m_clean-tuned": "DiffRec, settings chosen on validation",
+    "diffrec-batch-2048-ml-1m_clean": "DiffRec, the same, batch 2048 in place of 400",
     "t-diffrec-ml-1m_clean-tuned": "T-DiffRec, weighting and settings chosen on validation",
     "l-diffrec-ml-1m_clean": "L-DiffRec, released settings, stopping rule and item embeddings",
     "lt-diffrec-ml-1m_clean": "LT-DiffRec, the same, w_min .1",
