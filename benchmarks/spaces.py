@@ -1,6 +1,7 @@
 """Training in the hidden space and in the dense one on gowalla, each to its best epoch: accuracy over seeds.
 
     python benchmarks/spaces.py --seeds 1 2 3 --threads 1     rows already in spaces.json are kept
+    python benchmarks/spaces.py --seeds 1 --still             without Gaussian noise, where the spaces differ in rounding alone
 
 The validation part is a tenth of the published train part, drawn at random. It is checked every epoch and ends a run; test is not
 read.
@@ -31,16 +32,18 @@ def gowalla() -> Dataset:
     return prepare(SHARED / "gowalla", split=AsPublished(valid=0.1, seed=1))
 
 
-def one(space: str, seed: int, threads: int | None) -> dict[str, Any]:
-    """Trains once; T = 5, batch 400 and a rate of 1e-3 are the defaults or given here."""
+def one(space: str, noise: bool, seed: int, threads: int | None) -> dict[str, Any]:
+    """Trains once; batch 400, a rate of 1e-3 and the noise are the defaults."""
     data = gowalla()
-    model = build("diffrec", SETTINGS | {"diffusion": {"steps": 5, "space": space}})
+    schedule = {} if noise else {"schedule": {"kind": "none"}}
+    model = build("diffrec", SETTINGS | {"diffusion": {"steps": 5, "space": space, **schedule}})
     model.fit(data.train, Run(seed=seed, threads=threads, device="cpu"), validate=Validation(data))
     log = model.summary["log"]
     best = max(log, key=lambda entry: entry["recall@20"])
     return {
         "data": "gowalla",
         "space": space,
+        "noise": noise,
         "seed": seed,
         "best_epoch": best["epoch"],
         "valid": {metric: best[metric] for metric in ("recall@20", "ndcg@20") if metric in best},
@@ -53,14 +56,15 @@ def one(space: str, seed: int, threads: int | None) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--still", action="store_true", help="without Gaussian noise")
     parser.add_argument("--threads", type=int)
     asked = parser.parse_args()
     for seed in asked.seeds:
         for space in ("hidden", "dense"):
             rows = json.loads(FOUND.read_text()) if FOUND.exists() else []
-            if any((row["space"], row["seed"]) == (space, seed) for row in rows):
+            if any((row["space"], row["noise"], row["seed"]) == (space, not asked.still, seed) for row in rows):
                 continue
-            row = one(space, seed, asked.threads)
+            row = one(space, not asked.still, seed, asked.threads)
             print(space, seed, row["best_epoch"], row["valid"], f"{row['seconds']:.0f} s", flush=True)
             FOUND.write_text(json.dumps([*rows, row], indent=1) + "\n")
 
