@@ -175,7 +175,8 @@ class _LinearMultinomial(torch.autograd.Function):
         assert for_loss is not None
         g, weight, bias, log_total = ctx.saved_tensors
         d_g, d_weight, d_bias = (torch.zeros_like(made, dtype=bias.dtype) for made in (g, weight, bias))
-        for block in _blocks(*ctx.rows, ctx.cut):
+        target, seen = ctx.rows
+        for block in _blocks(target, seen, ctx.cut):
             law, values = ctx.kept or _law(_logits(g, weight, bias, block), log_total, block)
             values = values * for_loss[block.rows][block.row]
             mass = torch.zeros_like(log_total[block.rows]).index_add_(0, block.row, values)
