@@ -150,3 +150,20 @@ def test_a_row_that_has_seen_everything_costs_nothing(name: str, dense: bool) ->
     assert loss.item() == 0
     assert estimate.grad is not None
     assert estimate.grad.tolist() == [[0, 0, 0]]
+
+
+def test_an_estimate_laid_out_by_column_has_the_same_squared_loss_and_stays_as_it_is() -> None:
+    estimate, target, seen, _ = draw_case(3)
+    by_column = estimate.T.contiguous().T
+    torch.testing.assert_close(SquaredError()(by_column, target, seen), SquaredError()(estimate, target, seen))
+    assert torch.equal(by_column, estimate)
+
+
+def test_a_squared_loss_in_bfloat16_is_summed_in_float32_and_its_gradient_is_bfloat16() -> None:
+    estimate, target, _, _ = draw_case(4)
+    low = estimate.to(torch.bfloat16).requires_grad_()
+    loss = SquaredError()(low, target)
+    torch.testing.assert_close(loss, SquaredError()(low.detach().float(), target))
+    loss.sum().backward()
+    assert low.grad is not None
+    assert low.grad.dtype == torch.bfloat16

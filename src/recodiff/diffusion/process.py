@@ -70,7 +70,7 @@ class GaussianProcess(nn.Module):
             x_t [B, D].
         """
         if isinstance(x0, Rows):
-            return x0.add_to(self.sqrt_one_minus_alpha_bar[t, None] * noise, self.sqrt_alpha_bar[t])
+            return x0.add_to((self.sqrt_one_minus_alpha_bar[t, None] * noise).contiguous(), self.sqrt_alpha_bar[t])
         return torch.addcmul(self.sqrt_alpha_bar[t, None] * x0, self.sqrt_one_minus_alpha_bar[t, None], noise)
 
     def posterior_mean(self, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ class Rows:
         return self.values.new_empty((len(self), self.width))
 
     def add_to(self, total: Tensor, factor: Tensor) -> Tensor:
-        """Adds each row, times its own factor [B], to the total [B, D] in place, which is given back."""
+        """Adds each row, times its own factor [B], to the contiguous total [B, D] in place, which is given back."""
         values = self.values * factor[self.row_of()]
         total.view(-1).index_add_(0, self.flat(), values.to(total.dtype))
         return total
