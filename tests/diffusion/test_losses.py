@@ -159,11 +159,18 @@ def test_an_estimate_laid_out_by_column_has_the_same_squared_loss_and_stays_as_i
     assert torch.equal(by_column, estimate)
 
 
-def test_a_squared_loss_in_bfloat16_is_summed_in_float32_and_its_gradient_is_bfloat16() -> None:
-    estimate, target, _, _ = draw_case(4)
+@pytest.mark.parametrize("dense", [False, True])
+def test_under_autocast_the_squared_loss_is_summed_in_float32_and_its_gradient_is_the_estimates_type(dense: bool) -> None:
+    estimate, target, _, _ = draw_case(4, 5, 300)
     low = estimate.to(torch.bfloat16).requires_grad_()
-    loss = SquaredError()(low, target)
-    torch.testing.assert_close(loss, SquaredError()(low.detach().float(), target))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = SquaredError()(low, target.dense() if dense else target)
+    truth = SquaredError()(wide := low.detach().double().requires_grad_(), target.dense().double())
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss.double(), truth, rtol=1e-6, atol=0)
     loss.sum().backward()
+    truth.sum().backward()
     assert low.grad is not None
+    assert wide.grad is not None
     assert low.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(low.grad, wide.grad.to(torch.bfloat16), rtol=2**-7, atol=1e-6)

@@ -37,7 +37,7 @@ class _MeanSquare(torch.autograd.Function):
         if seen is not None:
             difference.view(-1).index_fill_(0, seen.flat(), 0.0)
         ctx.save_for_backward(difference)
-        return torch.linalg.vecdot(difference, difference) / difference.shape[1]
+        return _mean_square(difference)
 
     @staticmethod
     @once_differentiable
@@ -45,6 +45,12 @@ class _MeanSquare(torch.autograd.Function):
         (difference,) = ctx.saved_tensors
         slope = difference * (grads[0] * (2 / difference.shape[1]))[:, None]
         return slope.to(ctx.dtype), None, None
+
+
+def _mean_square(difference: Tensor) -> Tensor:
+    """Per row, in the difference's own precision: autocast would round it first."""
+    with torch.autocast(difference.device.type, enabled=False):
+        return torch.linalg.vecdot(difference, difference) / difference.shape[1]
 
 
 def _zero_at(x: Tensor, where: Rows) -> Tensor:
@@ -70,7 +76,7 @@ class SquaredError:
         difference = unrounded(estimate) - target
         if seen is not None:
             difference = _zero_at(difference, seen)
-        return torch.linalg.vecdot(difference, difference) / difference.shape[1]
+        return _mean_square(difference)
 
 
 class Multinomial:
