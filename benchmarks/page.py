@@ -22,7 +22,7 @@ ROWS = {
     "rlae-ml-1m_clean": "RLAE",
     "rlae-half-life-history-ml-1m_clean": "RLAE (lambda 1000, xi .3), half-life 5 on the history",
     "ease-ml-1m_clean": "EASE, lambda 1000",
-    "giffcf-ml-1m_clean": "GiffCF, settings chosen on validation",
+    "giffcf-ml-1m_clean": "GiffCF, chosen on validation, the division by length on the end of train",
     "ease-linear-history-ml-1m_clean": "EASE, the paper's linear weights on the history",
     "ease-half-life-history-ml-1m_clean": "EASE, half-life 5 on the history",
     "diffrec-ml-1m_clean": "DiffRec, released settings and stopping rule",

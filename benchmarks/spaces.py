@@ -1,7 +1,7 @@
 """Training in the hidden space and in the dense one on gowalla, each to its best epoch: accuracy over seeds.
 
     python benchmarks/spaces.py --seeds 1 2 3 --threads 1     rows already in spaces.json are kept
-    python benchmarks/spaces.py --seeds 1 --still             without Gaussian noise, where the spaces differ in rounding alone
+    python benchmarks/spaces.py --seeds 1 --still             without noise: the spaces differ in dropout's draws alone
 
 The validation part is a tenth of the published train part, drawn at random. It is checked every epoch and ends a run; test is not
 read.
