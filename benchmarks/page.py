@@ -105,20 +105,22 @@ def write_page() -> None:
 
 
 def _speed(found: dict[str, dict[str, Any]]) -> list[str]:
-    """Lines of a Markdown table for each processor."""
+    """Lines of a Markdown table for each machine."""
     text = [
         "## Speed and memory",
         "",
         "Medians of repeated runs, but for what takes minutes (epochs and lists at the larger sizes: once, after a warm-up);",
-        "ratios are of things timed in the same process, or, against RecBole, in one run. Each processor has a table of its own.",
+        "ratios are of things timed in the same process, or, against RecBole, in one run. Each machine has a table of its own.",
         "",
     ]
-    for processor, rows in sorted(found.items()):
-        where = next(iter(rows.values()))["machine"]
+    for place, rows in sorted(found.items()):
+        told = {
+            key: ", ".join(sorted({str(row["machine"][key]) for row in rows.values()})) for key in ("threads", "torch", "python")
+        }
         text += [
-            f"### {processor}, {where['cores']} cores",
+            f"### {place}",
             "",
-            f"{where['threads']} threads, torch {where['torch']}, Python {where['python']}.",
+            "{threads} threads, torch {torch}, Python {python}.".format(**told),
             "",
             "| case | measured | bar | commit, date |",
             "|---|---|---|---|",

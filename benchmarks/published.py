@@ -37,6 +37,8 @@ def chosen(compared: Path, configs: Sequence[Path]) -> Chosen:
     known = compared / "compare.json"
     for row in json.loads(known.read_text())["rows"] if known.exists() else []:
         runs = [(run["settings"], run["best_epoch"]) for run in row["runs"]]
+        if not runs:  # time was over before it was compared
+            continue
         found[row["label"]] = row["model"], [merge(one, {"training": {"epochs": at}} if at else {}) for one, at in runs]
     for config in configs:
         model, settings = read_settings(str(config))

@@ -1,7 +1,7 @@
 """Runs the speed and memory cases, each in a process of its own, and rewrites results.json and results.md.
 
 python benchmarks/run.py              every case; the last, a million users and items, takes an hour and 10 GB
-python benchmarks/run.py chain_long   one case; the others keep their last row, and so do all of other processors
+python benchmarks/run.py chain_long   one case; the others keep their last row, and so do all of other machines
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ def main() -> None:
     asked = parser.parse_args()
     from speed import CASES
 
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # these two as the command line has them
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the command line has it
     unknown = set(asked.cases) - CASES.keys()
     if unknown:
         parser.error(f"no case {', '.join(sorted(unknown))}; cases are: {', '.join(CASES)}")
@@ -42,8 +41,7 @@ def main() -> None:
             print(f"failed:\n{run.stderr}")
             continue
         row = json.loads(run.stdout.splitlines()[-1])
-        of_processor = found.setdefault(row["machine"]["processor"], {})
-        of_processor[name] = row
+        found.setdefault("{processor}, {cores} cores".format(**row["machine"]), {})[name] = row
         print(", ".join(f"{key} {short(value)}" for key, value in row.items() if key not in ("case", "machine")))
         SPEED.write_text(json.dumps(found, indent=2) + "\n")
     write_page()

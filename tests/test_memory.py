@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -46,8 +47,11 @@ def test_the_weights_are_counted_as_they_will_be(name: str) -> None:
     assert expected(model, data, validated=True).best == real
 
 
-def wide(items: int = 1_000_000) -> Interactions:
-    return Interactions.from_arrays([0, 0], [0, 1], IdMap.range(1), IdMap.range(items))
+def wide(items: int = 1_000_000, users: int = 400) -> Interactions:
+    user = np.repeat(np.arange(users), 2)
+    return Interactions.from_arrays(
+        user, np.tile([0, 1], users), IdMap.range(users), IdMap.range(items), times=np.arange(2 * users), time_kind="order"
+    )
 
 
 def test_a_million_items_are_estimated_without_making_them() -> None:
@@ -76,7 +80,7 @@ def test_a_million_items_are_estimated_without_making_them() -> None:
             "diffrec",
             {"denoiser": {"hidden": [1000]}, "diffusion": {"space": "hidden"}},
             2**32,
-            "narrow the item-sized layers, .*, or share them among processes",
+            "narrow the item-sized layers, .*, or share them among GPUs or machines",
         ),
         ("mf", {}, 2**20, "narrow the item-sized layers"),
     ],
@@ -85,11 +89,17 @@ def test_a_run_that_cannot_fit_is_refused_with_the_remedy(
     name: str, settings: dict[str, Any], free: int, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: free)
-    data = wide(200_000)
-    if MODELS[name].settings.get("pairs"):
-        data = Interactions.from_arrays([0, 0], [0, 1], *(data.users, data.items), times=[0, 1], time_kind="order")
     with pytest.raises(ModelError, match=rf"training takes about .* GiB are free: this cannot fit; .*{remedy}"):
-        build(name, settings | {"training": {"epochs": 1}}).fit(data, Run(device="cpu", progress=False))
+        build(name, settings | {"training": {"epochs": 1}}).fit(wide(200_000), Run(device="cpu", progress=False))
+
+
+def test_a_batch_is_no_larger_than_the_users_that_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: dict[str, Any] = {"denoiser": {"hidden": [8]}, "diffusion": {"space": "dense"}}
+    assert expected(made("diffrec", wide(users=3), **settings), wide(users=3)).batch == 7 * 4 * 3 * 1_000_000
+    few = wide(200_000, users=3)
+    monkeypatch.setattr(memory, "available_memory", lambda: 2**24)
+    with pytest.raises(ModelError, match=r"lower training.batch_size=400 below the 3 users that learn, or set diffusion.space"):
+        build("diffrec", settings | {"denoiser": {"hidden": [1]}}).fit(few, Run(device="cpu", progress=False))
 
 
 def test_processes_share_the_memory_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,9 +87,13 @@ def test_a_metric_that_validation_does_not_give_is_refused() -> None:
         small(metric="ndcg@5").fit(BOARD, run(), validate=Scripted(0.1))
 
 
-def test_a_diverging_loss_is_named_with_its_remedy() -> None:
-    with pytest.raises(ModelError, match=r"training diverged; lower training\.lr"):
-        small(lr=1e30).fit(BOARD, run())
+def test_a_diverging_loss_is_named_at_once_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    step = training._Loop._step
+    monkeypatch.setattr(training._Loop, "_step", lambda self, users: steps.append(len(users)) or step(self, users))
+    with pytest.raises(ModelError, match=r"in epoch 1: training diverged; lower training\.lr"):
+        small(lr=1e30, batch_size=2).fit(BOARD, run())
+    assert len(steps) < len(BOARD.users) // 2
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another() -> None:

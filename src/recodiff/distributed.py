@@ -54,6 +54,11 @@ def _leave() -> None:
         dist.destroy_process_group()
 
 
+def leave_at_once() -> None:
+    """Has this process end without waiting for the others, whom torchrun stops."""
+    atexit.unregister(_leave)
+
+
 def rank() -> int:
     """Which of them this is, from 0."""
     return dist.get_rank() if size() > 1 else 0

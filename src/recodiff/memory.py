@@ -67,6 +67,7 @@ class MemoryEstimate:
         best: the copy of the best weights, where validation chooses.
         batch: what a step needs beside them, a validation's scores included.
         data: the rows that batches are cut from.
+        users: that are learned from; no batch is larger.
         free: what the device has, None where it does not say.
     """
 
@@ -75,6 +76,7 @@ class MemoryEstimate:
     best: int
     batch: int
     data: int
+    users: int
     free: int | None = None
 
     @property
@@ -97,9 +99,11 @@ class MemoryEstimate:
         kept = self.parameters + self.optimizer + self.best
         remedy = "narrow the item-sized layers, or keep fewer items (a larger --item-core)"
         if model.shares_items and model.shard is None:
-            remedy += ", or share them among processes (--shard items under torchrun)"
+            remedy += ", or share them among GPUs or machines (--shard items under torchrun)"
         if self.batch > kept or kept + self.data <= self.free:
-            remedy = f"lower training.batch_size={model.training.batch_size}{model.lighter()}"
+            asked = model.training.batch_size
+            within = "" if asked <= self.users else f" below the {self.users:,} users that learn"
+            remedy = f"lower training.batch_size={asked}{within}{model.lighter()}"
         raise ModelError(f"{self}: this cannot fit; {remedy}")
 
 
@@ -121,9 +125,12 @@ def estimate(
     except RuntimeError:
         return None
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
-    batch = model.working_bytes(module, model.training.batch_size) + validated * SCORING_BYTES
-    rows = BYTES_PER_INTERACTION * data.nnz
+    users = int((data.lengths() >= model.pairs().least).sum())
+    batch = model.working_bytes(module, min(model.training.batch_size, users)) + validated * SCORING_BYTES
     if device.type == "cuda":
-        return MemoryEstimate(weights, 3 * weights, validated * weights, batch, rows, torch.cuda.mem_get_info(device)[0])
-    free = available_memory()
-    return MemoryEstimate(weights, 3 * weights, validated * weights, batch, rows, None if free is None else free // processes)
+        free: int | None = torch.cuda.mem_get_info(device)[0]
+    else:
+        free = available_memory()
+        free = None if free is None else free // processes
+    kept = weights, 3 * weights, validated * weights
+    return MemoryEstimate(*kept, batch, BYTES_PER_INTERACTION * data.nnz, users, free)

@@ -220,13 +220,17 @@ class _Loop:
         shuffle = keyed_generator(self.run.seed, "shuffle", s.epoch, device=self.device)
         order = self.users[torch.randperm(len(self.users), generator=shuffle, device=self.device)]
         total = torch.zeros((), dtype=torch.float64, device=self.device)
+        alone_on_a_cpu = self.device.type == "cpu" and distributed.size() == 1  # to ask a GPU would stop it at every step
         for users in order.split(c.batch_size):
-            total += self._step(users).detach() * len(users)
+            loss = self._step(users).detach()
+            if alone_on_a_cpu and not loss.isfinite():
+                raise self._diverged(float(loss))
+            total += loss * len(users)
             advance(1, self._note())
         total = total if self.model.shard else distributed.add_up(total)
         entry = {"epoch": s.epoch + 1, "loss": float(total) / len(self.users)}
         if not math.isfinite(entry["loss"]):
-            raise ModelError(f"the loss is {entry['loss']} in epoch {s.epoch + 1}: training diverged; lower training.lr={c.lr}")
+            raise self._diverged(entry["loss"])
         s.epoch += 1
         check = self.validate is not None and (s.epoch % c.check_every_epochs == 0 or s.epoch == c.epochs)
         if check:
@@ -236,6 +240,10 @@ class _Loop:
         s.log.append(entry)
         if check or distributed.first_says(time.monotonic() - self.saved_at > max(SAVE_AFTER_SECONDS, SAVE_SHARE * self.saving)):
             self.save()
+
+    def _diverged(self, loss: float) -> ModelError:
+        where = f"in epoch {self.state.epoch + 1}: training diverged; lower training.lr={self.settings.lr}"
+        return ModelError(f"the loss is {loss} {where}")
 
     def _step(self, users: Tensor) -> Tensor:
         """One step; gives the batch's loss, or this process's share of it."""

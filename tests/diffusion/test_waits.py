@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
+from unittest import mock
 
 import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from recodiff.diffusion import gram, rows
+from recodiff.diffusion import gram, rows, softmax
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.models import build
 from recodiff.models.base import TorchRecommender
@@ -18,7 +19,17 @@ from recodiff.training import Progress, Run
 from toy import checkerboard
 
 DATA = checkerboard(60)
-SIZED_BY_NUMBERS = {"_local_scalar_dense", "nonzero", "masked_select", "bincount", "_unique2", "unique_consecutive", "equal"}
+SIZED_BY_NUMBERS = {
+    "_local_scalar_dense",
+    "nonzero",
+    "masked_select",
+    "bincount",
+    "_unique2",
+    "unique_consecutive",
+    "equal",
+    "isin",
+}
+"""Operators that make a GPU tell; `isin` sorts what is unique among its numbers."""
 HIDDEN = {"denoiser": {"hidden": [12]}, "diffusion": {"space": "hidden"}}
 
 
@@ -28,6 +39,22 @@ class Waits(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+
+    def __enter__(self) -> Self:
+        self.lists = mock.patch.object(Tensor, "tolist", self._told(Tensor.tolist))
+        self.lists.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self.lists.__exit__(*error)
+
+    def _told(self, tolist: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+        def told(tensor: Tensor) -> Any:
+            self.found.append("tolist")  # of a CPU's tensor it is no operator
+            return tolist(tensor)
+
+        return told
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -63,8 +90,8 @@ def step_of(name: str, settings: dict[str, Any]) -> tuple[Callable[[], Any], Cal
 def test_waits_are_seen() -> None:
     x = torch.arange(4)
     with Waits() as waits:
-        _ = x[x > 1], x.nonzero(), x.sum().item(), torch.repeat_interleave(x, x)
-    assert waits.found == ["index", "nonzero", "_local_scalar_dense", "repeat_interleave"]
+        _ = x[x > 1], x.nonzero(), x.sum().item(), torch.repeat_interleave(x, x), x.tolist(), torch.isin(x, x)
+    assert waits.found == ["index", "nonzero", "_local_scalar_dense", "repeat_interleave", "tolist", "isin"]
 
 
 @pytest.mark.parametrize(
@@ -74,6 +101,8 @@ def test_waits_are_seen() -> None:
         ("diffrec", {"diffusion": {"space": "dense"}}, 1, 0),
         ("t-diffrec", HIDDEN, 1, 0),
         ("f-diffrec", {}, 7, 0),
+        ("f-diffrec", {"diffusion": {"loss": "squared", "space": "hidden"}}, 7, 1),  # which entries were seen
+        ("f-diffrec", {"diffusion": {"sampled_items": 5}}, 7, 7),  # how many items are to be found, and are drawn
         ("l-diffrec", {}, 1, 4),  # two parts of a row, each of its columns and its values
     ],
     ids=str,
@@ -85,6 +114,16 @@ def test_how_often_a_step_waits(name: str, settings: dict[str, Any], picking: in
     with Waits() as learning:
         learn(pair)
     assert (len(drawing.found), len(learning.found)) == (picking, waits)
+
+
+def test_a_loss_of_several_blocks_waits_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(softmax, "LEAST_ROWS", 16)
+    monkeypatch.setattr(softmax, "NUMBERS_IN_BLOCK", 1)
+    draw, learn, _ = step_of("f-diffrec", {})
+    pair = draw()
+    with Waits() as learning:
+        learn(pair)
+    assert learning.found == ["tolist"]  # where the blocks end
 
 
 @pytest.mark.parametrize("name", ["diffrec", "f-diffrec"])

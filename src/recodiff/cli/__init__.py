@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from recodiff.errors import RecodiffError
+from recodiff.progress import speaks
 
 COMMANDS = {
     "demo": "The tour: fetch real data, train, compare, recommend, write a report.",
@@ -35,13 +37,14 @@ GO_ON = {
     "reproduce": "; the same command goes on from here",
 }
 """What to do where a command was interrupted."""
+SPEAKS_LATER_SECONDS = 2
+"""Under torchrun only the first process says at once what stopped it: if it stopped all, the others are ended before they speak."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; a user's mistake ends with one sentence and a non-zero exit code."""
     # Threads that spin for long while they wait make torch several times slower wherever another process wants a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # arrays as wide as a large catalogue in pages of 2 MB
     with suppress(FileNotFoundError):  # the folder may be gone
         sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -83,6 +86,11 @@ def _worth_saying(default: Any) -> str | None:
 
 
 def _stop(sentence: str, code: int) -> None:
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from recodiff import distributed
+
+        distributed.leave_at_once()
+        time.sleep(0 if speaks() else SPEAKS_LATER_SECONDS)
     # Text that others wrote (a file name, a library's message) may hold line breaks; one sentence stays on one line.
     errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     errors.print(f"recodiff: {' '.join(sentence.split())}")

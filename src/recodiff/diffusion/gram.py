@@ -145,7 +145,7 @@ RIDGE = 1e-7
 def factor(covariance: Tensor) -> Tensor:
     """A lower triangle L with L L' = the covariance [h, h] and a small ridge, factored in float64.
 
-    Where there is none, because training diverged, all of it is NaN, and so is the loss: to ask would stop a GPU at every step.
+    Where there is none, because training diverged, all of it and the loss are NaN: to ask here would stop a GPU at every step.
     """
     wide = covariance.to(torch.float64)
     ridge = RIDGE * wide.diagonal().sum().detach() + torch.finfo(torch.float32).tiny

