@@ -18,6 +18,7 @@ from recodiff.diffusion.draws import keyed_generator
 from recodiff.float32 import fast_products
 from recodiff.models import build
 from recodiff.models.base import TorchRecommender
+from recodiff.optimizer import AdamW
 from recodiff.training import Progress
 
 PRESETS = ("diffrec-ml-1m_clean", "f-diffrec-ml-1m_clean", "sasrec-ml-1m_clean")
@@ -81,7 +82,7 @@ def step_of(model: TorchRecommender, data: Interactions) -> Callable[[bool, int]
     """A training step on the first users: step(whether in bfloat16, number)."""
     cpu = torch.device("cpu")
     net = model.build(data.n_items, keyed_generator(0, "init")).train()
-    optimizer = torch.optim.AdamW(model.parameter_groups(net), fused=True)
+    optimizer = AdamW(model.parameter_groups(net), fused=True)
     draw, users = model.pairs().bind(data, model.config.weighting, cpu), torch.arange(model.training.batch_size)
 
     def step(low: bool, k: int) -> None:

@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 
 from machine import SHARED, median, peak_memory, rates, resident_memory
 from recodiff import evaluate, prepare
@@ -21,6 +20,7 @@ from recodiff.diffusion.draws import keyed_generator
 from recodiff.float32 import fast_products
 from recodiff.models import build
 from recodiff.models.diffrec import DiffRec
+from recodiff.optimizer import AdamW
 from recodiff.pairs import Pair, rows_of
 from recodiff.training import Progress, Run
 
@@ -69,7 +69,7 @@ def _step_of(space: str, items: int, width: int, batch: int) -> tuple[Callable[[
     model = build("diffrec", {"denoiser": {"hidden": [width]}, "diffusion": {"space": space}, "training": {"batch_size": batch}})
     assert isinstance(model, DiffRec)
     net = model.build(items, keyed_generator(0, "init")).train()
-    optimizer = torch.optim.AdamW(model.parameter_groups(net), fused=True)
+    optimizer = AdamW(model.parameter_groups(net), fused=True)
 
     def once() -> None:
         net(Pair(rows), Progress(0, 0), keyed_generator(0, "step")).mean().backward()

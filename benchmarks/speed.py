@@ -33,6 +33,7 @@ from recodiff.evaluation import Part, evaluate_parts
 from recodiff.float32 import fast_products
 from recodiff.models import build
 from recodiff.models.diffrec import DiffRec
+from recodiff.optimizer import AdamW
 from recodiff.ranking import rank
 from recodiff.training import Progress
 from scale import amazon_book_epoch, gowalla, hidden_step
@@ -130,7 +131,7 @@ class _Trainer:
         model.module = self.module = model.build(len(data.items), keyed_generator(0, "init"))
         model.restore(dict(self.module.named_parameters()), data.items)
         self.module = model.module
-        self.optimizer = torch.optim.AdamW(model.parameter_groups(self.module), fused=True)
+        self.optimizer = AdamW(model.parameter_groups(self.module), fused=True)
         self.draw = model.pairs().bind(data.train, model.config.weighting, torch.device("cpu"))
         self.order = torch.randperm(len(data.users), generator=keyed_generator(0, "shuffle"))
 

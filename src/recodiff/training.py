@@ -23,6 +23,7 @@ from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.errors import ConfigError, ModelError
+from recodiff.optimizer import AdamW
 from recodiff.resuming import CHECKPOINT as CHECKPOINT
 from recodiff.resuming import LOG as LOG
 from recodiff.resuming import Checkpoint, State
@@ -170,7 +171,7 @@ class _Loop:
         model.module = model.build(data.n_items, keyed_generator(run.seed, "init")).to(self.device)
         self.module: nn.Module = model.module
         fused = self.device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.AdamW(model.parameter_groups(self.module), fused=fused)
+        self.optimizer = AdamW(model.parameter_groups(self.module), fused=fused)
         pairs = model.pairs()
         self.draw: Draw = pairs.bind(data, model.config.weighting, self.device)
         self.users = torch.from_numpy(np.flatnonzero(data.lengths() >= pairs.least)).to(self.device)
