@@ -64,7 +64,7 @@ def one(label: str, model_name: str, settings: dict[str, Any], seed: int, data: 
     }
 
 
-def page(rows: Sequence[dict[str, Any]], data: Dataset) -> str:
+def page(rows: Sequence[dict[str, Any]], name: str) -> str:
     """The table: means over seeds, standard errors over seeds where there are several."""
     lines = []
     for label in dict.fromkeys(row["label"] for row in rows):
@@ -79,13 +79,13 @@ def page(rows: Sequence[dict[str, Any]], data: Dataset) -> str:
     where = json.dumps({key: sorted({str(row["machine"].get(key)) for row in rows}) for key in ("commit", "processor", "date")})
     heads = ("method", "seeds", "R@20", "N@20", "epochs", "training s")
     return (
-        f"# {data.name} as published\n\n{table(heads, lines)}\n\nFitted to the whole published train part, ranked from it and all "
+        f"# {name} as published\n\n{table(heads, lines)}\n\nFitted to the whole published train part, ranked from it and all "
         "of it masked; recall is hits / relevant. Settings and epochs were chosen beforehand, on a tenth of that part. "
         f"In brackets: standard error over seeds.\n\n{where}\n"
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("compared", type=Path)
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="labels to measure; all unless given")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--threads", type=int)
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     data, written = load_dataset(asked.data), asked.compared / "published.json"
     rows = json.loads(written.read_text()) if written.exists() else []
     for label, (model, settings) in chosen(asked.compared, asked.configs).items():
@@ -104,7 +104,7 @@ def main() -> None:
             rows.append(one(label, model, settings[seed - 1], seed, data, asked.threads))
             print(f"{label} seed {seed}: {rows[-1]['test']} in {rows[-1]['seconds']:.0f} s", flush=True)
             written.write_text(json.dumps(rows, indent=1) + "\n")
-            (asked.compared / "published.md").write_text(page(rows, data))
+            (asked.compared / "published.md").write_text(page(rows, asked.compared.name))
 
 
 if __name__ == "__main__":
