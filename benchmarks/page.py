@@ -34,6 +34,7 @@ ROWS = {
     "l-diffrec-ml-1m_clean": "L-DiffRec, released settings, stopping rule and item embeddings",
     "lt-diffrec-ml-1m_clean": "LT-DiffRec, the same, w_min .1",
     "l-diffrec-ml-1m_clean-tuned": "L-DiffRec, settings chosen on validation",
+    "l-diffrec-gaussian-ml-1m_clean": "L-DiffRec, the same, Gaussian likelihood, its KL weight chosen on validation",
     "lt-diffrec-ml-1m_clean-tuned": "LT-DiffRec, weighting and settings chosen on validation",
     "f-diffrec-ml-1m_clean": "F-DiffRec, rows, settings chosen on validation",
     "f-diffrec-ml-1m_clean-near": "F-DiffRec, rows, how far the target reaches chosen on the end of train",

@@ -26,6 +26,7 @@ VARIED: dict[str, tuple[str, dict[str, Any]]] = {
     "diffrec-bfloat16-ml-1m_clean": ("diffrec-ml-1m_clean", LOW),
     "f-diffrec-bfloat16-ml-1m_clean": ("f-diffrec-ml-1m_clean", LOW),
     "diffrec-batch-2048-ml-1m_clean": ("diffrec-ml-1m_clean-tuned", {"training": {"batch_size": 2048}}),
+    "l-diffrec-gaussian-ml-1m_clean": ("l-diffrec-ml-1m_clean-tuned", {"codec": {"likelihood": "gaussian", "kl_weight": 1e-3}}),
     "ease-linear-history-ml-1m_clean": ("ease-ml-1m_clean", {"weighting": {"kind": "linear", "w_min": 0.1, "on": "history"}}),
     "ease-half-life-history-ml-1m_clean": ("ease-ml-1m_clean", {"weighting": HALF_LIFE}),
     "rlae-half-life-history-ml-1m_clean": ("rlae-ml-1m_clean", {"l2": 1000.0, "xi": 0.3, "weighting": HALF_LIFE}),
