@@ -2,6 +2,7 @@
 
     python benchmarks/spaces.py --seeds 1 2 3 --threads 1     rows already in spaces.json are kept
     python benchmarks/spaces.py --seeds 1 --still             without noise: the spaces differ in dropout's draws alone
+    python benchmarks/spaces.py --seeds 1 2 --dropout 0       with it, and no dropout: they differ in the noise's draws alone
 
 The validation part is a tenth of the published train part, drawn at random. It is checked every epoch and ends a run; test is not
 read.
@@ -17,6 +18,7 @@ from typing import Any
 
 from machine import SHARED, machine
 from recodiff import Run, Validation, build, prepare
+from recodiff.config import merge
 from recodiff.data import Dataset
 from recodiff.data.split import AsPublished
 
@@ -32,11 +34,12 @@ def gowalla() -> Dataset:
     return prepare(SHARED / "gowalla", split=AsPublished(valid=0.1, seed=1))
 
 
-def one(space: str, noise: bool, seed: int, threads: int | None) -> dict[str, Any]:
+def one(space: str, noise: bool, dropout: float, seed: int, threads: int | None) -> dict[str, Any]:
     """Trains once; batch 400, a rate of 1e-3 and the noise are the defaults."""
     data = gowalla()
     schedule = {} if noise else {"schedule": {"kind": "none"}}
-    model = build("diffrec", SETTINGS | {"diffusion": {"steps": 5, "space": space, **schedule}})
+    own = {"diffusion": {"steps": 5, "space": space, **schedule}, "denoiser": {"dropout": dropout}}
+    model = build("diffrec", merge(SETTINGS, own))
     model.fit(data.train, Run(seed=seed, threads=threads, device="cpu"), validate=Validation(data))
     log = model.summary["log"]
     best = max(log, key=lambda entry: entry["recall@20"])
@@ -44,6 +47,7 @@ def one(space: str, noise: bool, seed: int, threads: int | None) -> dict[str, An
         "data": "gowalla",
         "space": space,
         "noise": noise,
+        "dropout": dropout,
         "seed": seed,
         "best_epoch": best["epoch"],
         "valid": {metric: best[metric] for metric in ("recall@20", "ndcg@20") if metric in best},
@@ -57,14 +61,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--still", action="store_true", help="without Gaussian noise")
+    parser.add_argument("--dropout", type=float, default=0.5, help="share of a row's entries; .5 is the default of the model")
     parser.add_argument("--threads", type=int)
     asked = parser.parse_args()
     for seed in asked.seeds:
         for space in ("hidden", "dense"):
             rows = json.loads(FOUND.read_text()) if FOUND.exists() else []
-            if any((row["space"], row["noise"], row["seed"]) == (space, not asked.still, seed) for row in rows):
+            which = space, not asked.still, asked.dropout, seed
+            if any((row["space"], row["noise"], row["dropout"], row["seed"]) == which for row in rows):
                 continue
-            row = one(space, not asked.still, seed, asked.threads)
+            row = one(*which, asked.threads)
             print(space, seed, row["best_epoch"], row["valid"], f"{row['seconds']:.0f} s", flush=True)
             FOUND.write_text(json.dumps([*rows, row], indent=1) + "\n")
 
