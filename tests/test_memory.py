@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from recodiff import Run, build, memory
+from recodiff.config import merge
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ModelError
 from recodiff.models import MODELS
@@ -82,6 +83,13 @@ def test_a_million_items_are_estimated_without_making_them() -> None:
             2**32,
             "narrow the item-sized layers, .*, or share them among GPUs or machines",
         ),
+        (
+            "diffrec",  # no batch is small enough: an item-sized gradient takes what it takes
+            {"denoiser": {"hidden": [200]}, "diffusion": {"space": "hidden"}, "training": {"batch_size": 8192}},
+            1400 * 2**20,
+            "narrow the item-sized layers",
+        ),
+        ("f-diffrec", {}, 700 * 2**20, "narrow the item-sized layers"),
         ("mf", {}, 2**20, "narrow the item-sized layers"),
     ],
 )
@@ -90,7 +98,7 @@ def test_a_run_that_cannot_fit_is_refused_with_the_remedy(
 ) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: free)
     with pytest.raises(ModelError, match=rf"training takes about .* GiB are free: this cannot fit; .*{remedy}"):
-        build(name, settings | {"training": {"epochs": 1}}).fit(wide(200_000), Run(device="cpu", progress=False))
+        build(name, merge(settings, {"training": {"epochs": 1}})).fit(wide(200_000), Run(device="cpu", progress=False))
 
 
 def test_a_batch_is_no_larger_than_the_users_that_learn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,21 @@ def test_the_update_is_that_of_pytorch(fused: bool) -> None:
         torch.testing.assert_close(ours, theirs)
 
 
+def test_a_gradient_that_lies_otherwise_than_its_weight_is_laid_out_alike() -> None:
+    found: list[Tensor] = []
+    for kind, fused in ((AdamW, True), (torch.optim.AdamW, False)):
+        own = parameters()[:2]
+        optimizer = kind(own, lr=0.1, fused=fused)
+        for p in own:
+            g = torch.randn(p.shape, generator=torch.Generator().manual_seed(1))
+            p.grad = g if not p.is_contiguous() else g.T.contiguous().T
+            assert p.grad.stride() != p.stride()
+        optimizer.step()
+        found += [p.detach() for p in own]
+    for ours, theirs in zip(found[:2], found[2:], strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_no_gradient_of_a_training_step_has_to_be_copied() -> None:
     settings = {"denoiser": {"hidden": [6]}, "diffusion": {"space": "hidden"}, "training": {"epochs": 1}}
     with Updated() as seen:

@@ -67,7 +67,9 @@ class MemoryEstimate:
         best: the copy of the best weights, where validation chooses.
         batch: what a step needs beside them, a validation's scores included.
         data: the rows that batches are cut from.
+        least: what a step of one user needs in place of `batch`.
         users: that are learned from; no batch is larger.
+        otherwise: what else than a smaller batch would make a step take less, as the end of a sentence.
         free: what the device has, None where it does not say.
     """
 
@@ -76,7 +78,9 @@ class MemoryEstimate:
     best: int
     batch: int
     data: int
+    least: int
     users: int
+    otherwise: str = ""
     free: int | None = None
 
     @property
@@ -100,10 +104,10 @@ class MemoryEstimate:
         remedy = "narrow the item-sized layers, or keep fewer items (a larger --item-core)"
         if model.shares_items and model.shard is None:
             remedy += ", or share them among GPUs or machines (--shard items under torchrun)"
-        if self.batch > kept or kept + self.data <= self.free:
+        if kept + self.least + self.data <= self.free:
             asked = model.training.batch_size
             within = "" if asked <= self.users else f" below the {self.users:,} users that learn"
-            remedy = f"lower training.batch_size={asked}{within}{model.lighter()}"
+            remedy = f"lower training.batch_size={asked}{within}{self.otherwise}"
         raise ModelError(f"{self}: this cannot fit; {remedy}")
 
 
@@ -126,11 +130,14 @@ def estimate(
         return None
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     users = int((data.lengths() >= model.pairs().least).sum())
-    batch = model.working_bytes(module, min(model.training.batch_size, users)) + validated * SCORING_BYTES
+    batch, least = (
+        model.working_bytes(module, size) + validated * SCORING_BYTES for size in (min(model.training.batch_size, users), 1)
+    )
     if device.type == "cuda":
         free: int | None = torch.cuda.mem_get_info(device)[0]
     else:
         free = available_memory()
         free = None if free is None else free // processes
     kept = weights, 3 * weights, validated * weights
-    return MemoryEstimate(*kept, batch, BYTES_PER_INTERACTION * data.nnz, users, free)
+    rows = BYTES_PER_INTERACTION * data.nnz
+    return MemoryEstimate(*kept, batch, rows, least, users, model.lighter(module), free)

@@ -28,6 +28,10 @@ class AdamW(torch.optim.AdamW):
         """Gathers weights, gradients and averages of a group into the lists, each in the same order."""
         found = super()._init_group(group, params_with_grad, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps)
         for number, weight in enumerate(params_with_grad):
+            for own in (grads, exp_avgs, exp_avg_sqs):  # the fused kernel takes for granted that they lie as the weight does
+                if own[number].stride() != weight.stride():
+                    assert own is grads
+                    own[number] = torch.empty_like(weight).copy_(own[number])
             if weight.dim() == 2 and not weight.is_contiguous() and weight.T.is_contiguous():
                 for own in (params_with_grad, grads, exp_avgs, exp_avg_sqs):
                     own[number] = own[number].T

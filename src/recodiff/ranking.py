@@ -114,15 +114,15 @@ def ranked(
     show_progress: bool = False,
 ) -> dict[str, Lists]:
     """The lists of `rank`, of all users together: by the mask's name, items and scores, both [n_users, K]."""
-    parts = list(rank(model, history, k, masks, candidates=candidates, show_progress=show_progress)) if history.n_users else []
-    nothing = np.empty((0, k), np.int64), np.empty((0, k), np.float32)
-    return {
-        name: (
-            np.concatenate([nothing[0], *(part[name][0] for part in parts)]),
-            np.concatenate([nothing[1], *(part[name][1] for part in parts)]),
-        )
-        for name in masks
-    }
+    n, at = history.n_users, 0
+    # Made before the first block of scores: lists kept one by one would lie where it was freed, and the next would not fit there.
+    found = {name: (np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)) for name in masks}
+    for part in rank(model, history, k, masks, candidates=candidates, show_progress=show_progress) if n else ():
+        here = slice(at, at + len(next(iter(part.values()))[0]))
+        for name, (items, scores) in part.items():
+            found[name][0][here], found[name][1][here] = items, scores
+        at = here.stop
+    return found
 
 
 def rank(

@@ -38,13 +38,13 @@ def start(*arguments: object) -> subprocess.Popen[bytes]:
 
 def test_what_stops_all_is_said_once_and_leaves_no_folder(data: Path, tmp_path: Path) -> None:
     ran = subprocess.run(
-        [*TORCHRUN, "train", "diffrec", "--data", str(data), "--out", str(tmp_path / "run"), "--set", "diffusion.prediction=eps",
+        [*TORCHRUN, "train", "diffrec", "--data", str(data), "--out", str(tmp_path / "new" / "run"), "--set", "diffusion.prediction=eps",
          "--set", "diffusion.space=hidden"],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert ran.returncode
     assert ran.stderr.count("recodiff: ") == 1
-    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "new").exists()
 
 
 def worker(launcher: int, rank: int) -> int:

@@ -37,7 +37,9 @@ GO_ON = {
     "reproduce": "; the same command goes on from here",
 }
 """What to do where a command was interrupted."""
-SPEAKS_LATER_SECONDS = 2
+INTERRUPTED = 130
+"""The exit code of what was interrupted, a shell's convention."""
+SPEAKS_LATER_SECONDS = 15
 """Under torchrun only the first process says at once what stopped it: if it stopped all, the others are ended before they speak."""
 
 
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         place = f" '{error.filename}'" if error.filename else ""
         _stop(f"the system refused{place} ({error.strerror or error}); check the path, its permissions and free space", 1)
     except KeyboardInterrupt:
-        _stop(f"interrupted{GO_ON.get(called, '')}", 130)
+        _stop(f"interrupted{GO_ON.get(called, '')}", INTERRUPTED)
 
 
 def _app(called: str) -> App:
@@ -90,7 +92,10 @@ def _stop(sentence: str, code: int) -> None:
         from recodiff import distributed
 
         distributed.leave_at_once()
-        time.sleep(0 if speaks() else SPEAKS_LATER_SECONDS)
+        if not speaks():
+            if code == INTERRUPTED:
+                sys.exit(code)
+            time.sleep(SPEAKS_LATER_SECONDS)
     # Text that others wrote (a file name, a library's message) may hold line breaks; one sentence stays on one line.
     errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     errors.print(f"recodiff: {' '.join(sentence.split())}")

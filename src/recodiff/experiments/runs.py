@@ -88,14 +88,15 @@ def train_run(
 
 @contextmanager
 def _empty_is_removed(out: Path | None) -> Iterator[None]:
-    """Leaves no folder behind where a run was refused before it wrote anything."""
-    was_there = out is None or out.exists()
+    """Leaves no new folder behind where a run was refused before it wrote anything."""
+    made = [] if out is None else [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         yield
     except BaseException:
-        if out is not None and not was_there and distributed.leads():
-            with suppress(OSError):  # it holds something
-                out.rmdir()
+        if distributed.leads():
+            with suppress(OSError):  # one of them holds something
+                for folder in made:
+                    folder.rmdir()
         raise
 
 

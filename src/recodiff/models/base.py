@@ -299,8 +299,12 @@ class TorchRecommender(Recommender):
         """
         return 0
 
-    def lighter(self) -> str:
-        """What else than a smaller batch would make a step take less, as the end of a sentence."""
+    def lighter(self, module: nn.Module) -> str:
+        """What else than a smaller batch would make a step take less, as the end of a sentence.
+
+        Args:
+            module: as for `working_bytes`.
+        """
         return ""
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:

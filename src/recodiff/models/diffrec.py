@@ -224,12 +224,13 @@ class DiffRec(TorchRecommender):
                 arrays, batch = BLOCK_ARRAYS, min(batch, block_rows(items))
         return 4 * arrays * batch * items or 2 * max(4 * p.numel() for p in module.parameters())
 
-    def lighter(self) -> str:
+    def lighter(self, module: nn.Module) -> str:
         """The space or the likelihood that needs no [B, I]."""
         if isinstance(self.config.codec, Clustered):
             return ", or set codec.likelihood='gaussian'" if self.config.codec.likelihood == "multinomial" else ""
-        held = self.config.diffusion.prediction == "x0"
-        return ", or set diffusion.space='hidden'" if held and not self.config.denoiser.normalise else ""
+        assert isinstance(module, DiffRecNet)
+        dense = not isinstance(module.diffusion.space, hidden.HiddenSpace)
+        return ", or set diffusion.space='hidden'" if dense and hidden.trains(module.diffusion) is None else ""
 
     def pairs(self) -> Pairs:
         """See `TorchRecommender`."""
