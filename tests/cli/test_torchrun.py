@@ -37,11 +37,9 @@ def start(*arguments: object) -> subprocess.Popen[bytes]:
 
 
 def test_what_stops_all_is_said_once_and_leaves_no_folder(data: Path, tmp_path: Path) -> None:
-    ran = subprocess.run(
-        [*TORCHRUN, "train", "diffrec", "--data", str(data), "--out", str(tmp_path / "new" / "run"), "--set", "diffusion.prediction=eps",
-         "--set", "diffusion.space=hidden"],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    wrong = ("--set", "diffusion.prediction=eps", "--set", "diffusion.space=hidden")
+    command = [*TORCHRUN, "train", "diffrec", "--data", str(data), "--out", str(tmp_path / "new" / "run"), *wrong]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode
     assert ran.stderr.count("recodiff: ") == 1
     assert not (tmp_path / "new").exists()
