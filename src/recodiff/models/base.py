@@ -300,11 +300,7 @@ class TorchRecommender(Recommender):
         return 0
 
     def lighter(self, module: nn.Module) -> str:
-        """What else than a smaller batch would make a step take less, as the end of a sentence.
-
-        Args:
-            module: as for `working_bytes`.
-        """
+        """What else than a smaller batch would make a step take less, as the end of a sentence; `module` as above."""
         return ""
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
