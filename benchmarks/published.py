@@ -31,7 +31,7 @@ METRICS = ("recall@20", "ndcg@20")
 Chosen = dict[str, tuple[str, list[dict[str, Any]]]]
 
 
-def chosen(compared: Path, configs: Sequence[Path]) -> Chosen:
+def chosen(compared: Path, configs: Sequence[Path], seeds: int) -> Chosen:
     """Label -> model, and the settings of each seed with the epoch that validation chose for it."""
     found: Chosen = {}
     known = compared / "compare.json"
@@ -42,7 +42,7 @@ def chosen(compared: Path, configs: Sequence[Path]) -> Chosen:
         found[row["label"]] = row["model"], [merge(one, {"training": {"epochs": at}} if at else {}) for one, at in runs]
     for config in configs:
         model, settings = read_settings(str(config))
-        found[config.stem] = model, [settings]
+        found[config.stem] = model, [settings] * seeds
     return found
 
 
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     data, written = load_dataset(asked.data), asked.compared / "published.json"
     rows = json.loads(written.read_text()) if written.exists() else []
-    for label, (model, settings) in chosen(asked.compared, asked.configs).items():
+    for label, (model, settings) in chosen(asked.compared, asked.configs, max(asked.seeds)).items():
         for seed in asked.seeds if build(model, settings[0]).seeded else [1]:
             have = any((row["label"], row["seed"]) == (label, seed) for row in rows)
             if have or (asked.only and label not in asked.only) or len(settings) < seed:

@@ -14,10 +14,12 @@ import pytest
 
 from commands import Cli, call, write_log
 from recodiff import build, load_dataset
+from recodiff.errors import ModelError
 from recodiff.experiments import work
 from recodiff.experiments.compare import Comparison, compare
 from recodiff.experiments.runner import Asked
 from recodiff.experiments.runs import measure
+from recodiff.models.ease import Ease
 
 ASKED = Asked(1, device="cpu", threads=1)
 
@@ -224,6 +226,21 @@ def test_methods_are_tuned_before_they_are_compared_and_the_studies_go_on(cli: C
     again = cli(*arguments).succeeded()
     assert json.loads(again.out) == told
     assert "measured before" in again.err
+
+
+def test_a_method_whose_every_trial_fails_stops_no_other(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: Any) -> None:
+        raise ModelError("it cannot fit")
+
+    monkeypatch.setattr(Ease, "_fit", fails)
+    out = tmp_path / "c"
+    assert call("compare", "popularity", "ease", "itemknn", "--data", data, "--out", out, "--tune-trials", 2, "--seeds", 1) == 0
+    assert (out / "tuned" / "itemknn.toml").exists()
+    told = capsys.readouterr().err
+    assert "ease: not tuned: all 2 trials failed" in told
+    assert "popularity: not tuned: nothing is declared to search" in told
 
 
 def test_recency_without_a_study_is_refused(cli: Cli, data: Path, tmp_path: Path) -> None:

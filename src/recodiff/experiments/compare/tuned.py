@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recodiff import files
-from recodiff.errors import DataError
+from recodiff.errors import DataError, ModelError
 from recodiff.experiments.cases import Protocol
 from recodiff.experiments.compare.contenders import read_contenders
 from recodiff.experiments.protocols import in_order
@@ -44,12 +44,11 @@ def tune_all(
         say: is told which study is going on.
 
     Returns:
-        A source for each: the file of its best settings, or what was given where there is nothing to search, or no order to
-        search by.
+        A source for each: the file of its best settings, or what was given where there is nothing to search, no order to search
+        by, or every trial failed.
 
     Raises:
         CheckpointError: a study there is of another space, seed or data.
-        ModelError: every trial of a study failed.
     """
     data = load_complete(folder)
     data = in_order(data) if protocol == "chronological" else data
@@ -58,6 +57,7 @@ def tune_all(
         name, ages = one.model.registered, recency and not one.model.order_aware
         found.append(one.source)
         if name not in SPACES and not ages:
+            say(f"{one.label}: not tuned: nothing is declared to search")
             continue
         say(f"study {number}/{len(contenders)}: {one.label}")
         run = Run(asked.device, threads=asked.threads, out=out / STUDIES / one.label)
@@ -65,7 +65,7 @@ def tune_all(
             if one.model.order_aware:
                 data.train.need_order(one.label)
             tune(name, one.model.config.model_dump(), data, run, budget, recency=ages, where=one.source)
-        except DataError as error:
+        except (DataError, ModelError) as error:
             say(f"{one.label}: not tuned: {error}")
             continue
         path = out / TUNED / f"{one.label}.toml"
