@@ -80,7 +80,8 @@ def page(rows: Sequence[dict[str, Any]], name: str) -> str:
     heads = ("method", "seeds", "R@20", "N@20", "epochs", "training s")
     return (
         f"# {name} as published\n\n{table(heads, lines)}\n\nFitted to the whole published train part, ranked from it and all "
-        "of it masked; recall is hits / relevant. Settings and epochs were chosen beforehand, on a tenth of that part. "
+        "of it masked; recall is hits / relevant. Settings and epochs were chosen beforehand, as the head of each file beside this "
+        "page says. "
         f"In brackets: standard error over seeds.\n\n{where}\n"
     )
 
