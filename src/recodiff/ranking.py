@@ -30,6 +30,11 @@ MEMORY_BUDGET = 256 * 2**20
 MOST_USERS = 1024
 """Users in a batch at most; more no longer pays."""
 
+BLOCK = 64
+"""Columns whose maximum decides whether they are looked into for the largest scores."""
+LEAST_BLOCKS = 8
+"""Times k: with fewer blocks there is nothing to gain."""
+
 Lists = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
@@ -158,7 +163,7 @@ def rank(
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
     size = max(1, min(MOST_USERS, MEMORY_BUDGET // (8 * max(most_here, 1))))
     keep_freed_memory()
-    final = next(reversed(seen))
+    final, unwanted = next(reversed(seen)), {name: part.split(size) for name, part in seen.items()}
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users, batch in batches(model, history, size):
             with fast_products(model.device):
@@ -168,7 +173,7 @@ def rank(
                 raise ModelError(
                     f"{model.registered} gave scores of shape {tuple(scores.shape)} in place of {wanted}; mend score()"
                 )
-            found = {name: _top(scores, part.take(users), banned, min(k, width), last=name == final) for name, part in seen.items()}
+            found = {name: _top(scores, next(part), banned, min(k, width), last=name == final) for name, part in unwanted.items()}
             yield found if model.shard is None else {name: _merged(own, k, model.shard) for name, own in found.items()}
             advance(len(users), "")
 
@@ -213,11 +218,35 @@ def _top(scores: Tensor, seen: Rows, banned: Tensor | None, k: int, *, last: boo
     masked.view(-1).scatter_(0, seen.flat(), float("-inf"))
     if banned is not None:
         masked.masked_fill_(banned, float("-inf"))
-    values, items = masked.topk(k)
+    values, items = largest(masked, k)
     found, best = items.masked_fill_(values == float("-inf"), -1).cpu().numpy(), values.cpu().numpy()
     if np.isnan(best).any():  # topk takes NaN for the largest, so none can hide
         raise ModelError("the model's scores are NaN; it diverged in training (lower training.lr) or its score() is at fault")
     return found, best
+
+
+def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """`scores.topk(k)` of [B, I]: of many columns only the k blocks of BLOCK with the greatest maxima are looked into.
+
+    Whatever is among the k largest stands in one of those blocks, so the values are the same; of equals another may be found.
+
+    Args:
+        scores: contiguous.
+        k: at most I.
+
+    Returns:
+        Values and columns, both [B, k], the largest first.
+    """
+    n_blocks = scores.shape[1] // BLOCK
+    if n_blocks < LEAST_BLOCKS * k:
+        return scores.topk(k)
+    whole = n_blocks * BLOCK
+    blocks = scores[:, :whole].unflatten(1, (n_blocks, BLOCK)).amax(2).topk(k).indices
+    within = torch.arange(BLOCK, device=scores.device)
+    rest = torch.arange(whole, scores.shape[1], device=scores.device).expand(len(scores), -1)
+    columns = torch.cat([(blocks[:, :, None] * BLOCK + within).flatten(1), rest], 1)
+    values, at = scores.gather(1, columns).topk(k)
+    return values, columns.gather(1, at)
 
 
 def _merged(own: Lists, k: int, its: Shard) -> Lists:

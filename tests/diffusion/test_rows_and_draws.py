@@ -80,6 +80,14 @@ def test_transposed_rows_are_the_columns(case: tuple[int, list[list[tuple[int, f
     torch.testing.assert_close(turned.transposed().dense(), rows.dense(), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_split_rows_are_those_that_would_be_taken(size: int) -> None:
+    parts = list(EXAMPLE.split(size))
+    for part, rows in zip(parts, torch.arange(len(EXAMPLE)).split(size), strict=True):
+        for ours, theirs in zip(vars(part).values(), vars(EXAMPLE.take(rows)).values(), strict=True):
+            assert torch.equal(ours, theirs) if isinstance(ours, torch.Tensor) else ours == theirs
+
+
 def test_taken_rows_keep_the_order_of_their_entries_and_their_zeros() -> None:
     taken = EXAMPLE.take(torch.tensor([3, 1, 0, 2, 3]))
     assert taken.offsets.tolist() == [0, 3, 3, 5, 6, 9]

@@ -5,7 +5,9 @@ Shapes: `B` rows, `D` columns, `nnz` entries.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -53,6 +55,14 @@ class Rows:
         first, last = int(self.offsets[start]), int(self.offsets[stop])
         offsets = self.offsets[start : stop + 1] - first
         return Rows(offsets, self.columns[first:last], self.values[first:last], self.width, first, len(self.columns))
+
+    def split(self, size: int) -> Iterator[Rows]:
+        """The rows, `size` at a time; a GPU is waited for once, before the first."""
+        starts = range(0, len(self), size)
+        bounds = self.offsets[torch.tensor([*starts, len(self)], device=self.offsets.device)].tolist()
+        for start, (first, last) in zip(starts, pairwise(bounds), strict=True):
+            offsets = self.offsets[start : min(start + size, len(self)) + 1] - first
+            yield Rows(offsets, self.columns[first:last], self.values[first:last], self.width)
 
     def take(self, rows: Tensor) -> Rows:
         """The rows at positions int64 [n], in that order."""

@@ -227,8 +227,9 @@ def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tu
     rows = rows_of(model.config.weighting(history)).to(device)
     views = {name: rows_of(weighting(history)).to(device) for name, weighting in model.views.items()}
     places = torch.from_numpy(history.users.within(model.users)).to(device)
+    parts, of_views = rows.split(size), {name: view.split(size) for name, view in views.items()}
     for users in torch.arange(history.n_users, device=device).split(size):
-        yield users, Batch(rows.take(users), places[users], {name: view.take(users) for name, view in views.items()})
+        yield users, Batch(next(parts), places[users], {name: next(view) for name, view in of_views.items()})
 
 
 DERIVED = "derived."
