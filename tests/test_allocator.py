@@ -42,14 +42,21 @@ def test_another_c_library_is_left_alone(ask: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "expected"),
-    [(("3000000", "1000000"), 2_000_000), (("max", "1000000"), 8_192_000), (("1", "2"), 0), (None, 8_192_000)],
+    [
+        (("3000000", "1000000"), 2_000_000),
+        (("3000000", "1000000", "anon 9\ninactive_file 500000\nactive_file 7"), 2_500_000),  # what was read is dropped at need
+        (("3000000", "1000000", "anon 9"), 2_000_000),
+        (("max", "1000000"), 8_192_000),
+        (("1", "2"), 0),
+        (None, 8_192_000),
+    ],
 )
 def test_a_container_has_no_more_than_it_may_take(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: tuple[str, str] | None, expected: int
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: tuple[str, ...] | None, expected: int
 ) -> None:
     monkeypatch.setattr(allocator, "PROC", tmp_path)
     monkeypatch.setattr(allocator, "CGROUP", tmp_path)
     (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 8000 kB\n")
-    for name, value in zip(("max", "current"), limit or (), strict=False):
+    for name, value in zip(("max", "current", "stat"), limit or (), strict=False):
         (tmp_path / f"memory.{name}").write_text(value + "\n")
     assert allocator.available_memory() == expected

@@ -22,6 +22,7 @@ from recodiff.data.interactions import IdMap
 from recodiff.errors import CheckpointError, RecodiffError
 from recodiff.models import build
 from recodiff.models.base import Recommender
+from recodiff.training import Run
 
 FORMAT, VERSION = "recodiff-model", 1
 CONFIG, WEIGHTS, ITEMS, USERS = "config.json", "weights.safetensors", "items.parquet", "users.parquet"
@@ -134,12 +135,14 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = Fa
 
     Args:
         folder: written by `save_model`.
-        device: where to score.
+        device: where to score, as `Run` takes it: `cpu`, `cuda`, `auto`...
         trust_code: whether a model class outside recodiff, named in the folder, may be imported.
 
     Raises:
         CheckpointError: the folder is missing, damaged, foreign, or names a class that is not trusted.
+        ConfigError: there is no such device here.
     """
+    place = str(Run(device=device).torch_device)
     path, described = Path(folder), read_config(folder)
     name = described["model"]
     if (foreign := ", ".join(_foreign({key: described[key] for key in ("model", "config")}))) and not trust_code:
@@ -152,7 +155,7 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = Fa
     try:
         model = build(name, described["config"], where=str(path / CONFIG))
         users = _ids(path / USERS) if USERS in hashes else None
-        return model.restore(tensors, _ids(path / ITEMS), device, users=users)
+        return model.restore(tensors, _ids(path / ITEMS), place, users=users)
     except (RecodiffError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"'{folder}' does not fit this recodiff ({error}); update recodiff or train anew") from None
 

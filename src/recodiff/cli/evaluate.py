@@ -27,7 +27,7 @@ def evaluate(
     users_without_truth: Literal["skip", "zero"] = "skip",
     per_user: Path | None = None,
     overwrite: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     threads: Whole | None = None,
     trust_code: bool = False,
     json: bool = False,

@@ -41,7 +41,7 @@ def recommend(
     effect_of_newest: bool = False,
     overwrite: bool = False,
     out: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     threads: Whole | None = None,
     trust_code: bool = False,
     json: bool = False,
