@@ -65,6 +65,15 @@ def test_a_million_items_are_estimated_without_making_them() -> None:
     assert hidden.batch == 2 * 4 * 200 * 1_000_000
 
 
+def test_a_multinomial_likelihood_is_counted_by_blocks_and_a_sampled_one_by_what_it_holds() -> None:
+    latent = expected(made("l-diffrec", wide(), codec={"clusters": 1}), wide())
+    whole = expected(made("f-diffrec", wide(), diffusion={"space": "hidden"}), wide())
+    sampled = expected(made("f-diffrec", wide(), diffusion={"sampled_items": 1000}), wide())
+    assert latent.batch == 2 * 4 * 256 * 1_000_000
+    assert whole.batch == 2 * 4 * 200 * 1_000_000
+    assert sampled.batch == 2 * 4 * 200 * (1000 + 50 * 200)
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "free", "remedy"),
     [
@@ -76,7 +85,7 @@ def test_a_million_items_are_estimated_without_making_them() -> None:
         ),
         ("f-diffrec", {"diffusion": {"space": "dense"}}, 2**31, r"lower training.batch_size=200, or set diffusion.space='hidden'"),
         ("f-diffrec", {"denoiser": {"normalise": True}}, 2**31, r"lower training.batch_size=200$"),
-        ("l-diffrec", {"codec": {"clusters": 1}}, 3 * 2**30, r"or set codec.likelihood='gaussian'"),
+        ("l-diffrec", {"codec": {"clusters": 1, "decoder_hidden": [8]}}, 3 * 2**30, r"or set codec.likelihood='gaussian'"),
         (
             "diffrec",
             {"denoiser": {"hidden": [1000]}, "diffusion": {"space": "hidden"}},

@@ -22,7 +22,7 @@ from recodiff.diffusion.losses import LOSSES, Multinomial
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import ALL
-from recodiff.diffusion.softmax import block_rows
+from recodiff.diffusion.softmax import block_rows, linear_multinomial
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
@@ -36,7 +36,9 @@ DENSE_ARRAYS = 7
 DECODED_ARRAYS = 4
 """[B, I] alive at once where a latent is decoded to the multinomial likelihood."""
 BLOCK_ARRAYS = 2
-"""Blocks of logits alive at once in the multinomial loss of the hidden space."""
+"""Blocks of logits alive at once in the multinomial loss of the hidden space, or of a latent behind a linear decoder."""
+FOUND_BY_USER = 50
+"""Items of a batch's users that stand beside the sampled ones, a guess for the estimate of memory alone."""
 
 
 class DiffRecConfig(ModelConfig):
@@ -103,6 +105,9 @@ class LatentDiffRecNet(DiffRecNet):
         """-log p(x given z) up to a constant, [B]."""
         if self.annealing.likelihood == "gaussian":
             return self.codec.squared_error(z, x, seen) / 2
+        last = self.codec.linear
+        if last is not None:
+            return linear_multinomial(z, last.weight, last.bias, x, seen)
         return self.multinomial(self.codec.decode(z), x, seen)
 
 
@@ -213,22 +218,30 @@ class DiffRec(TorchRecommender):
         return groups
 
     def working_bytes(self, module: nn.Module, batch: int) -> int:
-        """Arrays [B, I] of the dense space or of the multinomial likelihood; else an item-sized layer's gradient, twice."""
+        """Arrays [B, I], or blocks of them where a multinomial needs no more; else an item-sized layer's gradient, twice."""
         assert isinstance(module, DiffRecNet)
         if isinstance(module.codec, ClusteredVAE):
-            items, arrays = sum(module.codec.sizes), DECODED_ARRAYS * (self.config.codec.likelihood == "multinomial")
+            items, arrays = sum(module.codec.sizes), 0 if module.codec.linear or self._gaussian else DECODED_ARRAYS
+            by_blocks = bool(module.codec.linear) and not self._gaussian
         else:
             items = module.diffusion.denoiser.last.out_features
             arrays = 0 if isinstance(module.diffusion.space, hidden.HiddenSpace) else DENSE_ARRAYS
-            if not arrays and self.config.diffusion.loss == "multinomial":
-                arrays, batch = BLOCK_ARRAYS, min(batch, block_rows(items))
+            by_blocks = not arrays and self.config.diffusion.loss == "multinomial"
+        if by_blocks:
+            arrays, batch = BLOCK_ARRAYS, min(batch, block_rows(items))
+        sampled = self.config.diffusion.sampled_items
+        items = items if sampled is None else min(items, sampled + FOUND_BY_USER * batch)
         return 4 * arrays * batch * items or 2 * max(4 * p.numel() for p in module.parameters())
+
+    @property
+    def _gaussian(self) -> bool:
+        return isinstance(self.config.codec, Clustered) and self.config.codec.likelihood == "gaussian"
 
     def lighter(self, module: nn.Module) -> str:
         """The space or the likelihood that needs no [B, I]."""
-        if isinstance(self.config.codec, Clustered):
-            return ", or set codec.likelihood='gaussian'" if self.config.codec.likelihood == "multinomial" else ""
         assert isinstance(module, DiffRecNet)
+        if isinstance(module.codec, ClusteredVAE):
+            return "" if self._gaussian or module.codec.linear else ", or set codec.likelihood='gaussian'"
         dense = not isinstance(module.diffusion.space, hidden.HiddenSpace)
         return ", or set diffusion.space='hidden'" if dense and hidden.trains(module.diffusion) is None else ""
 
