@@ -64,3 +64,13 @@ def test_rows_that_are_there_are_kept(published: Any, data: Path, compared: Path
     for only in ("popular", "own"):
         published.main([str(data), str(compared), str(compared / "own.toml"), "--only", only])
     assert [row["label"] for row in json.loads((compared / "published.json").read_text())] == ["popular", "own"]
+
+
+def test_a_row_of_settings_that_are_no_longer_chosen_is_measured_again(published: Any, data: Path, compared: Path) -> None:
+    own = compared / "own.toml"
+    call = [str(data), str(compared), str(own), "--only", "own"]
+    published.main(call)
+    own.write_text('model = "ease"\nl2 = 5.0\n')
+    published.main(call)
+    rows = json.loads((compared / "published.json").read_text())
+    assert [row["settings"]["l2"] for row in rows] == [5.0]

@@ -127,8 +127,10 @@ def _find(source: str, models: Collection[str]) -> tuple[str, str]:
     if source in presets():
         return (resources.files("recodiff") / "configs" / f"{source}.toml").read_text("utf-8"), source
     close = difflib.get_close_matches(source, [*presets(), *models], n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"presets are: {', '.join(presets())}"
-    raise ConfigError(f"no preset '{source}' and no such file; {hint}")
+    known = f"presets are: {', '.join(presets())}"
+    known = f"models are: {', '.join(models)}; {known}" if models else known
+    hint = f"did you mean '{close[0]}'?" if close else known
+    raise ConfigError(f"no preset{' or model' if models else ''} '{source}' and no such file; {hint}")
 
 
 def _apply(settings: Settings, override: str) -> None:

@@ -94,6 +94,12 @@ def test_a_machine_that_is_not_there(cli: Cli, data: Path, tmp_path: Path, optio
     cli("train", "ease", "--data", data, "--out", tmp_path / "m", *option).refused(str(option[1]))
 
 
+@pytest.mark.parametrize("command", ["evaluate", "recommend"])
+def test_a_device_is_the_one_that_training_takes(cli: Cli, run: Path, data: Path, command: str) -> None:
+    cli(command, run, "--data", data, "--device", "auto").succeeded()
+    cli(command, run, "--data", data, "--device", "cuda:77").refused("cuda:77", "cannot be used on this machine")
+
+
 @pytest.mark.parametrize("command", ["train", "evaluate", "recommend", "export"])
 def test_data_that_is_not_there(cli: Cli, run: Path, tiny: Path, tmp_path: Path, command: str) -> None:
     missing, first = tmp_path / "missing", tiny if command == "train" else run
@@ -430,7 +436,7 @@ def test_a_folder_that_holds_something_else_is_not_written_into(
 ) -> None:
     place = copy if what == "run" else Path(shutil.copytree(data, tmp_path / "data"))
     before = content(place)
-    cli("export", copy, place).refused("folder of their own")
+    cli("export", copy, place).refused("the vectors to another folder")
     if what == "data":
         cli("train", "popularity", "--data", data, "--out", place, "--overwrite").refused("is a data folder")
     assert content(place) == before

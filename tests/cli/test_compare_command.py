@@ -145,7 +145,7 @@ def test_data_without_time_names_what_needs_it_and_compares_the_rest(cli: Cli, t
 
 def test_time_that_is_over_is_told_and_nothing_is_measured(cli: Cli, films: Path, tmp_path: Path) -> None:
     done = cli("compare", "popularity", "--data", films, "--out", tmp_path / "c", "--minutes", 0).succeeded()
-    assert "popularity: not run: the 0 minutes were over" in done.err
+    assert "popularity: not run: --minutes 0 asks for what there is" in done.err
     assert (tmp_path / "c" / "compare.html").exists()
 
 
@@ -190,6 +190,7 @@ def test_mistakes_are_told_in_one_sentence(cli: Cli, films: Path, tiny: Path, tm
     cli("compare", "ease", "--data", films, *out, "--test", "t").refused('"t"', "bootstrap")
     cli("compare", "ease", "--data", tmp_path / "nowhere", *out).refused("nowhere does not exist")
     assert not (tmp_path / "r").exists()
+    cli("compare", "ease", "--data", films, "--out", films).refused("is a model or data folder", "the comparison", "another folder")
 
 
 def test_data_without_validation_or_test_is_refused(cli: Cli, log: Path, tmp_path: Path) -> None:
@@ -228,6 +229,39 @@ def test_methods_are_tuned_before_they_are_compared_and_the_studies_go_on(cli: C
     assert "measured before" in again.err
 
 
+def test_the_page_says_how_settings_were_chosen(cli: Cli, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    arguments = ("compare", "ease", "popularity", "--data", data, "--out", out, "--json", "--tune-trials")
+    told = json.loads(cli(*arguments, 3).succeeded().out)["studies"]
+    assert told["budget"] == "3 trials"
+    assert told["methods"]["ease"]["trials"] == {"complete": 3}
+    assert told["methods"]["ease"]["best"] >= told["methods"]["ease"]["as_given"]
+    assert told["methods"]["ease"]["searched"] == ["l2: 1 to 1e+07, by its logarithm"]
+    assert told["notes"] == {"popularity": "not tuned: nothing is declared to search"}
+    pages = [(out / f"compare.{ending}").read_text("utf-8") for ending in ("md", "html")]
+    for page in pages:
+        assert "How settings were chosen" in page
+        assert "A study of 3 trials for each method" in page
+        assert "l2: 1 to 1e+07, by its logarithm" in page
+    assert "Searched:" in (out / "tuned" / "ease.toml").read_text()
+    fewer = cli(*arguments, 2).succeeded()
+    assert "ease: its study holds 3 trials of an earlier call, more than the 2 asked for now" in (out / "compare.md").read_text()
+    assert "more than the 2 asked for now" in fewer.err
+
+
+def test_no_study_and_no_trial_is_begun_after_the_minutes(cli: Cli, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    arguments = ("compare", "ease", "itemknn", "--data", data, "--out", out, "--tune-trials")
+    none = cli(*arguments, 2, "--minutes", 0).succeeded()
+    assert "not tuned: --minutes 0 asks for what there is" in none.err
+    assert not (out / "studies").exists()
+    cli(*arguments, 2).succeeded()
+    more = cli(*arguments, 4, "--minutes", 0, "--json").succeeded()
+    told = json.loads(more.out)["studies"]
+    assert [one["trials"] for one in told["methods"].values()] == [{"complete": 2}, {"complete": 2}]
+    assert "its study is not finished" in more.err
+
+
 def test_a_method_whose_every_trial_fails_stops_no_other(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,8 +273,8 @@ def test_a_method_whose_every_trial_fails_stops_no_other(
     assert call("compare", "popularity", "ease", "itemknn", "--data", data, "--out", out, "--tune-trials", 2, "--seeds", 1) == 0
     assert (out / "tuned" / "itemknn.toml").exists()
     told = capsys.readouterr().err
-    assert "ease: not tuned: all 2 trials failed" in told
-    assert "popularity: not tuned: nothing is declared to search" in told
+    assert "not tuned: all 2 trials failed" in told
+    assert "not tuned: nothing is declared to search" in told
 
 
 def test_recency_without_a_study_is_refused(cli: Cli, data: Path, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_an_effect_is_told_as_a_paired_difference(lab: Lab) -> None:
 def test_what_is_missing_is_named(lab: Lab) -> None:
     text, described = written(lab(plan_of(X0, tiny("new", "not-yet")), seeds=1, minutes=0), lab.out)
     assert "**Not complete**: 2 of 2 rows lack something" in text
-    assert "* case x0: not run: the 0 minutes were over" in text
+    assert "* case x0: not run: --minutes 0 asks for what there is" in text
     assert "* case new: not in this library yet" in text
     assert table(text)["case new"]["R@20"] == "–"
     assert table(text)["case new"]["note"] == "not in this library yet"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from recodiff.cli.output import print_json, print_table, say
+from recodiff.cli.output import print_json, print_table, refuse_taken, say
 from recodiff.cli.parameters import Whole
 from recodiff.errors import ConfigError
 from recodiff.experiments.compare import compare as run
@@ -70,7 +70,7 @@ def compare(
     recency
         In those studies, search weightings by recency for methods that do not know the order already.
     minutes
-        Begin no run after this time, and write what there is.
+        Begin no trial of a study and no run after this time, and write what there is.
     device
         auto, cpu, cuda...
     threads
@@ -78,13 +78,17 @@ def compare(
     json
         Print what compare.json holds.
     """
-    asked = Asked(seeds, minutes=minutes, device=device, threads=threads)
+    refuse_taken(out, "the comparison")
+    asked, studies = Asked(seeds, minutes=minutes, device=device, threads=threads), None
     if tune_trials is not None or tune_seconds is not None:
         budget = Budget(tune_trials, tune_seconds)
-        configs = tuple(tune_all(configs, data, out, asked, budget, recency=recency, protocol=protocol, say=say))
+        studies = tune_all(configs, data, out, asked, budget, recency=recency, protocol=protocol, say=say)
     elif recency:
         raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
-    found = run(configs, data, out, asked, reference=reference, test=test, memory=memory, protocol=protocol, say=say)
+    sources = studies.sources if studies else configs
+    found = run(
+        sources, data, out, asked, reference=reference, test=test, memory=memory, protocol=protocol, studies=studies, say=say
+    )
     written = output.write(found, out, say)
     if json:
         print_json(output.describe(found))

@@ -6,19 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from recodiff.checkpoint import CONFIG, load_model
+from recodiff.checkpoint import load_model
 from recodiff.cli.evaluate import over_items_of
-from recodiff.cli.output import say, write_frame
-from recodiff.data.folder import MANIFEST, load_dataset
-from recodiff.errors import ConfigError
+from recodiff.cli.output import refuse_taken, say, write_frame
+from recodiff.data.folder import load_dataset
 from recodiff.export import item_vectors, user_vectors
-
-
-def refuse_taken(out: Path) -> None:
-    """Raises ConfigError where `out` is a model or a data folder, whose files have the names of ours."""
-    for marker in (CONFIG, MANIFEST):
-        if (out / marker).exists():
-            raise ConfigError(f"'{out}' is a model or data folder (it holds {marker}); write the vectors to a folder of their own")
 
 
 def export(
@@ -47,7 +39,7 @@ def export(
     trust_code
         Allow a model class from outside recodiff.
     """
-    refuse_taken(out)
+    refuse_taken(out, "the vectors")
     model = load_model(run, trust_code=trust_code)
     vectors, bias = item_vectors(model)
     write_frame(

@@ -15,6 +15,9 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from recodiff import files
+from recodiff.checkpoint import CONFIG
+from recodiff.data.folder import MANIFEST
+from recodiff.data.formats import RELEASE_FILES
 from recodiff.errors import ConfigError
 from recodiff.progress import speaks
 
@@ -39,6 +42,21 @@ def print_json(value: Any) -> None:
     """One JSON value on standard output."""
     if speaks():
         print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def refuse_taken(out: Path, what: str) -> None:
+    """Refuses to mix results with a model or with data.
+
+    Args:
+        out: the folder that was asked for.
+        what: is to be written, in words.
+
+    Raises:
+        ConfigError: `out` is a model or a data folder.
+    """
+    for marker in (CONFIG, MANIFEST, RELEASE_FILES["train"]):
+        if (out / marker).exists():
+            raise ConfigError(f"'{out}' is a model or data folder (it holds {marker}); write {what} to another folder")
 
 
 class Estimate(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recodiff.cli.output import Estimate, print_json, print_table, say
+from recodiff.cli.output import Estimate, print_json, print_table, refuse_taken, say
 from recodiff.cli.parameters import Whole
 from recodiff.experiments.cases import METRICS
 from recodiff.experiments.reproduce import output, page, plans, published
@@ -64,6 +64,7 @@ def reproduce(
     plan = plans.experiment(name)
     asked = Asked(seeds, quick, minutes, device, threads)
     dataset = load_complete(data)
+    refuse_taken(out, "the page")
     output.refuse_other(plan, dataset, out, quick=quick)
     if apart := published.not_comparable(plan.published, dataset):
         say(apart)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Self
@@ -43,6 +44,14 @@ class Dimension(BaseConfig):
         """What a draw sets the setting to, given `settings` [dotted]."""
         return drawn
 
+    @abstractmethod
+    def drawn_from(self) -> str:
+        """What is drawn from, in words."""
+
+    def __str__(self) -> str:
+        needs = [f"{key} is {' or '.join(map(str, _listed(wanted)))}" for key, wanted in self.when.items()]
+        return f"{self.drawn_from()}{', where ' if needs else ''}{' and '.join(needs)}"
+
 
 class Range(Dimension):
     """Numbers between two bounds, both included; whole numbers where both bounds are written whole."""
@@ -76,6 +85,10 @@ class Range(Dimension):
             return []
         return [value] if self.low <= value <= self.high else []
 
+    def drawn_from(self) -> str:
+        """See `Dimension`."""
+        return f"{self.low:g} to {self.high:g}{', by its logarithm' if self.log else ''}"
+
 
 class Choices(Dimension):
     """One of several values. A choice that is a table sets several settings of the group at once."""
@@ -107,6 +120,11 @@ class Choices(Dimension):
     def value(self, drawn: Any, settings: Mapping[str, Any]) -> Any:
         """See `Dimension`."""
         return drawn if self.share_of is None else int(drawn * settings[self.share_of])
+
+    def drawn_from(self) -> str:
+        """See `Dimension`."""
+        listed = " / ".join(json.dumps(choice) for choice in self.choices)
+        return listed if self.share_of is None else f"{listed} of {self.share_of}"
 
 
 Space = Mapping[str, Dimension]

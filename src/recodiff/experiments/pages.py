@@ -19,7 +19,7 @@ def provenance(data: Dataset, rows: Sequence[Row], seeds: Sequence[int]) -> dict
         "the epoch kept is chosen on valid, test is read once per run",
         "data": f"{data.name}, {sizes['users']:,} users, {sizes['items']:,} items, {sizes['interactions']:,} interactions, "
         f"fingerprint {sizes['fingerprint']}",
-        "seeds": f"asked for {listed(seeds)}; figures are means over seeds (standard error over seeds)",
+        "seeds": f"{', '.join(map(str, seeds))} asked for; figures are means over seeds (standard error over seeds)",
         "runs": f"{len({result.key for result in results})}, made {_between(run.get('date') for run in runs)}",
         "commit": listed(run.get("commit") or "not from a checkout" for run in runs),
         "machine": listed(run.get("machine") for run in runs),

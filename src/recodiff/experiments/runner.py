@@ -34,7 +34,7 @@ class Asked:
     Args:
         seeds: how many, counted from 1; 3 unless given, 1 in a quick pass.
         quick: one seed, fewer points, a few epochs.
-        minutes: after which no run is begun.
+        minutes: after which no run and no trial of a study is begun, counted from when this was made.
         device: `auto`, `cpu`, `cuda`...
         threads: CPU threads; as torch has it unless given.
 
@@ -47,12 +47,22 @@ class Asked:
     minutes: float | None = None
     device: str = "auto"
     threads: int | None = None
+    began: float = field(default_factory=lambda: time.monotonic(), compare=False)
 
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
             raise ConfigError(f"seeds = {self.seeds} gives no figures; give 1 or more")
         if self.minutes is not None and not self.minutes >= 0:
             raise ConfigError(f"minutes = {self.minutes:g} cannot be used; give 0 or more, or leave it out to run to the end")
+
+    def over(self) -> bool:
+        """Whether the minutes are over."""
+        return self.minutes is not None and time.monotonic() - self.began >= 60 * self.minutes
+
+    @property
+    def not_begun(self) -> str:
+        """Why something was not, in words."""
+        return f"the {self.minutes:g} minutes were over" if self.minutes else "--minutes 0 asks for what there is"
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
@@ -191,8 +201,8 @@ class _Runner:
         if not wanted:
             commits = sorted({result.provenance.get("commit") or "unknown" for result in have.values()})
             self.say(f"{what}: measured before, at commit {', '.join(commits)}")
-        elif self._over():
-            note = f"not run: the {self.asked.minutes:g} minutes were over"
+        elif self.asked.over():
+            note = f"not run: {self.asked.not_begun}"
         else:
             self.say(f"{what} ({self._clock(left)})")
             began = time.monotonic()
@@ -212,9 +222,6 @@ class _Runner:
         if self.noisy is None or self.noisy[:2] != (share, group.seed):
             self.noisy = share, group.seed, work.random_noise(self.data, share=share, seed=group.seed)
         return self.noisy[2]
-
-    def _over(self) -> bool:
-        return self.asked.minutes is not None and time.monotonic() - self.began >= 60 * self.asked.minutes
 
     def _clock(self, left: int) -> str:
         elapsed = f"{span(time.monotonic() - self.began)} so far"

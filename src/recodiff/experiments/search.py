@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,6 +73,7 @@ class Task:
         run: device, seed, threads; `out` is the folder for the files.
         budget: for all trials together.
         about: data, seed and device, see `Tuned`.
+        over: tells when no further trial may begin, whatever is left of the budget; the first always may.
     """
 
     model: str
@@ -83,6 +84,7 @@ class Task:
     run: Run
     budget: Budget
     about: Mapping[str, str]
+    over: Callable[[], bool] = lambda: False
 
     @property
     def metric(self) -> str:
@@ -120,7 +122,7 @@ class Search:
         """
         task = self.task
         with _Bar(task.budget, task.metric, self.counted, show=task.run.progress) as bar:
-            while task.budget.spent(len(self.counted), self.seconds) < 1 and not self._is_exhausted():
+            while not self.is_done() and not (self.counted and task.over()):
                 self._one(bar)
                 self.trials = self.study.trials()
                 bar.move(self.counted)
@@ -130,9 +132,11 @@ class Search:
             raise ModelError(f"all {len(self.counted)} trials failed, the last one thus: {self.counted[-1].error}")
         return found
 
-    def _is_exhausted(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether the budget is spent, or draw after draw brought nothing new."""
         last = self.counted[-REPEATS:]
-        return len(last) == REPEATS and all(trial.repeats is not None for trial in last)
+        exhausted = len(last) == REPEATS and all(trial.repeats is not None for trial in last)
+        return exhausted or self.task.budget.spent(len(self.counted), self.seconds) >= 1
 
     def _write(self) -> Tuned | None:
         """What was found so far; the files say so too."""
@@ -144,7 +148,7 @@ class Search:
             return None
         settings = merge(task.start, nest(best.settings))
         about = {**task.about, "budget": str(task.budget)}
-        found = Tuned(task.model, settings, task.metric, best, tuple(self.trials), about)
+        found = Tuned(task.model, settings, task.metric, best, tuple(self.trials), task.space, self.is_done(), about)
         if task.run.out is not None:
             found.write(task.run.out)
         return found

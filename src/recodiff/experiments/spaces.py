@@ -17,6 +17,7 @@ from typing import Any
 from recodiff.config import check
 from recodiff.errors import ConfigError
 from recodiff.experiments.dimensions import Choices, Dimension, Range, Space, without
+from recodiff.models import build
 
 
 def _log(low: float, high: float, **more: Any) -> Range:
@@ -66,6 +67,7 @@ FORECAST: Space = {
     "denoiser.hidden": _among([100], [200], [300], [600]),
     "denoiser.dropout": _among(0.1, 0.3, 0.5),
     **AGES,
+    "pairs.reach": _among(None, 0.2, 0.4, 1.0),
 }
 FACTORS: Space = {**LEARNING, "dropout": _among(0.1, 0.2, 0.3, 0.4, 0.5), "l2": _among(1e-6, 1e-5, 1e-4)}
 DECAY: Space = {**LEARNING, "training.weight_decay": _among(0.0, 1e-3, 0.1)}
@@ -81,6 +83,8 @@ SEQUENCE: Space = {
     "horizon": _among(1, 10),
 }
 
+NEXT_ITEMS: Space = {**SEQUENCE, "loss_over": _among("all", "unmet")}
+
 SPACES: Mapping[str, Space] = {
     "diffrec": DIFFREC,
     "t-diffrec": {**DIFFREC, **LINEAR},
@@ -89,8 +93,8 @@ SPACES: Mapping[str, Space] = {
     "f-diffrec": FORECAST,
     "lf-diffrec": {**FORECAST, **LATENT},
     "f-ridge": {"l2": _log(1.0, 1e4), **AGES},
-    "sasrec": SEQUENCE,
-    "gru4rec": SEQUENCE,
+    "sasrec": NEXT_ITEMS,
+    "gru4rec": NEXT_ITEMS,
     "acvae": {
         **SEQUENCE,
         "latent": _among(32, 64, 128),
@@ -181,7 +185,13 @@ def space_of(model: str, own: Space | None = None, *, recency: bool = False, fix
         ConfigError: none is declared for the model, and none given.
     """
     if own is None and not recency and model not in SPACES:
-        raise ConfigError(f"no search space is declared for '{model}'; give one with --space FILE.toml, or search --recency alone")
+        has = [key for key in type(build(model).config).model_fields if key != "weighting"]
+        if not has:
+            raise ConfigError(f"'{model}' has no settings to search but its weighting; search that with --recency")
+        raise ConfigError(
+            f"no search space is declared for '{model}', whose settings are {', '.join(has)}; "
+            "give one with --space FILE.toml, or search --recency alone"
+        )
     space = SPACES.get(model, {}) if own is None else own
     if recency:
         space = {**without(space, ("weighting",)), **RECENCY}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from recodiff.config import Settings
@@ -31,6 +31,7 @@ def tune(
     recency: bool = False,
     fixed: Collection[str] = (),
     where: str | None = None,
+    over: Callable[[], bool] = lambda: False,
 ) -> Tuned:
     """Searches settings of a model by its validation figure.
 
@@ -48,6 +49,7 @@ def tune(
         recency: whether weightings by recency are searched too, `spaces.RECENCY`.
         fixed: dotted keys of settings that are held, and leave the space.
         where: names the settings in error messages.
+        over: tells when no further trial may begin, whatever is left of the budget; the first always may.
 
     Raises:
         ConfigError: a setting or the space is wrong, or nothing is left to search.
@@ -81,7 +83,7 @@ def tune(
         "device": str(run.torch_device),
     }
     warmup = model.training.patience_epochs if isinstance(model, TorchRecommender) else 0
-    task = Task(name, start, drawn, data, validation, run, budget, about)
+    task = Task(name, start, drawn, data, validation, run, budget, about, over)
     with open_study(run.out, identity, seed=run.seed, warmup_epochs=warmup) as study:
         return Search(task, study).go_on()
 

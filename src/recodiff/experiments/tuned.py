@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from recodiff import files
 from recodiff.config import Settings, to_toml
+from recodiff.experiments.dimensions import Space
 from recodiff.models import title
 
 BEST, TRIALS = "best.toml", "trials"
@@ -60,6 +61,8 @@ class Tuned:
         metric: of the validation part, by which it is the best.
         best: the trial with the greatest figure, the earliest of equals.
         trials: all.
+        space: what was drawn.
+        finished: whether the budget is spent, or nothing new was left to draw.
         about: `data`, `fingerprint`, `seed`, `device` and `budget`, as best.toml tells of them.
     """
 
@@ -68,6 +71,8 @@ class Tuned:
     metric: str
     best: Trial
     trials: tuple[Trial, ...]
+    space: Space
+    finished: bool
     about: Mapping[str, str]
 
     @property
@@ -86,6 +91,11 @@ class Tuned:
         return dict(Counter(trial.state for trial in self.trials))
 
     @property
+    def searched(self) -> list[str]:
+        """The space, a line for each setting."""
+        return [f"{key}: {dimension}" for key, dimension in self.space.items()]
+
+    @property
     def spent(self) -> str:
         """What was spent, as a sentence says it."""
         states = ", ".join(f"{n} {state}" for state, n in self.states.items())
@@ -98,9 +108,11 @@ class Tuned:
             f"{title(self.model)}, chosen by `recodiff tune` on the validation part of {self.about['data']}.",
             f"Validation {self.metric} {self.best.value:.4f} in trial {self.best.number}, where the start of the search {start}.",
             f"Fingerprint of train and valid: {self.about['fingerprint']}. Seed: {self.about['seed']}, on {self.about['device']}.",
-            f"Budget: {self.about['budget']}. Spent: {self.spent}.",
+            f"Budget: {self.about['budget']}{'' if self.finished else ', not spent yet'}. Spent: {self.spent}.",
+            "Searched:",
+            *(f"  {line}" for line in self.searched),
         ]
-        head = "".join(f"# {' '.join(line.split())}\n" for line in comments)
+        head = "".join(f"# {' '.join(line.splitlines())}\n" for line in comments)
         return head + to_toml({"model": self.model, **self.settings})
 
     def write(self, folder: Path) -> None:

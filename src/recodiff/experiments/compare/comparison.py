@@ -14,6 +14,7 @@ from recodiff.errors import ConfigError
 from recodiff.evaluation import Evaluation
 from recodiff.experiments.cases import METRICS, Protocol, Row
 from recodiff.experiments.compare.contenders import read_contenders
+from recodiff.experiments.compare.tuned import Studies
 from recodiff.experiments.paired import Test, compare_pairs
 from recodiff.experiments.results import earlier
 from recodiff.experiments.runner import Asked, Say, load_complete, run_cases
@@ -62,6 +63,7 @@ class Comparison:
         test: where the p-values come from.
         memory: whether peak memory was asked for.
         protocol: how the parts of the data were used.
+        studies: that chose the settings, None where they were given.
     """
 
     data: Dataset
@@ -72,6 +74,7 @@ class Comparison:
     test: Test
     memory: bool
     protocol: Protocol = "official"
+    studies: Studies | None = None
 
     @property
     def blocks(self) -> dict[str, list[Row]]:
@@ -101,6 +104,7 @@ def compare(
     test: Test = "bootstrap",
     memory: bool = False,
     protocol: Protocol = "official",
+    studies: Studies | None = None,
     say: Say = print,
 ) -> Comparison:
     """Trains and measures any methods on one data folder; what is already measured in `out` is taken as it is.
@@ -114,6 +118,7 @@ def compare(
         test: where the p-values come from.
         memory: whether each training has a process of its own, whose peak memory is told.
         protocol: how the parts of the data are used, see `reproduce.protocols`.
+        studies: that `sources` come from, for the page to tell of.
         say: is told which run is going on.
 
     Raises:
@@ -131,7 +136,7 @@ def compare(
     found = [one.found(data, protocol) for one in contenders]
     rows = run_cases(found, data, folder, out, asked, say, memory=memory, closely=True)
     against = reference or best(rows)
-    return Comparison(data, rows, asked.all_seeds, against, _differences(rows, against, test), test, memory, protocol)
+    return Comparison(data, rows, asked.all_seeds, against, _differences(rows, against, test), test, memory, protocol, studies)
 
 
 def best(rows: Sequence[Row]) -> str | None:

@@ -62,11 +62,23 @@ def markdown(found: Comparison) -> str:
         *(part for one in tables(found) for part in _table(one)),
         *(("## What is missing", "\n".join(missing)) if missing else ()),
         "## Settings",
-        "\n".join(f"* {row.case.label}: {row.case.model}, from {row.source}" for row in found.rows if row.source),
+        "\n".join(settings(found)),
         "## Where this comes from",
         "\n".join(where),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def settings(found: Comparison) -> list[str]:
+    """Where those of each method come from, and what was searched, as a list in Markdown."""
+    studies = found.studies.found if found.studies else {}
+    lines = []
+    for row in found.rows:
+        if row.source:
+            lines.append(f"* {row.case.label}: {row.case.model}, from {row.source}")
+        if row.case.label in studies:
+            lines += [f"    * {line}" for line in studies[row.case.label].searched]
+    return lines
 
 
 def _table(one: Table) -> list[str]:
@@ -110,7 +122,26 @@ def describe(found: Comparison) -> dict[str, Any]:
         "test": found.test,
         "rows": [_row(found, row) for row in found.rows],
         "missing": found.missing(),
+        "studies": _studies(found),
     }
+
+
+def _studies(found: Comparison) -> dict[str, Any] | None:
+    if found.studies is None:
+        return None
+    told = {
+        label: {
+            "trials": one.states,
+            "seconds": round(one.seconds, 3),
+            "metric": one.metric,
+            "as_given": one.start.value,
+            "best": one.best.value,
+            "in_trial": one.best.number,
+            "searched": one.searched,
+        }
+        for label, one in found.studies.found.items()
+    }
+    return {"budget": str(found.studies.budget), "methods": told, "notes": dict(found.studies.notes)}
 
 
 def _row(found: Comparison, row: Row) -> dict[str, Any]:

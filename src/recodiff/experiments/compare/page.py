@@ -8,7 +8,9 @@ from html import escape
 from recodiff.experiments.cases import METRICS
 from recodiff.experiments.compare.comparison import Comparison, over_seeds
 from recodiff.experiments.compare.tables import Table, median, tables
+from recodiff.experiments.compare.tuned import Studies
 from recodiff.experiments.pages import provenance
+from recodiff.experiments.tuned import Tuned
 from recodiff.report import Entry, Report, describe_data, document, draw_figures, section, tag
 
 FIGURES_NOTE = (
@@ -37,6 +39,7 @@ def render(found: Comparison, figures: str) -> str:
         [
             section("The data", describe_data(found.data.info | found.data.summary())),
             *(section(one.title, _table(one), tag("p", escape(one.note), 'class="note"')) for one in tables(found)),
+            *([section("What was searched", _searched(found.studies))] if found.studies else ()),
             *([section("What is missing", tag("ul", missing))] if missing else ()),
             *([section("Figures", figures, tag("p", FIGURES_NOTE, 'class="note"'))] if figures else ()),
         ],
@@ -57,6 +60,13 @@ def figures(found: Comparison) -> str:
         entries.append(Entry(row.case.label, over_seeds(row), seconds, first.log, first.parameters))
     lengths = found.data.history("train").lengths()
     return draw_figures(Report(title(found), "", {}, entries, METRICS, lengths)) if entries else ""
+
+
+def _searched(studies: Studies) -> str:
+    def lines(one: Tuned) -> str:
+        return tag("ul", "".join(tag("li", escape(line)) for line in one.searched))
+
+    return tag("ul", "".join(tag("li", escape(label) + lines(one)) for label, one in studies.found.items()))
 
 
 def _table(one: Table) -> str:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from recodiff.experiments.cases import METRICS, Row
 from recodiff.experiments.closer import BEYOND
-from recodiff.experiments.compare.comparison import TESTED, Comparison
+from recodiff.experiments.compare.comparison import TESTED, Comparison, Difference
+from recodiff.experiments.compare.tuned import Studies
+from recodiff.experiments.paired import RESAMPLES, Test
 from recodiff.experiments.protocols import SAID
 from recodiff.experiments.results import Mean, Result, mean
+from recodiff.experiments.tuned import Tuned
 from recodiff.report import short
 
 NOTHING = "–"
@@ -42,8 +45,11 @@ class Table:
 
 
 def tables(found: Comparison) -> list[Table]:
-    """All that there are: accuracy and cost, paired differences, what lists are worth beyond accuracy."""
-    return [accuracy(found), *([differences(found)] if found.differences else []), *([beyond(found)] if found.measured else [])]
+    """All that there are: accuracy and cost, paired differences, what lists are worth beyond accuracy, how settings were chosen."""
+    made = [accuracy(found)]
+    made += [differences(found)] if found.differences else []
+    made += [beyond(found)] if found.measured else []
+    return [*made, chosen(found.studies)] if found.studies else made
 
 
 def accuracy(found: Comparison) -> Table:
@@ -75,7 +81,7 @@ def differences(found: Comparison) -> Table:
 
     def row(label: str) -> tuple[str, ...]:
         ones = [by_label[label, metric] for metric in TESTED]
-        cells = [(f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}", p_value(one.adjusted)) for one in ones]
+        cells = [(f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}", adjusted_p(one, found.test)) for one in ones]
         return label, *(cell for three in cells for cell in three)
 
     tests = {"bootstrap": "paired bootstrap, 10,000 resamples", "wilcoxon": "Wilcoxon signed-rank"}
@@ -86,7 +92,28 @@ def differences(found: Comparison) -> Table:
         {"": list(map(row, labels))},
         f"Test part, user by user, the values of each averaged over the seeds: how sure is the difference for other users of the "
         f"same kind? Two-sided p ({tests[found.test]}), with Holm's correction over the {len(found.differences)} differences "
-        "here; intervals are those of the bootstrap, uncorrected.",
+        "here; intervals are those of the bootstrap, uncorrected."
+        + (" ≤: no resample was as far off." if found.test == "bootstrap" else ""),
+    )
+
+
+def chosen(studies: Studies) -> Table:
+    """What each study was given and what it found."""
+
+    def row(label: str, one: Tuned) -> tuple[str, ...]:
+        ended = ", ".join(f"{n} {state}" for state, n in one.states.items())
+        figures = [NOTHING if trial.value is None else f"{trial.value:.4f}" for trial in (one.start, one.best)]
+        return label, str(len(one.trials)), ended, f"{one.seconds:.0f}", *figures, str(one.best.number)
+
+    metrics = {one.metric for one in studies.found.values()}
+    figure = f"valid {short(metrics.pop())}" if len(metrics) == 1 else "valid figure"
+    notes = "".join(f" {label}: {note}." for label, note in studies.notes.items())
+    return Table(
+        "How settings were chosen",
+        ("method", "trials", "that ended", "seconds", f"{figure} as given", f"{figure} of the best", "in trial"),
+        {"": [row(label, one) for label, one in studies.found.items()]},
+        f"A study of {studies.budget} for each method, on the validation part alone. Trial 0 has the settings given and is always "
+        f"finished; a third of the budget is drawn at random, the rest by TPE; seconds are of training and validation.{notes}",
     )
 
 
@@ -127,6 +154,7 @@ def text(found: Mean | None) -> str:
     return NOTHING if found is None else str(found)
 
 
-def p_value(p: float) -> str:
-    """As people write it."""
-    return "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
+def adjusted_p(one: Difference, test: Test) -> str:
+    """As people write it; of a bootstrap that no resample speaks against, the least that it can show."""
+    p, bound = one.adjusted, test == "bootstrap" and one.p < 1.5 / (1 + RESAMPLES)
+    return "< .001" if p < 0.001 else f"{'≤ ' if bound else ''}{p:.3f}".replace("0.", ".") if p < 1 else "1"

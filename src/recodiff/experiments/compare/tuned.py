@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from recodiff import files
+from recodiff.data.folder import Dataset
 from recodiff.errors import DataError, ModelError
 from recodiff.experiments.cases import Protocol
-from recodiff.experiments.compare.contenders import read_contenders
+from recodiff.experiments.compare.contenders import Contender, read_contenders
 from recodiff.experiments.protocols import in_order
 from recodiff.experiments.runner import Asked, Say, load_complete
 from recodiff.experiments.search import Budget
 from recodiff.experiments.spaces import SPACES
+from recodiff.experiments.study import STUDY
 from recodiff.experiments.tune import tune
-from recodiff.experiments.tuned import BEST
+from recodiff.experiments.tuned import BEST, Tuned
 from recodiff.training import Run
 
 STUDIES, TUNED = "studies", "tuned"
+
+
+@dataclass(frozen=True)
+class Studies:
+    """What was searched before a comparison.
+
+    Args:
+        budget: of each method.
+        sources: for `compare`, in the order given: the file of the best settings, or what was given where there is none.
+        found: label -> what its study found.
+        notes: label -> why it was not tuned, or what its study lacks.
+    """
+
+    budget: Budget
+    sources: tuple[str, ...]
+    found: Mapping[str, Tuned]
+    notes: Mapping[str, str]
 
 
 def tune_all(
@@ -30,46 +50,74 @@ def tune_all(
     recency: bool = False,
     protocol: Protocol = "official",
     say: Say = print,
-) -> list[str]:
-    """Runs a study for each method, and gives the files of what they found; called again, it goes on where it stood.
+) -> Studies:
+    """Runs a study for each method; called again, it goes on where it stood.
+
+    A method keeps the settings given where there is nothing to search, no order to search by, or every trial failed.
 
     Args:
         sources: as for `compare`: where the searches begin.
         folder: the data; its test part is not read.
         out: studies go to its folder `studies`, the settings found to `tuned`.
-        asked: device and threads.
+        asked: device, threads, and the time after which no trial is begun.
         budget: of each method.
         recency: whether weightings by recency are searched for every method that does not know the order already.
         protocol: which part is chosen on.
         say: is told which study is going on.
-
-    Returns:
-        A source for each: the file of its best settings, or what was given where there is nothing to search, no order to search
-        by, or every trial failed.
 
     Raises:
         CheckpointError: a study there is of another space, seed or data.
     """
     data = load_complete(folder)
     data = in_order(data) if protocol == "chronological" else data
-    contenders, found = read_contenders(sources), list[str]()
+    contenders = read_contenders(sources)
+    files_of, found, notes = dict[str, str](), dict[str, Tuned](), dict[str, str]()
     for number, one in enumerate(contenders, 1):
-        name, ages = one.model.registered, recency and not one.model.order_aware
-        found.append(one.source)
-        if name not in SPACES and not ages:
-            say(f"{one.label}: not tuned: nothing is declared to search")
-            continue
+        study = out / STUDIES / one.label
         say(f"study {number}/{len(contenders)}: {one.label}")
-        run = Run(asked.device, threads=asked.threads, out=out / STUDIES / one.label)
         try:
-            if one.model.order_aware:
-                data.train.need_order(one.label)
-            tune(name, one.model.config.model_dump(), data, run, budget, recency=ages, where=one.source)
-        except (DataError, ModelError) as error:
-            say(f"{one.label}: not tuned: {error}")
+            best = _study(one, data, study, asked, budget, recency=recency)
+        except _NotTuned as why:
+            notes[one.label] = f"not tuned: {why}"
+            say(f"  {notes[one.label]}")
             continue
-        path = out / TUNED / f"{one.label}.toml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(path, (out / STUDIES / one.label / BEST).read_text("utf-8"))
-        found[-1] = str(path)
-    return found
+        found[one.label] = best
+        files_of[one.label] = str(_keep(study / BEST, out / TUNED / f"{one.label}.toml"))
+        if note := _short_of(best, budget):
+            notes[one.label] = note
+            say(f"  {note}")
+    return Studies(budget, tuple(files_of.get(one.label, one.source) for one in contenders), found, notes)
+
+
+class _NotTuned(Exception):  # noqa: N818 (a reason, and no error)
+    """A method keeps the settings given."""
+
+
+def _study(one: Contender, data: Dataset, study: Path, asked: Asked, budget: Budget, *, recency: bool) -> Tuned:
+    name, ages = one.model.registered, recency and not one.model.order_aware
+    if name not in SPACES and not ages:
+        raise _NotTuned("nothing is declared to search")
+    if asked.over() and not (study / STUDY).exists():
+        raise _NotTuned(asked.not_begun)
+    run = Run(asked.device, threads=asked.threads, out=study)
+    settings = one.model.config.model_dump()
+    try:
+        if one.model.order_aware:
+            data.train.need_order(one.label)
+        return tune(name, settings, data, run, budget, recency=ages, where=one.source, over=asked.over)
+    except (DataError, ModelError) as error:
+        raise _NotTuned(str(error)) from None
+
+
+def _short_of(found: Tuned, budget: Budget) -> str:
+    """What a study has less or more than its budget, in words; empty where it is as it should be."""
+    made = sum(trial.counts for trial in found.trials)
+    if budget.trials is not None and made > budget.trials:
+        return f"its study holds {made} trials of an earlier call, more than the {budget.trials} asked for now"
+    return "" if found.finished else "its study is not finished; the same command goes on with it"
+
+
+def _keep(best: Path, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(path, best.read_text("utf-8"))
+    return path
