@@ -25,7 +25,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py $(CASES)
 
 build: $(READY)
 	$(BIN)/python -m build

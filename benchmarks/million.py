@@ -14,6 +14,7 @@ import numpy as np
 
 from machine import peak_memory, rates
 from recodiff import Run, build, load_dataset, prepare, recommend
+from recodiff.config import merge
 from recodiff.data.split import Temporal
 from recodiff.data.synthetic import Taste, write_synthetic
 from recodiff.models.base import TorchRecommender
@@ -25,7 +26,7 @@ LATENT: dict[str, Any] = {
     "codec": {"clusters": 1, "latent": 100, "likelihood": "gaussian"},
     "training": {"batch_size": 400, "epochs": 1},
 }
-SERVED, BATCHES = 100_000, 200
+SERVED, BATCHES, FEWER = 100_000, 200, 20
 
 
 def million(shape: tuple[int, int, int] = SHAPE, served: int = SERVED, batches: int = BATCHES) -> dict[str, Any]:
@@ -42,6 +43,11 @@ def million(shape: tuple[int, int, int] = SHAPE, served: int = SERVED, batches: 
         latent = _apart("trained", str(data), "l-diffrec", json.dumps(LATENT), str(some), str(served))
         row |= {f"L-DiffRec, {key}": value for key, value in latent.items()}
         row["L-DiffRec, whole epoch by arithmetic, s"] = latent["training s"] * users / some
+        fewer = min(FEWER * LATENT["training"]["batch_size"], users)
+        whole = merge(LATENT, {"codec": {"likelihood": "multinomial"}})
+        softmax = _apart("trained", str(data), "l-diffrec", json.dumps(whole), str(fewer), str(min(served, 1000)))
+        row |= {f"L-DiffRec, multinomial, {key}": softmax[key] for key in ("users trained on", "training s", "training peak MB")}
+        row["L-DiffRec, multinomial, whole epoch by arithmetic, s"] = softmax["training s"] * users / fewer
     return row | rates()
 
 

@@ -6,7 +6,8 @@
 
 takes the settings that `recodiff compare` measured on the first into the folder COMPARED, where it has, and those of CONFIGs (TOML
 files), trains them on the second, networks for as many epochs as validation chose there, and writes `published.json` and
-`published.md` into COMPARED. Rows already there are kept. The test part is read once for a row and seed.
+`published.md` into COMPARED. Rows already there are kept, unless their
+settings are no longer those chosen. The test part is read once for a row and seed.
 """
 
 from __future__ import annotations
@@ -99,9 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = json.loads(written.read_text()) if written.exists() else []
     for label, (model, settings) in chosen(asked.compared, asked.configs, max(asked.seeds)).items():
         for seed in asked.seeds if build(model, settings[0]).seeded else [1]:
-            have = any((row["label"], row["seed"]) == (label, seed) for row in rows)
-            if have or (asked.only and label not in asked.only) or len(settings) < seed:
+            if (asked.only and label not in asked.only) or len(settings) < seed:
                 continue
+            told = {"label": label, "model": model, "seed": seed, "settings": json.loads(json.dumps(settings[seed - 1]))}
+            if any(told.items() <= row.items() for row in rows):
+                continue
+            rows = [row for row in rows if (row["label"], row["seed"]) != (label, seed)]  # of other settings than are chosen now
             rows.append(one(label, model, settings[seed - 1], seed, data, asked.threads))
             print(f"{label} seed {seed}: {rows[-1]['test']} in {rows[-1]['seconds']:.0f} s", flush=True)
             written.write_text(json.dumps(rows, indent=1) + "\n")

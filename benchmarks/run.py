@@ -27,8 +27,9 @@ def main() -> None:
     if unknown:
         parser.error(f"no case {', '.join(sorted(unknown))}; cases are: {', '.join(CASES)}")
     if asked.one:
-        from machine import machine
+        from machine import machine, note_rate
 
+        note_rate()
         print(json.dumps(CASES[asked.cases[0]]() | {"machine": machine()}))
         return
     found = json.loads(SPEED.read_text()) if SPEED.exists() else {}

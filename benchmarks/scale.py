@@ -46,7 +46,7 @@ def hidden_step(items: int = ITEMS, width: int = 200, batches: tuple[int, ...] =
         (slow, slow_own, much), (fast, fast_own, little) = found["dense"], found["hidden"]
         row |= {f"ratio, batch {batch}": slow / fast, f"share of memory, batch {batch}": little / much}
         row[f"ratio with PyTorch's own products, batch {batch}"] = slow_own / fast_own
-    return row
+    return row | rates()
 
 
 def step(space: str, items: int, width: int, batch: int) -> tuple[float, float, float]:

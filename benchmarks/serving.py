@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from machine import median, peak_memory, resident_memory, shares, times
+from machine import median, peak_memory, rates, resident_memory, times
 from recodiff import load_model, save_model
 from recodiff.data import IdMap
 from recodiff.diffusion.draws import keyed_generator
@@ -58,7 +58,7 @@ def new_user(items: int = ITEMS, requests: int = 200, together: int = 1024) -> R
         read = min(median(lambda: matrix.sum(), 15), median(lambda: matrix @ vector, 15))
         many = history_of(model, *(g.choice(items, 29, replace=False).tolist() for _ in range(together)))
         batch = median(lambda: recommend(model, many, 20), 3)
-        shared = shares(chain_flops(items, [WIDTH], STEPS) * together / batch)
+        shared = rates(chain_flops(items, [WIDTH], STEPS) * together / batch)
     middle, late = statistics.median(found), float(np.quantile(found, 0.99))
     return {
         "case": f"one new user, {items:,} items, [{WIDTH}], one core",
@@ -94,7 +94,7 @@ def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), pl
         "users a second": shape[0] / seconds,
         f"plain chain, from {plain_users} users, s": slow,
         "ratio": slow / seconds,
-        **shares(chain_flops(shape[1], [WIDTH], STEPS) * shape[0] / seconds),
+        **rates(chain_flops(shape[1], [WIDTH], STEPS) * shape[0] / seconds),
         "MB beyond model and data": memory,
     }
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from machine import SHARED, median, rates, shares
+from machine import SHARED, median, rates
 from memory import family_memory
 from million import million
 from peer import peer_book, peer_epoch, peer_validation
 from precision import low_precision, products
-from processes import two_processes
+from processes import shared_items, two_processes
 from recodiff.allocator import keep_freed_memory
 from recodiff.config import read_settings
 from recodiff.data import Dataset, IdMap, Interactions, load_dataset
@@ -86,7 +86,7 @@ def chain(name: str, items: int, hidden: list[int], steps: int, per_user: int, b
         "hidden ms": fast_seconds * 1e3,
         "ratio": slow_seconds / fast_seconds,
         "products made once, ms": once * 1e3,
-        **shares(chain_flops(items, hidden, steps) * batch / fast_seconds),
+        **rates(chain_flops(items, hidden, steps) * batch / fast_seconds),
         "identical top-20 lists": f"{same} of {batch}",
         "lists that differ in ties only": ties,
         "lists that differ otherwise": wrong,
@@ -157,8 +157,7 @@ def train_step() -> Row:
     return {
         "case": f"training step, batch 400, {data.name}",
         "step ms": seconds * 1e3,
-        **rates(),
-        **shares(400 * MFLOP_PER_USER / seconds),
+        **rates(400 * MFLOP_PER_USER / seconds),
     }
 
 
@@ -264,6 +263,7 @@ CASES: dict[str, Callable[[], Row]] = {
         amazon_book_epoch,
         gowalla,
         two_processes,
+        shared_items,
         peer_epoch,
         peer_validation,
         peer_book,
