@@ -8,6 +8,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,12 @@ def peak_memory() -> float:
     Not of the one that started it, whose peak `getrusage` hands on.
     """
     return _of_status("VmHWM")
+
+
+def forget_peak() -> None:
+    """From here on `peak_memory` tells of what comes; where the system lets a program ask for that."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
 
 
 def resident_memory() -> float:

@@ -107,14 +107,14 @@ def write_page() -> None:
 
 
 def _speed(found: dict[str, dict[str, Any]]) -> list[str]:
-    """Lines of a Markdown table for each machine."""
+    """Lines of a Markdown list for each machine."""
     text = [
         "## Speed and memory",
         "",
         "Medians of repeated calls, but for what takes minutes (epochs and lists at the larger sizes, gowalla, saving a model:",
         "once). What a ratio compares was timed in one process, one after the other; in the cases hidden_step, two_processes,",
         "shared_items and those against RecBole in processes of their own that followed each other. MB are of 2^20 bytes.",
-        "Each machine has a table of its own; the matrix rate is the best of those measured before and after a case.",
+        "Each machine has a list of its own; the matrix rate is the best of those measured before and after a case.",
         "",
     ]
     for place, rows in sorted(found.items()):
@@ -126,8 +126,6 @@ def _speed(found: dict[str, dict[str, Any]]) -> list[str]:
             "",
             "{threads} threads, torch {torch}, Python {python}.".format(**told),
             "",
-            "| case | measured | bar | commit, date |",
-            "|---|---|---|---|",
         ]
         text += [_case(name, rows[name]) for name in [*BARS, *sorted(rows.keys() - BARS.keys())] if name in rows]
         text.append("")
@@ -135,8 +133,9 @@ def _speed(found: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _case(name: str, row: dict[str, Any]) -> str:
-    measured = "<br>".join(f"{key}: {short(value)}" for key, value in row.items() if key not in ("case", "machine"))
-    return f"| {row['case']} | {measured} | {BARS.get(name, '')} | {row['machine']['commit']}, {row['machine']['date']} |"
+    measured = "; ".join(f"{key} **{short(value)}**" for key, value in row.items() if key not in ("case", "machine"))
+    bar = f"Bar: {BARS[name]}. " if name in BARS else ""
+    return f"* `{name}`, {row['case']}. {bar}{measured}. ({row['machine']['commit']}, {row['machine']['date']})"
 
 
 def short(value: Any) -> str:

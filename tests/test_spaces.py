@@ -11,15 +11,15 @@ import pytest
 from recodiff.config import merge
 from recodiff.errors import ConfigError
 from recodiff.experiments.dimensions import Choices, Dimension, Range, Space, draw, flatten, nest, reachable, standing, without
-from recodiff.experiments.spaces import RECENCY, SPACES, read_space, space_of
+from recodiff.experiments.spaces import DENOISING, RECENCY, SPACES, read_space, space_of
 from recodiff.models import MODELS, build
 from toy import every_model
 
 HERE = [name for name in SPACES if name in MODELS]
 
 
-def start_of(name: str) -> dict[str, Any]:
-    return build(name).config.model_dump(mode="json")
+def start_of(name: str, **settings: Any) -> dict[str, Any]:
+    return build(name, settings).config.model_dump(mode="json")
 
 
 def last(key: str, dimension: Dimension) -> Any:
@@ -29,7 +29,7 @@ def last(key: str, dimension: Dimension) -> Any:
 @pytest.mark.parametrize("name", every_model(HERE))
 @pytest.mark.parametrize("recency", [False, True])
 def test_every_declared_space_fits_its_model_whole(name: str, recency: bool) -> None:
-    space = space_of(name, recency=recency)
+    space = {key: of for key, of in space_of(name, recency=recency).items() if key not in DENOISING}  # of losses that are not set
     assert reachable(space, name, start_of(name), where=name, strict=True) == space
 
 
@@ -207,3 +207,15 @@ def test_a_model_without_a_declared_space_needs_one() -> None:
     with pytest.raises(ConfigError, match=r"for 'fs-diffrec', whose settings are parts, search, .*; give one with --space"):
         space_of("fs-diffrec")
     assert space_of("popularity", recency=True) == RECENCY
+
+
+@pytest.mark.parametrize("model", ["mf", "cdae"])
+def test_a_denoising_loss_is_searched_where_it_is_set(model: str) -> None:
+    def keys(**settings: Any) -> set[str]:
+        return {
+            key for key in reachable(space_of(model), model, start_of(model, **settings), where="", strict=False) if "loss" in key
+        }
+
+    assert keys() == set()
+    assert keys(loss={"kind": "truncated"}) == {"loss.drop_rate", "loss.drop_anneal_steps"}
+    assert keys(loss={"kind": "reweighted"}) == {"loss.exponent"}

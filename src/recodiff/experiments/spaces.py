@@ -70,6 +70,12 @@ FORECAST: Space = {
     "pairs.reach": _among(None, 0.2, 0.4, 1.0),
 }
 FACTORS: Space = {**LEARNING, "dropout": _among(0.1, 0.2, 0.3, 0.4, 0.5), "l2": _among(1e-6, 1e-5, 1e-4)}
+DENOISING: Space = {
+    "loss.drop_rate": _among(0.05, 0.1, 0.2, 0.3, when={"loss.kind": "truncated"}),
+    "loss.drop_anneal_steps": _among(500, 2000, 10000, when={"loss.kind": "truncated"}),
+    "loss.exponent": _among(0.05, 0.1, 0.2, 0.3, when={"loss.kind": "reweighted"}),
+}
+"""Of ADT's losses, where one is set."""
 DECAY: Space = {**LEARNING, "training.weight_decay": _among(0.0, 1e-3, 0.1)}
 AUTOENCODER: Space = {**DECAY, "network.dropout": _among(0.1, 0.3, 0.5)}
 NEIGHBOURS: Space = {"neighbours": _even(5, 1000), "shrink": _even(0.0, 1000.0), "alpha": _even(0.0, 1.0)}
@@ -129,7 +135,7 @@ SPACES: Mapping[str, Space] = {
         "epochs": Range(low=20, high=300, log=True),
     },
     "implicit-bm25": {"neighbours": _even(5, 1000), "k1": _even(0.0, 10.0), "b": _even(0.0, 1.0)},
-    "mf": FACTORS,
+    "mf": {**FACTORS, **DENOISING},
     "lightgcn": {**FACTORS, "layers": _even(1, 3)},
     "irgan": {
         **LEARNING,
@@ -139,7 +145,7 @@ SPACES: Mapping[str, Space] = {
         "warmup_epochs": _among(0, 10, 25),
         "met_share": _even(0.1, 0.5),
     },
-    "cdae": {**DECAY, "dropout": _among(0.1, 0.3, 0.5), "activation": _among("sigmoid", "relu", "tanh")},
+    "cdae": {**DECAY, "dropout": _among(0.1, 0.3, 0.5), "activation": _among("sigmoid", "relu", "tanh"), **DENOISING},
     "multidae": AUTOENCODER,
     "multidae++": {**AUTOENCODER, **_noise("noise")},
     "multivae": {
