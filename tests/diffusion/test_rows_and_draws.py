@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion import rows as rows_module
-from recodiff.diffusion.draws import keep_mask, keyed_generator
+from recodiff.diffusion.draws import filled, keep_mask, keyed_generator, normal_like
 from recodiff.diffusion.rows import Rows, as_dense
 from recodiff.errors import DataError
 from recodiff.pairs import rows_of
@@ -185,3 +187,49 @@ def test_keyed_generators_leave_the_global_one_alone() -> None:
     before = torch.get_rng_state()
     keep_mask((5, 5), 0.5, ANYWHERE, keyed_generator("x"))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_large_arrays_are_drawn_alike_by_any_number_of_threads() -> None:
+    def drawn() -> tuple[torch.Tensor, torch.Tensor]:
+        generator = keyed_generator("large")
+        return normal_like(torch.empty(700, 800), generator), keep_mask((1500, 900), 0.3, ANYWHERE, generator)
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = drawn()
+        torch.set_num_threads(3)
+        three = drawn()
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(one[0], three[0])
+    assert torch.equal(one[1], three[1])
+    noise, mask = one
+    assert noise.mean().abs() < 0.006
+    assert abs(noise.std() - 1) < 0.006
+    assert abs(mask.double().mean() - 0.7) < 0.002
+    flat = noise.flatten()
+    for lag in (1, 2**16):  # neighbours, and the same place of two pieces
+        assert abs(float((flat[lag:] * flat[:-lag]).mean())) < 0.006
+
+
+def test_large_arrays_can_be_drawn_while_lists_are_made() -> None:
+    with torch.inference_mode():
+        assert torch.equal(
+            normal_like(torch.empty(700, 800), keyed_generator(1)), normal_like(torch.empty(700, 800), keyed_generator(1))
+        )
+
+
+def test_a_forked_process_draws() -> None:
+    normal_like(torch.empty(700, 800), keyed_generator(1))
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        signal.alarm(60)  # a pool without threads would wait for ever
+        filled(torch.empty(2**19), keyed_generator(1), lambda part, own: part.normal_(generator=own))
+        os.write(write, b"drawn")
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as told:
+        assert told.read() == "drawn"
+    os.waitpid(child, 0)

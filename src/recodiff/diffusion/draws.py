@@ -7,11 +7,17 @@ lets several processes agree without talking.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
+
+PIECE, LEAST_PIECES = 2**16, 4
+"""Numbers that one generator draws of an array with at least so many such pieces."""
 
 
 def keyed_generator(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
@@ -68,11 +74,50 @@ def by_row(shape: Sequence[int], generator: object, draw: Callable[[tuple[int, .
     return draw((each * part.total, *shape[1:]))[each * part.start : each * part.stop]
 
 
+def filled(x: Tensor, generator: torch.Generator | None, fill: Callable[[Tensor, torch.Generator | None], object]) -> Tensor:
+    """Random numbers in the place of those of `x`; on a CPU large arrays are filled by all threads.
+
+    The numbers follow from the generator and the shape, not from how many threads there are: each PIECE of a large array has a
+    generator of its own, whose seed is drawn from the given one.
+
+    Args:
+        x: contiguous; written over.
+        generator: on the same device.
+        fill: fills a tensor from a generator.
+    """
+    pieces = x.view(-1).split(PIECE)
+    if len(pieces) < LEAST_PIECES or generator is None or x.device.type != "cpu":
+        fill(x, generator)
+        return x
+    seeds = torch.empty(len(pieces), dtype=torch.int64).random_(generator=generator).tolist()
+    inference = torch.is_inference_mode_enabled()
+
+    def one(piece: Tensor, seed: int) -> None:
+        with torch.inference_mode(inference):  # which other threads know nothing of
+            fill(piece, torch.Generator().manual_seed(seed))
+
+    threads = torch.get_num_threads()
+    for _ in _pool(threads).map(one, pieces, seeds) if threads > 1 else map(one, pieces, seeds):
+        pass
+    return x
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "recodiff-draws")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has the pool and not its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def normal_like(x: Tensor, generator: torch.Generator | Sequence[torch.Generator] | None) -> Tensor:
     """Standard normal draws of the shape of `x` [B, D], all from one generator or each row from its own."""
     if isinstance(generator, Sequence):
         return torch.stack([torch.empty_like(row).normal_(generator=own) for row, own in zip(x, generator, strict=True)])
-    return by_row(x.shape, generator, lambda shape: x.new_empty(shape).normal_(generator=generator))
+    return by_row(
+        x.shape, generator, lambda shape: filled(x.new_empty(shape), generator, lambda part, own: part.normal_(generator=own))
+    )
 
 
 def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -88,7 +133,8 @@ def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.G
         generator: on the same device.
     """
     n = shape[0] * shape[1]
-    bits = torch.empty((n + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None, generator=generator)
+    bits = torch.empty((n + 3) // 4, dtype=torch.int64, device=like.device)
+    filled(bits, generator, lambda part, own: part.random_(-(2**63), None, generator=own))
     threshold = min(round(p * 2**16), 2**16 - 1) - 2**15  # 2^15 would wrap round in 16 bits and keep all
     return (bits.view(torch.int16)[:n] >= threshold).view(shape)
 
