@@ -104,6 +104,22 @@ def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), pl
     }
 
 
+def recommend_wide(items: int = 1_000_000, width: int = 200, users: int = 2048) -> Row:
+    """Top-20 lists over a million items: beside the products, the scores themselves are read and written."""
+    model, g = untrained(items, width), np.random.default_rng(0)
+    many = history_of(model, *(np.unique(g.integers(0, items, 36)).tolist() for _ in range(users)))
+    forget_peak()
+    before = resident_memory()
+    seconds = median(lambda: recommend(model, many, 20), 3)
+    return {
+        "case": f"recommend for {users:,} users, {items:,} items, [{width}], T={STEPS}",
+        "s": seconds,
+        "ms a user": seconds / users * 1e3,
+        **rates(chain_flops(items, [width], STEPS) * users / seconds),
+        "MB beyond model and data at the peak": peak_memory() - before,
+    }
+
+
 def model_load(items: int = ITEMS) -> Row:
     """A model folder saved, and loaded in a process of its own; beside reading its file."""
     with TemporaryDirectory() as folder:

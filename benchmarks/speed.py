@@ -37,7 +37,7 @@ from recodiff.optimizer import AdamW
 from recodiff.ranking import rank
 from recodiff.training import Progress
 from scale import amazon_book_epoch, gowalla, hidden_step
-from serving import chain_flops, model_load, new_user, recommend_all
+from serving import chain_flops, model_load, new_user, recommend_all, recommend_wide
 
 Row = dict[str, Any]
 MFLOP_PER_USER = 18.3e6
@@ -256,6 +256,7 @@ CASES: dict[str, Callable[[], Row]] = {
         family_memory,
         new_user,
         recommend_all,
+        recommend_wide,
         model_load,
         import_time,
         prepare_csv,

@@ -209,7 +209,7 @@ def test_batches_do_not_change_the_figures(monkeypatch: pytest.MonkeyPatch) -> N
     truth = random_interactions(draw, 30, 20)
     model = build("ease", {"l2": 10.0}).fit(x)
     whole = evaluate(model, x, truth, NAMES)
-    monkeypatch.setattr("recodiff.ranking.MOST_USERS", 4)
+    monkeypatch.setattr("recodiff.memory.MOST_USERS", 4)
     pieces = evaluate(model, x, truth, NAMES)
     for name in NAMES:
         np.testing.assert_array_equal(pieces.values[name], whole.values[name])

@@ -169,3 +169,11 @@ def test_a_network_that_needs_numbers_to_be_built_is_built_with_them() -> None:
     assert isinstance(scaled, Scaled)
     assert scaled.size == 6.0
     assert torch.equal(scaled.weight, torch.full((3,), 2.0))
+
+
+@pytest.mark.parametrize(
+    ("items", "users"), [(0, 1024), (2_810, 1024), (94_949, 353), (300_000, 128), (1_000_000, 128), (10_000_000, 13), (10**9, 1)]
+)
+def test_scores_are_made_of_as_many_users_as_memory_and_the_reading_of_items_ask(items: int, users: int) -> None:
+    assert memory.users_at_once(items) == users
+    assert 8 * items * users <= 2**30 or users == 1

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recodiff import Run, history_of, ranking, recommend
+from recodiff import Run, history_of, memory, ranking, recommend
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import DataError, ModelError
 from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
@@ -81,7 +81,7 @@ def test_an_item_of_weight_zero_is_still_seen(echo: Echo) -> None:
 
 def test_the_batch_size_changes_nothing(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = recommend(echo, X, 4)
-    monkeypatch.setattr(ranking, "MOST_USERS", 2)
+    monkeypatch.setattr(memory, "MOST_USERS", 2)
     assert recommend(echo, X, 4).items.tolist() == whole.items.tolist()
 
 

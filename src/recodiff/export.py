@@ -16,8 +16,9 @@ from torch.nn.functional import normalize
 
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
+from recodiff.memory import MOST_USERS
 from recodiff.models.base import Recommender, batches
-from recodiff.ranking import MOST_USERS, refuse_foreign
+from recodiff.ranking import refuse_foreign
 
 
 def item_vectors(model: Recommender) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

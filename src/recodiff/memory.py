@@ -19,9 +19,18 @@ if TYPE_CHECKING:
 
 BYTES_PER_INTERACTION = 32
 """Of the rows that batches are cut from, and of the weighted copy they are made of."""
-SCORING_BYTES = 2**28
-"""Of one batch of scores at a validation."""
+MOST_USERS, FEW_USERS = 1024, 128
+"""Users whose scores are made at once, at most; and fewer than which a product spends its time on reading the items."""
+SCORING_BYTES, MOST_SCORING_BYTES = 2**28, 2**30
+"""That the scores of one batch and a copy of them may take; and up to what there may be FEW_USERS in it."""
 GIB = 2**30
+
+
+def users_at_once(n_items: int) -> int:
+    """Of how many users the scores of all items are made at once."""
+    each = 8 * max(n_items, 1)
+    usual, roomy = SCORING_BYTES // each, MOST_SCORING_BYTES // each
+    return max(1, min(MOST_USERS, max(usual, min(FEW_USERS, roomy))))
 
 
 class _Weightless(TorchFunctionMode):
@@ -130,9 +139,8 @@ def estimate(
         return None
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     users = int((data.lengths() >= model.pairs().least).sum())
-    batch, least = (
-        model.working_bytes(module, size) + validated * SCORING_BYTES for size in (min(model.training.batch_size, users), 1)
-    )
+    scoring = 8 * data.n_items * users_at_once(data.n_items)
+    batch, least = (model.working_bytes(module, size) + validated * scoring for size in (min(model.training.batch_size, users), 1))
     if device.type == "cuda":
         free: int | None = torch.cuda.mem_get_info(device)[0]
     else:

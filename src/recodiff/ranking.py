@@ -18,17 +18,14 @@ from torch import Tensor
 from recodiff import distributed, progress
 from recodiff.allocator import keep_freed_memory
 from recodiff.data.interactions import IdMap, Interactions
+from recodiff.diffusion.products import Room
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import ALL, Shard
 from recodiff.errors import DataError, ModelError
 from recodiff.float32 import fast_products
+from recodiff.memory import users_at_once
 from recodiff.models.base import Recommender, batches
 from recodiff.pairs import rows_of
-
-MEMORY_BUDGET = 256 * 2**20
-"""Bytes that the scores of one batch may take."""
-MOST_USERS = 1024
-"""Users in a batch at most; more no longer pays."""
 
 BLOCK = 64
 """Columns whose maximum decides whether they are looked into for the largest scores."""
@@ -161,12 +158,12 @@ def rank(
     banned = _banned(candidates, history.n_items, model.device)
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
-    size = max(1, min(MOST_USERS, MEMORY_BUDGET // (8 * max(most_here, 1))))
+    size, room = users_at_once(most_here), Room()
     keep_freed_memory()
     final, unwanted = next(reversed(seen)), {name: part.split(size) for name, part in seen.items()}
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users, batch in batches(model, history, size):
-            with fast_products(model.device):
+            with fast_products(model.device), room:
                 scores = model.score(batch)
             if scores.shape != (len(users), width):
                 wanted = (len(users), width)

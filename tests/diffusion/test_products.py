@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recodiff.diffusion.products import inner_products
+from recodiff.diffusion.products import Room, inner_products
 
 
 @pytest.mark.parametrize("users", [0, 1, 2, 5])
@@ -35,3 +35,23 @@ def test_scores_are_the_callers_and_weights_stay(users: int) -> None:
 
 def test_float64_stays_float64() -> None:
     assert inner_products(torch.ones(1, 3, dtype=torch.float64), torch.ones(4, 3, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_a_room_is_used_again_and_lent_once_at_a_time() -> None:
+    generator, room = torch.Generator().manual_seed(0), Room()
+    u, v = torch.randn(4, 7, generator=generator), torch.randn(31, 7, generator=generator)
+    with room:
+        first, second = inner_products(u, v), inner_products(-u, v)
+    truth = u @ v.T
+    assert first.data_ptr() != second.data_ptr(), "a model may need two"
+    torch.testing.assert_close(first, truth)
+    torch.testing.assert_close(second, -truth)
+    with room:
+        third = inner_products(u[:2] * 2, v)
+    assert third.data_ptr() == first.data_ptr()
+    torch.testing.assert_close(third, 2 * truth[:2])
+    outside = inner_products(u, v)
+    assert outside.data_ptr() != first.data_ptr()
+    with room:
+        larger = inner_products(torch.cat([u, u]), v)
+    torch.testing.assert_close(larger, torch.cat([truth, truth]))

@@ -5,6 +5,7 @@ Shapes: `B` users in a batch, `I` items, `H` width of the vectors.
 
 from __future__ import annotations
 
+from contextvars import ContextVar, Token
 from functools import cache
 
 import torch
@@ -16,6 +17,40 @@ from torch import Tensor
 def _blas() -> ThreadpoolController:
     """NumPy's, which is to take as many threads as PyTorch."""
     return ThreadpoolController()
+
+
+class Room:
+    """Memory for the scores of one batch, to be used again by the next.
+
+    New pages for the scores of a large catalogue take longer than the products. Within `with room:` the first result of
+    `inner_products` lies in it, until the next `with`; whoever needs that result longer must copy it.
+    """
+
+    def __init__(self) -> None:
+        self._memory: Tensor | None = None
+        self._outer: list[Token[Room | None]] = []
+        self._free = False
+
+    def __enter__(self) -> Room:
+        self._free = True
+        self._outer.append(_room.set(self))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _room.reset(self._outer.pop())
+
+    def take(self, n: int, width: int, like: Tensor) -> Tensor | None:
+        """Room for [n, width] numbers, None where it is taken."""
+        if not self._free:
+            return None
+        kept = self._memory
+        if kept is None or len(kept) < n * width or (kept.dtype, kept.device) != (like.dtype, like.device):
+            self._memory = kept = like.new_empty(n * width)
+        self._free = False
+        return kept[: n * width].view(n, width)
+
+
+_room: ContextVar[Room | None] = ContextVar("room", default=None)
 
 
 @torch.no_grad()
@@ -31,11 +66,13 @@ def inner_products(users: Tensor, items: Tensor, bias: Tensor | None = None) -> 
         bias: [I].
 
     Returns:
-        [B, I], the caller's to write into.
+        [B, I], the caller's to write into; within a `Room` until that is used again.
     """
     if len(users) == 1 and items.device.type == "cpu" and items.dtype == users.dtype == torch.float32 and items.is_contiguous():
         with _blas().limit(limits=torch.get_num_threads(), user_api="blas"):
             scores = torch.from_numpy(items.detach().numpy() @ users[0].detach().numpy())[None]
     else:
-        scores = users @ items.T
+        room = _room.get()
+        out = None if room is None else room.take(len(users), len(items), users)
+        scores = torch.mm(users, items.T, out=out)
     return scores if bias is None else scores.add_(bias)

@@ -20,6 +20,7 @@ from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.losses import LOSSES, Multinomial
 from recodiff.diffusion.process import GaussianProcess
+from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import ALL
 from recodiff.diffusion.softmax import block_rows, linear_multinomial
@@ -251,7 +252,9 @@ class DiffRec(TorchRecommender):
 
     def score(self, batch: Batch) -> Tensor:
         """The chain's x_0, decoded, [B, I]."""
-        return self.module.codec.decode(self._denoised(batch))
+        z, codec = self._denoised(batch), self.module.codec
+        last = codec.linear if isinstance(codec, ClusteredVAE) else None
+        return codec.decode(z) if last is None else inner_products(z, last.weight, last.bias)
 
     def _denoised(self, batch: Batch) -> Tensor:
         """The chain's x_0 [B, D]: through the hidden space where that is exact, else step by step."""
