@@ -2,6 +2,7 @@
 
     python benchmarks/sampled.py ml-1m_clean --samples all 500 --seeds 1 2 3     rows already in sampled.json are kept
     python benchmarks/sampled.py ml-1m_clean --samples all 500 --steps           time of a step, in turns, and memory
+    python benchmarks/sampled.py gowalla --samples all 8000 --seeds 1 --epochs 30      in place of the case's own number
 
 `all` is the full softmax. Epochs, and the number of samples that docs/results.md speaks for, are chosen on validation.
 """
@@ -55,8 +56,9 @@ def case(name: str) -> tuple[Dataset, str, dict[str, Any]]:
     return load_dataset(SHARED / name), *read_settings(f"f-diffrec-{name}")
 
 
-def _model(name: str, given: str) -> TorchRecommender:
+def _model(name: str, given: str, epochs: int | None = None) -> TorchRecommender:
     _, kind, settings = case(name)
+    settings = merge(settings, {"training": {"epochs": epochs}} if epochs else {})
     model = build(kind, merge(settings, {"diffusion": {"sampled_items": _number(given), "space": "hidden"}}))
     assert isinstance(model, TorchRecommender)
     return model
@@ -66,9 +68,9 @@ def _number(given: str) -> int | None:
     return None if given == "all" else int(given)
 
 
-def one(name: str, given: str, seed: int) -> dict[str, Any]:
+def one(name: str, given: str, seed: int, epochs: int | None) -> dict[str, Any]:
     """A run of this very process; seconds of an epoch are of those without validation."""
-    data, model = case(name)[0], _model(name, given)
+    data, model = case(name)[0], _model(name, given, epochs)
     model.fit(data.train, Run(seed=seed, progress=False), validate=Validation(data))
     most = peak_memory()
     measured = measure(model, data, ("valid", "test"), METRICS).parts
@@ -76,6 +78,7 @@ def one(name: str, given: str, seed: int) -> dict[str, Any]:
         "data": name,
         "sampled_items": _number(given),
         "seed": seed,
+        "epochs asked": epochs,
         "epochs": model.summary["epochs"],
         "best_epoch": model.summary["best_epoch"],
         "seconds": model.summary["seconds"],
@@ -131,28 +134,31 @@ def main() -> None:
     parser.add_argument("data", choices=("ml-1m_clean", "gowalla"))
     parser.add_argument("--samples", nargs="+", required=True, help="numbers, or all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--epochs", type=int, help="at most, in place of those of the case")
     parser.add_argument("--steps", action="store_true", help="time a step and see its memory, in place of training")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)  # in this very process
     parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one or asked.peak:
         given = asked.samples[0]
-        print(json.dumps(peak(asked.data, given) if asked.peak else one(asked.data, given, asked.seeds[0])))
+        print(json.dumps(peak(asked.data, given) if asked.peak else one(asked.data, given, asked.seeds[0], asked.epochs)))
     elif asked.steps:
         row = steps(asked.data, asked.samples)
         print(row)
         _keep("steps", [*(old for old in _kept("steps") if old["data"] != asked.data), row])
     else:
-        _train(asked.data, asked.samples, asked.seeds)
+        _train(asked.data, asked.samples, asked.seeds, asked.epochs)
 
 
-def _train(data: str, samples: list[str], seeds: list[int]) -> None:
+def _train(data: str, samples: list[str], seeds: list[int], epochs: int | None) -> None:
+    more = ["--epochs", str(epochs)] if epochs else []
     for given in samples:
         for seed in seeds:
             rows = _kept("runs")
-            if any((row["data"], row["sampled_items"], row["seed"]) == (data, _number(given), seed) for row in rows):
+            asked = (data, _number(given), seed, epochs)
+            if any((row["data"], row["sampled_items"], row["seed"], row.get("epochs asked")) == asked for row in rows):
                 continue
-            row = _apart(data, given, "--seeds", str(seed), "--one")
+            row = _apart(data, given, "--seeds", str(seed), "--one", *more)
             shown = {key: row[key] for key in ("best_epoch", "seconds an epoch", "MB")}
             print(data, given, seed, f"valid R@20 {row['valid']['recall@20']:.4f}", shown, flush=True)
             _keep("runs", [*rows, row])

@@ -103,9 +103,9 @@ class Rp3BetaConfig(ModelConfig):
 
     neighbours: int = Field(default=100, ge=1)
     """k, the entries kept for each scored item; as many as the catalogue has, or more, keeps all."""
-    alpha: float = Field(default=1.0, ge=0)
+    alpha: float = Field(default=0.6, ge=0)
     """Exponent of the transition probabilities."""
-    beta: float = Field(default=0.6, ge=0)
+    beta: float = Field(default=0.4, ge=0)
     """How strongly popular items are held back."""
 
 
