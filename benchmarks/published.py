@@ -77,13 +77,13 @@ def page(rows: Sequence[dict[str, Any]], name: str) -> str:
             cells.append(f"{values.mean():.4f}{spread}")
         epochs = ", ".join(str(row["settings"].get("training", {}).get("epochs", "–")) for row in mine)
         lines.append((label, str(len(mine)), *cells, epochs, f"{np.median([row['seconds'] for row in mine]):.0f}"))
-    where = json.dumps({key: sorted({str(row["machine"].get(key)) for row in rows}) for key in ("commit", "processor", "date")})
+    where = {key: ", ".join(sorted({str(row["machine"].get(key)) for row in rows})) for key in ("commit", "processor", "date")}
     heads = ("method", "seeds", "R@20", "N@20", "epochs", "training s")
     return (
-        f"# {name} as published\n\n{table(heads, lines)}\n\nFitted to the whole published train part, ranked from it and all "
-        "of it masked; recall is hits / relevant. Settings and epochs were chosen beforehand, as the head of each file beside this "
-        "page says. "
-        f"In brackets: standard error over seeds.\n\n{where}\n"
+        f"# {name.removesuffix('-published')} as published\n\n{table(heads, lines)}\n\n"
+        "Fitted to the whole published train part, ranked from it and all of it masked; recall is hits / relevant. Settings and "
+        "epochs were chosen beforehand, as the head of each file beside this page says. "
+        "In brackets: standard error over seeds.\n\n" + "".join(f"* {key}: {value}\n" for key, value in where.items())
     )
 
 

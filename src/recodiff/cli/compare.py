@@ -47,7 +47,7 @@ def compare(
     ----------
     configs
         TOML files, presets (`recodiff info presets`) or models as they come (`recodiff info models`).
-        A file is called by its name without the ending.
+        A file is called by its name without the ending, a best.toml by its folder.
     data
         A data folder with train, valid and test: one made by `recodiff prepare`, or a DiffRec release folder.
     out
@@ -82,7 +82,7 @@ def compare(
     asked, studies = Asked(seeds, minutes=minutes, device=device, threads=threads), None
     if tune_trials is not None or tune_seconds is not None:
         budget = Budget(tune_trials, tune_seconds)
-        studies = tune_all(configs, data, out, asked, budget, recency=recency, protocol=protocol, say=say)
+        studies = tune_all(configs, data, out, asked, budget, recency=recency, protocol=protocol, reference=reference, say=say)
     elif recency:
         raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
     sources = studies.sources if studies else configs

@@ -23,6 +23,12 @@ SAID: dict[Protocol, str] = {
     "leaking": "test part, input train and valid, which are masked",
 }
 """What tables say of it."""
+PARTS: dict[Protocol, tuple[str, str]] = {
+    "official": ("the validation part", "the test part"),
+    "chronological": ("the earlier of the parts valid and test", "the later part"),
+    "leaking": ("the validation part", "the test part"),
+}
+"""Which part is chosen on, and which is reported on."""
 
 
 def test_comes_first(data: Dataset) -> bool:

@@ -57,7 +57,7 @@ class Budget:
 
     def __str__(self) -> str:
         given = ((self.trials, "trials"), (self.seconds, "seconds"))
-        return " or ".join(f"{amount:g} {what}" for amount, what in given if amount is not None)
+        return " or ".join(f"{amount:g} {what if amount != 1 else what[:-1]}" for amount, what in given if amount is not None)
 
 
 @dataclass(frozen=True)

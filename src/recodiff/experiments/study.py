@@ -80,9 +80,8 @@ def _refuse_foreign(folder: Path, identity: Mapping[str, Any]) -> None:
     except (OSError, ValueError, AttributeError) as error:
         raise CheckpointError(f"'{path}' cannot be read ({error}); choose a new folder") from None
     if differing:
-        raise CheckpointError(
-            f"'{folder}' holds a study of another {differing[0]}; go on with the command that began it, or choose a new folder"
-        )
+        other = "other settings" if differing[0] == "settings" else f"another {differing[0]}"
+        raise CheckpointError(f"'{folder}' holds a study of {other}; go on with the command that began it, or choose a new folder")
 
 
 def _storage(journal: Path) -> optuna.storages.JournalStorage:

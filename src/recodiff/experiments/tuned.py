@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from recodiff import files
 from recodiff.config import Settings, to_toml
-from recodiff.experiments.dimensions import Space
+from recodiff.experiments.dimensions import Space, flatten
 from recodiff.models import title
 
 BEST, TRIALS = "best.toml", "trials"
@@ -78,7 +78,7 @@ class Tuned:
     @property
     def start(self) -> Trial:
         """The trial of the settings that the search began with."""
-        return next(trial for trial in self.trials if trial.counts)
+        return self.counted[0]
 
     @property
     def seconds(self) -> float:
@@ -92,14 +92,25 @@ class Tuned:
 
     @property
     def searched(self) -> list[str]:
-        """The space, a line for each setting."""
-        return [f"{key}: {dimension}" for key, dimension in self.space.items()]
+        """What was drawn from, and what the best trial has, a line for each."""
+        return [f"{key}: {self._chosen(key)}, of {dimension}" for key, dimension in self.space.items()]
+
+    def _chosen(self, key: str) -> str:
+        flat = {own: value for own, value in flatten(self.settings).items() if own == key or own.startswith(f"{key}.")}
+        values = [f"{value:.4g}" if isinstance(value, float) else json.dumps(value) for value in flat.values()]
+        return " and ".join(values) or "not used"
+
+    @property
+    def counted(self) -> list[Trial]:
+        """Trials that take from the budget, in order."""
+        return [trial for trial in self.trials if trial.counts]
 
     @property
     def spent(self) -> str:
         """What was spent, as a sentence says it."""
         states = ", ".join(f"{n} {state}" for state, n in self.states.items())
-        return f"{len(self.trials)} trials ({states}), {self.seconds:.0f} seconds"
+        count = len(self.trials)
+        return f"{count} trial{'' if count == 1 else 's'} ({states}), {self.seconds:.0f} seconds"
 
     def toml(self) -> str:
         """The best settings as `recodiff train` takes them, under comments that say where they come from."""

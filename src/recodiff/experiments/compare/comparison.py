@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recodiff.data.folder import Dataset
-from recodiff.errors import ConfigError
 from recodiff.evaluation import Evaluation
 from recodiff.experiments.cases import METRICS, Protocol, Row
 from recodiff.experiments.compare.contenders import read_contenders
@@ -127,10 +126,7 @@ def compare(
         OSError: the results cannot be written.
     """
     asked = asked or Asked()
-    contenders = read_contenders(sources)
-    labels = [one.label for one in contenders]
-    if reference is not None and reference not in labels:
-        raise ConfigError(f"the reference '{reference}' is not among those compared; choose one of {', '.join(labels)}")
+    contenders = read_contenders(sources, reference)
     data = load_complete(folder)
     earlier(out / f"{NAME}.json", data, "a comparison")
     found = [one.found(data, protocol) for one in contenders]

@@ -12,6 +12,7 @@ from recodiff.errors import ConfigError
 from recodiff.experiments.cases import Case, Protocol, Settled
 from recodiff.experiments.protocols import refusal
 from recodiff.experiments.runner import Found
+from recodiff.experiments.tuned import BEST
 from recodiff.models import MODELS, build
 from recodiff.models.base import Recommender
 
@@ -41,21 +42,28 @@ class Contender:
         return Found(case, Settled(case, self.source, self.model.config.model_dump(mode="json"), None, as_preset=True))
 
 
-def read_contenders(sources: Sequence[str | Path]) -> list[Contender]:
-    """Reads all settings; a file is named by its stem, presets and models by themselves.
+def read_contenders(sources: Sequence[str | Path], reference: str | None = None) -> list[Contender]:
+    """Reads all settings; a file is named by its stem (`best.toml` by its folder), presets and models by themselves.
 
     Raises:
-        ConfigError: there are none, one is unknown or wrong, or two have the same name.
+        ConfigError: there are none, one is unknown or wrong, two have the same name, or none has that of the reference.
     """
     if not sources:
         raise ConfigError("nothing to compare; give settings files, presets or models, such as ease diffrec")
     contenders: dict[str, Contender] = {}
     for source in map(str, sources):
         name, settings = read_settings(source, models=MODELS)
-        label = Path(source).stem if source.endswith(".toml") or (Path(source).is_file() and source not in MODELS) else source
+        label = _label(Path(source)) if source.endswith(".toml") or (Path(source).is_file() and source not in MODELS) else source
         if label in contenders:
             raise ConfigError(
                 f"'{contenders[label].source}' and '{source}' are both called '{label}'; rename one of the files, or give it once"
             )
         contenders[label] = Contender(label, source, build(name, settings, where=source))
+    if reference is not None and reference not in contenders:
+        raise ConfigError(f"the reference '{reference}' is not among those compared; choose one of {', '.join(contenders)}")
     return list(contenders.values())
+
+
+def _label(path: Path) -> str:
+    """Studies all call what they found best.toml."""
+    return path.parent.name if path.name == BEST and path.parent.name else path.stem

@@ -101,7 +101,7 @@ def as_csv(found: Comparison) -> str:
 
 def _flat(found: Comparison, row: Row) -> dict[str, Any]:
     flat: dict[str, Any] = {"label": row.case.label, "model": row.case.model, "source": row.source}
-    flat |= {"order_aware": row.case.needs_order, "seeds": len(row.results)}
+    flat |= {"protocol": found.protocol, "order_aware": row.case.needs_order, "seeds": len(row.results)}
     means = {f"test {metric}": row.test(metric) for metric in METRICS} | {"valid recall@20": row.valid("recall@20")}
     means |= {figure: beyond_mean(row, figure) for figure in BEYOND}
     for name, mean in means.items():
@@ -120,6 +120,7 @@ def describe(found: Comparison) -> dict[str, Any]:
         "seeds": list(found.seeds),
         "reference": found.reference,
         "test": found.test,
+        "protocol": found.protocol,
         "rows": [_row(found, row) for row in found.rows],
         "missing": found.missing(),
         "studies": _studies(found),
@@ -131,12 +132,12 @@ def _studies(found: Comparison) -> dict[str, Any] | None:
         return None
     told = {
         label: {
-            "trials": one.states,
+            "trials": {state: n for state, n in one.states.items() if state != "killed"},
             "seconds": round(one.seconds, 3),
             "metric": one.metric,
             "as_given": one.start.value,
             "best": one.best.value,
-            "in_trial": one.best.number,
+            "in_trial": one.counted.index(one.best),
             "searched": one.searched,
         }
         for label, one in found.studies.found.items()

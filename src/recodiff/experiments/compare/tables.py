@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from recodiff.experiments.cases import METRICS, Row
 from recodiff.experiments.closer import BEYOND
-from recodiff.experiments.compare.comparison import TESTED, Comparison, Difference
+from recodiff.experiments.compare.comparison import TESTED, Comparison, Difference, best
 from recodiff.experiments.compare.tuned import Studies
 from recodiff.experiments.paired import RESAMPLES, Test
-from recodiff.experiments.protocols import SAID
+from recodiff.experiments.protocols import PARTS, SAID
 from recodiff.experiments.results import Mean, Result, mean
 from recodiff.experiments.tuned import Tuned
 from recodiff.report import short
@@ -60,15 +60,17 @@ def accuracy(found: Comparison) -> Table:
         figures = [one.test(metric) for metric in METRICS] + [one.valid("recall@20")]
         return one.case.label, *map(text, figures), *(whole(one, name) for name in cost)
 
+    several = any(one.test(METRICS[0]) is not None and len(one.results) > 1 for one in found.measured)
+    spread = "(standard error over seeds; none of a single run)" if several else "(one run each)"
     note = (
-        "Mean over seeds (standard error over seeds; none where a method draws no random numbers). R: recall, hits / relevant; "
+        f"Mean over seeds {spread}. R: recall, hits / relevant; "
         f"N: NDCG. Ranked: {SAID[found.protocol]}. Training includes validation; inference is the top 20 of all "
         "users; seconds are medians over seeds on the machine named below."
     )
     kinds = {result.memory_of for one in found.measured for result in one.results if result.memory_of}
     return Table(
         "Accuracy and cost",
-        ("method", *map(short, METRICS), "valid R@20", *cost),
+        ("method", *map(short, METRICS), f"{'valid' if found.protocol == 'official' else 'earlier'} R@20", *cost),
         {name: list(map(row, rows)) for name, rows in found.blocks.items()},
         f"{note} Memory: peak, {', '.join(sorted(kinds))}." if kinds else note,
     )
@@ -85,15 +87,18 @@ def differences(found: Comparison) -> Table:
         return label, *(cell for three in cells for cell in three)
 
     tests = {"bootstrap": "paired bootstrap, 10,000 resamples", "wilcoxon": "Wilcoxon signed-rank"}
-    labels = [one.case.label for one in found.measured if one.case.label != found.reference]
+    rows = [row(one.case.label) for one in found.measured if one.case.label != found.reference]
+    why = (
+        "The reference is the best of all on the part that settings are chosen on. " if found.reference == best(found.rows) else ""
+    )
     return Table(
         f"Differences to {found.reference}",
         ("method", *heads),
-        {"": list(map(row, labels))},
-        f"Test part, user by user, the values of each averaged over the seeds: how sure is the difference for other users of the "
-        f"same kind? Two-sided p ({tests[found.test]}), with Holm's correction over the {len(found.differences)} differences "
-        "here; intervals are those of the bootstrap, uncorrected."
-        + (" ≤: no resample was as far off." if found.test == "bootstrap" else ""),
+        {"": rows},
+        f"{_reported(found)}, user by user, the values of each averaged over the seeds: how sure is the difference for other users "
+        f"of the same kind? {why}Two-sided p ({tests[found.test]}), with Holm's correction over the "
+        f"{len(found.differences)} differences here; intervals are those of the bootstrap, uncorrected."
+        + (" ≤: no resample was as far off." if any("≤" in cell for line in rows for cell in line) else ""),
     )
 
 
@@ -101,20 +106,26 @@ def chosen(studies: Studies) -> Table:
     """What each study was given and what it found."""
 
     def row(label: str, one: Tuned) -> tuple[str, ...]:
-        ended = ", ".join(f"{n} {state}" for state, n in one.states.items())
+        ended = ", ".join(f"{n} {state}" for state, n in one.states.items() if state != "killed")
         figures = [NOTHING if trial.value is None else f"{trial.value:.4f}" for trial in (one.start, one.best)]
-        return label, str(len(one.trials)), ended, f"{one.seconds:.0f}", *figures, str(one.best.number)
+        return label, str(len(one.counted)), ended, f"{one.seconds:.0f}", *figures, str(one.counted.index(one.best))
 
     metrics = {one.metric for one in studies.found.values()}
     figure = f"valid {short(metrics.pop())}" if len(metrics) == 1 else "valid figure"
     notes = "".join(f" {label}: {note}." for label, note in studies.notes.items())
     return Table(
         "How settings were chosen",
-        ("method", "trials", "that ended", "seconds", f"{figure} as given", f"{figure} of the best", "in trial"),
+        ("method", "trials", "how they ended", "seconds", f"{figure} as given", f"{figure} of the best", "in trial"),
         {"": [row(label, one) for label, one in studies.found.items()]},
-        f"A study of {studies.budget} for each method, on the validation part alone. Trial 0 has the settings given and is always "
-        f"finished; a third of the budget is drawn at random, the rest by TPE; seconds are of training and validation.{notes}",
+        f"A study of {studies.budget} for each method, on the part to choose on alone, all with seed 0. Trial 0 has the settings "
+        f"given and is always finished; a third of the budget is drawn at random, the rest by TPE; seconds are of training and "
+        f"validation.{notes}",
     )
+
+
+def _reported(found: Comparison) -> str:
+    part = PARTS[found.protocol][1]
+    return f"{part[0].upper()}{part[1:]}"
 
 
 def beyond(found: Comparison) -> Table:
@@ -128,7 +139,7 @@ def beyond(found: Comparison) -> Table:
         "Beyond accuracy",
         ("method", *(name.replace("_", " ") for name in names)),
         {name: rows for name, rows in blocks.items() if rows},
-        f"Of the 20 items of each list of the test part. {'; '.join(BEYOND[name] for name in names)}.",
+        f"Of the 20 items of each list of {PARTS[found.protocol][1]}. {'; '.join(BEYOND[name] for name in names)}.",
     )
 
 

@@ -11,16 +11,18 @@ from recodiff.data.folder import Dataset
 from recodiff.errors import DataError, ModelError
 from recodiff.experiments.cases import Protocol
 from recodiff.experiments.compare.contenders import Contender, read_contenders
-from recodiff.experiments.protocols import in_order
+from recodiff.experiments.protocols import in_order, refusal
 from recodiff.experiments.runner import Asked, Say, load_complete
 from recodiff.experiments.search import Budget
 from recodiff.experiments.spaces import SPACES
-from recodiff.experiments.study import STUDY
 from recodiff.experiments.tune import tune
 from recodiff.experiments.tuned import BEST, Tuned
 from recodiff.training import Run
 
 STUDIES, TUNED = "studies", "tuned"
+OVERRUN = 1.25
+"""Times its budget of seconds, from which on a study is said to have taken more."""
+NO_AGES = "weightings by recency are not searched: this data has no time"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def tune_all(
     *,
     recency: bool = False,
     protocol: Protocol = "official",
+    reference: str | None = None,
     say: Say = print,
 ) -> Studies:
     """Runs a study for each method; called again, it goes on where it stood.
@@ -63,14 +66,17 @@ def tune_all(
         budget: of each method.
         recency: whether weightings by recency are searched for every method that does not know the order already.
         protocol: which part is chosen on.
+        reference: checked to be among them, before hours are spent.
         say: is told which study is going on.
 
     Raises:
         CheckpointError: a study there is of another space, seed or data.
     """
+    contenders = read_contenders(sources, reference)
     data = load_complete(folder)
+    if why := refusal(protocol, data):
+        return Studies(budget, tuple(one.source for one in contenders), {}, {one.label: f"not tuned: {why}" for one in contenders})
     data = in_order(data) if protocol == "chronological" else data
-    contenders = read_contenders(sources)
     files_of, found, notes = dict[str, str](), dict[str, Tuned](), dict[str, str]()
     for number, one in enumerate(contenders, 1):
         study = out / STUDIES / one.label
@@ -83,7 +89,7 @@ def tune_all(
             continue
         found[one.label] = best
         files_of[one.label] = str(_keep(study / BEST, out / TUNED / f"{one.label}.toml"))
-        if note := _short_of(best, budget):
+        if note := _apart_from(best, budget) or (recency and data.train.time_kind is None and NO_AGES):
             notes[one.label] = note
             say(f"  {note}")
     return Studies(budget, tuple(files_of.get(one.label, one.source) for one in contenders), found, notes)
@@ -94,10 +100,10 @@ class _NotTuned(Exception):  # noqa: N818 (a reason, and no error)
 
 
 def _study(one: Contender, data: Dataset, study: Path, asked: Asked, budget: Budget, *, recency: bool) -> Tuned:
-    name, ages = one.model.registered, recency and not one.model.order_aware
+    name, ages = one.model.registered, recency and not one.model.order_aware and data.train.time_kind is not None
     if name not in SPACES and not ages:
         raise _NotTuned("nothing is declared to search")
-    if asked.over() and not (study / STUDY).exists():
+    if asked.over() and not (study / BEST).exists():
         raise _NotTuned(asked.not_begun)
     run = Run(asked.device, threads=asked.threads, out=study)
     settings = one.model.config.model_dump()
@@ -109,11 +115,14 @@ def _study(one: Contender, data: Dataset, study: Path, asked: Asked, budget: Bud
         raise _NotTuned(str(error)) from None
 
 
-def _short_of(found: Tuned, budget: Budget) -> str:
+def _apart_from(found: Tuned, budget: Budget) -> str:
     """What a study has less or more than its budget, in words; empty where it is as it should be."""
-    made = sum(trial.counts for trial in found.trials)
+    made = len(found.counted)
     if budget.trials is not None and made > budget.trials:
         return f"its study holds {made} trials of an earlier call, more than the {budget.trials} asked for now"
+    if budget.seconds is not None and found.seconds > OVERRUN * budget.seconds:
+        took = f"its study took {found.seconds:.0f} seconds in place of {budget.seconds:g}"
+        return f"{took}, by a trial that was finished or by an earlier call"
     return "" if found.finished else "its study is not finished; the same command goes on with it"
 
 
