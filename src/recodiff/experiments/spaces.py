@@ -1,10 +1,10 @@
 """What is searched, method by method.
 
-The paper's methods have the paper's ranges (*Diffusion Recommender Model*, SIGIR 2023), those of the DiffRec family joined
-with the settings that were released. The others have the ranges of the reproducibility studies made at the Politecnico di
-Milano, put into our settings; EDLAE, RLAE, the forecasting and the sequence models, IRGAN, GiffCF and weightings by recency
-have our own. The learning rate is searched for every network. How long training goes on is not: more patience is never worse on
-validation, only slower.
+The paper's methods have the paper's ranges (*Diffusion Recommender Model*, SIGIR 2023), the others those of the reproducibility
+studies made at the Politecnico di Milano, put into our settings; EDLAE, RLAE, the forecasting and the sequence models, IRGAN,
+GiffCF and weightings by recency have our own. All are joined with the settings that were released and with the defaults and
+presets of this library, so that what lies near the start of a search is searched as well. The learning rate is searched for every
+network. How long training goes on is not: more patience is never worse on validation, only slower.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _noise(group: str) -> Space:
     return {
         f"{group}.steps": _among(2, 5, 10, 40, 50, 100),
         f"{group}.schedule.kind": _among("linear_variance", "none"),  # none is the paper's s = 0
-        f"{group}.schedule.noise_scale": _among(1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 0.1, 0.5, 0.7, when=linear),
+        f"{group}.schedule.noise_scale": _among(1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 0.1, 0.5, 0.7, 1.0, when=linear),
         f"{group}.schedule": _among(*({"noise_min": low, "noise_max": high} for low, high in ends), when=linear),
     }
 
@@ -47,7 +47,9 @@ def _noise(group: str) -> Space:
 LEARNING: Space = {"training.lr": _log(1e-5, 1e-2)}
 DIFFREC: Space = {
     **LEARNING,
-    "denoiser.hidden": _among([300], [600, 200, 600], [1000]),
+    "training.weight_decay": _among(0.0, 0.1, 1.0, 5.0, 10.0, 20.0),
+    "denoiser.hidden": _among([64], [100], [200], [300], [600], [1000], [600, 200, 600]),
+    "denoiser.dropout": _among(0.1, 0.2, 0.3, 0.5),
     **_noise("diffusion"),
     "sampling.noise_steps": _among(0.0, 0.25, 0.5, share_of="diffusion.steps"),
 }
@@ -55,7 +57,7 @@ LINEAR: Space = {"weighting.w_min": _among(0.1, 0.3, 0.5, when={"weighting.kind"
 LATENT: Space = {
     "codec.clusters": _even(1, 5),
     "codec.lr": _log(1e-5, 1e-2),
-    "codec.diffusion_weight": _among(0.03, 0.05, 0.07),
+    "codec.diffusion_weight": _among(0.003, 0.01, 0.03, 0.05, 0.07),
 }
 AGES: Space = {
     "weighting.half_life": _log(1.0, 50.0, when={"weighting.kind": "half_life"}),
@@ -69,14 +71,20 @@ FORECAST: Space = {
     **AGES,
     "pairs.reach": _among(None, 0.2, 0.4, 1.0),
 }
-FACTORS: Space = {**LEARNING, "dropout": _among(0.1, 0.2, 0.3, 0.4, 0.5), "l2": _among(1e-6, 1e-5, 1e-4)}
+FACTORS: Space = {
+    "training.lr": _log(1e-5, 0.1),
+    "width": _among(64, 100, 200),
+    "negatives": _among(1, 4, 8),
+    "dropout": _even(0.0, 0.5),
+    "l2": _log(1e-6, 0.1),
+}
 DENOISING: Space = {
     "loss.drop_rate": _among(0.05, 0.1, 0.2, 0.3, when={"loss.kind": "truncated"}),
     "loss.drop_anneal_steps": _among(500, 2000, 10000, when={"loss.kind": "truncated"}),
     "loss.exponent": _among(0.05, 0.1, 0.2, 0.3, when={"loss.kind": "reweighted"}),
 }
 """Of ADT's losses, where one is set."""
-DECAY: Space = {**LEARNING, "training.weight_decay": _among(0.0, 1e-3, 0.1)}
+DECAY: Space = {**LEARNING, "training.weight_decay": _among(0.0, 1e-3, 0.1, 0.2)}
 AUTOENCODER: Space = {**DECAY, "network.dropout": _among(0.1, 0.3, 0.5)}
 NEIGHBOURS: Space = {"neighbours": _even(5, 1000), "shrink": _even(0.0, 1000.0), "alpha": _even(0.0, 1.0)}
 
@@ -85,7 +93,7 @@ SEQUENCE: Space = {
     "dropout": _among(0.1, 0.3, 0.5),
     "width": _among(32, 64, 128),
     "layers": _even(1, 3),
-    "length": _among(32, 64, 128),
+    "length": _among(32, 50, 64, 128),
     "horizon": _among(1, 10),
 }
 
@@ -112,7 +120,7 @@ SPACES: Mapping[str, Space] = {
     "rlae": {"l2": _log(1.0, 1e4), "xi": _even(0.0, 1.0)},
     "itemknn": NEIGHBOURS,
     "userknn": NEIGHBOURS,
-    "rp3beta": {"neighbours": _even(5, 1000), "alpha": _even(0.0, 2.0), "beta": _even(0.0, 2.0)},
+    "rp3beta": {"neighbours": _even(5, 3000), "alpha": _even(0.0, 2.0), "beta": _even(0.0, 2.0)},
     "puresvd": {"factors": _even(1, 350)},
     "gf-cf": {"factors": _even(1, 350), "low_pass": _log(1e-3, 1e3)},
     # The studies weigh an interaction with 1 + alpha times a missing one, alpha from 1e-3 to 50; `unobserved` is 1 / alpha.
@@ -150,7 +158,7 @@ SPACES: Mapping[str, Space] = {
     "multidae++": {**AUTOENCODER, **_noise("noise")},
     "multivae": {
         **AUTOENCODER,
-        "posterior.kl_weight": _among(0.0, 0.3, 0.5, 0.7, when={"posterior.kind": "gaussian"}),
+        "posterior.kl_weight": _among(0.0, 0.05, 0.2, 0.3, 0.5, 0.7, when={"posterior.kind": "gaussian"}),
         "posterior.kl_anneal_steps": _among(0, 200, 500, when={"posterior.kind": "gaussian"}),
     },
     "giffcf": {
@@ -163,13 +171,13 @@ SPACES: Mapping[str, Space] = {
         "user_exponent": _even(0.0, 0.5),
         "item_exponent": _even(0.25, 0.75),
     },
-    "codigem": {**LEARNING, "steps": _among(2, 5, 10, 40, 50, 100), "beta": _among(5e-5, 1e-4, 5e-4)},
+    "codigem": {**LEARNING, "steps": _among(2, 3, 5, 10, 40, 50, 100), "beta": _among(5e-5, 1e-4, 5e-4)},
 }
 """By the model's name in MODELS."""
 
 _DECAYING = {"weighting.kind": ["half_life", "power_law"]}
 RECENCY: Space = {
-    "weighting.kind": _among("half_life", "power_law"),
+    "weighting.kind": _among("uniform", "half_life", "power_law"),
     "weighting.half_life": _log(1.0, 50.0, when={"weighting.kind": "half_life"}),
     "weighting.exponent": _even(0.2, 3.0, when={"weighting.kind": "power_law"}),
     "weighting.floor": _even(0.0, 0.3, when=_DECAYING),

@@ -112,7 +112,10 @@ def chosen(studies: Studies) -> Table:
 
     metrics = {one.metric for one in studies.found.values()}
     figure = f"valid {short(metrics.pop())}" if len(metrics) == 1 else "valid figure"
-    notes = "".join(f" {label}: {note}." for label, note in studies.notes.items())
+    notes = (
+        f" Beyond it, by a trial that was finished or by an earlier call: {', '.join(studies.beyond)}." if studies.beyond else ""
+    )
+    notes += "".join(f" {label}: {note}." for label, note in studies.notes.items())
     return Table(
         "How settings were chosen",
         ("method", "trials", "how they ended", "seconds", f"{figure} as given", f"{figure} of the best", "in trial"),

@@ -41,6 +41,12 @@ class Studies:
     found: Mapping[str, Tuned]
     notes: Mapping[str, str]
 
+    @property
+    def beyond(self) -> list[str]:
+        """Studies that took clearly more seconds than their budget."""
+        most = self.budget.seconds
+        return [] if most is None else [label for label, one in self.found.items() if one.seconds > OVERRUN * most]
+
 
 def tune_all(
     sources: Sequence[str | Path],
@@ -120,9 +126,6 @@ def _apart_from(found: Tuned, budget: Budget) -> str:
     made = len(found.counted)
     if budget.trials is not None and made > budget.trials:
         return f"its study holds {made} trials of an earlier call, more than the {budget.trials} asked for now"
-    if budget.seconds is not None and found.seconds > OVERRUN * budget.seconds:
-        took = f"its study took {found.seconds:.0f} seconds in place of {budget.seconds:g}"
-        return f"{took}, by a trial that was finished or by an earlier call"
     return "" if found.finished else "its study is not finished; the same command goes on with it"
 
 
