@@ -178,7 +178,7 @@ def scoring() -> Row:
         "epoch s": epoch,
         "evaluation s": whole,
         "epochs": whole / epoch,
-        "metrics share": max(0.0, 1 - ranking / whole),
+        "metrics share": 1 - ranking / whole,
     }
 
 

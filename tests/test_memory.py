@@ -71,7 +71,10 @@ def test_a_multinomial_likelihood_is_counted_by_blocks_and_a_sampled_one_by_what
     sampled = expected(made("f-diffrec", wide(), diffusion={"sampled_items": 1000}), wide())
     assert latent.batch == 2 * 4 * 256 * 1_000_000
     assert whole.batch == 2 * 4 * 200 * 1_000_000
-    assert sampled.batch == 2 * 4 * 200 * (1000 + 50 * 200)
+    assert sampled.batch == 2 * 4 * 200 * (1000 + 50 * 200) + 2 * 4 * 200 * 1_000_000
+    many = wide(users=3000)
+    large = expected(made("f-diffrec", many, diffusion={"sampled_items": 1000}, training={"batch_size": 2048}), many)
+    assert large.batch == 2 * 4 * 256 * (1000 + 50 * 2048) + 2 * 4 * 200 * 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -175,5 +178,6 @@ def test_a_network_that_needs_numbers_to_be_built_is_built_with_them() -> None:
     ("items", "users"), [(0, 1024), (2_810, 1024), (94_949, 353), (300_000, 128), (1_000_000, 128), (10_000_000, 13), (10**9, 1)]
 )
 def test_scores_are_made_of_as_many_users_as_memory_and_the_reading_of_items_ask(items: int, users: int) -> None:
-    assert memory.users_at_once(items) == users
+    assert memory.users_at_once(items, products=True) == users
     assert 8 * items * users <= 2**30 or users == 1
+    assert memory.users_at_once(items, products=False) == (users if items < 262_144 else max(1, 2**28 // (8 * items)))

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recodiff import Run, history_of, memory, ranking, recommend
+from recodiff import Run, build, history_of, memory, ranking, recommend
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import DataError, ModelError
-from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
+from recodiff.models.base import Batch, ModelConfig, Recommender, Validate, batches
 from recodiff.weighting import HalfLife
+from toy import checkerboard
 
 
 class Echo(Recommender):
@@ -157,3 +158,24 @@ def test_a_score_that_is_no_number_is_seen_in_any_block(monkeypatch: pytest.Monk
     scores = torch.arange(12.0)[None].clone()
     scores[0, 1] = torch.nan
     assert ranking.largest(scores, 2)[0].isnan().any()
+
+
+def test_batches_and_masks_in_one_room_are_those_of_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = checkerboard(30)
+    model = build("diffrec", {"denoiser": {"hidden": [8]}, "training": {"epochs": 1}}).fit(x, Run(progress=False, device="cpu"))
+    masks = {"seen": x, "some": x.only(np.arange(x.nnz) % 3 == 0)}
+    whole = ranking.ranked(model, x, 5, masks)
+    monkeypatch.setattr(memory, "MOST_USERS", 4)
+    parts = ranking.ranked(model, x, 5, masks)
+    for name, (items, scores) in whole.items():
+        np.testing.assert_array_equal(parts[name][0], items)
+        np.testing.assert_allclose(parts[name][1], scores, rtol=1e-5)
+    assert (whole["seen"][0] != whole["some"][0]).any()
+
+
+def test_nobody_has_no_lists() -> None:
+    x = checkerboard(10)
+    model = build("puresvd", {"factors": 2}).fit(x, Run(progress=False))
+    nobody = x.take(np.empty(0, np.int64))
+    assert [batch.history.dense().shape for _, batch in batches(model, nobody, 4)] == [(0, 10)]
+    assert recommend(model, nobody, 3).items.shape == (0, 3)

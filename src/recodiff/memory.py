@@ -26,10 +26,15 @@ SCORING_BYTES, MOST_SCORING_BYTES = 2**28, 2**30
 GIB = 2**30
 
 
-def users_at_once(n_items: int) -> int:
-    """Of how many users the scores of all items are made at once."""
+def users_at_once(n_items: int, *, products: bool) -> int:
+    """Of how many users the scores of all items are made at once.
+
+    Args:
+        n_items: that are scored here.
+        products: whether scores are inner products, so that nothing else is as large as they are.
+    """
     each = 8 * max(n_items, 1)
-    usual, roomy = SCORING_BYTES // each, MOST_SCORING_BYTES // each
+    usual, roomy = SCORING_BYTES // each, MOST_SCORING_BYTES // each if products else 0
     return max(1, min(MOST_USERS, max(usual, min(FEW_USERS, roomy))))
 
 
@@ -139,7 +144,8 @@ def estimate(
         return None
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     users = int((data.lengths() >= model.pairs().least).sum())
-    scoring = 8 * data.n_items * users_at_once(data.n_items)
+    scored = model.shard.stop - model.shard.start if model.shard else data.n_items
+    scoring = 8 * scored * users_at_once(scored, products=model.item_vectors and model.shard is None)
     batch, least = (model.working_bytes(module, size) + validated * scoring for size in (min(model.training.batch_size, users), 1))
     if device.type == "cuda":
         free: int | None = torch.cuda.mem_get_info(device)[0]

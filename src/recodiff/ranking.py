@@ -158,7 +158,7 @@ def rank(
     banned = _banned(candidates, history.n_items, model.device)
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
-    size, room = users_at_once(most_here), Room()
+    size, room = users_at_once(most_here, products=_are_products(model)), Room()
     keep_freed_memory()
     final, unwanted = next(reversed(seen)), {name: part.split(size) for name, part in seen.items()}
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
@@ -173,6 +173,14 @@ def rank(
             found = {name: _top(scores, next(part), banned, min(k, width), last=name == final) for name, part in unwanted.items()}
             yield found if model.shard is None else {name: _merged(own, k, model.shard) for name, own in found.items()}
             advance(len(users), "")
+
+
+def _are_products(model: Recommender) -> bool:
+    try:
+        model.vectors()
+    except ModelError:
+        return False
+    return True
 
 
 def _check_request(model: Recommender, history: Interactions, k: int, masks: Mapping[str, Interactions]) -> None:

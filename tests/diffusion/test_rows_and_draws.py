@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -213,22 +214,32 @@ def test_large_arrays_are_drawn_alike_by_any_number_of_threads() -> None:
         assert abs(float((flat[lag:] * flat[:-lag]).mean())) < 0.006
 
 
-def test_large_arrays_can_be_drawn_while_lists_are_made() -> None:
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_large_arrays_can_be_drawn_while_lists_are_made(three_threads: None) -> None:
     with torch.inference_mode():
         assert torch.equal(
             normal_like(torch.empty(700, 800), keyed_generator(1)), normal_like(torch.empty(700, 800), keyed_generator(1))
         )
 
 
-def test_a_forked_process_draws() -> None:
+def test_a_forked_process_draws(three_threads: None) -> None:
     normal_like(torch.empty(700, 800), keyed_generator(1))
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        signal.alarm(60)  # a pool without threads would wait for ever
-        filled(torch.empty(2**19), keyed_generator(1), lambda part, own: part.normal_(generator=own))
-        os.write(write, b"drawn")
-        os._exit(0)
+        try:
+            signal.alarm(60)  # a pool without threads would wait for ever
+            filled(torch.empty(2**19), keyed_generator(1), lambda part, own: part.normal_(generator=own))
+            os.write(write, b"drawn")
+        finally:
+            os._exit(0)
     os.close(write)
     with os.fdopen(read) as told:
         assert told.read() == "drawn"

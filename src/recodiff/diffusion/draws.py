@@ -78,7 +78,7 @@ def filled(x: Tensor, generator: torch.Generator | None, fill: Callable[[Tensor,
     """Random numbers in the place of those of `x`; on a CPU large arrays are filled by all threads.
 
     The numbers follow from the generator and the shape, not from how many threads there are: each PIECE of a large array has a
-    generator of its own, whose seed is drawn from the given one.
+    generator of its own, whose seed is drawn from the given one (torch's generator of a CPU takes 32 bits of it).
 
     Args:
         x: contiguous; written over.

@@ -57,8 +57,8 @@ class Rows:
         return Rows(offsets, self.columns[first:last], self.values[first:last], self.width, first, len(self.columns))
 
     def split(self, size: int) -> Iterator[Rows]:
-        """The rows, `size` at a time; a GPU is waited for once, before the first."""
-        starts = range(0, len(self), size)
+        """The rows, `size` at a time, once empty where there are none; a GPU is waited for once, before the first."""
+        starts = range(0, max(len(self), 1), size)
         bounds = self.offsets[torch.tensor([*starts, len(self)], device=self.offsets.device)].tolist()
         for start, (first, last) in zip(starts, pairwise(bounds), strict=True):
             offsets = self.offsets[start : min(start + size, len(self)) + 1] - first

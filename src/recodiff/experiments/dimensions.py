@@ -173,7 +173,7 @@ def draw(space: Space, settings: Mapping[str, Any], one: Draw) -> dict[str, Any]
 
 def standing(space: Space, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What stands in `settings` [dotted] where a space draws."""
-    leaves = [leaf for key, dimension in space.items() for leaf in _leaves(key, dimension)]
+    leaves = [leaf for key, dimension in space.items() for leaf in leaves_of(key, dimension)]
     return {leaf: settings[leaf] for leaf in leaves if leaf in settings}
 
 
@@ -181,7 +181,7 @@ def without(space: Space, fixed: Collection[str]) -> Space:
     """A space less what sets any of the `fixed` keys, or anything in the groups among them."""
 
     def free(key: str, dimension: Dimension) -> bool:
-        return not any(leaf == held or leaf.startswith(f"{held}.") for leaf in _leaves(key, dimension) for held in fixed)
+        return not any(leaf == held or leaf.startswith(f"{held}.") for leaf in leaves_of(key, dimension) for held in fixed)
 
     return {key: dimension for key, dimension in space.items() if free(key, dimension)}
 
@@ -215,7 +215,7 @@ def reachable(space: Space, model: str, settings: Settings, *, where: str, stric
         for other, wanted in dimension.when.items():
             needed |= {**under[other], other: _listed(wanted)[0]} if other in under else {}
         _try_all(key, dimension, model, settings, needed, where)
-        under |= dict.fromkeys(_leaves(key, dimension), needed)
+        under |= dict.fromkeys(leaves_of(key, dimension), needed)
         kept[key] = dimension
     return kept
 
@@ -246,7 +246,7 @@ def _setters(space: Space, where: str) -> dict[str, int]:
     """Which dimension, by its place, sets a setting."""
     setters: dict[str, int] = {}
     for number, (key, dimension) in enumerate(space.items()):
-        for leaf in _leaves(key, dimension):
+        for leaf in leaves_of(key, dimension):
             if leaf in setters:
                 raise ConfigError(f"{where}: '{leaf}' would be drawn twice; leave one of the two out")
             setters[leaf] = number
@@ -255,7 +255,8 @@ def _setters(space: Space, where: str) -> dict[str, int]:
     return setters
 
 
-def _leaves(key: str, dimension: Dimension) -> list[str]:
+def leaves_of(key: str, dimension: Dimension) -> list[str]:
+    """Dotted keys of the settings that a dimension sets: its own, or those of the tables it chooses from."""
     return list(dict.fromkeys(leaf for sample in dimension.samples() for leaf in flatten({key: sample})))
 
 

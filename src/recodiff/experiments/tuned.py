@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from recodiff import files
 from recodiff.config import Settings, to_toml
-from recodiff.experiments.dimensions import Space, flatten
+from recodiff.experiments.dimensions import Space, flatten, leaves_of
 from recodiff.models import title
 
 BEST, TRIALS = "best.toml", "trials"
@@ -96,9 +96,16 @@ class Tuned:
         return [f"{key}: {self._chosen(key)}, of {dimension}" for key, dimension in self.space.items()]
 
     def _chosen(self, key: str) -> str:
-        flat = {own: value for own, value in flatten(self.settings).items() if own == key or own.startswith(f"{key}.")}
-        values = [f"{value:.4g}" if isinstance(value, float) else json.dumps(value) for value in flat.values()]
-        return " and ".join(values) or "not used"
+        flat, leaves = flatten(self.settings), leaves_of(key, self.space[key])
+        told = {
+            leaf: f"{flat[leaf]:.4g}" if isinstance(flat[leaf], float) else json.dumps(flat[leaf])
+            for leaf in leaves
+            if leaf in flat
+        }
+        return (
+            ", ".join(value if leaf == key else f"{leaf.removeprefix(f'{key}.')} {value}" for leaf, value in told.items())
+            or "not used"
+        )
 
     @property
     def counted(self) -> list[Trial]:

@@ -228,11 +228,13 @@ class DiffRec(TorchRecommender):
             items = module.diffusion.denoiser.last.out_features
             arrays = 0 if isinstance(module.diffusion.space, hidden.HiddenSpace) else DENSE_ARRAYS
             by_blocks = not arrays and self.config.diffusion.loss == "multinomial"
+        largest, sampled = 2 * max(4 * p.numel() for p in module.parameters()), self.config.diffusion.sampled_items
+        if sampled is not None:  # the gradient of the items that were picked is as large as that of all
+            items = min(items, sampled + FOUND_BY_USER * batch)
+            return 4 * BLOCK_ARRAYS * min(batch, block_rows(items)) * items + largest
         if by_blocks:
             arrays, batch = BLOCK_ARRAYS, min(batch, block_rows(items))
-        sampled = self.config.diffusion.sampled_items
-        items = items if sampled is None else min(items, sampled + FOUND_BY_USER * batch)
-        return 4 * arrays * batch * items or 2 * max(4 * p.numel() for p in module.parameters())
+        return 4 * arrays * batch * items or largest
 
     @property
     def _gaussian(self) -> bool:

@@ -66,4 +66,4 @@ def read_contenders(sources: Sequence[str | Path], reference: str | None = None)
 
 def _label(path: Path) -> str:
     """Studies all call what they found best.toml."""
-    return path.parent.name if path.name == BEST and path.parent.name else path.stem
+    return path.resolve().parent.name if path.name == BEST else path.stem

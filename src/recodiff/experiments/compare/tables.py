@@ -111,7 +111,7 @@ def chosen(studies: Studies) -> Table:
         return label, str(len(one.counted)), ended, f"{one.seconds:.0f}", *figures, str(one.counted.index(one.best))
 
     metrics = {one.metric for one in studies.found.values()}
-    figure = f"valid {short(metrics.pop())}" if len(metrics) == 1 else "valid figure"
+    figure = short(metrics.pop()) if len(metrics) == 1 else "figure"
     notes = (
         f" Beyond it, by a trial that was finished or by an earlier call: {', '.join(studies.beyond)}." if studies.beyond else ""
     )
