@@ -61,15 +61,17 @@ def note_rate() -> None:
     _noted[torch.get_num_threads()].append(matrix_rate())
 
 
-def rates(flops_a_second: float | None = None) -> dict[str, float]:
+def rates(flops_a_second: float | None = None, *, along: bool = False) -> dict[str, float]:
     """The best matrix rate noted so far with as many threads, and what share of it something reached.
+
+    With `along` the median in place of the best, for a case that noted it all along.
 
     Beside it the lowest, where it was a tenth or more below, and PyTorch's own rate, where it is another (see
     `recodiff.float32`).
     """
     note_rate()
     noted = _noted[torch.get_num_threads()]
-    best, worst = max(noted), min(noted)
+    best, worst = statistics.median(noted) if along else max(noted), min(noted)
     found = {"matrix rate GFLOP/s": best / 1e9}
     found |= {"matrix rate at its lowest, GFLOP/s": worst / 1e9} if worst < 0.9 * best else {}
     own = plain_rate() if _is_another() else None

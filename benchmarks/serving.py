@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from machine import forget_peak, median, peak_memory, rates, resident_memory, times
+from machine import forget_peak, median, note_rate, peak_memory, rates, resident_memory, times
 from recodiff import load_model, save_model
 from recodiff.data import IdMap
 from recodiff.diffusion.draws import keyed_generator
@@ -29,6 +29,8 @@ from recodiff.ranking import history_of, recommend
 from scale import INTERACTIONS, ITEMS, USERS, catalogue
 
 WIDTH, STEPS = 1000, 5
+RATES_ALONG = 8
+"""Times that the matrix rate is taken while all users get their lists: a guest's moves within the minutes."""
 Row = dict[str, Any]
 
 
@@ -82,8 +84,12 @@ def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), pl
     data = catalogue(*shape)
     model, rows = untrained(shape[1]), rows_of(data)
     before = resident_memory()
-    recommend(model, data.take(np.arange(2000)), 20)
-    seconds = median(lambda: recommend(model, data, 20), 1, warm_up=0)
+    recommend(model, data.take(np.arange(min(2000, shape[0]))), 20)
+    seconds = 0.0
+    for part in np.array_split(np.arange(shape[0]), RATES_ALONG):
+        users = data.take(part)
+        note_rate()
+        seconds += times(lambda users=users: recommend(model, users, 20), 1, warm_up=0)[0]
     memory = peak_memory() - before
     diffusion, some = model.module.diffusion, torch.arange(plain_users)
 
@@ -99,7 +105,8 @@ def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), pl
         "users a second": shape[0] / seconds,
         f"plain chain, from {plain_users} users, s": slow,
         "ratio": slow / seconds,
-        **rates(chain_flops(shape[1], [WIDTH], STEPS) * shape[0] / seconds),
+        **rates(chain_flops(shape[1], [WIDTH], STEPS) * shape[0] / seconds, along=True),
+        "matrix rates, of which that is the median": RATES_ALONG + 2,
         "MB beyond model and data": memory,
     }
 
