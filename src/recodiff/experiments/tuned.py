@@ -91,6 +91,11 @@ class Tuned:
         return dict(Counter(trial.state for trial in self.trials))
 
     @property
+    def ended(self) -> dict[str, int]:
+        """How many of the trials that count ended how."""
+        return dict(Counter(trial.state for trial in self.counted))
+
+    @property
     def searched(self) -> list[str]:
         """What was drawn from, and what the best trial has, a line for each."""
         return [f"{key}: {self._chosen(key)}, of {dimension}" for key, dimension in self.space.items()]

@@ -132,12 +132,12 @@ def _studies(found: Comparison) -> dict[str, Any] | None:
         return None
     told = {
         label: {
-            "trials": {state: n for state, n in one.states.items() if state != "killed"},
+            "trials": one.ended,
             "seconds": round(one.seconds, 3),
             "metric": one.metric,
             "as_given": one.start.value,
             "best": one.best.value,
-            "in_trial": one.counted.index(one.best),
+            "in_trial": one.best.number,
             "searched": one.searched,
         }
         for label, one in found.studies.found.items()

@@ -106,9 +106,9 @@ def chosen(studies: Studies) -> Table:
     """What each study was given and what it found."""
 
     def row(label: str, one: Tuned) -> tuple[str, ...]:
-        ended = ", ".join(f"{n} {state}" for state, n in one.states.items() if state != "killed")
+        ended = ", ".join(f"{n} {state}" for state, n in one.ended.items())
         figures = [NOTHING if trial.value is None else f"{trial.value:.4f}" for trial in (one.start, one.best)]
-        return label, str(len(one.counted)), ended, f"{one.seconds:.0f}", *figures, str(one.counted.index(one.best))
+        return label, str(len(one.counted)), ended, f"{one.seconds:.0f}", *figures, str(one.best.number)
 
     metrics = {one.metric for one in studies.found.values()}
     figure = short(metrics.pop()) if len(metrics) == 1 else "figure"
@@ -120,9 +120,9 @@ def chosen(studies: Studies) -> Table:
         "How settings were chosen",
         ("method", "trials", "how they ended", "seconds", f"{figure} as given", f"{figure} of the best", "in trial"),
         {"": [row(label, one) for label, one in studies.found.items()]},
-        f"A study of {studies.budget} for each method, on the part to choose on alone, all with seed 0. Trial 0 has the settings "
-        f"given and is always finished; a third of the budget is drawn at random, the rest by TPE; seconds are of training and "
-        f"validation.{notes}",
+        f"A study of {studies.budget} for each method, on the part to choose on alone, all with seed 0. The first trial has the "
+        f"settings given and is always finished; a third of the budget is drawn at random, the rest by TPE; seconds are of training "
+        f"and validation.{notes}",
     )
 
 
