@@ -121,7 +121,7 @@ def chosen(studies: Studies) -> Table:
         ("method", "trials", "how they ended", "seconds", f"{figure} as given", f"{figure} of the best", "in trial"),
         {"": [row(label, one) for label, one in studies.found.items()]},
         f"A study of {studies.budget} for each method, on the part to choose on alone, all with seed 0. The first trial has the "
-        f"settings given and is always finished; a third of the budget is drawn at random, the rest by TPE; seconds are of training "
+        "settings given and is always finished; a third of the budget is drawn at random, the rest by TPE; seconds are of training "
         f"and validation.{notes}",
     )
 
