@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recodiff.experiments import paired
-from recodiff.experiments.paired import bootstrap_p, compare_pairs, holm, resampled_means, wilcoxon_p
+from recodiff.experiments.paired import bootstrap_p, compare_pairs, holm, resampled_means, seed_p, wilcoxon_p
 
 P = st.lists(st.floats(0, 1), min_size=1, max_size=5)
 
@@ -76,3 +76,10 @@ def test_the_same_seed_gives_the_same_figures(rng: np.random.Generator) -> None:
     differences = rng.normal(size=(30, 2))
     one, other = compare_pairs(differences), compare_pairs(differences)
     np.testing.assert_array_equal([one.low, one.high, one.p], [other.low, other.high, other.p])
+
+
+def test_seeds_are_tested_as_scipy_tests_pairs(rng: np.random.Generator) -> None:
+    ours, theirs = rng.normal(0.1, 1, 5), rng.normal(size=5)
+    assert seed_p(list(ours - theirs)) == pytest.approx(scipy.stats.ttest_rel(ours, theirs).pvalue)
+    assert seed_p([0.0, 0.0, 0.0]) == 1
+    assert seed_p([0.1, 0.2]) is None, "two seeds say next to nothing of their own spread"

@@ -14,7 +14,9 @@ import pytest
 from lab import Lab, figure_of, plan_of, tiny
 from recodiff import load_dataset
 from recodiff.errors import ConfigError
-from recodiff.experiments.cases import Case
+from recodiff.experiments.cases import TESTED, Case
+from recodiff.experiments.pages import as_p
+from recodiff.experiments.paired import holm, seed_p
 from recodiff.experiments.reproduce import drawing, output, page
 from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.reproduce.plans import EXPERIMENTS
@@ -88,6 +90,17 @@ def test_an_effect_is_told_as_a_paired_difference(lab: Lab) -> None:
     assert described["rows"][1]["difference_to"] == "x0"
     assert described["rows"][0]["difference"] is None
     assert "## Differences" not in written(lab(plan_of(X0, EPS), seeds=2), lab.out)[0]
+
+
+def test_three_seeds_are_tested_and_corrected_for_how_many_tests_there_are(lab: Lab) -> None:
+    found = lab(plan_of(X0, EPS, paired=True), seeds=3)
+    text, _ = written(found, lab.out)
+    apart = [found.rows[1].apart(found.rows[0], metric) for metric in TESTED]
+    expected = [as_p(p) for p in holm([seed_p(three) or 0.0 for three in apart])]
+    row = table(text, "## Differences, paired by seed")["case eps"]
+    assert [row["R@20 adjusted p"], row["N@20 adjusted p"]] == expected
+    assert "Holm's correction over the 2 tests here" in text
+    assert "adjusted p" not in written(lab(plan_of(X0, EPS, paired=True), seeds=2), lab.out)[0]
 
 
 def test_what_is_missing_is_named(lab: Lab) -> None:

@@ -10,6 +10,8 @@ from recodiff.experiments.results import Mean, Result, mean
 
 METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 """What is measured, on the test part and on the validation part."""
+TESTED = ("recall@20", "ndcg@20")
+"""What differences are tested in."""
 Protocol = Literal["official", "chronological", "leaking"]
 
 
@@ -97,7 +99,11 @@ class Row:
         """Over seeds, of the validation part."""
         return mean([result.valid[metric] for result in self.results])
 
-    def minus(self, other: Row, metric: str) -> Mean | None:
-        """The difference on the test part, paired by seed: over the seeds that both have."""
+    def apart(self, other: Row, metric: str) -> list[float]:
+        """The differences on the test part, of each seed that both have."""
         theirs = {result.seed: result.test[metric] for result in other.results}
-        return mean([result.test[metric] - theirs[result.seed] for result in self.results if result.seed in theirs])
+        return [result.test[metric] - theirs[result.seed] for result in self.results if result.seed in theirs]
+
+    def minus(self, other: Row, metric: str) -> Mean | None:
+        """Their mean."""
+        return mean(self.apart(other, metric))

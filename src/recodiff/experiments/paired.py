@@ -1,12 +1,13 @@
-"""Whether one method is better than another: paired tests over users, corrected for how many there are.
+"""Whether one method is better than another: paired tests over users or over seeds, corrected for how many there are.
 
 Shapes: `n` users, `C` comparisons. `differences` [n, C] holds one method's value minus the reference's for the same user.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 Values = NDArray[np.float64]
 Test = Literal["bootstrap", "wilcoxon"]
 RESAMPLES = 10_000
+LEAST_SEEDS = 3
 LEVEL = 0.95
 ENTRIES_AT_ONCE = 2_000_000
 """Of the counts that some of the resamples are made of."""
@@ -85,6 +87,22 @@ def wilcoxon_p(differences: Values) -> Values:
     from scipy.stats import wilcoxon  # seconds to import, and only some need it
 
     return np.array([wilcoxon(column)[1] if column.any() else 1.0 for column in differences.T])
+
+
+def seed_p(differences: Sequence[float]) -> float | None:
+    """Student's paired t-test over seeds, two-sided; None of fewer than three.
+
+    It asks whether other seeds on the same users would show the difference, where the tests above ask for other users.
+
+    Args:
+        differences: one for each seed.
+    """
+    from scipy.stats import ttest_1samp  # as above
+
+    if len(differences) < LEAST_SEEDS:
+        return None
+    p: Any = ttest_1samp(differences, 0.0)[1] if any(differences) else 1.0
+    return float(p)
 
 
 def holm(p: ArrayLike) -> Values:

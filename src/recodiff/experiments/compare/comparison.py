@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recodiff.data.folder import Dataset
 from recodiff.evaluation import Evaluation
-from recodiff.experiments.cases import METRICS, Protocol, Row
+from recodiff.experiments.cases import METRICS, TESTED, Protocol, Row
 from recodiff.experiments.compare.contenders import read_contenders
 from recodiff.experiments.compare.tuned import Studies
 from recodiff.experiments.paired import Test, compare_pairs
@@ -20,8 +20,6 @@ from recodiff.experiments.runner import Asked, Say, load_complete, run_cases
 
 NAME = "compare"
 """Of the files that a comparison leaves."""
-TESTED = ("recall@20", "ndcg@20")
-"""Metrics of the paired tests."""
 CHOSEN_BY = "recall@20"
 """Of the validation part: names the reference unless one is given."""
 

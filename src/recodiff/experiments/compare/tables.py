@@ -6,10 +6,11 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from recodiff.experiments.cases import METRICS, Row
+from recodiff.experiments.cases import METRICS, TESTED, Row
 from recodiff.experiments.closer import BEYOND
-from recodiff.experiments.compare.comparison import TESTED, Comparison, Difference, best
+from recodiff.experiments.compare.comparison import Comparison, Difference, best
 from recodiff.experiments.compare.tuned import Studies
+from recodiff.experiments.pages import as_p
 from recodiff.experiments.paired import RESAMPLES, Test
 from recodiff.experiments.protocols import PARTS, SAID
 from recodiff.experiments.results import Mean, Result, mean
@@ -171,4 +172,4 @@ def text(found: Mean | None) -> str:
 def adjusted_p(one: Difference, test: Test) -> str:
     """As people write it; of a bootstrap that no resample speaks against, the least that it can show."""
     p, bound = one.adjusted, test == "bootstrap" and one.p < 1.5 / (1 + RESAMPLES)
-    return "< .001" if p < 0.001 else f"{'≤ ' if bound else ''}{p:.3f}".replace("0.", ".") if p < 1 else "1"
+    return f"≤ {as_p(p)}" if bound and p >= 0.001 else as_p(p)

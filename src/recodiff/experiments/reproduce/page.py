@@ -8,8 +8,9 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from recodiff.experiments.cases import METRICS, Row
-from recodiff.experiments.pages import listed, provenance, table
+from recodiff.experiments.cases import METRICS, TESTED, Row
+from recodiff.experiments.pages import as_p, listed, provenance, table
+from recodiff.experiments.paired import LEAST_SEEDS, holm, seed_p
 from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.reproduce.published import not_comparable, published
 from recodiff.experiments.results import Mean
@@ -94,14 +95,30 @@ def _measured(outcome: Outcome) -> str:
 
 def _differences(outcome: Outcome) -> Iterable[str]:
     rows = [(row, outcome.reference(row)) for row in outcome.rows if row.results] if outcome.plan.paired else []
+    pairs = [(row, other) for row, other in rows if row is not other and row.minus(other, METRICS[0])]
+    if not pairs:
+        return
+    found = {(k, metric): seed_p(row.apart(other, metric)) for k, (row, other) in enumerate(pairs) for metric in TESTED}
+    raw = {key: p for key, p in found.items() if p is not None}
+    adjusted = dict(zip(raw, map(as_p, holm(list(raw.values()))), strict=True))
+    tested = TESTED if raw else ()
     cells = [
-        [row.case.label, reference.case.label, *(_text(row.minus(reference, metric), signed=True) for metric in METRICS)]
-        for row, reference in rows
-        if row is not reference and row.minus(reference, METRICS[0])
+        [
+            *(row.case.label, other.case.label),
+            *(_text(row.minus(other, metric), signed=True) for metric in METRICS),
+            *(adjusted.get((k, metric), NOTHING) for metric in tested),
+        ]
+        for k, (row, other) in enumerate(pairs)
     ]
-    if cells:
-        yield "## Differences, paired by seed"
-        yield table(["case", "minus", *map(short, METRICS)], cells)
+    heads = ["case", "minus", *map(short, METRICS), *(f"{short(metric)} adjusted p" for metric in tested)]
+    yield "## Differences, paired by seed"
+    yield table(heads, cells)
+    if tested:
+        yield (
+            f"Means over the seeds that both have (standard error). Two-sided p of a paired t-test over seeds, where there are "
+            f"{LEAST_SEEDS} or more, with Holm's correction over the {len(raw)} tests here: whether other seeds would show the "
+            "difference on these users."
+        )
 
 
 def _elsewhere(outcome: Outcome) -> Iterable[str]:
