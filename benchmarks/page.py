@@ -83,6 +83,7 @@ BARS = {
     "recommend_all": "ratio at least 8, .70 of the matrix rate",
     "two_processes": "losses within 1e-5",
     "shared_items": "losses within 1e-5",
+    "f_diffrec": "under 90 s and 700 MB",
     "peer_epoch": "ratio at least 1.4, in bfloat16 2.5",
     "peer_validation": "ratio at least 40 (default), 4.5 (best)",
     "million": "prepare, DiffRec's epoch under an hour, peak under 10,000 MB; L-DiffRec's under 12,000 MB",
