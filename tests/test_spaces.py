@@ -204,8 +204,9 @@ def test_a_space_that_does_not_fit_the_model(space: Space, words: str) -> None:
 def test_a_model_without_a_declared_space_needs_one() -> None:
     with pytest.raises(ConfigError, match="'popularity' has no settings to search but its weighting; search that with --recency"):
         space_of("popularity")
-    with pytest.raises(ConfigError, match=r"for 'fs-diffrec', whose settings are parts, search, .*; give one with --space"):
-        space_of("fs-diffrec")
+    own = "recodiff.models.mixture:Mixture"  # by its address it is none of ours
+    with pytest.raises(ConfigError, match=rf"for '{own}', whose settings are parts, search, .*; give one with --space"):
+        space_of(own)
     assert space_of("popularity", recency=True) == RECENCY
 
 

@@ -99,6 +99,15 @@ SEQUENCE: Space = {
 
 NEXT_ITEMS: Space = {**SEQUENCE, "loss_over": _among("all", "unmet")}
 
+
+def _within(place: str, space: Space) -> Space:
+    """The space of a model that is a part of another, its settings under `place`."""
+    return {
+        f"{place}.{key}": one.model_copy(update={"when": {f"{place}.{other}": value for other, value in one.when.items()}})
+        for key, one in space.items()
+    }
+
+
 SPACES: Mapping[str, Space] = {
     "diffrec": DIFFREC,
     "t-diffrec": {**DIFFREC, **LINEAR},
@@ -107,6 +116,11 @@ SPACES: Mapping[str, Space] = {
     "f-diffrec": FORECAST,
     "lf-diffrec": {**FORECAST, **LATENT},
     "f-ridge": {"l2": _log(1.0, 1e4), **AGES},
+    "fs-diffrec": {  # the shares it finds on validation itself
+        **_within("parts.rows.settings", FORECAST),
+        **_within("parts.sequence.settings", NEXT_ITEMS),
+        **_within("parts.items.settings", {"l2": _log(1.0, 1e7)}),
+    },
     "sasrec": NEXT_ITEMS,
     "gru4rec": NEXT_ITEMS,
     "acvae": {
