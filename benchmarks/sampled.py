@@ -3,6 +3,7 @@
     python benchmarks/sampled.py ml-1m_clean --samples all 500 --seeds 1 2 3     rows already in sampled.json are kept
     python benchmarks/sampled.py ml-1m_clean --samples all 500 --steps           time of a step, in turns, and memory
     python benchmarks/sampled.py gowalla --samples all 8000 --seeds 1 --epochs 30      in place of the case's own number
+    python benchmarks/sampled.py gowalla --samples all 8000 --epochs 30 --ema 0.995    judged by the average of the weights
 
 `all` is the full softmax. Epochs, and the number of samples that docs/results.md speaks for, are chosen on validation.
 """
@@ -56,9 +57,9 @@ def case(name: str) -> tuple[Dataset, str, dict[str, Any]]:
     return load_dataset(SHARED / name), *read_settings(f"f-diffrec-{name}")
 
 
-def _model(name: str, given: str, epochs: int | None = None) -> TorchRecommender:
+def _model(name: str, given: str, epochs: int | None = None, ema: float | None = None) -> TorchRecommender:
     _, kind, settings = case(name)
-    settings = merge(settings, {"training": {"epochs": epochs}} if epochs else {})
+    settings = merge(settings, {"training": {"ema": ema, **({"epochs": epochs} if epochs else {})}})
     model = build(kind, merge(settings, {"diffusion": {"sampled_items": _number(given), "space": "hidden"}}))
     assert isinstance(model, TorchRecommender)
     return model
@@ -68,9 +69,9 @@ def _number(given: str) -> int | None:
     return None if given == "all" else int(given)
 
 
-def one(name: str, given: str, seed: int, epochs: int | None) -> dict[str, Any]:
+def one(name: str, given: str, seed: int, epochs: int | None, ema: float | None) -> dict[str, Any]:
     """A run of this very process; seconds of an epoch are of those without validation."""
-    data, model = case(name)[0], _model(name, given, epochs)
+    data, model = case(name)[0], _model(name, given, epochs, ema)
     model.fit(data.train, Run(seed=seed, progress=False), validate=Validation(data))
     most = peak_memory()
     measured = measure(model, data, ("valid", "test"), METRICS).parts
@@ -79,6 +80,7 @@ def one(name: str, given: str, seed: int, epochs: int | None) -> dict[str, Any]:
         "sampled_items": _number(given),
         "seed": seed,
         "epochs asked": epochs,
+        "ema": ema,
         "epochs": model.summary["epochs"],
         "best_epoch": model.summary["best_epoch"],
         "seconds": model.summary["seconds"],
@@ -135,28 +137,32 @@ def main() -> None:
     parser.add_argument("--samples", nargs="+", required=True, help="numbers, or all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--epochs", type=int, help="at most, in place of those of the case")
+    parser.add_argument("--ema", type=float, help="decay of the average of the weights that is judged")
     parser.add_argument("--steps", action="store_true", help="time a step and see its memory, in place of training")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)  # in this very process
     parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one or asked.peak:
         given = asked.samples[0]
-        print(json.dumps(peak(asked.data, given) if asked.peak else one(asked.data, given, asked.seeds[0], asked.epochs)))
+        print(
+            json.dumps(peak(asked.data, given) if asked.peak else one(asked.data, given, asked.seeds[0], asked.epochs, asked.ema))
+        )
     elif asked.steps:
         row = steps(asked.data, asked.samples)
         print(row)
         _keep("steps", [*(old for old in _kept("steps") if old["data"] != asked.data), row])
     else:
-        _train(asked.data, asked.samples, asked.seeds, asked.epochs)
+        _train(asked.data, asked.samples, asked.seeds, asked.epochs, asked.ema)
 
 
-def _train(data: str, samples: list[str], seeds: list[int], epochs: int | None) -> None:
-    more = ["--epochs", str(epochs)] if epochs else []
+def _train(data: str, samples: list[str], seeds: list[int], epochs: int | None, ema: float | None) -> None:
+    more = [*(["--epochs", str(epochs)] if epochs else []), *(["--ema", str(ema)] if ema else [])]
     for given in samples:
         for seed in seeds:
             rows = _kept("runs")
-            asked = (data, _number(given), seed, epochs)
-            if any((row["data"], row["sampled_items"], row["seed"], row.get("epochs asked")) == asked for row in rows):
+            asked = (data, _number(given), seed, epochs, ema)
+            keys = ("data", "sampled_items", "seed", "epochs asked", "ema")
+            if any(tuple(map(row.get, keys)) == asked for row in rows):
                 continue
             row = _apart(data, given, "--seeds", str(seed), "--one", *more)
             shown = {key: row[key] for key in ("best_epoch", "seconds an epoch", "MB")}

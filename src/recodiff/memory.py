@@ -78,7 +78,7 @@ class MemoryEstimate:
     Args:
         parameters: of the network.
         optimizer: its gradients and AdamW's two moments.
-        best: the copy of the best weights, where validation chooses.
+        best: the copy of the best weights, where validation chooses, and the average of all, where there is one.
         batch: what a step needs beside them, a validation's scores included.
         data: the rows that batches are cut from.
         least: what a step of one user needs in place of `batch`.
@@ -152,6 +152,6 @@ def estimate(
     else:
         free = available_memory()
         free = None if free is None else free // processes
-    kept = weights, 3 * weights, validated * weights
+    kept = weights, 3 * weights, (validated + (model.training.ema is not None)) * weights
     rows = BYTES_PER_INTERACTION * data.nnz
     return MemoryEstimate(*kept, batch, rows, least, users, model.lighter(module), free)

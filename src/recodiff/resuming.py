@@ -37,7 +37,7 @@ class Checkpoint:
     """What a checkpoint holds.
 
     Args:
-        parts: tensors by part (`module`, `derived`, `best`, `optimizer`) and name; the optimizer's by number and name.
+        parts: tensors by part (`module`, `derived`, `best`, `ema`, `optimizer`) and name; the optimizer's by number and name.
         state: of the loop.
     """
 
@@ -74,7 +74,7 @@ def read(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
     if not {"identity", "state"} <= note.keys():
         raise CheckpointError(f"'{path}' is no checkpoint of ours; remove it, or train into a new folder")
     _refuse_foreign(json.loads(note["identity"]), identity, path)
-    parts: dict[str, dict[str, Tensor]] = {"module": {}, "derived": {}, "best": {}, "optimizer": {}}
+    parts: dict[str, dict[str, Tensor]] = {"module": {}, "derived": {}, "best": {}, "ema": {}, "optimizer": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         parts[part][rest] = tensor
@@ -126,7 +126,7 @@ def slices(module: nn.Module, optimizer: torch.optim.Optimizer, by_item: Mapping
         if names.get(parameter) in by_item
         for slot in ("exp_avg", "exp_avg_sq")
     }
-    return {"module": dict(by_item), "best": dict(by_item), "optimizer": own}
+    return {**{part: dict(by_item) for part in ("module", "best", "ema")}, "optimizer": own}
 
 
 def _in_order(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:

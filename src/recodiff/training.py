@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from recodiff import distributed, memory, progress, resuming
 from recodiff.allocator import keep_freed_memory
+from recodiff.averaging import Averages
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keyed_generator
@@ -47,6 +48,8 @@ class TrainingConfig(BaseConfig):
     """Learning rate of AdamW."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of AdamW."""
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """Decay of an exponential moving average of the weights, see `averaging`: what is validated and kept is the average."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What the dense layers multiply in while they learn; weights, sums and everything after training are float32 either way."""
     metric: str = "recall@20"
@@ -179,6 +182,7 @@ class _Loop:
             raise ModelError(f"nobody has the {pairs.least} interactions that this model learns from; check filters and split")
         self.by_item = resuming.slices(self.module, self.optimizer, model.by_item())
         self.best: dict[str, Tensor] = {}
+        self.averages = Averages(self.module, self.settings.ema)
         self.state = State()
         self.saved_at, self.saving = time.monotonic(), 0.0
         if found:
@@ -212,8 +216,7 @@ class _Loop:
                     self._epoch(advance)
                     continue
                 self.save()
-        if self.best:
-            self.module.load_state_dict(self.best, strict=False)
+        self.module.load_state_dict(self.best or self.averages.weights, strict=False)
 
     def _epoch(self, advance: Callable[[int, str], None]) -> None:
         s, c, began = self.state, self.settings, time.perf_counter()
@@ -235,7 +238,8 @@ class _Loop:
         s.epoch += 1
         check = self.validate is not None and (s.epoch % c.check_every_epochs == 0 or s.epoch == c.epochs)
         if check:
-            entry |= self._check()
+            with self.averages.standing_in():
+                entry |= self._check()
         entry["seconds"] = round(time.perf_counter() - began, 4)
         s.seconds += entry["seconds"]
         s.log.append(entry)
@@ -243,8 +247,8 @@ class _Loop:
             self.save()
 
     def _diverged(self, loss: float) -> ModelError:
-        where = f"in epoch {self.state.epoch + 1}: training diverged; lower training.lr={self.settings.lr}"
-        return ModelError(f"the loss is {loss} {where}")
+        epoch, lr = self.state.epoch + 1, self.settings.lr
+        return ModelError(f"the loss is {loss} in epoch {epoch}: training diverged; lower training.lr={lr}")
 
     def _step(self, users: Tensor) -> Tensor:
         """One step; gives the batch's loss, or this process's share of it."""
@@ -262,6 +266,7 @@ class _Loop:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         s.step += 1
+        self.averages.update(s.step)
         return loss
 
     def _losses(self, pair: Pair, generator: torch.Generator) -> Tensor:
@@ -284,10 +289,10 @@ class _Loop:
         return figures
 
     def _note(self) -> str:
-        s = self.state
-        loss = f"loss {s.log[-1]['loss']:.4g}" if s.log else ""
-        best = f"best {self.settings.metric} {s.best_value:.4f} in epoch {s.best_epoch}" if s.best_epoch else ""
-        return ", ".join(part for part in (f"epoch {s.epoch + 1}", loss, best) if part)
+        s, parts = self.state, [f"epoch {self.state.epoch + 1}"]
+        parts += [f"loss {s.log[-1]['loss']:.4g}"] if s.log else []
+        parts += [f"best {self.settings.metric} {s.best_value:.4f} in epoch {s.best_epoch}"] if s.best_epoch else []
+        return ", ".join(parts)
 
     def summary(self) -> dict[str, Any]:
         s = self.state
@@ -309,17 +314,17 @@ class _Loop:
             "module": self.module.state_dict(),
             "derived": dict(self.model.derived),
             "best": self.best,
+            "ema": self.averages.weights,
             "optimizer": resuming.slots(self.optimizer),
         }
         parts = {part: distributed.as_slices(own, self.by_item.get(part, {}), self.model.shard) for part, own in parts.items()}
         resuming.write(self.run.out, Checkpoint(parts, self.state), self.identity)
-        self.saved_at = time.monotonic()
-        self.saving = self.saved_at - began
+        self.saved_at, self.saving = time.monotonic(), time.monotonic() - began
 
     def _go_on_from(self, found: Checkpoint) -> None:
         self.state = found.state
-        its = self.model.shard
-        parts = {part: distributed.own_slices(found.parts[part], named, its) for part, named in self.by_item.items()}
+        parts = {part: distributed.own_slices(found.parts[part], own, self.model.shard) for part, own in self.by_item.items()}
         self.module.load_state_dict(parts["module"])
         self.best = {name: tensor.to(self.device) for name, tensor in parts["best"].items()}
+        self.averages.go_on_from(parts["ema"])
         resuming.give_slots(self.optimizer, parts["optimizer"], self.device)

@@ -168,6 +168,7 @@ LATER: tuple[tuple[str, str, Any], ...] = (
     ("codec", "likelihood", "multinomial"),
     ("codec", "target", "dropped"),
     ("training", "precision", "float32"),
+    ("training", "ema", None),
 )
 """Settings that came after runs had been published, and the values at which a run is what it was without them."""
 
