@@ -121,7 +121,8 @@ def page(rows: dict[str, list[Result]]) -> str:
         (
             "# What each part of FS-DiffRec is worth, ml-1m_clean",
             f"Preset {PRESET}, judged by averages of the weights (training.ema "
-            f"{', '.join(f'{decay} of the {name}' for name, decay in DECAYS.items())}), seeds {listed(one.seed for one in rows['SASRec'])}; mean (standard error over seeds).",
+            f"{', '.join(f'{decay} of the {name}' for name, decay in DECAYS.items())}), "
+            f"seeds {listed(one.seed for one in rows['SASRec'])}; mean (standard error over seeds).",
             figures(rows),
             "## Differences on test, paired by user",
             differences(rows, "test"),

@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Lower layers never import higher ones; a name on a line may import the lines above it.
 LAYERS = [
     ("errors",),
-    ("allocator", "config", "files", "float32", "optimizer", "progress", "metrics", "beyond"),
+    ("allocator", "averaging", "config", "files", "float32", "optimizer", "progress", "metrics", "beyond"),
     ("data", "diffusion"),
     ("weighting",),
     ("pairs",),

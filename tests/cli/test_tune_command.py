@@ -70,7 +70,6 @@ def test_an_interrupted_search_says_how_to_go_on(cli: Cli, data: Path, tmp_path:
         (("ease", "--seconds", 0), ("seconds = 0", "above 0")),
         (("eas",), ("eas", "did you mean 'ease'")),
         (("popularity",), ("popularity", "--recency")),
-        (("fs-diffrec",), ("fs-diffrec", "--space")),
         (("ease", "--space", "none.toml"), ("none.toml", "cannot be read")),
         (("ease", "--space", "FEW"), ("search space of 'ease'", "unknown setting 'training'")),
         (("ease", "--set", "l2=5"), ("nothing is left to search",)),
