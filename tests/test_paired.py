@@ -82,4 +82,5 @@ def test_seeds_are_tested_as_scipy_tests_pairs(rng: np.random.Generator) -> None
     ours, theirs = rng.normal(0.1, 1, 5), rng.normal(size=5)
     assert seed_p(list(ours - theirs)) == pytest.approx(scipy.stats.ttest_rel(ours, theirs).pvalue)
     assert seed_p([0.0, 0.0, 0.0]) == 1
+    assert seed_p([0.3, 0.3 + 1e-16, 0.3]) is None, "without a spread there is nothing to test it by"
     assert seed_p([0.1, 0.2]) is None, "two seeds say next to nothing of their own spread"

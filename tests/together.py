@@ -44,13 +44,16 @@ SHARED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Whose items are shared."""
 CASES_OF_BOTH = CASES | SHARED
+AVERAGED = ("hidden", "items-t-diffrec")
+"""Those judged by the average of their weights, whose runs are killed too."""
 BOARD = checkerboard(21, shuffled=True)  # batches of 10, 10 and 1: uneven parts, and one row for two processes
 
 
 def trained(name: str, *, epochs: int = 7, out: Path | None = None, resume: bool = False, stop_after: int | None = None) -> Any:
     """The model of a case; `stop_after` so many steps the process dies, as one does that is killed."""
     registered, settings = CASES_OF_BOTH[name]
-    model = build(registered, settings | {"training": {"epochs": epochs, "batch_size": 10, "check_every_epochs": 1}})
+    ema = 0.5 if name in AVERAGED else None
+    model = build(registered, settings | {"training": {"epochs": epochs, "batch_size": 10, "check_every_epochs": 1, "ema": ema}})
     if stop_after is not None:
         _die_after(stop_after)
     shard = "items" if name in SHARED else "none"

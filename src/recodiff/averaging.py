@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +22,14 @@ class Averages:
     Args:
         module: whose weights are averaged.
         decay: in (0, 1); with None there are no averages, and nothing is done.
+        given: averages to go on from, by name; the weights as they stand where there are none.
     """
 
-    def __init__(self, module: nn.Module, decay: float | None) -> None:
+    @torch.no_grad()
+    def __init__(self, module: nn.Module, decay: float | None, given: Mapping[str, Tensor] = MappingProxyType({})) -> None:
         self.decay = decay or 0.0
         self.live = {} if decay is None else dict(module.named_parameters())
-        self.weights = {name: p.detach().clone() for name, p in self.live.items()}
+        self.weights = {name: torch.empty_like(p).copy_(given.get(name, p)) for name, p in self.live.items()}
         """theta_bar, by name."""
 
     @torch.no_grad()
@@ -48,8 +51,3 @@ class Averages:
     def _exchange(self) -> None:
         for name, p in self.live.items():
             p.data, self.weights[name] = self.weights[name], p.data
-
-    def go_on_from(self, given: Mapping[str, Tensor]) -> None:
-        """Takes the averages of a checkpoint."""
-        for name, mine in self.weights.items():
-            mine.copy_(given[name])

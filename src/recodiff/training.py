@@ -182,7 +182,6 @@ class _Loop:
             raise ModelError(f"nobody has the {pairs.least} interactions that this model learns from; check filters and split")
         self.by_item = resuming.slices(self.module, self.optimizer, model.by_item())
         self.best: dict[str, Tensor] = {}
-        self.averages = Averages(self.module, self.settings.ema)
         self.state = State()
         self.saved_at, self.saving = time.monotonic(), 0.0
         if found:
@@ -193,6 +192,8 @@ class _Loop:
             for p, first in zip(self.alike, distributed.same_in_order([p.detach() for p in self.alike]), strict=True):
                 p.data.copy_(first)
         self.forward = self.module if model.shard else distributed.wrap(self.module)
+        averaged = distributed.own_slices(found.parts["ema"], self.by_item["ema"], model.shard) if found else {}
+        self.averages = Averages(self.module, self.settings.ema, averaged)
 
     def _expect_memory(self, data: Interactions) -> None:
         here = distributed.on_this_machine()
@@ -326,5 +327,4 @@ class _Loop:
         parts = {part: distributed.own_slices(found.parts[part], own, self.model.shard) for part, own in self.by_item.items()}
         self.module.load_state_dict(parts["module"])
         self.best = {name: tensor.to(self.device) for name, tensor in parts["best"].items()}
-        self.averages.go_on_from(parts["ema"])
         resuming.give_slots(self.optimizer, parts["optimizer"], self.device)

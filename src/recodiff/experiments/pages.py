@@ -42,9 +42,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', '/').replace(chr(10), ' ') for cell in line)} |" for line in lines)
 
 
-def as_p(p: float) -> str:
-    """A p-value as people write it."""
-    return "< .001" if p < 0.001 else f"{p:.3f}".replace("0.", ".") if p < 1 else "1"
+def as_p(p: float, *, bound: bool = False) -> str:
+    """A p-value as people write it; `bound`, where it is only known not to be greater."""
+    return "< .001" if p < 0.001 else f"{'≤ ' if bound else ''}{p:.3f}".replace("0.", ".") if p < 1 else "1"
 
 
 def listed(values: Iterable[object]) -> str:

@@ -15,7 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 Values = NDArray[np.float64]
 Test = Literal["bootstrap", "wilcoxon"]
 RESAMPLES = 10_000
+LEAST_P = 1.5 / (1 + RESAMPLES)
+"""A p below it is of a bootstrap that no resample speaks against."""
 LEAST_SEEDS = 3
+ROUNDING = 1e-12
+"""Figures that are no further apart are equal."""
 LEVEL = 0.95
 ENTRIES_AT_ONCE = 2_000_000
 """Of the counts that some of the resamples are made of."""
@@ -78,7 +82,7 @@ def bootstrap_p(means: Values, observed: Values) -> Values:
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 16.4, of both sides. Rounding must not decide between
     equals, hence the tolerance.
     """
-    far = np.abs(means - observed) >= np.abs(observed) - 1e-12
+    far = np.abs(means - observed) >= np.abs(observed) - ROUNDING
     return (1 + far.sum(0)) / (1 + len(means))
 
 
@@ -90,7 +94,7 @@ def wilcoxon_p(differences: Values) -> Values:
 
 
 def seed_p(differences: Sequence[float]) -> float | None:
-    """Student's paired t-test over seeds, two-sided; None of fewer than three.
+    """Student's paired t-test over seeds, two-sided; None of fewer than three, and of a difference that knows no spread.
 
     It asks whether other seeds on the same users would show the difference, where the tests above ask for other users.
 
@@ -99,9 +103,11 @@ def seed_p(differences: Sequence[float]) -> float | None:
     """
     from scipy.stats import ttest_1samp  # as above
 
-    if len(differences) < LEAST_SEEDS:
+    if not any(differences) and len(differences) >= LEAST_SEEDS:
+        return 1.0
+    if len(differences) < LEAST_SEEDS or np.ptp(differences) < ROUNDING:
         return None
-    p: Any = ttest_1samp(differences, 0.0)[1] if any(differences) else 1.0
+    p: Any = ttest_1samp(differences, 0.0)[1]
     return float(p)
 
 

@@ -11,7 +11,7 @@ from recodiff.experiments.closer import BEYOND
 from recodiff.experiments.compare.comparison import Comparison, Difference, best
 from recodiff.experiments.compare.tuned import Studies
 from recodiff.experiments.pages import as_p
-from recodiff.experiments.paired import RESAMPLES, Test
+from recodiff.experiments.paired import LEAST_P, Test
 from recodiff.experiments.protocols import PARTS, SAID
 from recodiff.experiments.results import Mean, Result, mean
 from recodiff.experiments.tuned import Tuned
@@ -171,5 +171,4 @@ def text(found: Mean | None) -> str:
 
 def adjusted_p(one: Difference, test: Test) -> str:
     """As people write it; of a bootstrap that no resample speaks against, the least that it can show."""
-    p, bound = one.adjusted, test == "bootstrap" and one.p < 1.5 / (1 + RESAMPLES)
-    return f"≤ {as_p(p)}" if bound and p >= 0.001 else as_p(p)
+    return as_p(one.adjusted, bound=test == "bootstrap" and one.p < LEAST_P)
