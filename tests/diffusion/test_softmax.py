@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recodiff.diffusion import softmax
 from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.rows import Rows
-from recodiff.diffusion.softmax import linear_multinomial, sampled_multinomial
+from recodiff.diffusion.softmax import even, linear_multinomial, sampled_multinomial
 from recodiff.errors import ConfigError
 from recodiff.models import build
 from recodiff.training import Run
@@ -110,6 +110,23 @@ def test_samples_of_everything_are_the_full_loss(masked: bool) -> None:
         found.append([loss.detach(), *torch.autograd.grad(loss.sum(), leaves)])
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@given(number=st.integers(1, 10**7))
+def test_samples_come_in_few_sizes_and_not_many_more_than_asked(number: int) -> None:
+    size = even(number)
+    assert number <= size <= number * 17 / 16
+    assert len({even(near) for near in range(number, 2 * number, max(number // 50, 1))}) <= 33  # sixteen from a power of two on
+
+
+def test_as_many_items_learn_as_even_says() -> None:
+    g, weight, bias, _, _ = _case(11, rows=2, items=80)
+    target = torch.zeros(2, 80)
+    target[0, 3] = target[1, 8] = 1.0
+    loss = sampled_multinomial(g, weight, bias.requires_grad_(), _some_rows(target), None, 31, torch.Generator().manual_seed(0))
+    (slope,) = torch.autograd.grad(loss.sum(), bias)
+    assert even(33) == 34
+    assert int(slope.count_nonzero()) == 34
 
 
 def test_the_sum_of_exponentials_is_right_in_the_mean() -> None:

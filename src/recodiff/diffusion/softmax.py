@@ -64,7 +64,8 @@ def sampled_multinomial(
 ) -> Tensor:
     """`linear_multinomial` over some of the items: those to be found by anybody in the batch, and as many others as asked.
 
-    The others are drawn uniformly without replacement, the same for all rows. Each stands for (number of others) / samples of
+    The others are drawn uniformly without replacement, the same for all rows, a few more where that gives an even number of items
+    (`even`). Each stands for (number of others) / samples of
     them in the sum of exponentials, so that this sum, not its logarithm, is right in the mean; with enough samples it is the
     full loss. (Importance-sampled softmax: Jean et al., ACL 2015, arXiv 1412.2007.)
 
@@ -74,7 +75,7 @@ def sampled_multinomial(
         bias: c [I].
         target: weights of the items to be found, [B, I].
         seen: entries left out.
-        samples: how many others, at most all.
+        samples: how many others at least, at most all.
         generator: draws them.
         items: which are here; the weights are theirs, the rows are of all.
 
@@ -85,7 +86,7 @@ def sampled_multinomial(
     others[target.columns] = 0.0
     found, rest = (others == 0).nonzero()[:, 0], others.nonzero()[:, 0]
     order = torch.randperm(target.width, generator=generator, device=g.device)  # of all: the same in every process
-    drawn = order[others[order] > 0][:samples]
+    drawn = order[others[order] > 0][: even(len(found) + samples) - len(found)]
     stands_for = g.new_zeros(len(found) + len(drawn))
     stands_for[len(found) :] = math.log(len(rest) / max(len(drawn), 1)) if len(rest) else 0.0
     some, stands_for = items.pick(torch.cat([found, drawn]), stands_for)
@@ -93,6 +94,12 @@ def sampled_multinomial(
     goal, hidden = (None if rows is None else items.own(rows).pick(place, len(some)) for rows in (target, seen))
     assert goal is not None
     return linear_multinomial(g, weight[some], bias[some] + stands_for, goal, hidden, items)
+
+
+def even(number: int) -> int:
+    """The next multiple of a sixteenth of its power of two, since batches of ever other sizes leave holes in memory."""
+    step = 1 << max(number.bit_length() - 5, 0)
+    return -(-number // step) * step
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import ALL
-from recodiff.diffusion.softmax import block_rows, linear_multinomial
+from recodiff.diffusion.softmax import block_rows, even, linear_multinomial
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
@@ -230,7 +230,7 @@ class DiffRec(TorchRecommender):
             by_blocks = not arrays and self.config.diffusion.loss == "multinomial"
         largest, sampled = 2 * max(4 * p.numel() for p in module.parameters()), self.config.diffusion.sampled_items
         if sampled is not None:  # the gradient of the items that were picked is as large as that of all
-            items = min(items, sampled + FOUND_BY_USER * batch)
+            items = min(items, even(sampled + FOUND_BY_USER * batch))
             return 4 * BLOCK_ARRAYS * min(batch, block_rows(items)) * items + largest
         if by_blocks:
             arrays, batch = BLOCK_ARRAYS, min(batch, block_rows(items))
