@@ -37,10 +37,9 @@ ROWS = {
     "l-diffrec-gaussian-ml-1m_clean": "L-DiffRec, the same, Gaussian likelihood, its KL weight chosen on validation",
     "lt-diffrec-ml-1m_clean-tuned": "LT-DiffRec, weighting and settings chosen on validation",
     "f-diffrec-ml-1m_clean": "F-DiffRec, rows, settings chosen on validation",
-    "f-diffrec-ml-1m_clean-near": "F-DiffRec, rows, how far the target reaches chosen on the end of train",
     "f-diffrec-bfloat16-ml-1m_clean": "F-DiffRec, the same, trained in bfloat16",
+    "f-diffrec-ml-1m_clean-near": "F-DiffRec, rows, reach of the target and average of the weights chosen on the end of train",
     "fs-diffrec-ml-1m_clean": "FS-DiffRec: rows, sequence, item-item path",
-    "fs-diffrec-ml-1m_clean-near": "FS-DiffRec, the reach of its rows' target chosen on the end of train",
     "sasrec-ml-1m_clean": "SASRec, the next ten items as targets",
     "f-ridge-ml-1m_clean": "F-ridge, settings chosen on validation",
 }

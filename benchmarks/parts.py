@@ -2,10 +2,10 @@
 
     python benchmarks/parts.py --seeds 1 2 3 4 5 --threads 1      goes on where it stopped; writes parts.json and parts.md
 
-The parts are those of the preset fs-diffrec-ml-1m_clean-near, judged by the AVERAGED weights: rows that learn what is near, a
-sequence encoder (which alone is SASRec, learning from the next ten items), and F-ridge as the item-item path. Each is trained once
-a seed and stopped by the validation part; the shares are the preset's. Test lies right behind the histories, the validation part
-behind a gap.
+The parts are those of the preset fs-diffrec-ml-1m_clean-near: rows that learn what is near, a sequence encoder (which alone is
+SASRec, learning from the next ten items), both judged by averages of their weights, and F-ridge as the item-item path. Each is
+trained once a seed and stopped by the validation part; the shares are the preset's. Test lies right behind the histories, the
+validation part behind a gap.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import torch
 
 from machine import SHARED, machine
 from recodiff import Run, Validation, build, files, load_dataset, read_settings
-from recodiff.config import Settings, merge
 from recodiff.data import Dataset
 from recodiff.experiments.cases import METRICS, TESTED
 from recodiff.experiments.pages import as_p, listed, table
@@ -32,9 +31,6 @@ from recodiff.report import short
 
 HERE = Path(__file__).resolve().parent
 PRESET = "fs-diffrec-ml-1m_clean-near"
-DECAYS = {"rows": 0.998, "sequence": 0.995}
-"""Of the averages of weights; chosen on the end of train, see docs/results.md."""
-AVERAGED: Settings = {"parts": {name: {"settings": {"training": {"ema": decay}}} for name, decay in DECAYS.items()}}
 SUMS: dict[str, tuple[str, ...]] = {
     "F-ridge": ("items",),
     "F-DiffRec": ("rows",),
@@ -59,7 +55,7 @@ PLACES: tuple[PartName, ...] = ("test", "valid")
 def measured(data: Dataset, folder: Path, seed: int, threads: int) -> list[Result]:
     """Every sum with one seed; trained unless the folder has them all."""
     name, settings = read_settings(PRESET)
-    model = build(name, merge(settings, AVERAGED))
+    model = build(name, settings)
     assert isinstance(model, Mixture)
     made_by = digest([name, naming(model.config.model_dump(mode="json")), data.fingerprint(), seed])
     have = [load(folder, f"{made_by}-{label}") for label in SUMS]
@@ -129,8 +125,7 @@ def page(rows: dict[str, list[Result]]) -> str:
     return "\n\n".join(
         (
             "# What each part of FS-DiffRec is worth, ml-1m_clean",
-            f"Preset {PRESET}, judged by averages of the weights (training.ema "
-            f"{', '.join(f'{decay} of the {name}' for name, decay in DECAYS.items())}), "
+            f"Preset {PRESET}, the networks judged by averages of their weights (training.ema), "
             f"seeds {listed(one.seed for one in rows['SASRec'])}; mean (standard error over seeds).",
             figures(rows),
             "## Differences on test, paired by user",

@@ -45,6 +45,7 @@ def _noise(group: str) -> Space:
 
 
 LEARNING: Space = {"training.lr": _log(1e-5, 1e-2)}
+AVERAGE: Space = {"training.ema": _among(None, 0.99, 0.995, 0.998)}
 DIFFREC: Space = {
     **LEARNING,
     "training.weight_decay": _among(0.0, 0.1, 1.0, 5.0, 10.0, 20.0),
@@ -66,6 +67,7 @@ AGES: Space = {
 }
 FORECAST: Space = {
     **LEARNING,
+    **AVERAGE,
     "denoiser.hidden": _among([100], [200], [300], [600]),
     "denoiser.dropout": _among(0.1, 0.3, 0.5),
     **AGES,
@@ -90,6 +92,7 @@ NEIGHBOURS: Space = {"neighbours": _even(5, 1000), "shrink": _even(0.0, 1000.0),
 
 SEQUENCE: Space = {
     **LEARNING,
+    **AVERAGE,
     "dropout": _among(0.1, 0.3, 0.5),
     "width": _among(32, 64, 128),
     "layers": _even(1, 3),
