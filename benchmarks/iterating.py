@@ -10,15 +10,15 @@ through its own chain; the test part is read for all rows, none of which is chos
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from kept import Kept
 from machine import SHARED, machine
-from recodiff import Run, Validation, files, load_dataset
+from recodiff import Run, Validation, load_dataset
 from recodiff.config import merge, read_settings
 from recodiff.experiments.cases import METRICS, Case, Settled
 from recodiff.experiments.reproduce import output
@@ -98,12 +98,12 @@ def settled(one: Case) -> Settled:
 
 def near(cases: Sequence[Case], folder: Path, out: Path, seeds: int, threads: int) -> None:
     """What the end of each training history says: chosen by it, and ranked from what comes before; one row a case and seed."""
-    data, path = load_dataset(folder).inner(), out / "iterating-near.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    data, kept = load_dataset(folder).inner(), Kept(out / "iterating-near.json")
     for seed in range(1, seeds + 1):
         trained: tuple[Any, Any] = None, None
         for one in cases:
-            if any((row["case"], row["seed"]) == (one.key, seed) for row in rows):
+            told = {"case": one.key, "seed": seed}
+            if kept.has(told):
                 continue
             how, run = settled(one), Run(device="cpu", seed=seed, threads=threads, progress=False)
             if trained[0] != (one.model, how.train):
@@ -111,9 +111,8 @@ def near(cases: Sequence[Case], folder: Path, out: Path, seeds: int, threads: in
                 trained = (one.model, how.train), model
             model = build(one.model, how.rank or how.train).restore(trained[1].state(), trained[1].items, "cpu")
             found = measure(model, data, ("valid",), METRICS).parts["valid"]
-            row = {"case": one.key, "seed": seed, "near": {metric: found.mean(metric) for metric in METRICS}}
-            rows.append(row | {"best_epoch": trained[1].summary["best_epoch"], "machine": machine()})
-            files.write_json(path, rows)
+            row = told | {"near": {metric: found.mean(metric) for metric in METRICS}}
+            kept.put(row | {"best_epoch": trained[1].summary["best_epoch"], "machine": machine()}, told)
             print(one.key, seed, f"{found.mean('recall@20'):.4f} / {found.mean('ndcg@20'):.4f}", flush=True)
 
 

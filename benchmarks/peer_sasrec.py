@@ -11,7 +11,6 @@ more: `ours-newest`, which is shown the newest alone, and `rectools-all`, which 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kept import Kept
 from machine import machine
 from peer_sides import HERE, Side, interpreter
 from recodiff import Batch, Recommender, Run, Validation, build, load_dataset
@@ -139,18 +139,17 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--batch", type=int, default=50)
     asked = parser.parse_args()
-    rows, data = json.loads(ROWS.read_text()) if ROWS.exists() else [], load_dataset(asked.data)
+    kept, data = Kept(ROWS), load_dataset(asked.data)
     for seed in asked.seeds:
         for side in asked.sides:
             what = {"data": asked.data.name, "side": side, "lr": asked.lr, "batch": asked.batch, "seed": seed}
-            if any(what.items() <= row.items() for row in rows):
+            if kept.has(what):
                 continue
             run = ours if side.startswith("ours") else rectools
             row = what | run(side, data, seed, asked.lr, asked.batch) | {"machine": machine()}
             found = f"valid R@20 {row['valid']['recall@20']:.4f} in epoch {row['best_epoch']}"
             print(*what.values(), found, f"{row['seconds an epoch']:.1f} s an epoch", flush=True)
-            rows = [*rows, row]
-            ROWS.write_text(json.dumps(rows, indent=1) + "\n")
+            kept.put(row, what)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from kept import Kept
 from machine import machine
-from recodiff import Run, build, load_dataset, read_settings
+from recodiff import Run, build, files, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data.folder import Dataset
 from recodiff.experiments.pages import table
@@ -96,20 +97,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--threads", type=int)
     asked = parser.parse_args(arguments)
-    data, written = load_dataset(asked.data), asked.compared / "published.json"
-    rows = json.loads(written.read_text()) if written.exists() else []
+    data, kept = load_dataset(asked.data), Kept(asked.compared / "published.json")
     for label, (model, settings) in chosen(asked.compared, asked.configs, max(asked.seeds)).items():
         for seed in asked.seeds if build(model, settings[0]).seeded else [1]:
             if (asked.only and label not in asked.only) or len(settings) < seed:
                 continue
             told = {"label": label, "model": model, "seed": seed, "settings": json.loads(json.dumps(settings[seed - 1]))}
-            if any(told.items() <= row.items() for row in rows):
+            if kept.has(told):
                 continue
-            rows = [row for row in rows if (row["label"], row["seed"]) != (label, seed)]  # of other settings than are chosen now
-            rows.append(one(label, model, settings[seed - 1], seed, data, asked.threads))
-            print(f"{label} seed {seed}: {rows[-1]['test']} in {rows[-1]['seconds']:.0f} s", flush=True)
-            written.write_text(json.dumps(rows, indent=1) + "\n")
-            (asked.compared / "published.md").write_text(page(rows, asked.compared.name))
+            row = one(label, model, settings[seed - 1], seed, data, asked.threads)
+            print(f"{label} seed {seed}: {row['test']} in {row['seconds']:.0f} s", flush=True)
+            kept.put(row, {"label": label, "seed": seed})  # of other settings than are chosen now
+            files.write_text(asked.compared / "published.md", page(kept.rows(), asked.compared.name))
 
 
 if __name__ == "__main__":

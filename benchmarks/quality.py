@@ -9,11 +9,11 @@ Selection sees the validation part only; the test part is read once, after train
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
 
+from kept import Kept
 from machine import SHARED, machine
 from page import METRICS, QUALITY, ROWS, write_page
 from recodiff import Run, Validation, build, load_dataset, read_settings
@@ -71,16 +71,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--fresh", action="store_true", help="measure again what is already there")
     asked = parser.parse_args()
-    rows = json.loads(QUALITY.read_text()) if QUALITY.exists() else []
+    kept = Kept(QUALITY)
     for preset in asked.presets or ROWS:
         for seed in asked.seeds if build(*settings_of(preset)).seeded else [1]:
-            old = [row for row in rows if (row["preset"], row["seed"]) == (preset, seed)]
-            if old and not asked.fresh:
+            told = {"preset": preset, "seed": seed}
+            if kept.has(told) and not asked.fresh:
                 continue
             row = one(preset, seed, asked.data, asked.threads)
-            rows = [row for row in rows if row not in old] + [row]
             print(f"{preset} seed {seed}: test R@20 {row['test']['recall@20']:.4f} in {row['seconds']:.0f} s", flush=True)
-            QUALITY.write_text(json.dumps(sorted(rows, key=lambda row: (row["preset"], row["seed"])), indent=1) + "\n")
+            kept.put(row, told, order=("preset", "seed"))
             write_page()
 
 

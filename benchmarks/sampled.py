@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from kept import Kept
 from machine import SHARED, machine, peak_memory
 from precision import step_of
 from recodiff import Run, Validation, build, load_dataset, prepare, read_settings
@@ -32,7 +33,7 @@ from recodiff.data.split import AsPublished
 from recodiff.experiments.runs import measure
 from recodiff.models.base import TorchRecommender
 
-FOUND = Path(__file__).resolve().parent / "sampled.json"
+FOUND, STEPS = (Kept(Path(__file__).resolve().parent / f"{name}.json") for name in ("sampled", "sampled-steps"))
 METRICS = ("recall@20", "ndcg@20")
 WIDE: dict[str, Any] = {
     "diffusion": {"steps": 1, "schedule": {"kind": "none"}, "loss": "multinomial", "timesteps": "uniform"},
@@ -150,7 +151,7 @@ def main() -> None:
     elif asked.steps:
         row = steps(asked.data, asked.samples)
         print(row)
-        _keep("steps", [*(old for old in _kept("steps") if old["data"] != asked.data), row])
+        STEPS.put(row, {"data": asked.data})
     else:
         _train(asked.data, asked.samples, asked.seeds, asked.epochs, asked.ema)
 
@@ -159,24 +160,13 @@ def _train(data: str, samples: list[str], seeds: list[int], epochs: int | None, 
     more = [*(["--epochs", str(epochs)] if epochs else []), *(["--ema", str(ema)] if ema else [])]
     for given in samples:
         for seed in seeds:
-            rows = _kept("runs")
-            asked = (data, _number(given), seed, epochs, ema)
-            keys = ("data", "sampled_items", "seed", "epochs asked", "ema")
-            if any(tuple(map(row.get, keys)) == asked for row in rows):
+            told = {"data": data, "sampled_items": _number(given), "seed": seed, "epochs asked": epochs, "ema": ema}
+            if FOUND.has(told):
                 continue
             row = _apart(data, given, "--seeds", str(seed), "--one", *more)
             shown = {key: row[key] for key in ("best_epoch", "seconds an epoch", "MB")}
             print(data, given, seed, f"valid R@20 {row['valid']['recall@20']:.4f}", shown, flush=True)
-            _keep("runs", [*rows, row])
-
-
-def _kept(what: str) -> list[dict[str, Any]]:
-    return json.loads(FOUND.read_text())[what] if FOUND.exists() else []
-
-
-def _keep(what: str, rows: list[dict[str, Any]]) -> None:
-    whole = {kind: _kept(kind) for kind in ("runs", "steps")} | {what: rows}
-    FOUND.write_text(json.dumps(whole, indent=1) + "\n")
+            FOUND.put(row, told)
 
 
 if __name__ == "__main__":

@@ -11,18 +11,18 @@ read.
 from __future__ import annotations
 
 import argparse
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kept import Kept
 from machine import SHARED, machine
 from recodiff import Run, Validation, build, prepare
 from recodiff.config import merge
 from recodiff.data import Dataset
 from recodiff.data.split import AsPublished
 
-FOUND = Path(__file__).resolve().parent / "spaces.json"
+FOUND = Kept(Path(__file__).resolve().parent / "spaces.json")
 SETTINGS: dict[str, Any] = {
     "denoiser": {"hidden": [200]},
     "training": {"epochs": 40, "check_every_epochs": 1, "patience_epochs": 4},
@@ -66,13 +66,12 @@ def main() -> None:
     asked = parser.parse_args()
     for seed in asked.seeds:
         for space in ("hidden", "dense"):
-            rows = json.loads(FOUND.read_text()) if FOUND.exists() else []
-            which = space, not asked.still, asked.dropout, seed
-            if any((row["space"], row["noise"], row["dropout"], row["seed"]) == which for row in rows):
+            told = {"space": space, "noise": not asked.still, "dropout": asked.dropout, "seed": seed}
+            if FOUND.has(told):
                 continue
-            row = one(*which, asked.threads)
+            row = one(**told, threads=asked.threads)
             print(space, seed, row["best_epoch"], row["valid"], f"{row['seconds']:.0f} s", flush=True)
-            FOUND.write_text(json.dumps([*rows, row], indent=1) + "\n")
+            FOUND.put(row, told)
 
 
 if __name__ == "__main__":
