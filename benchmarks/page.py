@@ -38,7 +38,6 @@ ROWS = {
     "lt-diffrec-ml-1m_clean-tuned": "LT-DiffRec, weighting and settings chosen on validation",
     "f-diffrec-ml-1m_clean": "F-DiffRec, rows, settings chosen on validation",
     "f-diffrec-bfloat16-ml-1m_clean": "F-DiffRec, the same, trained in bfloat16",
-    "f-diffrec-ml-1m_clean-near": "F-DiffRec, rows, reach of the target and average of the weights chosen on the end of train",
     "fs-diffrec-ml-1m_clean": "FS-DiffRec: rows, sequence, item-item path",
     "sasrec-ml-1m_clean": "SASRec, the next ten items as targets",
     "f-ridge-ml-1m_clean": "F-ridge, settings chosen on validation",
