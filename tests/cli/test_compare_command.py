@@ -326,3 +326,28 @@ def test_a_study_of_another_space_is_not_passed_over(cli: Cli, data: Path, tmp_p
     cli(*arguments).succeeded()
     assert "another" in cli(*arguments, "--recency").err
     assert cli(*arguments, "--recency").code != 0
+
+
+def test_epochs_may_be_chosen_on_the_end_of_train(cli: Cli, data: Path, tiny: Path, tmp_path: Path) -> None:
+    asked = (tiny, "popularity", "--data", data, "--threads", 1)
+    cli("train", *asked[:1], *asked[2:], "--out", tmp_path / "run", "--seed", 1, "--choose-on", "inner").succeeded()
+    theirs = json.loads(cli("evaluate", tmp_path / "run", "--data", data, "--json").succeeded().out)
+    out = ("--out", tmp_path / "c", "--seeds", 1, "--json")
+    plain = json.loads(cli("compare", *asked, *out).succeeded().out)
+    done = cli("compare", *asked, *out, "--choose-on", "inner").succeeded()
+    inner = json.loads(done.out)
+    assert "measured before" not in done.err, "what was chosen otherwise is another run"
+    assert inner["choose_on"] == "inner"
+    assert inner["rows"][0]["runs"][0]["test"]["recall@20"] == pytest.approx(theirs["recall@20"])
+    assert inner["rows"][0]["runs"][0]["test"] != plain["rows"][0]["runs"][0]["test"]
+    assert "newest tenth of each training history" in (tmp_path / "c" / "compare.md").read_text("utf-8")
+    assert "best of all on the validation part" in (tmp_path / "c" / "compare.md").read_text("utf-8")
+    again = cli("compare", *asked, *out, "--choose-on", "inner").succeeded()
+    assert json.loads(again.out) == inner
+
+
+def test_the_end_of_train_needs_order_and_chooses_for_no_study(cli: Cli, timeless: Path, data: Path, tmp_path: Path) -> None:
+    inner = ("--out", tmp_path / "c", "--choose-on", "inner")
+    cli("compare", "ease", "--data", timeless, *inner).refused("an inner validation part")
+    cli("compare", "ease", "--data", data, *inner, "--tune-trials", 2).refused("studies choose on the validation part")
+    assert not (tmp_path / "c").exists()

@@ -14,6 +14,7 @@ from recodiff.experiments.compare.tables import tables
 from recodiff.experiments.compare.tuned import tune_all
 from recodiff.experiments.paired import Test
 from recodiff.experiments.runner import Asked
+from recodiff.experiments.runs import ChooseOn
 from recodiff.experiments.search import Budget
 
 
@@ -26,6 +27,7 @@ def compare(
     test: Test = "bootstrap",
     memory: bool = False,
     protocol: Literal["official", "chronological"] = "official",
+    choose_on: ChooseOn = "valid",
     tune_trials: Whole | None = None,
     tune_seconds: float | None = None,
     recency: bool = False,
@@ -63,6 +65,9 @@ def compare(
     protocol
         official: chosen on valid, reported on test, both ranked from train. chronological: of valid and test the earlier is
         chosen on, the later reported on, ranked from train and the earlier.
+    choose_on
+        What epochs are chosen on: the validation part (of a chronological protocol the earlier one), or (inner) the newest tenth of
+        each user's training history, after which all of that is trained on.
     tune_trials
         First a study for every method, of at most this many trials each (see `recodiff tune`); its best settings are compared.
     tune_seconds
@@ -81,13 +86,25 @@ def compare(
     refuse_taken(out, "the comparison")
     asked, studies = Asked(seeds, minutes=minutes, device=device, threads=threads), None
     if tune_trials is not None or tune_seconds is not None:
+        if choose_on != "valid":
+            raise ConfigError(f"studies choose on the validation part; leave out --choose-on {choose_on}, or the studies")
         budget = Budget(tune_trials, tune_seconds)
         studies = tune_all(configs, data, out, asked, budget, recency=recency, protocol=protocol, reference=reference, say=say)
     elif recency:
         raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
     sources = studies.sources if studies else configs
     found = run(
-        sources, data, out, asked, reference=reference, test=test, memory=memory, protocol=protocol, studies=studies, say=say
+        sources,
+        data,
+        out,
+        asked,
+        reference=reference,
+        test=test,
+        memory=memory,
+        protocol=protocol,
+        choose_on=choose_on,
+        studies=studies,
+        say=say,
     )
     written = output.write(found, out, say)
     if json:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from recodiff.config import Settings
 from recodiff.experiments.results import Mean, Result, mean
+from recodiff.experiments.runs import ChooseOn
 
 METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 """What is measured, on the test part and on the validation part."""
@@ -27,6 +28,7 @@ class Case:
         start: T' as a share of T. The lists alone depend on it, so cases that differ in nothing else share their training.
         passes: how many of the T steps back are gone when lists are made, all unless given; the same holds.
         protocol: how the parts of the data are used, see `protocols.py`.
+        choose_on: what ends a training, see `runs.train_run`.
         noise: share of random interactions put into train and validation.
         needs_order: whether the model asks for data that knows what came first.
         seeded: whether it depends on a seed; if not, it is run once.
@@ -44,6 +46,7 @@ class Case:
     start: float | None = None
     passes: int | None = None
     protocol: Protocol = "official"
+    choose_on: ChooseOn = "valid"
     noise: float = 0.0
     needs_order: bool = False
     seeded: bool = True

@@ -147,7 +147,7 @@ def _groups(settled: Sequence[Settled], seeds: Sequence[int], memory: bool, clos
 
 
 def _training(one: Settled) -> object:
-    return one.case.model, one.train, one.case.noise, one.case.protocol == "chronological"
+    return one.case.model, one.train, one.case.noise, one.case.protocol == "chronological", one.case.choose_on
 
 
 def _row(found: Found, seeds: Sequence[int]) -> Row:

@@ -65,17 +65,22 @@ class Group:
 
     def folder(self, work: Path, data: Dataset) -> Path:
         """Where its training stands while it is not over."""
-        return work / f"training-{digest([self.first.case.model, self.first.train, data.fingerprint(), self.seed, self.apart])}"
+        made_by = [self.first.case.model, self.first.train, data.fingerprint(), self.seed, self.apart, *_unless_valid(self.first)]
+        return work / f"training-{digest(made_by)}"
 
 
 def _made_by(one: Settled) -> list[Any]:
     # A model trained with T = 1 is another than one of T steps that takes a single one when lists are made.
     trained = [] if one.rank is None else [{"trained": naming(one.train)}]
-    return [one.case.model, naming(one.rank or one.train), *_unless_official(one), *trained]
+    return [one.case.model, naming(one.rank or one.train), *_unless_official(one), *trained, *_unless_valid(one)]
 
 
 def _unless_official(one: Settled) -> list[str]:
     return [] if one.case.protocol == "official" else [one.case.protocol]
+
+
+def _unless_valid(one: Settled) -> list[str]:
+    return [] if one.case.choose_on == "valid" else [f"chosen on {one.case.choose_on}"]
 
 
 def random_noise(data: Dataset, *, share: float, seed: int) -> Dataset:
@@ -113,8 +118,9 @@ def _load_train_and_measure(group: Group, wanted: Wanted, folder: Path, run: Run
 def _train_and_measure(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: Run) -> list[Result]:
     assert run.out is not None
     first = group.first
-    model = train_run(first.case.model, first.train, data, run, where=first.source)
+    model = train_run(first.case.model, first.train, data, run, choose_on=first.case.choose_on, where=first.source)
     info = read_config(run.out)["info"]
+    chosen = info.get("chosen")  # by a training that was not kept
     where = provenance(data, run) | machine(run.torch_device)
     results = []
     for key, one in wanted.items():
@@ -127,8 +133,8 @@ def _train_and_measure(group: Group, wanted: Wanted, data: Dataset, folder: Path
             settings=naming(one.rank or one.train),
             valid={metric: found["valid"].mean(metric) for metric in METRICS},
             test={metric: found["test"].mean(metric) for metric in METRICS},
-            seconds=info["training"].get("seconds", info["seconds"]),
-            best_epoch=info["training"].get("best_epoch"),
+            seconds=info["seconds"] if chosen else info["training"].get("seconds", info["seconds"]),
+            best_epoch=(chosen or info["training"]).get("best_epoch"),
             parameters=model.parameters,
             provenance=where,
         )

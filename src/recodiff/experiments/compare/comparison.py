@@ -17,6 +17,7 @@ from recodiff.experiments.compare.tuned import Studies
 from recodiff.experiments.paired import Test, compare_pairs
 from recodiff.experiments.results import earlier
 from recodiff.experiments.runner import Asked, Say, load_complete, run_cases
+from recodiff.experiments.runs import ChooseOn
 
 NAME = "compare"
 """Of the files that a comparison leaves."""
@@ -60,6 +61,7 @@ class Comparison:
         test: where the p-values come from.
         memory: whether peak memory was asked for.
         protocol: how the parts of the data were used.
+        choose_on: what ended the trainings, see `runs.train_run`.
         studies: that chose the settings, None where they were given.
     """
 
@@ -71,6 +73,7 @@ class Comparison:
     test: Test
     memory: bool
     protocol: Protocol = "official"
+    choose_on: ChooseOn = "valid"
     studies: Studies | None = None
 
     @property
@@ -101,6 +104,7 @@ def compare(
     test: Test = "bootstrap",
     memory: bool = False,
     protocol: Protocol = "official",
+    choose_on: ChooseOn = "valid",
     studies: Studies | None = None,
     say: Say = print,
 ) -> Comparison:
@@ -114,23 +118,27 @@ def compare(
         reference: label of the one to test against; the best by validation unless given.
         test: where the p-values come from.
         memory: whether each training has a process of its own, whose peak memory is told.
-        protocol: how the parts of the data are used, see `reproduce.protocols`.
+        protocol: how the parts of the data are used, see `protocols`.
+        choose_on: what ends each training: `inner` is the end of the training histories, see `runs.train_run`.
         studies: that `sources` come from, for the page to tell of.
         say: is told which run is going on.
 
     Raises:
         ConfigError: settings, names, the reference or the device cannot be used, or `out` holds a comparison on other data.
-        DataError: the data has no validation or no test part, or is no data folder.
+        DataError: the data has no validation or no test part, no order to choose on the end of train by, or is no data folder.
         OSError: the results cannot be written.
     """
     asked = asked or Asked()
     contenders = read_contenders(sources, reference)
     data = load_complete(folder)
     earlier(out / f"{NAME}.json", data, "a comparison")
-    found = [one.found(data, protocol) for one in contenders]
+    if choose_on == "inner":
+        data.inner()  # refuses data that has none before anything is trained
+    found = [one.found(data, protocol, choose_on) for one in contenders]
     rows = run_cases(found, data, folder, out, asked, say, memory=memory, closely=True)
     against = reference or best(rows)
-    return Comparison(data, rows, asked.all_seeds, against, _differences(rows, against, test), test, memory, protocol, studies)
+    differences = _differences(rows, against, test)
+    return Comparison(data, rows, asked.all_seeds, against, differences, test, memory, protocol, choose_on, studies)
 
 
 def best(rows: Sequence[Row]) -> str | None:

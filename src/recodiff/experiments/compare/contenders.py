@@ -12,6 +12,7 @@ from recodiff.errors import ConfigError
 from recodiff.experiments.cases import Case, Protocol, Settled
 from recodiff.experiments.protocols import refusal
 from recodiff.experiments.runner import Found
+from recodiff.experiments.runs import ChooseOn
 from recodiff.experiments.tuned import BEST
 from recodiff.models import MODELS, build
 from recodiff.models.base import Recommender
@@ -31,10 +32,18 @@ class Contender:
     source: str
     model: Recommender
 
-    def found(self, data: Dataset, protocol: Protocol = "official") -> Found:
+    def found(self, data: Dataset, protocol: Protocol = "official", choose_on: ChooseOn = "valid") -> Found:
         """The case to run on `data`, or why it cannot be."""
         name, model = self.model.registered, self.model
-        case = Case(self.label, self.label, name, protocol=protocol, seeded=model.seeded, needs_order=model.order_aware)
+        case = Case(
+            self.label,
+            self.label,
+            name,
+            protocol=protocol,
+            choose_on=choose_on,
+            seeded=model.seeded,
+            needs_order=model.order_aware,
+        )
         if note := refusal(protocol, data):
             return Found(case, note=f"not run: {note}")
         if case.needs_order and data.train.time_kind is None:

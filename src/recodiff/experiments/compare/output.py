@@ -121,6 +121,7 @@ def describe(found: Comparison) -> dict[str, Any]:
         "reference": found.reference,
         "test": found.test,
         "protocol": found.protocol,
+        "choose_on": found.choose_on,
         "rows": [_row(found, row) for row in found.rows],
         "missing": found.missing(),
         "studies": _studies(found),

@@ -68,6 +68,11 @@ def accuracy(found: Comparison) -> Table:
         f"N: NDCG. Ranked: {SAID[found.protocol]}. Training includes validation; inference is the top 20 of all "
         "users; seconds are medians over seeds on the machine named below."
     )
+    if found.choose_on == "inner":
+        note += (
+            " Epochs, and what else a training chooses, come from the newest tenth of each training history; what is measured was "
+            "trained once more on all of it, and its seconds are of both."
+        )
     kinds = {result.memory_of for one in found.measured for result in one.results if result.memory_of}
     return Table(
         "Accuracy and cost",
@@ -89,9 +94,8 @@ def differences(found: Comparison) -> Table:
 
     tests = {"bootstrap": "paired bootstrap, 10,000 resamples", "wilcoxon": "Wilcoxon signed-rank"}
     rows = [row(one.case.label) for one in found.measured if one.case.label != found.reference]
-    why = (
-        "The reference is the best of all on the part that settings are chosen on. " if found.reference == best(found.rows) else ""
-    )
+    judge = "the part that settings are chosen on" if found.choose_on == "valid" else PARTS[found.protocol][0]
+    why = f"The reference is the best of all on {judge}. " if found.reference == best(found.rows) else ""
     return Table(
         f"Differences to {found.reference}",
         ("method", *heads),
