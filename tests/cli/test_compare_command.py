@@ -340,10 +340,29 @@ def test_epochs_may_be_chosen_on_the_end_of_train(cli: Cli, data: Path, tiny: Pa
     assert inner["choose_on"] == "inner"
     assert inner["rows"][0]["runs"][0]["test"]["recall@20"] == pytest.approx(theirs["recall@20"])
     assert inner["rows"][0]["runs"][0]["test"] != plain["rows"][0]["runs"][0]["test"]
-    assert "newest tenth of each training history" in (tmp_path / "c" / "compare.md").read_text("utf-8")
-    assert "best of all on the validation part" in (tmp_path / "c" / "compare.md").read_text("utf-8")
+    page = (tmp_path / "c" / "compare.md").read_text("utf-8")
+    assert page.count("newest tenth of each training history") == 2
+    assert "chosen on the validation part" not in page
+    assert "best of all on the validation part" in page
     again = cli("compare", *asked, *out, "--choose-on", "inner").succeeded()
     assert json.loads(again.out) == inner
+
+
+def test_seconds_and_epochs_are_those_of_the_trainings_themselves(
+    data: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infos: list[dict[str, Any]] = []
+    really = work.read_config
+
+    def read_config(folder: Path) -> dict[str, Any]:
+        infos.append(really(folder)["info"])
+        return really(folder)
+
+    monkeypatch.setattr(work, "read_config", read_config)
+    (row,) = compare([tiny], data, tmp_path, ASKED, choose_on="inner", say=lambda _: None).rows
+    (info,) = infos
+    assert row.results[0].seconds == info["chosen"]["seconds"] + info["training"]["seconds"]
+    assert row.results[0].best_epoch == info["chosen"]["best_epoch"]
 
 
 def test_the_end_of_train_needs_order_and_chooses_for_no_study(cli: Cli, timeless: Path, data: Path, tmp_path: Path) -> None:

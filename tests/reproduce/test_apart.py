@@ -85,3 +85,13 @@ def test_an_experiment_about_memory_tells_it(lab: Lab, monkeypatch: pytest.Monke
 def test_it_really_has_a_process_of_its_own(lab: Lab) -> None:
     check_memory(lab)
     assert lab.trained == [("diffrec", 1)], "the one whose memory nobody asked for"
+
+
+@pytest.mark.parametrize("changes", [{"protocol": "chronological"}, {"noise": 0.5}, {"protocol": "chronological", "noise": 0.5}])
+def test_a_process_of_its_own_has_the_same_data(lab: Lab, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "call_apart", lambda call, *arguments, device: (call(*arguments), Peak(1.0, kind_of(device))))
+    plan = plan_of(tiny("a", "ease", seeded=False, **changes))
+    (here,), (apart,) = (lab(replace(plan, memory=memory), seeds=1).rows[0].results for memory in (False, True))
+    assert apart.memory is not None
+    assert (apart.valid, apart.test) == (here.valid, here.test)
+    assert apart.provenance["data"] == here.provenance["data"]

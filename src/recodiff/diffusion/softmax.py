@@ -64,10 +64,9 @@ def sampled_multinomial(
 ) -> Tensor:
     """`linear_multinomial` over some of the items: those to be found by anybody in the batch, and as many others as asked.
 
-    The others are drawn uniformly without replacement, the same for all rows, a few more where that gives an even number of items
-    (`even`). Each stands for (number of others) / samples of
-    them in the sum of exponentials, so that this sum, not its logarithm, is right in the mean; with enough samples it is the
-    full loss. (Importance-sampled softmax: Jean et al., ACL 2015, arXiv 1412.2007.)
+    The others are drawn uniformly without replacement, the same for all rows, a few more than asked where `even` says so. Each
+    stands for (number of others) / (drawn) of them in the sum of exponentials, so that this sum, not its logarithm, is right in
+    the mean; with enough samples it is the full loss. (Importance-sampled softmax: Jean et al., ACL 2015, arXiv 1412.2007.)
 
     Args:
         g: what the layer is given, [B, h].
@@ -97,7 +96,7 @@ def sampled_multinomial(
 
 
 def even(number: int) -> int:
-    """The next multiple of a sixteenth of its power of two, since batches of ever other sizes leave holes in memory."""
+    """Rounds up to one of sixteen sizes between a power of two and the next: batches of ever other sizes leave holes in memory."""
     step = 1 << max(number.bit_length() - 5, 0)
     return -(-number // step) * step
 

@@ -6,19 +6,20 @@ from collections.abc import Iterable, Sequence
 
 from recodiff.data.folder import Dataset
 from recodiff.experiments.cases import Protocol, Row
-from recodiff.experiments.protocols import PARTS, SAID
+from recodiff.experiments.protocols import PARTS, SAID, chosen_on
+from recodiff.experiments.runs import ChooseOn
 
 
 def provenance(data: Dataset, rows: Sequence[Row], seeds: Sequence[int]) -> dict[str, str]:
     """Protocol, data, seeds, and the commits, machines and versions of all runs behind the rows."""
     sizes = data.summary()
     results = [result for row in rows for result in row.results]
-    protocols: set[Protocol] = {row.case.protocol for row in rows}
-    chosen, reported = PARTS[protocols.pop() if len(protocols) == 1 else "official"]
+    kinds: set[tuple[Protocol, ChooseOn]] = {(row.case.protocol, row.case.choose_on) for row in rows}
+    protocol, choose_on = kinds.pop() if len(kinds) == 1 else ("official", "valid")
     runs = [result.provenance for result in results]
     described = {
         "protocol": f"{_ranked(rows)}; all other items ranked; recall = hits / relevant; "
-        f"the epoch kept is chosen on {chosen}, {reported} is read once per run",
+        f"the epoch kept is chosen on {chosen_on(protocol, choose_on)}, {PARTS[protocol][1]} is read once per run",
         "data": f"{data.name}, {sizes['users']:,} users, {sizes['items']:,} items, {sizes['interactions']:,} interactions, "
         f"fingerprint {sizes['fingerprint']}",
         "seeds": f"{', '.join(map(str, seeds))} asked for; figures are means over seeds (standard error over seeds)",

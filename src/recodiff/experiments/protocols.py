@@ -12,6 +12,7 @@ from dataclasses import replace
 from recodiff.data.folder import Dataset
 from recodiff.evaluation import looks_ahead
 from recodiff.experiments.cases import Protocol
+from recodiff.experiments.runs import ChooseOn
 
 HISTORY: dict[Protocol, str] = {"official": "train", "chronological": "train+valid", "leaking": "train+valid"}
 """What the test part is ranked from."""
@@ -29,6 +30,11 @@ PARTS: dict[Protocol, tuple[str, str]] = {
     "leaking": ("the validation part", "the test part"),
 }
 """Which part is chosen on, and which is reported on."""
+
+
+def chosen_on(protocol: Protocol, choose_on: ChooseOn) -> str:
+    """What a training's epochs come from, in words."""
+    return PARTS[protocol][0] if choose_on == "valid" else "the newest tenth of each training history"
 
 
 def test_comes_first(data: Dataset) -> bool:

@@ -15,7 +15,7 @@ import torch
 from recodiff import files
 from recodiff.data.folder import Dataset, load_dataset
 from recodiff.errors import ConfigError, DataError, RecodiffError
-from recodiff.experiments import protocols, results, work
+from recodiff.experiments import results, work
 from recodiff.experiments.cases import Case, Row, Settled
 from recodiff.experiments.results import Result
 from recodiff.experiments.work import Group
@@ -169,7 +169,7 @@ class _Runner:
         self.data, self.folder, self.kept = data, folder, kept
         self.asked, self.base, self.device, self.say = asked, run, device, say
         self.began, self.spent = time.monotonic(), list[float]()
-        self.noisy: tuple[float, int, Dataset] | None = None
+        self.made: tuple[tuple[bool, float, int], Dataset] | None = None
 
     def run(self, groups: Sequence[Group], found: dict[str, Found]) -> None:
         for number, group in enumerate(groups):
@@ -214,14 +214,11 @@ class _Runner:
         return {case: have[key] for case, key in keys.items() if key in have}, note
 
     def _data(self, group: Group) -> Dataset:
-        share = group.first.case.noise
-        if group.first.case.protocol == "chronological":
-            return protocols.in_order(self.data)
-        if not share:
-            return self.data
-        if self.noisy is None or self.noisy[:2] != (share, group.seed):
-            self.noisy = share, group.seed, work.random_noise(self.data, share=share, seed=group.seed)
-        return self.noisy[2]
+        case = group.first.case
+        made_by = case.protocol == "chronological", case.noise, group.seed if case.noise else 0
+        if self.made is None or self.made[0] != made_by:
+            self.made = made_by, work.data_of(case, self.data, group.seed)
+        return self.made[1]
 
     def _clock(self, left: int) -> str:
         elapsed = f"{span(time.monotonic() - self.began)} so far"

@@ -21,9 +21,9 @@ from recodiff.config import Settings, merge
 from recodiff.data.folder import Dataset, load_dataset
 from recodiff.evaluation import Evaluation
 from recodiff.experiments.apart import call_apart, kind_of
-from recodiff.experiments.cases import METRICS, Settled
+from recodiff.experiments.cases import METRICS, Case, Settled
 from recodiff.experiments.closer import look_closer
-from recodiff.experiments.protocols import HISTORY
+from recodiff.experiments.protocols import HISTORY, in_order
 from recodiff.experiments.results import Result
 from recodiff.experiments.runs import measure, provenance, train_run
 from recodiff.models import build
@@ -83,11 +83,14 @@ def _unless_valid(one: Settled) -> list[str]:
     return [] if one.case.choose_on == "valid" else [f"chosen on {one.case.choose_on}"]
 
 
-def random_noise(data: Dataset, *, share: float, seed: int) -> Dataset:
-    """The data with random interactions in train and validation."""
+def data_of(case: Case, data: Dataset, seed: int) -> Dataset:
+    """What a case is trained and measured on: its parts in the order that its protocol asks for, with its share of noise."""
+    given = in_order(data) if case.protocol == "chronological" else data
+    if not case.noise:
+        return given
     from recodiff.data.corrupt import corrupt
 
-    return corrupt(data, share=share, seed=seed)
+    return corrupt(given, share=case.noise, seed=seed)
 
 
 def results_of(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: Run, work: Path) -> list[Result]:
@@ -96,7 +99,7 @@ def results_of(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: R
     Args:
         group: shares the training.
         wanted: the cases to measure, by the keys of their results.
-        data: to train on and to be measured on.
+        data: to train on and to be measured on, as `data_of` gives it.
         folder: where the data stands, for a process of its own.
         run: device, threads, progress.
         work: for what only an unfinished run needs.
@@ -112,7 +115,8 @@ def results_of(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: R
 
 
 def _load_train_and_measure(group: Group, wanted: Wanted, folder: Path, run: Run) -> list[Result]:
-    return _train_and_measure(group, wanted, load_dataset(folder), folder, run)
+    data = data_of(group.first.case, load_dataset(folder), group.seed)
+    return _train_and_measure(group, wanted, data, folder, run)
 
 
 def _train_and_measure(group: Group, wanted: Wanted, data: Dataset, folder: Path, run: Run) -> list[Result]:
@@ -120,7 +124,8 @@ def _train_and_measure(group: Group, wanted: Wanted, data: Dataset, folder: Path
     first = group.first
     model = train_run(first.case.model, first.train, data, run, choose_on=first.case.choose_on, where=first.source)
     info = read_config(run.out)["info"]
-    chosen = info.get("chosen")  # by a training that was not kept
+    trainings = [info[name] for name in ("chosen", "training") if name in info]  # the first of two was not kept
+    timed = all("seconds" in one for one in trainings)  # what an interrupted run took before is in them
     where = provenance(data, run) | machine(run.torch_device)
     results = []
     for key, one in wanted.items():
@@ -133,8 +138,8 @@ def _train_and_measure(group: Group, wanted: Wanted, data: Dataset, folder: Path
             settings=naming(one.rank or one.train),
             valid={metric: found["valid"].mean(metric) for metric in METRICS},
             test={metric: found["test"].mean(metric) for metric in METRICS},
-            seconds=info["seconds"] if chosen else info["training"].get("seconds", info["seconds"]),
-            best_epoch=(chosen or info["training"]).get("best_epoch"),
+            seconds=sum(one["seconds"] for one in trainings) if timed else info["seconds"],
+            best_epoch=trainings[0].get("best_epoch"),
             parameters=model.parameters,
             provenance=where,
         )

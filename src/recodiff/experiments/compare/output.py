@@ -101,7 +101,8 @@ def as_csv(found: Comparison) -> str:
 
 def _flat(found: Comparison, row: Row) -> dict[str, Any]:
     flat: dict[str, Any] = {"label": row.case.label, "model": row.case.model, "source": row.source}
-    flat |= {"protocol": found.protocol, "order_aware": row.case.needs_order, "seeds": len(row.results)}
+    flat |= {"protocol": found.protocol, "choose_on": found.choose_on}
+    flat |= {"order_aware": row.case.needs_order, "seeds": len(row.results)}
     means = {f"test {metric}": row.test(metric) for metric in METRICS} | {"valid recall@20": row.valid("recall@20")}
     means |= {figure: beyond_mean(row, figure) for figure in BEYOND}
     for name, mean in means.items():

@@ -12,7 +12,7 @@ from recodiff.experiments.compare.comparison import Comparison, Difference, best
 from recodiff.experiments.compare.tuned import Studies
 from recodiff.experiments.pages import as_p
 from recodiff.experiments.paired import LEAST_P, Test
-from recodiff.experiments.protocols import PARTS, SAID
+from recodiff.experiments.protocols import PARTS, SAID, chosen_on
 from recodiff.experiments.results import Mean, Result, mean
 from recodiff.experiments.tuned import Tuned
 from recodiff.report import short
@@ -70,8 +70,8 @@ def accuracy(found: Comparison) -> Table:
     )
     if found.choose_on == "inner":
         note += (
-            " Epochs, and what else a training chooses, come from the newest tenth of each training history; what is measured was "
-            "trained once more on all of it, and its seconds are of both."
+            f" Epochs, and what else a training chooses, come from {chosen_on(found.protocol, found.choose_on)}; what is measured "
+            "was trained once more on all of it, and its seconds are of both."
         )
     kinds = {result.memory_of for one in found.measured for result in one.results if result.memory_of}
     return Table(
