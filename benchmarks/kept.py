@@ -21,7 +21,7 @@ class Kept:
         self.path = path
 
     def rows(self) -> list[dict[str, Any]]:
-        """As they stand in the file now, which another process may write to as well."""
+        """As they stand in the file now, to which an earlier run may have added. Two at a time may lose a row."""
         return json.loads(self.path.read_text("utf-8")) if self.path.exists() else []
 
     def has(self, told: Mapping[str, Any]) -> bool:

@@ -187,6 +187,7 @@ SPACES: Mapping[str, Space] = {
         "dropout": _among(0.3, 0.5, 0.7),
         "user_exponent": _even(0.0, 0.5),
         "item_exponent": _even(0.25, 0.75),
+        "length_exponent": _among(0.0, 0.5, 1.0),
     },
     "codigem": {**LEARNING, "steps": _among(2, 3, 5, 10, 40, 50, 100), "beta": _among(5e-5, 1e-4, 5e-4)},
 }
