@@ -96,6 +96,20 @@ def test_a_part_is_let_in_where_it_earns_its_place_and_with_the_share_that_earns
     assert build("fs-diffrec", settings).fit(BOARD, RUN).summary["shares"] == {"a": 1.0, "b": 0.5, "c": 0.5}
 
 
+def test_a_part_that_was_not_let_in_is_neither_counted_nor_saved(tmp_path: Path) -> None:
+    mf = {"model": "mf", "share": 0.5, "settings": {"width": 4, "training": {"epochs": 1, "check_every_epochs": 1}}}
+    parts = {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": mf}
+    model: Any = build("fs-diffrec", {"parts": parts}).fit(BOARD, RUN, validate=lambda _: {"recall@20": 0.1})
+    assert model.summary["shares"] == {"a": 1.0, "b": 0.0}
+    assert model.parameters == model.parts["a"].parameters + 1
+    assert build("fs-diffrec", model.chosen()).fit(BOARD, RUN).state().keys() == model.state().keys()
+    save_model(model, tmp_path / "m")
+    again: Any = load_model(tmp_path / "m")
+    assert {key.split(".")[0] for key in again.state()} == {"a", "scales", "shares"}
+    assert again.parameters == model.parameters
+    torch.testing.assert_close(scores_of(again, BOARD), scores_of(model, BOARD))
+
+
 def test_what_validation_chose_is_a_model_of_its_own() -> None:
     sequence = {"width": 8, "layers": 1, "training": {"epochs": 3, "batch_size": 10, "check_every_epochs": 1}}
     model = mixed(a=EASE, b={"model": "sasrec", "settings": sequence})

@@ -152,10 +152,10 @@ class Mixture(Recommender):
         return tuple(dict.fromkeys((self.config.metric, *inner)))
 
     def chosen(self) -> Settings:
-        """See `Recommender`: the epochs of each part, and the shares."""
+        """See `Recommender`: the shares, and the epochs of each part that has one."""
         settings: Settings = {**super().chosen(), "search": ()}
         for (name, part), share in zip(self.parts.items(), self.shares.tolist(), strict=True):
-            settings["parts"][name] |= {"settings": part.chosen(), "share": share}
+            settings["parts"][name] |= {"settings": part.chosen(), "share": share} if share else {"share": share}
         return settings
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
@@ -215,19 +215,21 @@ class Mixture(Recommender):
         return total
 
     def state(self) -> dict[str, Tensor]:
-        """Each part's, by its name, with scales and shares."""
+        """Of each part whose share is not 0, by its name, with scales and shares."""
         _ = self.items
-        inner = {f"{name}.{key}": tensor for name, part in self.parts.items() for key, tensor in part.state().items()}
+        inner = {f"{name}.{key}": tensor for name in self._factors for key, tensor in self.parts[name].state().items()}
         return inner | {SCALES: self.scales, SHARES: self.shares}
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learned."""
-        return sum(part.parameters for part in self.parts.values()) + len(self.parts)
+        """How many numbers were learned, of the parts whose share is not 0."""
+        heard = self._factors
+        return sum(self.parts[name].parameters for name in heard) + len(heard)
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         self.scales, self.shares = state[SCALES].cpu(), state[SHARES].cpu()
-        for name, part in self.parts.items():
+        for name in self._factors:
+            part = self.parts[name]
             inner = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
             device = str(next(iter(inner.values())).device)
             part.restore(inner, self.items, device, users=self.users if part.remembers_users else None)
