@@ -67,6 +67,8 @@ CASES = (
     bridge("T = 3, the history told at every step", 3, **TOLD),
     bridge("T = 3, learned from its own estimates", 3, **OWN),
     bridge("T = 3", 3),
+    *(case("iterating:Noising", "bridge", f"T = {T}, Gaussian noise on the future, the history told", T) for T in (1, 5)),
+    erasing("T = 3, 3 stages, t drawn by its loss", 3, diffusion={"timesteps": "loss_aware"}),
     erasing("T = 5, 5 stages", 5),
     *in_one_stage(5, 1, 3, 5),
     erasing("T = 2, 2 stages", 2),
@@ -83,6 +85,7 @@ PLAN = Experiment(
         "Erasing: the newest part of what there is at t = 0 is taken away at every step; f(x_t, t) finds all that is missing; a "
         "stage back appends a part of it as expected, and lists are ordered by what all stages appended. `one stage from t` "
         "ranks the same trained models by f(x, t) alone.",
+        "Gaussian noise on the future: x_t = sqrt(1 - t/T) y + sqrt(t/T) .05 eps, x told at every step; lists begin at x_T = 0.",
         f"Everything else is the preset {PRESET}, trained in bfloat16. Both: examples/iterating.py.",
     ),
     paired=True,

@@ -3,7 +3,8 @@
 recodiff train my.toml --data DIR --out RUN        with the line  model = "iterating:Erasing"  in my.toml, and PYTHONPATH=examples
 
 Bridge: x_t = (t/T) x + (1 - t/T) y, from the future y to the history x. Erasing: x_t lacks the t newest parts of what there is at
-t = 0. With T = 1 the first is F-DiffRec, the second too, but for how far it looks. What iterating is worth: docs/results.md.
+t = 0. With T = 1 the first is F-DiffRec, the second too, but for how far it looks. Noising: x_t is the future under Gaussian
+noise, and the history is told at every step. What iterating is worth: docs/results.md.
 """
 
 from dataclasses import replace
@@ -87,16 +88,20 @@ class BridgeNet(IteratedNet):
         """What the condition adds to the first layer, [B, h1]."""
         return x.values.new_zeros(()) if self.told is None else gram.rows_and_gram(self.told, x, covariance=False)[0]
 
+    def mix(self, share: Tensor, history: Tensor, future: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """W x_t [B, h1] from W x and |x| W y / |y|, at shares t/T [B, 1] of the way; without a generator nothing is drawn."""
+        return share * history + (1 - share) * future
+
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
         """See `IteratedNet.loss`; draws the steps, then dropout."""
         assert pair.target is not None
         step = self.step_of(len(pair.source), generator)
         x, y = pair.source.drop(self.diffusion.dropout, generator), pair.target
         share, history, given = (step[0] / self.diffusion.steps)[:, None], self.first(x), self.given(x)
-        mixed = share * history
+        future = torch.zeros_like(history)
         if self.diffusion.steps > 1:
             future = self._own(history, given, pair) if self.own else self.first(y) / y.sums().clamp(min=1e-9)[:, None]
-            mixed = mixed + (1 - share) * x.sums()[:, None] * future
+        mixed = self.mix(share, history, x.sums()[:, None] * future, generator)
         return self.loss(mixed + given, step, y, pair.seen)
 
     @torch.no_grad()
@@ -110,13 +115,39 @@ class BridgeNet(IteratedNet):
         """Scores [B, I] after all steps from x_T = x: at every step the future found so far stands in for y."""
         net, steps = self.diffusion.denoiser, self.diffusion.steps
         history, given, mass = self.first(x), self.given(x), x.sums()[:, None]
-        mixed, scores = history, history
+        future, scores = torch.zeros_like(history), history
         for t in reversed(range(1, steps + 1)):
+            mixed = self.mix(mass.new_full(mass.shape, t / steps), history, future)
             scores = net.last(self.hidden(mixed + given, self.all_at(t, x)))
             if t > 1:
-                share = (t - 1) / steps
-                mixed = share * history + (1 - share) * mass * (expected(scores, x) @ net.first.weight.T)
+                future = mass * (expected(scores, x) @ net.first.weight.T)
         return scores
+
+
+class NoisingConfig(DiffRecConfig):
+    """Settings, as for the bridge."""
+
+    noise: float = Field(default=0.05, gt=0)
+    """Standard deviation of the noise at t = T, where nothing of the future is left."""
+
+
+class NoisingNet(BridgeNet):
+    """x_t = sqrt(1 - t/T) |x| y / |y| + sqrt(t/T) s eps: Gaussian diffusion of the future y, given the history x at every step.
+
+    Lists begin at x_T = 0, the mean of the noise, and take none on the way back.
+    """
+
+    def __init__(self, diffusion: Diffusion, noise: float) -> None:
+        super().__init__(diffusion, condition=True, own=False)
+        self.noise = noise
+
+    def mix(self, share: Tensor, history: Tensor, future: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """See `BridgeNet`; the history has no part in x_t."""
+        kept, first = (1 - share).sqrt() * future, self.diffusion.denoiser.first.weight
+        if generator is None:
+            return kept
+        eps = torch.randn(len(share), first.shape[1], generator=generator, device=first.device)
+        return kept + share.sqrt() * self.noise * (eps @ first.T)
 
 
 class ErasingConfig(DiffRecConfig):
@@ -204,6 +235,16 @@ class Bridge(Iterated):
         return self.module.back(batch.history)
 
 
+class Noising(Bridge):
+    """F-DiffRec whose forward process puts Gaussian noise on the future."""
+
+    Config = NoisingConfig
+
+    def build(self, n_items: int, generator: torch.Generator) -> NoisingNet:
+        config: NoisingConfig = self.config
+        return NoisingNet(self.inner(n_items, generator), config.noise)
+
+
 class Erasing(Iterated):
     """F-DiffRec whose forward process erases the newest items."""
 
@@ -237,7 +278,7 @@ SETTINGS = {
 
 if __name__ == "__main__":
     data = recodiff.prepare(synthesise(users=300, items=150, interactions=9_000, seed=0))
-    for name in ("iterating:Bridge", "iterating:Erasing"):
+    for name in ("iterating:Bridge", "iterating:Noising", "iterating:Erasing"):
         for steps in (1, 3):
             settings = SETTINGS | {"diffusion": SETTINGS["diffusion"] | {"steps": steps}}
             model = recodiff.build(name, settings).fit(data.train)

@@ -48,6 +48,8 @@ def test_of_one_step_both_are_f_diffrec() -> None:
         ("Bridge", {"diffusion": {"steps": 3}}),
         ("Bridge", {"condition": True}),
         ("Bridge", {"condition": True, "own": True, "diffusion": {"steps": 2}}),
+        ("Noising", {"diffusion": {"steps": 1}}),
+        ("Noising", {"diffusion": {"steps": 3}}),
         ("Erasing", {"diffusion": {"steps": 3}}),
         ("Erasing", {"diffusion": {"steps": 3}, "stages": 1}),
         ("Erasing", {"diffusion": {"steps": 3}, "start": 2}),
@@ -58,6 +60,26 @@ def test_steps_condition_and_stages_are_models_of_their_own(name: str, changes: 
     scores = scores_of(fitted(f"iterating:{name}", **changes), BOARD)
     assert torch.isfinite(scores).all()
     assert not torch.allclose(scores.argsort(), scores_of(fitted("f-diffrec"), BOARD).argsort())
+
+
+def test_noise_is_put_on_the_future_and_lists_begin_at_its_mean() -> None:
+    model: Any = fitted("iterating:Noising", diffusion={"steps": 2}, noise=0.3)
+    net = model.module
+    w, told = net.diffusion.denoiser.first.weight.detach(), net.told.detach()
+    x = rows_of(model.config.weighting(BOARD))
+    y = torch.rand(len(x), x.width, generator=torch.Generator().manual_seed(1))
+    share = torch.full((len(x), 1), 0.5)
+    eps = torch.randn(len(x), x.width, generator=torch.Generator().manual_seed(2))
+    found = net.mix(share, net.first(x), y @ w.T, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(found, (0.5**0.5 * y + 0.5**0.5 * 0.3 * eps) @ w.T, rtol=1e-4, atol=1e-5)
+
+    def scored(x_t: torch.Tensor, t: int) -> torch.Tensor:
+        return net.diffusion.denoiser.last(net.hidden(x_t @ w.T + x.dense() @ told, net.all_at(t, x)))
+
+    with torch.no_grad():
+        law = torch.softmax(scored(torch.zeros_like(y), 2).masked_fill(x.dense() > 0, float("-inf")), 1)
+        expected = scored(0.5**0.5 * x.sums()[:, None] * law, 1)
+    torch.testing.assert_close(net.back(x), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_stage_ages_the_history_and_appends_what_is_expected() -> None:
