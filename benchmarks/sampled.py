@@ -70,6 +70,11 @@ def _number(given: str) -> int | None:
     return None if given == "all" else int(given)
 
 
+def _samples(given: str) -> dict[str, Any]:
+    """How many, and by what they are drawn; earlier rows are of items drawn all alike."""
+    return {"sampled_items": _number(given), "drawn": None if given == "all" else "by popularity"}
+
+
 def one(name: str, given: str, seed: int, epochs: int | None, ema: float | None) -> dict[str, Any]:
     """A run of this very process; seconds of an epoch are of those without validation."""
     data, model = case(name)[0], _model(name, given, epochs, ema)
@@ -78,7 +83,7 @@ def one(name: str, given: str, seed: int, epochs: int | None, ema: float | None)
     measured = measure(model, data, ("valid", "test"), METRICS).parts
     return {
         "data": name,
-        "sampled_items": _number(given),
+        **_samples(given),
         "seed": seed,
         "epochs asked": epochs,
         "ema": ema,
@@ -160,7 +165,7 @@ def _train(data: str, samples: list[str], seeds: list[int], epochs: int | None, 
     more = [*(["--epochs", str(epochs)] if epochs else []), *(["--ema", str(ema)] if ema else [])]
     for given in samples:
         for seed in seeds:
-            told = {"data": data, "sampled_items": _number(given), "seed": seed, "epochs asked": epochs, "ema": ema}
+            told = {"data": data, **_samples(given), "seed": seed, "epochs asked": epochs, "ema": ema}
             if FOUND.has(told):
                 continue
             row = _apart(data, given, "--seeds", str(seed), "--one", *more)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from recodiff.diffusion import softmax
 from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.rows import Rows
-from recodiff.diffusion.softmax import even, linear_multinomial, sampled_multinomial
+from recodiff.diffusion.softmax import even, linear_multinomial, sample, sampled_multinomial
 from recodiff.errors import ConfigError
 from recodiff.models import build
 from recodiff.training import Run
@@ -100,12 +102,12 @@ def test_rows_without_targets_cost_nothing() -> None:
 @pytest.mark.parametrize("masked", [False, True])
 def test_samples_of_everything_are_the_full_loss(masked: bool) -> None:
     g, weight, bias, target, seen = _case(7)
-    hidden = _some_rows(seen) if masked else None
+    hidden, odds = _some_rows(seen) if masked else None, torch.rand(len(bias)) + 0.1
     leaves = [part.requires_grad_() for part in (g, weight, bias)]
     found: list[list[torch.Tensor]] = []
     for loss in (
         linear_multinomial(g, weight, bias, _some_rows(target), hidden),
-        sampled_multinomial(g, weight, bias, _some_rows(target), hidden, 1000, torch.Generator().manual_seed(0)),
+        sampled_multinomial(g, weight, bias, _some_rows(target), hidden, 1000, odds, torch.Generator().manual_seed(0)),
     ):
         found.append([loss.detach(), *torch.autograd.grad(loss.sum(), leaves)])
     for ours, theirs in zip(*found, strict=True):
@@ -123,10 +125,36 @@ def test_as_many_items_learn_as_even_says() -> None:
     g, weight, bias, _, _ = _case(11, rows=2, items=80)
     target = torch.zeros(2, 80)
     target[0, 3] = target[1, 8] = 1.0
-    loss = sampled_multinomial(g, weight, bias.requires_grad_(), _some_rows(target), None, 31, torch.Generator().manual_seed(0))
+    odds, generator = torch.arange(1.0, 81.0), torch.Generator().manual_seed(0)
+    loss = sampled_multinomial(g, weight, bias.requires_grad_(), _some_rows(target), None, 31, odds, generator)
     (slope,) = torch.autograd.grad(loss.sum(), bias)
     assert even(33) == 34
     assert int(slope.count_nonzero()) == 34
+
+
+@given(seed=st.integers(0, 1000), number=st.integers(0, 6))
+def test_a_sample_has_no_item_twice_and_none_without_odds(seed: int, number: int) -> None:
+    odds = torch.tensor([0.0, 1.0, 3.0, 0.0, 1e-3, 20.0, 1.0, 1.0])
+    drawn, log_probability = sample(odds, number, torch.Generator().manual_seed(seed))
+    assert len(set(drawn.tolist())) == number
+    assert bool((odds[drawn] > 0).all())
+    assert bool((log_probability <= 0).all())
+    assert number < 6 or not log_probability.any(), "all of them for certain"
+
+
+@pytest.mark.parametrize("number", [8, 25])  # the second draws the largest for certain
+def test_a_sum_over_a_sample_is_right_in_the_mean_and_certain_where_it_is_of_the_odds(number: int) -> None:
+    values, generator = torch.arange(1.0, 41.0) ** 2, torch.Generator().manual_seed(0)
+
+    def sums(values: torch.Tensor, odds: torch.Tensor) -> torch.Tensor:
+        draws = [sample(odds, number, generator) for _ in range(4000)]
+        return torch.stack([(values[drawn] * (-log_probability).exp()).sum() for drawn, log_probability in draws])
+
+    for odds in (torch.ones(40), values, values.flip(0)):
+        found = sums(values, odds)
+        assert abs(float(found.mean() - values.sum())) < 5 * float(found.std()) / len(found) ** 0.5 + 1e-3 * float(values.sum())
+    if number == 8:
+        torch.testing.assert_close(sums(values, values), values.sum().expand(4000).double())
 
 
 def test_the_sum_of_exponentials_is_right_in_the_mean() -> None:
@@ -135,11 +163,26 @@ def test_the_sum_of_exponentials_is_right_in_the_mean() -> None:
     target[0, 3] = target[1, 8] = 1.0
     rows, generator = _some_rows(target), torch.Generator().manual_seed(0)
     logits = g @ weight.T + bias
-    own = torch.stack([logits[0, 3], logits[1, 8]])
-    draws = [(sampled_multinomial(g, weight, bias, rows, None, 5, generator) + own).exp() for _ in range(4000)]
+    own, odds = torch.stack([logits[0, 3], logits[1, 8]]), torch.rand(40, generator=generator) ** 2 + 0.01
+    draws = [(sampled_multinomial(g, weight, bias, rows, None, 5, odds, generator) + own).exp() for _ in range(4000)]
     found = torch.stack(draws)
     error = found.std(0) / len(draws) ** 0.5
     assert bool(((found.mean(0) - logits.exp().sum(1)).abs() < 5 * error).all())
+
+
+def test_items_are_sampled_by_the_histories_that_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    board, odds = checkerboard(shuffled=True), list[torch.Tensor]()
+
+    def watched(given: torch.Tensor, *rest: Any) -> Any:
+        odds.append(given)
+        return sample(given, *rest)
+
+    monkeypatch.setattr(softmax, "sample", watched)
+    settings = {"diffusion": {"sampled_items": 4}, "training": {"epochs": 1, "batch_size": 10}}
+    build("f-diffrec", settings).fit(board, Run(seed=0, progress=False, device="cpu"))
+    met = torch.from_numpy(board.matrix.sum(0)).float().clamp(min=1)
+    assert odds
+    assert all(torch.equal(given[given > 0], met[given > 0]) for given in odds)
 
 
 def test_a_model_learns_from_sampled_items_and_refuses_them_where_they_mean_nothing() -> None:

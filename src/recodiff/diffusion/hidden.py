@@ -112,7 +112,8 @@ class HiddenSpace:
         if isinstance(diffusion.distance, Multinomial):
             samples, last = diffusion.distance.samples, net.last
             if samples is not None and diffusion.training:
-                return sampled_multinomial(g, last.weight, last.bias, goal, seen, samples, generator, items), None
+                odds = diffusion.distance.odds(goal.width, g.device)
+                return sampled_multinomial(g, last.weight, last.bias, goal, seen, samples, odds, generator, items), None
             goal, seen = items.own(goal), None if seen is None else items.own(seen)
             return linear_multinomial(g, last.weight, last.bias, goal, seen, items), None
         goal, seen = items.own(goal), None if seen is None else items.own(seen)

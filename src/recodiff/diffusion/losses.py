@@ -86,10 +86,17 @@ class Multinomial:
 
     Args:
         samples: in the hidden space, how many items beside those to be found the softmax is estimated from; None for all.
+        odds: how readily each of them is drawn, [I], above 0; all alike unless given.
     """
 
-    def __init__(self, samples: int | None = None) -> None:
-        self.samples = samples
+    def __init__(self, samples: int | None = None, odds: Tensor | None = None) -> None:
+        self.samples, self._odds = samples, odds
+
+    def odds(self, n_items: int, device: torch.device) -> Tensor:
+        """How readily each item is drawn, [I]."""
+        if self._odds is None or self._odds.device != device:
+            self._odds = torch.ones(n_items, device=device) if self._odds is None else self._odds.to(device)
+        return self._odds
 
     def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
         """See `Loss`."""

@@ -5,7 +5,6 @@ Shapes: `B` rows, `I` items, `h` width of what the layer is given.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +22,8 @@ LEAST_ROWS = 256
 """A block of logits should stay in the cache, yet a product of few rows would spend its time on reading the layer."""
 LEAST = torch.finfo(torch.float32).min
 """Of the log of a sum of exponentials, where no item is left: finite, so that nothing times it is nothing."""
+ROUNDING = 1e-6
+"""By how much a probability may pass 1."""
 
 
 def linear_multinomial(
@@ -59,14 +60,15 @@ def sampled_multinomial(
     target: Rows,
     seen: Rows | None,
     samples: int,
+    odds: Tensor,
     generator: torch.Generator,
     items: AllItems = ALL,
 ) -> Tensor:
     """`linear_multinomial` over some of the items: those to be found by anybody in the batch, and as many others as asked.
 
-    The others are drawn uniformly without replacement, the same for all rows, a few more than asked where `even` says so. Each
-    stands for (number of others) / (drawn) of them in the sum of exponentials, so that this sum, not its logarithm, is right in
-    the mean; with enough samples it is the full loss. (Importance-sampled softmax: Jean et al., ACL 2015, arXiv 1412.2007.)
+    The others are drawn by `sample`, the same for all rows, a few more than asked where `even` says so. Each stands for
+    1 / pi_j items in the sum of exponentials, pi_j how likely it was to be drawn, so that this sum, not its logarithm, is right
+    in the mean; with enough samples it is the full loss. (Importance-sampled softmax: Jean et al., ACL 2015, arXiv 1412.2007.)
 
     Args:
         g: what the layer is given, [B, h].
@@ -75,24 +77,56 @@ def sampled_multinomial(
         target: weights of the items to be found, [B, I].
         seen: entries left out.
         samples: how many others at least, at most all.
+        odds: how readily each item is drawn, [I], above 0; by what it is likely to weigh in the sum, for the sum to vary little.
         generator: draws them.
-        items: which are here; the weights are theirs, the rows are of all.
+        items: which are here; the weights are theirs, the rows and odds are of all.
 
     Returns:
         [B].
     """
-    others = torch.ones(target.width, device=g.device)
-    others[target.columns] = 0.0
-    found, rest = (others == 0).nonzero()[:, 0], others.nonzero()[:, 0]
-    order = torch.randperm(target.width, generator=generator, device=g.device)  # of all: the same in every process
-    drawn = order[others[order] > 0][: even(len(found) + samples) - len(found)]
-    stands_for = g.new_zeros(len(found) + len(drawn))
-    stands_for[len(found) :] = math.log(len(rest) / max(len(drawn), 1)) if len(rest) else 0.0
-    some, stands_for = items.pick(torch.cat([found, drawn]), stands_for)
+    others = torch.ones(target.width, dtype=torch.bool, device=g.device)
+    others[target.columns] = False
+    found = (~others).nonzero()[:, 0]
+    number = min(even(len(found) + samples), target.width) - len(found)
+    drawn, log_probability = sample(torch.where(others, odds, 0.0), number, generator)  # of all: the same in every process
+    some, stands_for = items.pick(torch.cat([found, drawn]), torch.cat([g.new_zeros(len(found)), -log_probability.to(g)]))
     place = torch.full((len(bias),), -1, device=g.device).index_copy_(0, some, torch.arange(len(some), device=g.device))
     goal, hidden = (None if rows is None else items.own(rows).pick(place, len(some)) for rows in (target, seen))
     assert goal is not None
     return linear_multinomial(g, weight[some], bias[some] + stands_for, goal, hidden, items)
+
+
+def sample(odds: Tensor, number: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draws so many items without replacement, each with a probability as its odds: systematic sampling of items in random order.
+
+    Item j is drawn with probability pi_j = min(1, c odds_j), c such that they sum up to the number. A sum over the sample, each
+    term divided by its pi_j, is right in the mean, and for certain where the terms are as the odds. (Madow, *Annals of
+    Mathematical Statistics* 20, 1949; Horvitz and Thompson, *JASA* 47, 1952.)
+
+    Args:
+        odds: of each item, [I]; one of 0 is not drawn.
+        number: how many, at most those with odds.
+        generator: draws order and start.
+
+    Returns:
+        The items, int64 [number], and log pi of each.
+    """
+    pi = _inclusion(odds.double(), number)
+    order = torch.randperm(len(odds), generator=generator, device=odds.device)
+    start = torch.rand(1, generator=generator, device=odds.device, dtype=pi.dtype)
+    points = start + torch.arange(number, device=odds.device)
+    place = torch.searchsorted(pi[order].cumsum(0), points, right=True).clamp_(max=len(odds) - 1)
+    drawn = order[place]
+    return drawn, pi[drawn].log()
+
+
+def _inclusion(odds: Tensor, number: int) -> Tensor:
+    """min(1, c odds), [I], that sum up to the number: c if only the m largest reach 1, for the least m that this is true of."""
+    largest = odds.topk(min(number + 1, len(odds))).values
+    rest = (odds.sum() - largest.sum()).clamp(min=0.0) + largest.flip(0).cumsum(0).flip(0)
+    c = (number - torch.arange(len(largest), device=odds.device)) / rest
+    first = (c * largest <= 1 + ROUNDING).to(torch.uint8).argmax(0, keepdim=True)
+    return (c.gather(0, first) * odds).clamp(max=1.0)
 
 
 def even(number: int) -> int:
