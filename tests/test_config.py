@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,3 +101,16 @@ def test_t_diffrec_is_diffrec_with_a_weighting() -> None:
     assert type(build("t-diffrec")) is type(build("diffrec"))
     assert build("t-diffrec").config.weighting.kind == "linear"
     assert {title(name) for name in MODELS} >= {"DiffRec", "T-DiffRec", "EASE", "Popularity"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"pairs": {"kind": "forecast", "reach": 0}}, "setting 'pairs.reach' = 0"),
+        ({"pairs": {"kind": "forecast", "forecast": 1}}, "unknown setting 'pairs.forecast'"),
+        ({"weighting": {"kind": "half_life", "half_live": 1}}, "unknown setting 'weighting.half_live'; did you mean 'half_life'"),
+    ],
+)
+def test_settings_of_one_kind_among_several_are_named_as_they_are_written(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        build("f-diffrec", settings)

@@ -265,6 +265,8 @@ def test_a_model_needs_time_exactly_if_it_says_so(model: Recommender) -> None:
     if model.order_aware:
         with pytest.raises(DataError, match="no time"):
             again.fit(timeless, RUN)
+        with pytest.raises(DataError, match="no time"):
+            recommend(model, timeless, 3)
     else:
         assert recommend(again.fit(timeless, RUN), timeless, 3).items.shape == (50, 3)
 

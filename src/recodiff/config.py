@@ -44,7 +44,7 @@ def check(config: type[C], settings: Mapping[str, Any], *, where: str) -> C:
 def _sentence(config: type[BaseConfig], error: ValidationError, where: str) -> str:
     problems = error.errors()
     first = problems[0]
-    path = ".".join(str(part) for part in first["loc"])
+    path = ".".join(str(part) for part in _walk(config, first["loc"])[0])
     more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         known = _known_keys(config, first["loc"][:-1])
@@ -56,14 +56,21 @@ def _sentence(config: type[BaseConfig], error: ValidationError, where: str) -> s
 
 
 def _known_keys(config: type[BaseConfig], path: Sequence[int | str]) -> list[str]:
-    kinds: list[Any] = [config]
+    return sorted({key for kind in _walk(config, path)[1] for key in kind.model_fields})
+
+
+def _walk(config: type[BaseConfig], path: Sequence[int | str]) -> tuple[list[int | str], list[Any]]:
+    """The path as a user writes it, without pydantic's names of the kinds passed, and the configs that it may end in."""
+    kinds, shown, just_named = [config], list[int | str](), False
     for part in path:
-        deeper: list[Any] = []
-        for kind in kinds:
-            field = kind.model_fields.get(part)
-            deeper += _models_in(field.annotation) if field else [k for k in kinds if _default_kind(k) == part]
-        kinds = deeper or kinds
-    return sorted({key for kind in kinds for key in kind.model_fields})
+        if just_named and (chosen := [kind for kind in kinds if _default_kind(kind) == part]):
+            kinds, just_named = chosen, False
+            continue
+        shown.append(part)
+        fields = [kind.model_fields[str(part)] for kind in kinds if str(part) in kind.model_fields]
+        kinds = [kind for field in fields for kind in _models_in(field.annotation)] or kinds
+        just_named = bool(fields)
+    return shown, kinds
 
 
 def _default_kind(kind: type[BaseModel]) -> Any:

@@ -319,7 +319,7 @@ def test_a_measurement_that_cannot_be(cli: Cli, data: Path, run: Path, options: 
 
 def test_similar_and_export_where_there_are_no_vectors(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
     cli("train", "ease", "--data", data, "--out", tmp_path / "ease").succeeded()
-    cli("similar", tmp_path / "ease", 101).refused("Ease has no item vectors", "diffrec")
+    cli("similar", tmp_path / "ease", 101).refused("ease has no item vectors", "diffrec")
     cli("export", tmp_path / "ease", tmp_path / "v").refused("no item vectors")
     cli("similar", run, 7).refused("unknown item '7'")
     cli("similar", run, 101, "-k", 40).refused("k = 40", "39")

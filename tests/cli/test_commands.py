@@ -88,6 +88,14 @@ def test_prepare_splits_as_told(cli: Cli, log: Path, tmp_path: Path, split: tupl
     assert json.loads(cli("prepare", log, tmp_path / "d", "--json", *split).succeeded().out)["split"] == named
 
 
+@pytest.mark.parametrize(("moments", "told"), [(1, True), (3, False)])
+def test_prepare_says_where_time_tells_no_order(cli: Cli, tmp_path: Path, moments: int, told: bool) -> None:
+    lines = [f"{u},{i},{1_000_000_000 + i % moments}\n" for u in range(20) for i in range(30) if (u + i) % 4]
+    (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(lines))
+    said = cli("prepare", tmp_path / "log.csv", tmp_path / "d").succeeded().err
+    assert ("100% of the rows that follow another of the same user have the very same time" in said) == told
+
+
 def test_prepare_takes_a_table_without_names(cli: Cli, log: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare.txt"
     bare.write_text((log / "ratings.csv").read_text().split("\n", 1)[1].replace(",", "|"))
@@ -311,6 +319,11 @@ def test_recommend_shows_what_the_newest_interaction_changed(cli: Cli, run: Path
     assert [{key: row[key] for key in row if key != "before"} for row in found] == lists(5, 105, 109, 113)
     before = [row["item"] for row in lists(38, 105, 109) if row["item"] != 113]  # it is left out here too
     assert [row["before"] for row in found] == [before.index(row["item"]) + 1 for row in found]
+
+
+def test_without_its_only_interaction_a_history_has_no_ranks(cli: Cli, run: Path) -> None:
+    found = cli("recommend", run, "--history", 105, "-k", 4, "--json", "--effect-of-newest").succeeded()
+    assert [row["before"] for row in json.loads(found.out)] == [None] * 4
 
 
 def test_without_time_there_is_no_newest_interaction(cli: Cli, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_scores_are_the_logits_of_the_clean_row_and_an_inner_product(name: str, 
 @pytest.mark.parametrize(
     ("name", "settings", "named"),
     [
-        ("multidae", {"posterior": {"kl_weight": 0.1}}, "unknown setting 'posterior.point.kl_weight'"),
+        ("multidae", {"posterior": {"kl_weight": 0.1}}, "unknown setting 'posterior.kl_weight'"),
         ("multivae", {"posterior": {"kl_weight": -0.1}}, r"kl_weight' = -0\.1"),
         ("multivae", {"posterior": {"kind": "uniform"}}, "'uniform'"),
         ("multivae", {"posterior": {"kl_anneal_steps": -1}}, "kl_anneal_steps' = -1"),

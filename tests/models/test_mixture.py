@@ -138,7 +138,7 @@ def test_a_part_that_is_misspelt_gets_a_sentence() -> None:
 def test_a_part_without_item_vectors_is_named() -> None:
     model = mixed(a=EASE, b={"model": "puresvd", "settings": {"factors": 2}}).fit(BOARD, RUN)
     assert not model.item_vectors
-    with pytest.raises(ModelError, match=r"the parts a have no item vectors.*parts\.a\.share=0"):
+    with pytest.raises(ModelError, match=r"parts without: a; .*parts\.a\.share=0"):
         model.vectors()
 
 

@@ -21,6 +21,7 @@ from recodiff.evaluation import Validation
 from recodiff.experiments import search
 from recodiff.experiments.dimensions import Choices, Range
 from recodiff.experiments.search import Budget
+from recodiff.experiments.study import Attempt
 from recodiff.experiments.tune import tune
 from recodiff.experiments.tuned import Tuned
 from recodiff.models.ease import Ease
@@ -179,6 +180,16 @@ def test_hopeless_trials_are_given_up_early(data: Dataset, staged: None) -> None
     assert all(trial.value is not None and trial.value < max(complete) for trial in pruned)
     assert found.best.state == "complete"
     assert found.trials.index(pruned[0]) >= 5, "a few must be whole to compare with"
+
+
+def test_of_a_mixture_the_first_part_that_trains_by_epochs_decides(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(Attempt, "is_hopeless", lambda _, epoch, __: told.append(epoch))
+    training = {"epochs": 4, "check_every_epochs": 2}
+    rows = {"settings": {"denoiser": {"hidden": [8]}, "training": training}}
+    sequence = {"settings": {"width": 8, "layers": 1, "training": training}}
+    tune("fs-diffrec", {"parts": {"rows": rows, "sequence": sequence}}, data, RUN, Budget(1))
+    assert told == [2, 4]
 
 
 def test_no_trial_is_given_up_before_it_was_trained_for_its_patience(data: Dataset, staged: None) -> None:

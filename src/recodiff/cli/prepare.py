@@ -15,9 +15,12 @@ from recodiff.cli.parameters import Whole
 from recodiff.data import NaturalNoise
 from recodiff.data import prepare as prepare_data
 from recodiff.data.columns import TimeUnit
-from recodiff.data.readers import read_log
+from recodiff.data.readers import Log, read_log
 from recodiff.data.split import SPLITS, Split
 from recodiff.errors import ConfigError
+
+MANY_TIES = 0.99
+"""From this share on, rows of equal time are told of; items of one basket are fewer."""
 
 Strategy = Literal["auto", "temporal", "temporal-global", "temporal-at", "leave-last", "random", "held-out-users", "published"]
 
@@ -141,6 +144,11 @@ def prepare(
     )
     if min_rating is None and "weight" in log.frame.columns and (returns := int((log.frame["weight"] <= 0).sum())):
         warn(f"{returns} rows have a rating or count of 0 or less and count as interactions; leave them out with --min-rating")
+    if share := _tied(log):
+        warn(
+            f"{share:.0%} of the rows that follow another of the same user have the very same time: what came first is then the "
+            "order of the rows; if that means nothing, leave the time column out"
+        )
     dataset = prepare_data(
         log,
         out,
@@ -159,6 +167,15 @@ def prepare(
     else:
         print_dataset(dataset)
         say(f"wrote {out}")
+
+
+def _tied(log: Log) -> float:
+    """The share of rows that share their time with the one before of the same user, where that is nearly all; else 0."""
+    if log.time_kind != "clock":
+        return 0.0
+    tied = 1 - log.frame.select("user", "time").n_unique() / max(log.frame.height, 1)
+    following = 1 - log.frame["user"].n_unique() / max(log.frame.height, 1)
+    return tied / following if following and tied >= MANY_TIES * following else 0.0
 
 
 def _strategy(name: Strategy, options: dict[str, Any]) -> Split | None:

@@ -127,7 +127,11 @@ def recommend(
 
 
 def _before(model: Recommender, x: Interactions, depth: int, include_seen: bool, allowed: NDArray[np.int64] | None) -> pl.DataFrame:
-    """Ranks without the newest interaction, as user, item, before; what the whole history leaves out is left out here too."""
+    """Ranks without the newest interaction, as user, item, before; what the whole history leaves out is left out here too.
+
+    A history of one interaction has no ranks without it.
+    """
+    x = x.take(np.flatnonzero(x.lengths() > 1))
     mask = None if include_seen else x
     lists = rank_items(model, without_newest(x), depth, exclude_seen=False, exclude=mask, candidates=allowed)
     return lists.to_frame().select("user", "item", before="rank")

@@ -213,7 +213,7 @@ class _Watch:
 
     def __init__(self, attempt: Attempt, validation: Validation, seconds: float, bar: _Bar) -> None:
         self.attempt, self.validation, self.limit, self.bar = attempt, validation, seconds, bar
-        self.began, self.checks = time.perf_counter(), 0
+        self.began, self.checks, self.models = time.perf_counter(), 0, list[Recommender]()
         self.value, self.epoch = -math.inf, 0
 
     @property
@@ -223,6 +223,9 @@ class _Watch:
     def __call__(self, model: Recommender) -> Mapping[str, float]:
         figures = self.validation(model)
         value = figures[self.validation.metrics[0]]
+        if not self.models or self.models[-1] is not model:  # a further part of a mixture
+            self.models.append(model)
+            self.checks = 0
         self.checks += 1
         epoch = self.checks
         if isinstance(model, TorchRecommender):
@@ -230,7 +233,7 @@ class _Watch:
         if value > self.value:
             self.value, self.epoch = value, epoch
         self.bar.check(self.seconds, epoch, value)
-        if self.attempt.is_hopeless(epoch, value):
+        if len(self.models) == 1 and self.attempt.is_hopeless(epoch, value):
             raise _End("pruned")
         if self.seconds >= self.limit:
             raise _End("stopped")

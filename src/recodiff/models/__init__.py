@@ -153,7 +153,7 @@ def _entry(name: str) -> Entry:
     if name in MODELS:
         return MODELS[name]
     close = difflib.get_close_matches(name, MODELS, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else "give 'module:Class' for a model of your own"
+    hint = f"did you mean '{close[0]}'?" if close else "give 'module:Class' for a model of your own."
     raise ConfigError(f"unknown model '{name}'; {hint} Models are: {', '.join(MODELS)}")
 
 

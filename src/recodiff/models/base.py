@@ -80,6 +80,8 @@ class Recommender(ABC):
     """Whether something is learned of each user of the training data, beyond what the history says."""
     shares_items: ClassVar[bool] = False
     """Whether several processes may each have the weights of some of the items, `Run.shard`."""
+    reads_order: ClassVar[bool] = False
+    """Whether histories are read in their order, weighted or not; those without time are refused."""
     seeded: ClassVar[bool] = True
     """Whether fitting draws random numbers; if not, every seed gives the same model."""
 
@@ -204,12 +206,12 @@ class Recommender(ABC):
         Raises:
             ModelError: the model has none.
         """
-        raise ModelError(f"{type(self).__name__} has no item vectors; use a model that has, such as diffrec")
+        raise ModelError(f"{self.registered} has no item vectors; use a model that has, such as diffrec")
 
     def user_vectors(self, batch: Batch) -> Tensor:
         """The users' side of the inner product, [B, H]; raises as `vectors` does."""
         self.vectors()
-        raise ModelError(f"{type(self).__name__} has no user vectors")
+        raise ModelError(f"{self.registered} has no user vectors")
 
 
 def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tuple[Tensor, Batch]]:
@@ -222,7 +224,12 @@ def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tu
 
     Yields:
         Rows of `history`, int64 [B] on the model's device, and their batch.
+
+    Raises:
+        DataError: the model needs to know what came first, and the history has no time.
     """
+    if model.reads_order:
+        history.need_order(model.registered)
     device = model.device
     rows = rows_of(model.config.weighting(history)).to(device)
     views = {name: rows_of(weighting(history)).to(device) for name, weighting in model.views.items()}

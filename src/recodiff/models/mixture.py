@@ -127,6 +127,11 @@ class Mixture(Recommender):
         return self._any("personalised")
 
     @property
+    def reads_order(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether a part does whose share is not 0."""
+        return any(self.parts[name].reads_order for name in self._factors)
+
+    @property
     def seeded(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether a part is."""
         return self._any("seeded")
@@ -242,7 +247,7 @@ class Mixture(Recommender):
         """
         if without := [name for name in self._factors if not self.parts[name].item_vectors]:
             raise ModelError(
-                f"the parts {', '.join(without)} have no item vectors, so this mixture has none; train one without them "
+                f"this mixture has no item vectors, as it has parts without: {', '.join(without)}; train one that leaves them out "
                 f"(parts.{without[0]}.share=0)"
             )
         found = [(self.parts[name].vectors(), factor) for name, factor in self._factors.items()]

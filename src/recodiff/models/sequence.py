@@ -128,7 +128,7 @@ class SequenceRecommender(TorchRecommender):
     vectors that are read.
     """
 
-    item_vectors = True
+    item_vectors, reads_order = True, True
 
     module: SequenceNet  # pyright: ignore[reportIncompatibleVariableOverride]
 
