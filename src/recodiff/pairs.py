@@ -111,7 +111,8 @@ class Forecast(BaseConfig):
     target: AnyWeighting = HalfLife(half_life=10.0, floor=0.0)
     """How much what comes later counts; age 0 is the first after the cut."""
     reach: float | None = Field(default=None, gt=0)
-    """How far after the cut counts at all, as a share of what came before it, rounded up; as far as it goes unless given."""
+    """How far after the cut counts at all, as a share of what came before it, rounded up; as far as it goes unless given. What
+    comes later is not wanted by the loss, as if it were never met."""
     least: ClassVar[int] = 2
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
