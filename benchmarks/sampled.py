@@ -72,7 +72,7 @@ def _number(given: str) -> int | None:
 
 def _samples(given: str) -> dict[str, Any]:
     """How many, and by what they are drawn; earlier rows are of items drawn all alike."""
-    return {"sampled_items": _number(given), "drawn": None if given == "all" else "by popularity"}
+    return {"sampled_items": _number(given), "drawn": None if given == "all" else "by the root of popularity"}
 
 
 def one(name: str, given: str, seed: int, epochs: int | None, ema: float | None) -> dict[str, Any]:

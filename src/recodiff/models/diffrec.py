@@ -41,8 +41,9 @@ BLOCK_ARRAYS = 2
 """Blocks of logits alive at once in the multinomial loss of the hidden space, or of a latent behind a linear decoder."""
 FOUND_BY_USER = 50
 """Items of a batch's users that stand beside the sampled ones, a guess for the estimate of memory alone."""
-POPULARITY = "popularity"
-"""Among what is derived: in how many histories an item is, by which others than those to be found are sampled."""
+ODDS = "odds"
+"""Among what is derived: how readily an item is sampled, the square root of the number of histories that have it. By that number
+itself, items that few have met learn from rare draws that count for many; all alike, popular ones vary the softmax."""
 
 
 class DiffRecConfig(ModelConfig):
@@ -135,12 +136,12 @@ class DiffRec(TorchRecommender):
         return isinstance(self.config.codec, Identity)
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
-        """What the codec takes from the data, the cluster of each item where it has clusters; popularity, to sample items by."""
+        """What the codec takes from the data, the cluster of each item where it has clusters; the odds to sample items by."""
         found = self.config.codec.derive(train, run)
         if self.config.diffusion.sampled_items is None:
             return found
-        popularity = np.bincount(train.matrix.indices, minlength=train.n_items).clip(min=1)
-        return found | {POPULARITY: torch.from_numpy(popularity.astype(np.float32))}
+        met = np.bincount(train.matrix.indices, minlength=train.n_items).clip(min=1)
+        return found | {ODDS: torch.from_numpy(np.sqrt(met, dtype=np.float32))}
 
     def build(self, n_items: int, generator: torch.Generator) -> DiffRecNet:
         """See `TorchRecommender`."""
@@ -209,7 +210,7 @@ class DiffRec(TorchRecommender):
             process,
             denoiser,
             sampler(process.steps),
-            loss=LOSSES[config.diffusion.loss]() if sampled is None else Multinomial(sampled, self.derived.get(POPULARITY)),
+            loss=LOSSES[config.diffusion.loss]() if sampled is None else Multinomial(sampled, self.derived.get(ODDS)),
             prediction=config.diffusion.prediction,
             step_weights=config.diffusion.step_weights,
             dropout=net.dropout,
