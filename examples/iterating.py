@@ -22,7 +22,7 @@ from recodiff.diffusion.hidden import lay_out_by_item
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.softmax import linear_multinomial
 from recodiff.errors import ConfigError, ModelError
-from recodiff.models.base import ItemVectors
+from recodiff.models.batch import ItemVectors
 from recodiff.models.diffrec import DiffRec, DiffRecConfig, DiffRecNet
 from recodiff.pairs import Pair
 from recodiff.training import Progress

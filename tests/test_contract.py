@@ -15,7 +15,8 @@ from recodiff import Run, build, history_of, load_model, recommend, save_model, 
 from recodiff.checkpoint import USERS
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, DataError, ModelError
-from recodiff.models.base import Batch, Recommender, TorchRecommender
+from recodiff.models.base import Recommender, TorchRecommender
+from recodiff.models.batch import Batch
 from recodiff.pairs import Forecast, rows_of
 from toy import checkerboard, every_model, scores_of, with_gaps
 

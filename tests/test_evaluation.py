@@ -16,7 +16,8 @@ from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, DataError, ModelError
 from recodiff.evaluation import Evaluation, Part, evaluate_parts, find_hits, looks_ahead
 from recodiff.metrics import METRICS
-from recodiff.models.base import Batch, ModelConfig, Recommender
+from recodiff.models.base import ModelConfig, Recommender
+from recodiff.models.batch import Batch
 from toy import random_interactions
 
 LENGTHS = (1, 3, 5)

@@ -10,7 +10,8 @@ from torch.nn.functional import normalize
 from recodiff import build, item_vectors, recommend, similar_items, user_vectors
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import DataError, ModelError
-from recodiff.models.base import Batch, Recommender
+from recodiff.models.base import Recommender
+from recodiff.models.batch import Batch
 from recodiff.pairs import rows_of
 from recodiff.training import Run
 

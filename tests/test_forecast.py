@@ -17,7 +17,8 @@ from recodiff import Run, build, recommend
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.errors import DataError, ModelError
-from recodiff.models.base import Batch, TorchRecommender
+from recodiff.models.base import TorchRecommender
+from recodiff.models.batch import Batch
 from recodiff.pairs import Forecast, Pair, rows_of
 from recodiff.weighting import HalfLife, LinearRecency, PowerLaw, Uniform
 from toy import checkerboard, random_interactions, scores_of

@@ -15,7 +15,8 @@ from torch import Tensor
 from recodiff import Run, build, history_of, memory, ranking, recommend
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import DataError, ModelError
-from recodiff.models.base import Batch, ModelConfig, Recommender, Validate, batches
+from recodiff.models.base import ModelConfig, Recommender, Validate, batches
+from recodiff.models.batch import Batch
 from recodiff.weighting import HalfLife
 from toy import checkerboard
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from recodiff.experiments.tune import tune
     from recodiff.export import item_vectors, similar_items, user_vectors
     from recodiff.models import MODELS, build
-    from recodiff.models.base import Batch, ModelConfig, Recommender, TorchRecommender
+    from recodiff.models.base import ModelConfig, Recommender, TorchRecommender
+    from recodiff.models.batch import Batch
     from recodiff.ranking import Recommendations, history_of, recommend
     from recodiff.training import Run
 
@@ -32,7 +33,8 @@ _HOMES = {
     "experiments.tune": ("tune",),
     "export": ("item_vectors", "similar_items", "user_vectors"),
     "models": ("MODELS", "build"),
-    "models.base": ("Batch", "ModelConfig", "Recommender", "TorchRecommender"),
+    "models.base": ("ModelConfig", "Recommender", "TorchRecommender"),
+    "models.batch": ("Batch",),
     "ranking": ("Recommendations", "history_of", "recommend"),
     "training": ("Run",),
 }

@@ -17,7 +17,7 @@ from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.timesteps import UniformTimesteps
 from recodiff.errors import ConfigError
 from recodiff.models import build
-from recodiff.models.base import Batch
+from recodiff.models.batch import Batch
 from recodiff.models.diffrec import DiffRec
 from recodiff.pairs import rows_of
 from recodiff.training import Run

@@ -18,7 +18,7 @@ from recodiff.diffusion.networks import normalise
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ConfigError
 from recodiff.models.autoencoders import AutoencoderNet, GaussianPosterior, MultiAutoencoder
-from recodiff.models.base import Batch
+from recodiff.models.batch import Batch
 from recodiff.pairs import Pair, rows_of
 from recodiff.training import Progress
 from toy import checkerboard, random_interactions

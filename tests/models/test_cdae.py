@@ -13,7 +13,7 @@ from recodiff import Run, build, item_vectors, recommend, user_vectors
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.errors import ConfigError
-from recodiff.models.base import Batch
+from recodiff.models.batch import Batch
 from recodiff.models.cdae import CDAE
 from recodiff.pairs import rows_of
 from recodiff.training import Progress

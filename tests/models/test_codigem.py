@@ -15,7 +15,7 @@ from layers import layers_of
 from recodiff import Run, build
 from recodiff.diffusion.networks import MLP
 from recodiff.errors import ConfigError
-from recodiff.models.base import Batch
+from recodiff.models.batch import Batch
 from recodiff.models.codigem import Codigem, CodigemNet
 from recodiff.pairs import Pair, rows_of
 from recodiff.training import Progress

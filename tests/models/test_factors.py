@@ -21,7 +21,7 @@ from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ConfigError
 from recodiff.models import fold_in as strangers
-from recodiff.models.base import Batch
+from recodiff.models.batch import Batch
 from recodiff.models.contrast import BPR, Logistic, Reweighted, Squared, Truncated
 from recodiff.models.factors import FactorModel
 from recodiff.models.fold_in import fold_in

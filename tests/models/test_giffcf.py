@@ -16,7 +16,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models import giffcf
-from recodiff.models.base import Batch
+from recodiff.models.batch import Batch
 from recodiff.models.giffcf import GiffCF
 from recodiff.pairs import Pair, rows_of
 from recodiff.training import Progress

@@ -21,7 +21,8 @@ from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.timesteps import UniformTimesteps
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
+from recodiff.models.base import ModelConfig, TorchRecommender
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.settings import AnySchedule, NoNoise
 from recodiff.pairs import Pair, Pairs, Reconstruct
 from recodiff.training import Progress, TrainingConfig

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -18,11 +17,11 @@ from torch import Tensor, nn
 from recodiff import distributed, training
 from recodiff.config import BaseConfig, Settings, merge
 from recodiff.data.interactions import IdMap, Interactions
-from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import Shard
 from recodiff.errors import ConfigError, ModelError
 from recodiff.float32 import fast_products
 from recodiff.memory import blank
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.pairs import Forecast, Pairs, rows_of
 from recodiff.training import Run, TrainingConfig
 from recodiff.weighting import AnyWeighting, Uniform, Weighting
@@ -33,29 +32,6 @@ class ModelConfig(BaseConfig):
 
     weighting: AnyWeighting = Uniform()
     """How much each interaction counts, in fitting and in the history ranked from."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Users to score.
-
-    Args:
-        history: what each has interacted with, weighted, oldest first; [B, I].
-        users: where each stands among `Recommender.users`, int64 [B]; -1 for a stranger. None: all are strangers.
-        views: the same histories weighted otherwise, by the name of the model's view; each [B, I].
-    """
-
-    history: Rows
-    users: Tensor | None = None
-    views: Mapping[str, Rows] = field(default_factory=lambda: MappingProxyType({}))
-
-    def view(self, name: str) -> Rows:
-        """The histories as that view has them, [B, I]; a batch made by hand has them one way only."""
-        return self.views.get(name, self.history)
-
-    def places(self) -> Tensor:
-        """`users`, -1 for everybody where they are not told; int64 [B]."""
-        return torch.full_like(self.history.offsets[1:], -1) if self.users is None else self.users
 
 
 class Recommender(ABC):
@@ -242,19 +218,6 @@ def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tu
 DERIVED = "derived."
 """Begins the names of what is saved and was not learned."""
 Validate = Callable[[Recommender], Mapping[str, float]]
-
-
-@dataclass(frozen=True)
-class ItemVectors:
-    """Item i's score for a user is `vectors[i] . user + bias[i]`.
-
-    Args:
-        vectors: [I, H].
-        bias: [I].
-    """
-
-    vectors: Tensor
-    bias: Tensor
 
 
 class TorchRecommender(Recommender):

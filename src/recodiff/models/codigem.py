@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from recodiff.diffusion.draws import normal_like
 from recodiff.diffusion.networks import MLP, RowLinear, linears
 from recodiff.diffusion.rows import Rows
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
+from recodiff.models.base import ModelConfig, TorchRecommender
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.pairs import Pair, Pairs, Reconstruct
 from recodiff.training import Progress, TrainingConfig
 

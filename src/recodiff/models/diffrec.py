@@ -27,7 +27,8 @@ from recodiff.diffusion.shard import ALL
 from recodiff.diffusion.softmax import block_rows, even, linear_multinomial
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError, ModelError
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
+from recodiff.models.base import ModelConfig, TorchRecommender
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.latent import AnyCodec, Clustered, Identity
 from recodiff.models.settings import DenoiserConfig, DiffusionConfig, SamplingConfig
 from recodiff.pairs import AnyPairs, Pair, Pairs, Reconstruct

@@ -18,7 +18,8 @@ from recodiff.allocator import available_memory
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
 from recodiff.models import title
-from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
+from recodiff.models.base import ModelConfig, Recommender, Validate
+from recodiff.models.batch import Batch
 from recodiff.models.sparse import ITEMS_AT_ONCE, gram, rows_from, scaled, size_of
 from recodiff.training import Run
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
+from recodiff.models.base import ModelConfig, TorchRecommender
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.contrast import BPR, AnyContrastLoss, compare, sum_by_user
 from recodiff.models.fold_in import fold_in
 from recodiff.pairs import Contrast, Pair, Pairs

@@ -19,7 +19,8 @@ from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ModelError
 from recodiff.models import title
-from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
+from recodiff.models.base import ModelConfig, Recommender, Validate
+from recodiff.models.batch import Batch
 from recodiff.models.ease import DOUBLE_UP_TO_ITEMS, refuse_if_too_large
 from recodiff.pairs import Forecast
 from recodiff.training import Run

@@ -20,7 +20,8 @@ from recodiff.diffusion.losses import SquaredError
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.timesteps import UniformTimesteps
 from recodiff.models import title
-from recodiff.models.base import Batch, ModelConfig, TorchRecommender
+from recodiff.models.base import ModelConfig, TorchRecommender
+from recodiff.models.batch import Batch
 from recodiff.models.lowrank import right_singular_vectors
 from recodiff.models.sparse import counts_of, degrees, gram, power, rows_from, scaled, state_of, table_of, through_users
 from recodiff.pairs import Pair, Pairs, Reconstruct

@@ -18,7 +18,8 @@ from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ModelError
 from recodiff.models import title
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate
+from recodiff.models.base import ModelConfig, Recommender, Validate
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.sparse import counts_of, rows_from
 from recodiff.training import Run
 

@@ -22,7 +22,8 @@ from recodiff.data.interactions import Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.errors import ConfigError, MissingExtraError, ModelError
 from recodiff.models import title
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate
+from recodiff.models.base import ModelConfig, Recommender, Validate
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.contrast import BPR
 from recodiff.models.factors import Factors, user_vectors
 from recodiff.models.fold_in import fold_in

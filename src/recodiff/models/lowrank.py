@@ -21,7 +21,8 @@ from recodiff.data.interactions import Interactions
 from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.models import title
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, Validate
+from recodiff.models.base import ModelConfig, Recommender, Validate
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.sparse import Array, counts_of, degrees, power, rows_from, scaled, size_of, state_of, table_of, through_users
 from recodiff.training import Run
 

@@ -19,7 +19,8 @@ from recodiff.config import BaseConfig, Settings
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models import build
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, Recommender, TorchRecommender, Validate, batches
+from recodiff.models.base import ModelConfig, Recommender, TorchRecommender, Validate, batches
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.training import Run
 from recodiff.weighting import Uniform, Weighting
 

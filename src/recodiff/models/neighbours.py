@@ -20,7 +20,8 @@ from torch import Tensor
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.rows import Rows
 from recodiff.models import title
-from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
+from recodiff.models.base import ModelConfig, Recommender, Validate
+from recodiff.models.batch import Batch
 from recodiff.models.sparse import counts_of, degrees, item_table, power, rows_from, scaled, state_of, table_of, weights_of
 from recodiff.training import Run
 

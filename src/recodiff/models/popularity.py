@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from recodiff.data.interactions import Interactions
-from recodiff.models.base import Batch, ModelConfig, Recommender, Validate
+from recodiff.models.base import ModelConfig, Recommender, Validate
+from recodiff.models.batch import Batch
 from recodiff.training import Run
 
 

@@ -18,7 +18,8 @@ from recodiff.diffusion.products import inner_products
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.softmax import block_rows, linear_multinomial
 from recodiff.errors import ConfigError
-from recodiff.models.base import Batch, ItemVectors, ModelConfig, TorchRecommender
+from recodiff.models.base import ModelConfig, TorchRecommender
+from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.windows import Window, windows
 from recodiff.pairs import InOrder, Pair, Pairs
 from recodiff.training import Progress, Run, TrainingConfig
