@@ -128,11 +128,11 @@ class NoisingConfig(DiffRecConfig):
     """Settings, as for the bridge."""
 
     noise: float = Field(default=0.05, gt=0)
-    """Standard deviation of the noise at t = T, where nothing of the future is left."""
+    """sigma, the standard deviation of the noise at t = T, where nothing of the future is left."""
 
 
 class NoisingNet(BridgeNet):
-    """x_t = sqrt(1 - t/T) |x| y / |y| + sqrt(t/T) s eps: Gaussian diffusion of the future y, given the history x at every step.
+    """x_t = sqrt(1 - t/T) |x| y / |y| + sqrt(t/T) sigma eps: Gaussian diffusion of the future y, given the history x at every step.
 
     Lists begin at x_T = 0, the mean of the noise, and take none on the way back.
     """
@@ -206,7 +206,7 @@ class ErasingNet(IteratedNet):
 
 
 class Iterated(DiffRec):
-    """What both have in common."""
+    """What they have in common."""
 
     item_vectors = False
     shares_items = False  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy.sparse import vstack
 from recodiff import evaluate
 from recodiff.checkpoint import load_model, save_model
 from recodiff.data.interactions import IdMap, Interactions
-from recodiff.errors import ConfigError, ModelError
+from recodiff.errors import ConfigError, DataError, ModelError
 from recodiff.models import build
 from recodiff.training import Run
 from toy import checkerboard, scores_of
@@ -108,6 +109,19 @@ def test_a_part_that_was_not_let_in_is_neither_counted_nor_saved(tmp_path: Path)
     assert {key.split(".")[0] for key in again.state()} == {"a", "scales", "shares"}
     assert again.parameters == model.parameters
     torch.testing.assert_close(scores_of(again, BOARD), scores_of(model, BOARD))
+    model.fit(BOARD, RUN)
+    assert model.summary["shares"] == {"a": 1.0, "b": 0.5}, "a second fit forgets what the first let out"
+
+
+def test_a_part_that_was_not_let_in_asks_nothing_of_histories() -> None:
+    sequence = {"width": 8, "layers": 1, "training": {"epochs": 1, "batch_size": 10, "check_every_epochs": 1}}
+    parts = {name: {"share": 0.0} for name in ("rows", "sequence", "items")}
+    parts |= {"a": {"model": "ease"}, "b": {"model": "sasrec", "share": 0.5, "settings": sequence}, "c": {**EASE, "share": 0.5}}
+    model: Any = build("fs-diffrec", {"parts": parts}).fit(BOARD, RUN, validate=lambda _: {"recall@20": 0.1})
+    timeless = replace(BOARD, times=None, time_kind=None)
+    assert torch.equal(scores_of(model, timeless), scores_of(model, BOARD))
+    with pytest.raises(DataError, match="no time"):
+        scores_of(build("fs-diffrec", {"parts": parts, "search": []}).fit(BOARD, RUN), timeless)
 
 
 def test_what_validation_chose_is_a_model_of_its_own() -> None:

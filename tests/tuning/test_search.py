@@ -190,6 +190,9 @@ def test_of_a_mixture_the_first_part_that_trains_by_epochs_decides(data: Dataset
     sequence = {"settings": {"width": 8, "layers": 1, "training": training}}
     tune("fs-diffrec", {"parts": {"rows": rows, "sequence": sequence}}, data, RUN, Budget(1))
     assert told == [2, 4]
+    closed = {"rows": {"share": 0.0}, "sequence": {"share": 0.0}, "a": {"model": "ease"}, "b": {"model": "puresvd"}}
+    tune("fs-diffrec", {"parts": closed}, data, RUN, Budget(1), space={"least_gain": Range(low=0.0, high=0.1)})
+    assert told == [2, 4], "shares that are tried are no epochs"
 
 
 def test_no_trial_is_given_up_before_it_was_trained_for_its_patience(data: Dataset, staged: None) -> None:

@@ -22,7 +22,7 @@ LEAST_ROWS = 256
 """A block of logits should stay in the cache, yet a product of few rows would spend its time on reading the layer."""
 LEAST = torch.finfo(torch.float32).min
 """Of the log of a sum of exponentials, where no item is left: finite, so that nothing times it is nothing."""
-ROUNDING = 1e-6
+ROUNDING = 1e-12
 """By how much a probability may pass 1."""
 
 
@@ -114,16 +114,16 @@ def sample(odds: Tensor, number: int, generator: torch.Generator) -> tuple[Tenso
     pi = _inclusion(odds.double(), number)
     order = torch.randperm(len(odds), generator=generator, device=odds.device)
     start = torch.rand(1, generator=generator, device=odds.device, dtype=pi.dtype)
-    points = start + torch.arange(number, device=odds.device)
-    place = torch.searchsorted(pi[order].cumsum(0), points, right=True).clamp_(max=len(odds) - 1)
-    drawn = order[place]
+    ends = pi[order].cumsum(0)
+    points = (start + torch.arange(number, device=odds.device)).minimum(ends[-1].nextafter(ends.new_zeros(())))  # of rounded sums
+    drawn = order[torch.searchsorted(ends, points, right=True)]
     return drawn, pi[drawn].log()
 
 
 def _inclusion(odds: Tensor, number: int) -> Tensor:
     """min(1, c odds), [I], that sum up to the number: c if only the m largest reach 1, for the least m that this is true of."""
-    largest = odds.topk(min(number + 1, len(odds))).values
-    rest = (odds.sum() - largest.sum()).clamp(min=0.0) + largest.flip(0).cumsum(0).flip(0)
+    largest, which = odds.topk(min(number + 1, len(odds)))
+    rest = odds.index_fill(0, which, 0.0).sum() + largest.flip(0).cumsum(0).flip(0)
     c = (number - torch.arange(len(largest), device=odds.device)) / rest
     first = (c * largest <= 1 + ROUNDING).to(torch.uint8).argmax(0, keepdim=True)
     return (c.gather(0, first) * odds).clamp(max=1.0)

@@ -233,7 +233,8 @@ class _Watch:
         if value > self.value:
             self.value, self.epoch = value, epoch
         self.bar.check(self.seconds, epoch, value)
-        if len(self.models) == 1 and self.attempt.is_hopeless(epoch, value):
+        by_epochs = isinstance(model, TorchRecommender) and len(self.models) == 1
+        if by_epochs and self.attempt.is_hopeless(epoch, value):
             raise _End("pruned")
         if self.seconds >= self.limit:
             raise _End("stopped")

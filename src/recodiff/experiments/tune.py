@@ -17,6 +17,7 @@ from recodiff.experiments.study import open_study
 from recodiff.experiments.tuned import Tuned
 from recodiff.models import build
 from recodiff.models.base import Recommender, TorchRecommender
+from recodiff.models.mixture import Mixture
 from recodiff.training import Run
 
 
@@ -82,10 +83,15 @@ def tune(
         "seed": str(run.seed),
         "device": str(run.torch_device),
     }
-    warmup = model.training.patience_epochs if isinstance(model, TorchRecommender) else 0
+    warmup = next((part.training.patience_epochs for part in _alone(model) if isinstance(part, TorchRecommender)), 0)
     task = Task(name, start, drawn, data, validation, run, budget, about, over)
     with open_study(run.out, identity, seed=run.seed, warmup_epochs=warmup) as study:
         return Search(task, study).go_on()
+
+
+def _alone(model: Recommender) -> list[Recommender]:
+    """The model, or the parts of a mixture in the order in which they are fitted."""
+    return [one for _, part in model.in_order() for one in _alone(part)] if isinstance(model, Mixture) else [model]
 
 
 def refit(tuned: Tuned, data: Dataset, run: Run) -> Recommender:

@@ -144,9 +144,10 @@ class Mixture(Recommender):
 
     @property
     def views(self) -> Mapping[str, Weighting]:
-        """Each part's weighting, and the views of the parts."""
+        """Each part's weighting, and the views of the parts, of those whose share is not 0."""
         found: dict[str, Weighting] = {}
-        for name, part in self.parts.items():
+        for name in self._factors:
+            part = self.parts[name]
             found[name] = part.config.weighting
             found |= {f"{name}.{inner}": view for inner, view in part.views.items()}
         return found
@@ -165,8 +166,8 @@ class Mixture(Recommender):
         return settings
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
-        # Closed forms refuse in a second what cannot fit, so nothing is trained before them in vain.
-        for name, part in sorted(self.parts.items(), key=lambda named: _by_epochs(named[1])):
+        self.shares = torch.tensor([self.config.parts[name].share for name in self.parts])
+        for name, part in self.in_order():
             out = None if run.out is None else run.out / "parts" / name
             part.fit(train, replace(run, out=out), validate=validate)
             self.summary[name] = part.summary
@@ -174,6 +175,10 @@ class Mixture(Recommender):
         if self.config.search and validate is not None:
             self._search(validate, run)
         self.summary["shares"] = dict(zip(self.parts, self.shares.tolist(), strict=True))
+
+    def in_order(self) -> list[tuple[str, Recommender]]:
+        """The parts as they are fitted: closed forms first, which refuse in a second what cannot fit."""
+        return sorted(self.parts.items(), key=lambda named: _by_epochs(named[1]))
 
     @torch.inference_mode()
     def _spread(self, train: Interactions) -> Tensor:
@@ -201,7 +206,8 @@ class Mixture(Recommender):
                 self.shares[k], best = (chosen, found[chosen]) if earned else (0.0, best)
 
     def _own(self, batch: Batch) -> Iterator[tuple[str, Recommender, Batch]]:
-        for name, part in self.parts.items():
+        for name in self._factors:
+            part = self.parts[name]
             views = {inner: batch.view(f"{name}.{inner}") for inner in part.views}
             yield name, part, Batch(batch.view(name), batch.users if part.remembers_users else None, views)
 
@@ -216,8 +222,7 @@ class Mixture(Recommender):
         total: Any = 0.0
         factors = self._factors
         for name, part, own in self._own(batch):
-            if name in factors:
-                total = part.score(own).mul_(factors[name]).add_(total)
+            total = part.score(own).mul_(factors[name]).add_(total)
         return total
 
     def state(self) -> dict[str, Tensor]:
@@ -258,8 +263,7 @@ class Mixture(Recommender):
 
     def user_vectors(self, batch: Batch) -> Tensor:
         """The parts' vectors side by side, [B, H]."""
-        heard = self._factors
-        return torch.cat([part.user_vectors(own) for name, part, own in self._own(batch) if name in heard], 1)
+        return torch.cat([part.user_vectors(own) for _, part, own in self._own(batch)], 1)
 
 
 def _by_epochs(model: Recommender) -> bool:
