@@ -1,6 +1,7 @@
 """Does iterating help? The forward processes of examples/iterating.py against their own T = 1, on the released ML-1M files.
 
     python benchmarks/iterating.py --seeds 2 --minutes 4      goes on where it stopped; writes benchmarks/reproduce/iterating.md
+    python benchmarks/iterating.py --seeds 5 --cases 'bridge*'      trains these alone; the page has what there is of the others
     python benchmarks/iterating.py --seeds 1 --near           chosen by the end of train alone; writes iterating-near.json
 
 Everything but the forward process is F-DiffRec's preset, trained in bfloat16. Each network is chosen on the validation part
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -126,15 +128,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--near", nargs="*", metavar="CASE", help="by the end of train alone; these cases")
+    parser.add_argument("--cases", nargs="+", metavar="CASE", default=["*"], help="to train; all unless given")
+    parser.add_argument("--near", action="store_true", help="by the end of train alone")
     asked = parser.parse_args()
-    if asked.near is not None:
-        chosen = [one for one in CASES if not asked.near or any(fnmatch(one.key, name) for name in asked.near)]
+    chosen = [one for one in CASES if any(fnmatch(one.key, name) for name in asked.cases)]
+    if asked.near:
         near(chosen, asked.data, asked.out, asked.seeds, asked.threads)
         return
     data, how = load_complete(asked.data), Asked(asked.seeds, minutes=asked.minutes, threads=asked.threads)
-    found = [Found(one, settled(one)) for one in CASES]
-    rows = run_cases(found, data, asked.data, asked.out, how, lambda said: print(said, flush=True), memory=False)
+
+    def run(cases: Sequence[Case], how: Asked) -> Any:
+        found = [Found(one, settled(one)) for one in cases]
+        return run_cases(found, data, asked.data, asked.out, how, lambda said: print(said, flush=True), memory=False)
+
+    run(chosen, how)
+    rows = run(CASES, replace(how, minutes=0))
     output.write(Outcome(PLAN, data, rows, how.all_seeds, None), asked.out, print)
     for row in rows:
         print(f"{row.case.label:45} {row.test('recall@20')}  {row.test('ndcg@20')}  valid {row.valid('recall@20')}  {row.note}")
