@@ -48,6 +48,8 @@ WIDE: dict[str, Any] = {
     },
 }
 """Of gowalla, 40,981 items: one hidden layer that gives a row back, for so many epochs."""
+BY = {"ml-1m_clean": "uniform", "gowalla": "popularity"}
+"""diffusion.sampled_by, the better on validation: R@20 of ml-1m_clean, N@20 of gowalla, whose R@20 does not tell them apart."""
 
 
 @cache
@@ -61,7 +63,8 @@ def case(name: str) -> tuple[Dataset, str, dict[str, Any]]:
 def _model(name: str, given: str, epochs: int | None = None, ema: float | None = None) -> TorchRecommender:
     _, kind, settings = case(name)
     settings = merge(settings, {"training": {"ema": ema, **({"epochs": epochs} if epochs else {})}})
-    model = build(kind, merge(settings, {"diffusion": {"sampled_items": _number(given), "space": "hidden"}}))
+    sampled = {"sampled_items": _number(given), "sampled_by": BY[name], "space": "hidden"}
+    model = build(kind, merge(settings, {"diffusion": sampled}))
     assert isinstance(model, TorchRecommender)
     return model
 
@@ -70,9 +73,10 @@ def _number(given: str) -> int | None:
     return None if given == "all" else int(given)
 
 
-def _samples(given: str) -> dict[str, Any]:
-    """How many, and by what they are drawn; earlier rows are of items drawn all alike."""
-    return {"sampled_items": _number(given), "drawn": None if given == "all" else "by the root of popularity"}
+def _samples(name: str, given: str) -> dict[str, Any]:
+    """How many, and by what they are drawn; gowalla's earlier rows are of items drawn all alike."""
+    drawn = "all alike" if BY[name] == "uniform" else "by the root of popularity"
+    return {"sampled_items": _number(given), "drawn": None if given == "all" else drawn}
 
 
 def one(name: str, given: str, seed: int, epochs: int | None, ema: float | None) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def one(name: str, given: str, seed: int, epochs: int | None, ema: float | None)
     measured = measure(model, data, ("valid", "test"), METRICS).parts
     return {
         "data": name,
-        **_samples(given),
+        **_samples(name, given),
         "seed": seed,
         "epochs asked": epochs,
         "ema": ema,
@@ -165,7 +169,7 @@ def _train(data: str, samples: list[str], seeds: list[int], epochs: int | None, 
     more = [*(["--epochs", str(epochs)] if epochs else []), *(["--ema", str(ema)] if ema else [])]
     for given in samples:
         for seed in seeds:
-            told = {"data": data, **_samples(given), "seed": seed, "epochs asked": epochs, "ema": ema}
+            told = {"data": data, **_samples(data, given), "seed": seed, "epochs asked": epochs, "ema": ema}
             if FOUND.has(told):
                 continue
             row = _apart(data, given, "--seeds", str(seed), "--one", *more)

@@ -197,7 +197,7 @@ def test_items_are_sampled_by_the_histories_that_have_them(monkeypatch: pytest.M
         return sample(given, *rest)
 
     monkeypatch.setattr(softmax, "sample", watched)
-    settings = {"diffusion": {"sampled_items": 4}, "training": {"epochs": 1, "batch_size": 10}}
+    settings = {"diffusion": {"sampled_items": 4, "sampled_by": "popularity"}, "training": {"epochs": 1, "batch_size": 10}}
     build("f-diffrec", settings).fit(board, Run(seed=0, progress=False, device="cpu"))
     met = torch.from_numpy(board.matrix.sum(0)).float().clamp(min=1).sqrt()
     assert odds

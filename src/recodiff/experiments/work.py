@@ -176,6 +176,7 @@ LATER: tuple[tuple[str, str, Any], ...] = (
     ("pairs", "reach", None),
     ("diffusion", "space", "auto"),
     ("diffusion", "sampled_items", None),
+    ("diffusion", "sampled_by", "uniform"),
     ("codec", "likelihood", "multinomial"),
     ("codec", "target", "dropped"),
     ("training", "precision", "float32"),

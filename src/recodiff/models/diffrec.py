@@ -43,8 +43,7 @@ BLOCK_ARRAYS = 2
 FOUND_BY_USER = 50
 """Items of a batch's users that stand beside the sampled ones, a guess for the estimate of memory alone."""
 ODDS = "odds"
-"""Among what is derived: how readily an item is sampled, the square root of the number of histories that have it. By that number
-itself, items that few have met learn from rare draws that count for many; all alike, popular ones vary the softmax."""
+"""Among what is derived: how readily an item is sampled, where not all are alike."""
 
 
 class DiffRecConfig(ModelConfig):
@@ -139,7 +138,8 @@ class DiffRec(TorchRecommender):
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
         """What the codec takes from the data, the cluster of each item where it has clusters; the odds to sample items by."""
         found = self.config.codec.derive(train, run)
-        if self.config.diffusion.sampled_items is None:
+        given = self.config.diffusion
+        if given.sampled_items is None or given.sampled_by == "uniform":
             return found
         met = np.bincount(train.matrix.indices, minlength=train.n_items).clip(min=1)
         return found | {ODDS: torch.from_numpy(np.sqrt(met, dtype=np.float32))}

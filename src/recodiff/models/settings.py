@@ -92,7 +92,9 @@ class DiffusionConfig(BaseConfig):
     """The distance of estimate and target; the paper's is squared."""
     sampled_items: int | None = Field(default=None, ge=1)
     """With the multinomial loss on rows: how many items at least, beside those to be found, the softmax is estimated from in each
-    batch, drawn by the root of popularity (rounded up, see `softmax.even`); all unless given. For large catalogues."""
+    batch (rounded up, see `softmax.even`); all unless given. For large catalogues."""
+    sampled_by: Literal["uniform", "popularity"] = "uniform"
+    """How those are drawn: all alike, or by the square root of the number of histories that have them."""
     step_weights: StepWeights = "snr"
     """Weight of each step's loss: `snr` as released, `half_snr` as in Eq. (11), or `none`."""
     timesteps: Literal["loss_aware", "uniform"] = "loss_aware"
