@@ -63,8 +63,8 @@ def case(name: str) -> tuple[Dataset, str, dict[str, Any]]:
 def _model(name: str, given: str, epochs: int | None = None, ema: float | None = None) -> TorchRecommender:
     _, kind, settings = case(name)
     settings = merge(settings, {"training": {"ema": ema, **({"epochs": epochs} if epochs else {})}})
-    sampled = {"sampled_items": _number(given), "sampled_by": BY[name], "space": "hidden"}
-    model = build(kind, merge(settings, {"diffusion": sampled}))
+    sampled = {} if given == "all" else {"sampled_items": _number(given), "sampled_by": BY[name]}
+    model = build(kind, merge(settings, {"diffusion": {"space": "hidden", **sampled}}))
     assert isinstance(model, TorchRecommender)
     return model
 

@@ -211,6 +211,8 @@ def test_a_model_learns_from_sampled_items_and_refuses_them_where_they_mean_noth
     for wrong, why in (({"loss": "squared"}, "diffusion.loss='multinomial'"), ({"space": "dense"}, "hidden space")):
         with pytest.raises(ConfigError, match=why):
             build("f-diffrec", {"diffusion": {"sampled_items": 4, **wrong}}).fit(board, run)
+    with pytest.raises(ConfigError, match="give their number"):
+        build("f-diffrec", {"diffusion": {"sampled_by": "popularity"}}).fit(board, run)
     latent = {"codec": {"clusters": 1, "latent": 4}, "diffusion": {"sampled_items": 4}}
     with pytest.raises(ConfigError, match="sampled_items is for"):
         build("l-diffrec", latent).fit(board, run)

@@ -149,6 +149,10 @@ class DiffRec(TorchRecommender):
         codec, given = self.config.codec, self.config.diffusion
         if given.sampled_items is not None and given.loss != "multinomial":
             raise ConfigError("diffusion.sampled_items is for diffusion.loss='multinomial'; leave it out, or set that loss")
+        if given.sampled_items is None and given.sampled_by != "uniform":
+            raise ConfigError(
+                f"diffusion.sampled_by='{given.sampled_by}' says how diffusion.sampled_items are drawn; give their number"
+            )
         if isinstance(codec, Identity):
             diffusion = self._diffusion(n_items, generator)
             if self._trains_hidden(diffusion):
