@@ -88,7 +88,7 @@ PLAN = Experiment(
         "stage back appends a part of it as expected, and lists are ordered by what all stages appended. `one stage from t` "
         "ranks the same trained models by f(x, t) alone.",
         "Gaussian noise on the future: x_t = sqrt(1 - t/T) y + sqrt(t/T) .05 eps, x told at every step; lists begin at x_T = 0.",
-        f"Everything else is the preset {PRESET}, trained in bfloat16. Both: examples/iterating.py.",
+        f"Everything else is the preset {PRESET}, trained in bfloat16. All: examples/iterating.py.",
     ),
     paired=True,
 )

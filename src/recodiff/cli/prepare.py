@@ -21,6 +21,8 @@ from recodiff.errors import ConfigError
 
 MANY_TIES = 0.99
 """From this share on, rows of equal time are told of; items of one basket are fewer."""
+FIRST_LOOK = 100_000
+"""Rows that are looked at first, so that a large log costs nothing where they are not tied."""
 
 Strategy = Literal["auto", "temporal", "temporal-global", "temporal-at", "leave-last", "random", "held-out-users", "published"]
 
@@ -171,11 +173,13 @@ def prepare(
 
 def _tied(log: Log) -> float:
     """The share of rows that share their time with the one before of the same user, where that is nearly all; else 0."""
-    if log.time_kind != "clock":
-        return 0.0
-    tied = 1 - log.frame.select("user", "time").n_unique() / max(log.frame.height, 1)
-    following = 1 - log.frame["user"].n_unique() / max(log.frame.height, 1)
-    return tied / following if following and tied >= MANY_TIES * following else 0.0
+    share = 0.0
+    for rows in (log.frame.head(FIRST_LOOK), log.frame) if log.time_kind == "clock" else ():
+        following = rows.height - rows["user"].n_unique()
+        share = (rows.height - rows.select("user", "time").n_unique()) / max(following, 1)
+        if share < MANY_TIES:
+            return 0.0
+    return share
 
 
 def _strategy(name: Strategy, options: dict[str, Any]) -> Split | None:
