@@ -4,6 +4,7 @@
     python benchmarks/sampled.py ml-1m_clean --samples all 500 --steps           time of a step, in turns, and memory
     python benchmarks/sampled.py gowalla --samples all 8000 --seeds 1 --epochs 30      in place of the case's own number
     python benchmarks/sampled.py gowalla --samples all 8000 --epochs 30 --ema 0.995    judged by the average of the weights
+    python benchmarks/sampled.py gowalla --samples 8000 --by uniform --lr 1.5e-3       drawn all alike, with another learning rate
 
 `all` is the full softmax. Epochs, and the number of samples that docs/results.md speaks for, are chosen on validation.
 """
@@ -16,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,35 @@ WIDE: dict[str, Any] = {
 """Of gowalla, 40,981 items: one hidden layer that gives a row back, for so many epochs."""
 BY = {"ml-1m_clean": "uniform", "gowalla": "popularity"}
 """diffusion.sampled_by, the better on validation: R@20 of ml-1m_clean, N@20 of gowalla, whose R@20 does not tell them apart."""
+DRAWN = {"uniform": "all alike", "popularity": "by the root of popularity"}
+
+
+@dataclass(frozen=True)
+class How:
+    """What a run changes of its case; None leaves what the case has."""
+
+    by: str
+    epochs: int | None = None
+    ema: float | None = None
+    lr: float | None = None
+
+    @classmethod
+    def of(cls, asked: argparse.Namespace) -> How:
+        return cls(asked.by or BY[asked.data], asked.epochs, asked.ema, asked.lr)
+
+    def training(self) -> dict[str, Any]:
+        told = {"epochs": self.epochs, "ema": self.ema, "lr": self.lr}
+        return {key: value for key, value in told.items() if value is not None}
+
+    def told(self, given: str) -> dict[str, Any]:
+        """As a row has it: how many items, by what they are drawn, and what was asked for."""
+        number = _number(given)
+        drawn = None if number is None else DRAWN[self.by]
+        return {"sampled_items": number, "drawn": drawn, "epochs asked": self.epochs, "ema": self.ema, "lr asked": self.lr}
+
+    def options(self) -> list[str]:
+        """The same on a command line."""
+        return ["--by", self.by, *(part for key, value in self.training().items() for part in (f"--{key}", str(value)))]
 
 
 @cache
@@ -60,10 +91,10 @@ def case(name: str) -> tuple[Dataset, str, dict[str, Any]]:
     return load_dataset(SHARED / name), *read_settings(f"f-diffrec-{name}")
 
 
-def _model(name: str, given: str, epochs: int | None = None, ema: float | None = None) -> TorchRecommender:
+def _model(name: str, given: str, how: How) -> TorchRecommender:
     _, kind, settings = case(name)
-    settings = merge(settings, {"training": {"ema": ema, **({"epochs": epochs} if epochs else {})}})
-    sampled = {} if given == "all" else {"sampled_items": _number(given), "sampled_by": BY[name]}
+    settings = merge(settings, {"training": how.training()})
+    sampled = {} if given == "all" else {"sampled_items": _number(given), "sampled_by": how.by}
     model = build(kind, merge(settings, {"diffusion": {"space": "hidden", **sampled}}))
     assert isinstance(model, TorchRecommender)
     return model
@@ -73,24 +104,16 @@ def _number(given: str) -> int | None:
     return None if given == "all" else int(given)
 
 
-def _samples(name: str, given: str) -> dict[str, Any]:
-    """How many, and by what they are drawn; gowalla's earlier rows are of items drawn all alike."""
-    drawn = "all alike" if BY[name] == "uniform" else "by the root of popularity"
-    return {"sampled_items": _number(given), "drawn": None if given == "all" else drawn}
-
-
-def one(name: str, given: str, seed: int, epochs: int | None, ema: float | None) -> dict[str, Any]:
+def one(name: str, given: str, seed: int, how: How) -> dict[str, Any]:
     """A run of this very process; seconds of an epoch are of those without validation."""
-    data, model = case(name)[0], _model(name, given, epochs, ema)
+    data, model = case(name)[0], _model(name, given, how)
     model.fit(data.train, Run(seed=seed, progress=False), validate=Validation(data))
     most = peak_memory()
     measured = measure(model, data, ("valid", "test"), METRICS).parts
     return {
         "data": name,
-        **_samples(name, given),
+        **how.told(given),
         "seed": seed,
-        "epochs asked": epochs,
-        "ema": ema,
         "epochs": model.summary["epochs"],
         "best_epoch": model.summary["best_epoch"],
         "seconds": model.summary["seconds"],
@@ -101,11 +124,11 @@ def one(name: str, given: str, seed: int, epochs: int | None, ema: float | None)
     }
 
 
-def steps(name: str, samples: list[str], count: int = 15, warm_up: int = 3) -> dict[str, Any]:
+def steps(name: str, samples: list[str], how: How, count: int = 15, warm_up: int = 3) -> dict[str, Any]:
     """A training step with each number of samples: median ms of steps in turns, and the peak of a process that takes some alone."""
     keep_freed_memory()
     data = _shuffled(name)
-    step = {given: step_of(_model(name, given), data) for given in samples}
+    step = {given: step_of(_model(name, given, how), data) for given in samples}
     took: dict[tuple[str, bool], list[float]] = {(given, low): [] for given in samples for low in (False, True)}
     for k in range(warm_up + count):
         for (given, low), seconds in took.items():
@@ -116,7 +139,7 @@ def steps(name: str, samples: list[str], count: int = 15, warm_up: int = 3) -> d
     row: dict[str, Any] = {"data": name, "users": data.n_users, "items": data.n_items, "batch": batch}
     for (given, low), seconds in took.items():
         row[f"{given}, {'bfloat16' if low else 'float32'}, ms"] = 1e3 * statistics.median(seconds[warm_up:])
-    return row | {f"{given}, MB": _apart(name, given, "--peak")["MB"] for given in samples} | {"machine": machine()}
+    return row | {f"{given}, MB": _apart(name, given, "--peak", *how.options())["MB"] for given in samples} | {"machine": machine()}
 
 
 def _shuffled(name: str) -> Interactions:
@@ -125,12 +148,12 @@ def _shuffled(name: str) -> Interactions:
     return train.take(np.random.default_rng(0).permutation(train.n_users))
 
 
-def peak(name: str, given: str) -> dict[str, Any]:
+def peak(name: str, given: str, how: How) -> dict[str, Any]:
     """Of this very process after five steps, and what it was before the model was made."""
     keep_freed_memory()
     data = _shuffled(name)
     before = peak_memory()
-    step = step_of(_model(name, given), data)
+    step = step_of(_model(name, given, how), data)
     for k in range(5):
         step(False, k)
     return {"MB": round(peak_memory()), "before": round(before)}
@@ -148,31 +171,31 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--epochs", type=int, help="at most, in place of those of the case")
     parser.add_argument("--ema", type=float, help="decay of the average of the weights that is judged")
+    parser.add_argument("--lr", type=float, help="learning rate, in place of that of the case")
+    parser.add_argument("--by", choices=tuple(DRAWN), help="diffusion.sampled_by, in place of that of the case")
     parser.add_argument("--steps", action="store_true", help="time a step and see its memory, in place of training")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)  # in this very process
     parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    how = How.of(asked)
     if asked.one or asked.peak:
         given = asked.samples[0]
-        print(
-            json.dumps(peak(asked.data, given) if asked.peak else one(asked.data, given, asked.seeds[0], asked.epochs, asked.ema))
-        )
+        print(json.dumps(peak(asked.data, given, how) if asked.peak else one(asked.data, given, asked.seeds[0], how)))
     elif asked.steps:
-        row = steps(asked.data, asked.samples)
+        row = steps(asked.data, asked.samples, how)
         print(row)
         STEPS.put(row, {"data": asked.data})
     else:
-        _train(asked.data, asked.samples, asked.seeds, asked.epochs, asked.ema)
+        _train(asked.data, asked.samples, asked.seeds, how)
 
 
-def _train(data: str, samples: list[str], seeds: list[int], epochs: int | None, ema: float | None) -> None:
-    more = [*(["--epochs", str(epochs)] if epochs else []), *(["--ema", str(ema)] if ema else [])]
+def _train(data: str, samples: list[str], seeds: list[int], how: How) -> None:
     for given in samples:
         for seed in seeds:
-            told = {"data": data, **_samples(data, given), "seed": seed, "epochs asked": epochs, "ema": ema}
+            told = {"data": data, **how.told(given), "seed": seed}
             if FOUND.has(told):
                 continue
-            row = _apart(data, given, "--seeds", str(seed), "--one", *more)
+            row = _apart(data, given, "--seeds", str(seed), "--one", *how.options())
             shown = {key: row[key] for key in ("best_epoch", "seconds an epoch", "MB")}
             print(data, given, seed, f"valid R@20 {row['valid']['recall@20']:.4f}", shown, flush=True)
             FOUND.put(row, told)
