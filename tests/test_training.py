@@ -96,6 +96,20 @@ def test_a_diverging_loss_is_named_at_once_with_its_remedy(monkeypatch: pytest.M
     assert len(steps) < len(BOARD.users) // 2
 
 
+def test_a_loss_that_explodes_and_stays_finite_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"the loss began at .* and is .* in epoch 3: training diverged; lower training\.lr=1000"):
+        small(lr=1000.0, epochs=3).fit(BOARD, run())
+
+
+def test_an_explosion_after_the_epoch_that_is_kept_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = training._Loop._whole
+    scale = iter([1.0, 1.0, 1.0, 1e6, 1e6, 1e6])
+    monkeypatch.setattr(training._Loop, "_whole", lambda self, loss: whole(self, loss) * next(scale))
+    summary = small(epochs=5, check_every_epochs=1).fit(BOARD, run(), validate=Scripted(0.1, 0.3, 0.2, 0.2, 0.2)).summary
+    assert summary["best_epoch"] == 2
+    assert summary["log"][4]["loss"] > 1e4 * summary["log"][1]["loss"]
+
+
 def test_the_same_seed_gives_the_same_model_and_another_seed_another() -> None:
     first, again = (small(epochs=2).fit(BOARD, run()) for _ in range(2))
     other = small(epochs=2).fit(BOARD, Run(seed=4, progress=False, device="cpu"))

@@ -27,6 +27,8 @@ class State:
     step: int = 0
     best_epoch: int = 0
     best_value: float = -math.inf
+    first_loss: float = math.inf
+    """Of the first batch, before any step."""
     seconds: float = 0.0
     finished: Literal["", "patience", "epochs"] = ""
     log: list[dict[str, float]] = field(default_factory=list)

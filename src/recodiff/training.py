@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from recodiff.models.base import TorchRecommender
     from recodiff.pairs import Draw, Pair
 
+EXPLODED = 10
+"""Times the loss it began with, beyond which what was trained is refused: finite, and as useless as NaN."""
 SAVE_AFTER_SECONDS, SAVE_SHARE = 10, 50
 """Between validation checks a checkpoint is written when this long has passed, and this many times what the last one took."""
 
@@ -147,7 +149,8 @@ def train(
     Raises:
         ConfigError: `training.metric` is not among the figures.
         CheckpointError: the checkpoint to resume from belongs to another run.
-        ModelError: it cannot fit in memory, or the loss is no longer finite.
+        ModelError: it cannot fit in memory, or the loss is no longer finite, or in the epoch that is kept `EXPLODED` times
+            that of the first batch.
     """
     keep_freed_memory()
     loop = _Loop(model, data, run, validate)
@@ -217,6 +220,7 @@ class _Loop:
                     self._epoch(advance)
                     continue
                 self.save()
+        self._refuse_exploded()
         self.module.load_state_dict(self.best or self.averages.weights, strict=False)
 
     def _epoch(self, advance: Callable[[int, str], None]) -> None:
@@ -229,13 +233,15 @@ class _Loop:
         for users in order.split(c.batch_size):
             loss = self._step(users).detach()
             if alone_on_a_cpu and not loss.isfinite():
-                raise self._diverged(float(loss))
+                raise self._diverged(f"the loss is {float(loss)}")
+            if s.step == 1:
+                s.first_loss = float(self._whole(loss.clone()))
             total += loss * len(users)
             advance(1, self._note())
-        total = total if self.model.shard else distributed.add_up(total)
+        total = self._whole(total)
         entry = {"epoch": s.epoch + 1, "loss": float(total) / len(self.users)}
         if not math.isfinite(entry["loss"]):
-            raise self._diverged(entry["loss"])
+            raise self._diverged(f"the loss is {entry['loss']}")
         s.epoch += 1
         check = self.validate is not None and (s.epoch % c.check_every_epochs == 0 or s.epoch == c.epochs)
         if check:
@@ -247,9 +253,18 @@ class _Loop:
         if check or distributed.first_says(time.monotonic() - self.saved_at > max(SAVE_AFTER_SECONDS, SAVE_SHARE * self.saving)):
             self.save()
 
-    def _diverged(self, loss: float) -> ModelError:
-        epoch, lr = self.state.epoch + 1, self.settings.lr
-        return ModelError(f"the loss is {loss} in epoch {epoch}: training diverged; lower training.lr={lr}")
+    def _whole(self, loss: Tensor) -> Tensor:
+        return loss if self.model.shard else distributed.add_up(loss)
+
+    def _diverged(self, how: str, epoch: int | None = None) -> ModelError:
+        return ModelError(f"{how} in epoch {epoch or self.state.epoch + 1}: training diverged; lower training.lr={self.settings.lr}")
+
+    def _refuse_exploded(self) -> None:
+        s = self.state
+        kept = s.best_epoch or s.epoch
+        loss = s.log[kept - 1]["loss"]
+        if s.first_loss > 0 and loss > EXPLODED * s.first_loss:
+            raise self._diverged(f"the loss began at {s.first_loss:.4g} and is {loss:.4g}", kept)
 
     def _step(self, users: Tensor) -> Tensor:
         """One step; gives the batch's loss, or this process's share of it."""
