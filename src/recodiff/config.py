@@ -51,6 +51,8 @@ def _sentence(config: type[BaseConfig], error: ValidationError, where: str) -> s
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
         return f"{where}: unknown setting '{path}'; {hint}{more}"
+    if first["type"] == "missing":
+        return f"{where}: setting '{path}' is missing; give it a value{more}"
     said = first["msg"].removeprefix("Value error, ")
     return f"{where}: setting '{path}' = {first['input']!r}: {said}{more}" if path else f"{where}: {said}{more}"
 

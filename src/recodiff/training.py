@@ -257,7 +257,8 @@ class _Loop:
         return loss if self.model.shard else distributed.add_up(loss)
 
     def _diverged(self, how: str, epoch: int | None = None) -> ModelError:
-        return ModelError(f"{how} in epoch {epoch or self.state.epoch + 1}: training diverged; lower training.lr={self.settings.lr}")
+        epoch = epoch or self.state.epoch + 1
+        return ModelError(f"{how} in epoch {epoch}: training diverged; lower training.lr={self.settings.lr}")
 
     def _refuse_exploded(self) -> None:
         s = self.state

@@ -78,6 +78,18 @@ def test_a_wrong_setting_of_a_part_is_named() -> None:
         mixed(a={"model": "ease", "settings": {"l3": 1.0}})
 
 
+def test_a_setting_of_the_parts_is_told_where_it_belongs() -> None:
+    with pytest.raises(ConfigError, match=r"write parts\.rows\.settings\.training or parts\.sequence\.settings\.training$"):
+        build("fs-diffrec", {"training": {"epochs": 20}})
+    with pytest.raises(ConfigError, match="unknown setting 'trainig'; known here: least_gain"):
+        build("fs-diffrec", {"trainig": {"epochs": 20}})
+
+
+def test_a_part_without_a_model_is_told_that_it_lacks_one() -> None:
+    with pytest.raises(ConfigError, match=r"^fs-diffrec: setting 'parts\.mine\.model' is missing; give it a value$"):
+        build("fs-diffrec", {"parts": {"mine": {"share": 2.0}}})
+
+
 def test_a_part_is_let_in_where_it_earns_its_place_and_with_the_share_that_earns_most() -> None:
     other = {"model": "popularity", "share": 0.5}
     settings = {"parts": {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": other, "c": other}}

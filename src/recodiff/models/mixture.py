@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from recodiff import progress
@@ -73,6 +73,15 @@ class MixtureConfig(ModelConfig):
     a little by chance."""
     metric: str = "recall@20"
     """The validation figure that decides between them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_parts(cls, given: Any) -> Any:
+        for key in given if isinstance(given, Mapping) else ():
+            meant = [] if key in cls.model_fields else _parts_with(key, given.get("parts"))
+            if meant:
+                raise ValueError(f"'{key}' is a setting of its parts; write {' or '.join(meant)}")
+        return given
 
 
 class Mixture(Recommender):
@@ -264,6 +273,13 @@ class Mixture(Recommender):
     def user_vectors(self, batch: Batch) -> Tensor:
         """The parts' vectors side by side, [B, H]."""
         return torch.cat([part.user_vectors(own) for _, part, own in self._own(batch)], 1)
+
+
+def _parts_with(key: str, parts: Any) -> list[str]:
+    """Where the models of parts not yet checked have this setting, as a user writes it."""
+    named = parts.items() if isinstance(parts, Mapping) else ()
+    models = {name: part["model"] for name, part in named if isinstance(part, Mapping) and isinstance(part.get("model"), str)}
+    return [f"parts.{name}.settings.{key}" for name, model in models.items() if key in type(build(model).config).model_fields]
 
 
 def _by_epochs(model: Recommender) -> bool:
