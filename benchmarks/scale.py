@@ -22,7 +22,8 @@ from recodiff.models import build
 from recodiff.models.diffrec import DiffRec
 from recodiff.optimizer import AdamW
 from recodiff.pairs import Pair, rows_of
-from recodiff.training import Progress, Run
+from recodiff.run import Run
+from recodiff.training import Progress
 
 USERS, ITEMS, INTERACTIONS = 108_822, 94_949, 3_100_000
 

@@ -22,6 +22,7 @@ LAYERS = [
     ("weighting",),
     ("pairs",),
     ("distributed", "memory", "resuming"),
+    ("run",),
     ("training",),
     ("models",),
     ("checkpoint", "ranking"),

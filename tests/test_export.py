@@ -13,7 +13,7 @@ from recodiff.errors import DataError, ModelError
 from recodiff.models.base import Recommender
 from recodiff.models.batch import Batch
 from recodiff.pairs import rows_of
-from recodiff.training import Run
+from recodiff.run import Run
 
 N_USERS, N_ITEMS = 15, 12
 

@@ -14,7 +14,7 @@ from recodiff import build, recommend
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import DataError
 from recodiff.pairs import Reconstruct, rows_of
-from recodiff.training import Run
+from recodiff.run import Run
 from recodiff.weighting import HalfLife, LinearRecency, PowerLaw, Uniform, Weighting
 
 DAY = 86_400

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recodiff.models.base import ModelConfig, Recommender, TorchRecommender
     from recodiff.models.batch import Batch
     from recodiff.ranking import Recommendations, history_of, recommend
-    from recodiff.training import Run
+    from recodiff.run import Run
 
 _HOMES = {
     "checkpoint": ("load_model", "save_model"),
@@ -36,7 +36,7 @@ _HOMES = {
     "models.base": ("ModelConfig", "Recommender", "TorchRecommender"),
     "models.batch": ("Batch",),
     "ranking": ("Recommendations", "history_of", "recommend"),
-    "training": ("Run",),
+    "run": ("Run",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -22,7 +22,7 @@ from recodiff.data.interactions import IdMap
 from recodiff.errors import CheckpointError, RecodiffError
 from recodiff.models import build
 from recodiff.models.base import Recommender
-from recodiff.training import Run
+from recodiff.run import Run
 
 FORMAT, VERSION = "recodiff-model", 1
 CONFIG, WEIGHTS, ITEMS, USERS = "config.json", "weights.safetensors", "items.parquet", "users.parquet"

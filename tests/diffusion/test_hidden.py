@@ -20,7 +20,7 @@ from recodiff.models import build
 from recodiff.models.batch import Batch
 from recodiff.models.diffrec import DiffRec
 from recodiff.pairs import rows_of
-from recodiff.training import Run
+from recodiff.run import Run
 
 SCHEDULES = {
     "linear_variance": lambda steps: schedules.linear_variance(steps, 0.5, 0.01, 0.9),

@@ -19,7 +19,7 @@ from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError
 from recodiff.models import build
 from recodiff.models.diffrec import DiffRec
-from recodiff.training import Run
+from recodiff.run import Run
 from toy import checkerboard
 
 SCHEDULES = {

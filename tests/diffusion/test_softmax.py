@@ -16,7 +16,7 @@ from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.softmax import even, linear_multinomial, sample, sampled_multinomial
 from recodiff.errors import ConfigError
 from recodiff.models import build
-from recodiff.training import Run
+from recodiff.run import Run
 from toy import checkerboard, random_interactions
 
 

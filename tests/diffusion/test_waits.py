@@ -15,7 +15,8 @@ from recodiff.diffusion import gram, rows, softmax
 from recodiff.diffusion.draws import keyed_generator
 from recodiff.models import build
 from recodiff.models.base import TorchRecommender
-from recodiff.training import Progress, Run
+from recodiff.run import Run
+from recodiff.training import Progress
 from toy import checkerboard
 
 DATA = checkerboard(60)

@@ -10,7 +10,7 @@ from recodiff import build
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models import ease, sparse
-from recodiff.training import Run
+from recodiff.run import Run
 from reference import closed_form as reference
 from toy import random_interactions, with_gaps
 

@@ -11,7 +11,7 @@ from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models import ials
 from recodiff.models.base import Recommender
-from recodiff.training import Run
+from recodiff.run import Run
 from reference import closed_form as reference
 from toy import random_interactions, scores_of, with_gaps
 

@@ -14,7 +14,7 @@ from recodiff import build, item_vectors, recommend, user_vectors
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, MissingExtraError, ModelError
 from recodiff.models.base import Recommender
-from recodiff.training import Run
+from recodiff.run import Run
 from toy import checkerboard, is_here, random_interactions, scores_of, with_gaps
 
 RUN = Run(device="cpu", progress=False)

@@ -11,7 +11,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
 from recodiff.models import lowrank, sparse
 from recodiff.models.lowrank import right_singular_vectors
-from recodiff.training import Run
+from recodiff.run import Run
 from reference import closed_form as reference
 from toy import fitted_and_ranked_from, random_interactions, scores_of, with_gaps
 

@@ -16,7 +16,7 @@ from recodiff.checkpoint import load_model, save_model
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, DataError, ModelError
 from recodiff.models import build
-from recodiff.training import Run
+from recodiff.run import Run
 from toy import checkerboard, scores_of
 
 BOARD = checkerboard(shuffled=True)

@@ -12,7 +12,7 @@ from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion import rows
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models import neighbours, sparse
-from recodiff.training import Run
+from recodiff.run import Run
 from reference import closed_form as reference
 from toy import checkerboard, fitted_and_ranked_from, random_interactions, scores_of, with_gaps
 

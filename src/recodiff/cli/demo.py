@@ -12,7 +12,7 @@ from recodiff.cli.parameters import Whole
 from recodiff.errors import MissingExtraError
 from recodiff.experiments import demo as tour
 from recodiff.report import Entry, Sample, short
-from recodiff.training import Run
+from recodiff.run import Run
 
 SHOWN = ("EASE", "F-DiffRec")
 """Whose lists are printed side by side; the report has all."""

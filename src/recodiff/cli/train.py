@@ -13,7 +13,7 @@ from recodiff.config import read_settings
 from recodiff.data.folder import load_dataset
 from recodiff.experiments.runs import ChooseOn, measure, train_run
 from recodiff.models import MODELS
-from recodiff.training import Run, Shared
+from recodiff.run import Run, Shared
 
 
 def train(

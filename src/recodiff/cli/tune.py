@@ -17,7 +17,7 @@ from recodiff.experiments.search import Budget
 from recodiff.experiments.spaces import read_space
 from recodiff.experiments.tuned import BEST, Tuned
 from recodiff.models import MODELS
-from recodiff.training import Run
+from recodiff.run import Run
 
 MODEL = "model"
 """Folder of the refit."""

@@ -17,7 +17,8 @@ from recodiff.evaluation import Evaluation
 from recodiff.experiments.results import Result
 from recodiff.models.base import Recommender
 from recodiff.ranking import recommend
-from recodiff.training import LOG, Run
+from recodiff.run import Run
+from recodiff.training import LOG
 
 EMBEDDINGS = "item_emb.npy"
 """Item embeddings of a released folder."""

@@ -23,7 +23,7 @@ from recodiff.models import title
 from recodiff.models.base import Recommender
 from recodiff.ranking import history_of, recommend
 from recodiff.report import Entry, Report, Sample, write_report
-from recodiff.training import Run
+from recodiff.run import Run
 
 Say = Callable[[str], None]
 DATA = "ml-100k"

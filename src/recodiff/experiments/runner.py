@@ -19,7 +19,7 @@ from recodiff.experiments import results, work
 from recodiff.experiments.cases import Case, Row, Settled
 from recodiff.experiments.results import Result
 from recodiff.experiments.work import Group
-from recodiff.training import Run
+from recodiff.run import Run
 
 Say = Callable[[str], None]
 WORK = "runs"

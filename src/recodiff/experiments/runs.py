@@ -24,7 +24,8 @@ from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation import METRICS, Evaluation, Part, Validation, WithoutTruth, evaluate_parts
 from recodiff.models import build
 from recodiff.models.base import Recommender
-from recodiff.training import CHECKPOINT, Run
+from recodiff.run import Run
+from recodiff.training import CHECKPOINT
 
 PartName = Literal["valid", "test"]
 ChooseOn = Literal["valid", "inner"]

@@ -20,7 +20,7 @@ from recodiff.experiments.study import Attempt, Study
 from recodiff.experiments.tuned import State, Trial, Tuned, best_of, write_trials
 from recodiff.models import build
 from recodiff.models.base import Recommender, TorchRecommender
-from recodiff.training import Run
+from recodiff.run import Run
 
 RANDOM_SHARE = 1 / 3
 """Of the budget; then comes TPE."""

@@ -18,7 +18,7 @@ from recodiff.experiments.tuned import Tuned
 from recodiff.models import build
 from recodiff.models.base import Recommender, TorchRecommender
 from recodiff.models.mixture import Mixture
-from recodiff.training import Run
+from recodiff.run import Run
 
 
 def tune(

@@ -28,7 +28,7 @@ from recodiff.experiments.results import Result
 from recodiff.experiments.runs import measure, provenance, train_run
 from recodiff.models import build
 from recodiff.models.base import Recommender
-from recodiff.training import Run
+from recodiff.run import Run
 
 Wanted = Mapping[str, Settled]
 

@@ -23,7 +23,8 @@ from recodiff.float32 import fast_products
 from recodiff.memory import blank
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.pairs import Forecast, Pairs, rows_of
-from recodiff.training import Run, TrainingConfig
+from recodiff.run import Run
+from recodiff.training import TrainingConfig
 from recodiff.weighting import AnyWeighting, Uniform, Weighting
 
 

@@ -19,7 +19,8 @@ from torch import Tensor
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, ModelError
-from recodiff.training import Run, TrainingConfig
+from recodiff.run import Run
+from recodiff.training import TrainingConfig
 
 
 class SvdEmbeddings(BaseConfig):

@@ -32,7 +32,8 @@ from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.latent import AnyCodec, Clustered, Identity
 from recodiff.models.settings import DenoiserConfig, DiffusionConfig, SamplingConfig
 from recodiff.pairs import AnyPairs, Pair, Pairs, Reconstruct
-from recodiff.training import Progress, Run, TrainingConfig
+from recodiff.run import Run
+from recodiff.training import Progress, TrainingConfig
 
 DENSE_ARRAYS = 7
 """[B, I] alive at once in a dense step: 6.3 to 6.7 were measured at 94,949 items (the case `hidden_step` of benchmarks/)."""

@@ -21,7 +21,7 @@ from recodiff.models import title
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch
 from recodiff.models.sparse import ITEMS_AT_ONCE, gram, rows_from, scaled, size_of
-from recodiff.training import Run
+from recodiff.run import Run
 
 Advance = Callable[[int, str], None]
 DOUBLE_UP_TO_ITEMS = 12_000

@@ -23,7 +23,7 @@ from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch
 from recodiff.models.ease import DOUBLE_UP_TO_ITEMS, refuse_if_too_large
 from recodiff.pairs import Forecast
-from recodiff.training import Run
+from recodiff.run import Run
 
 
 class ForecastRidgeConfig(ModelConfig):

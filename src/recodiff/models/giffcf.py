@@ -25,7 +25,8 @@ from recodiff.models.batch import Batch
 from recodiff.models.lowrank import right_singular_vectors
 from recodiff.models.sparse import counts_of, degrees, gram, power, rows_from, scaled, state_of, table_of, through_users
 from recodiff.pairs import Pair, Pairs, Reconstruct
-from recodiff.training import Progress, Run, TrainingConfig
+from recodiff.run import Run
+from recodiff.training import Progress, TrainingConfig
 
 DENSE_UP_TO_ITEMS = 12_000
 """Catalogues up to this size have the filter as a table [I, I], larger ones as the two sparse products that it is made of."""

@@ -21,7 +21,7 @@ from recodiff.models import title
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.sparse import counts_of, rows_from
-from recodiff.training import Run
+from recodiff.run import Run
 
 NUMBERS_AT_ONCE = 2**23
 """Of the vectors [n, L, k] gathered for the rows that are solved together."""

@@ -29,7 +29,7 @@ from recodiff.models.factors import Factors, user_vectors
 from recodiff.models.fold_in import fold_in
 from recodiff.models.neighbours import ItemTableModel
 from recodiff.models.sparse import counts_of
-from recodiff.training import Run
+from recodiff.run import Run
 from recodiff.weighting import Uniform
 
 

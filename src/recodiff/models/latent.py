@@ -14,7 +14,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.diffusion.codecs import ClusteredVAE, Codec, Decoder, IdentityCodec, Target
 from recodiff.diffusion.denoisers import Activation
 from recodiff.models.clusters import AnyEmbeddings, SvdEmbeddings, cluster
-from recodiff.training import Run
+from recodiff.run import Run
 
 
 class Identity(BaseConfig):

@@ -18,7 +18,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.diffusion.draws import keep_mask
 from recodiff.diffusion.rows import Rows
 from recodiff.models.factors import FactorModel, FactorNet, Factors, FactorsConfig
-from recodiff.training import Run
+from recodiff.run import Run
 
 
 class LightGCNConfig(FactorsConfig):

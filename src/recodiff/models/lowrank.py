@@ -24,7 +24,7 @@ from recodiff.models import title
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.sparse import Array, counts_of, degrees, power, rows_from, scaled, size_of, state_of, table_of, through_users
-from recodiff.training import Run
+from recodiff.run import Run
 
 DENSE_UP_TO = 500
 """The smaller side of a matrix up to which all its singular vectors are found at once."""

@@ -21,7 +21,7 @@ from recodiff.errors import ConfigError, ModelError
 from recodiff.models import build
 from recodiff.models.base import ModelConfig, Recommender, TorchRecommender, Validate, batches
 from recodiff.models.batch import Batch, ItemVectors
-from recodiff.training import Run
+from recodiff.run import Run
 from recodiff.weighting import Uniform, Weighting
 
 MEASURED_ON = 1000

@@ -23,7 +23,7 @@ from recodiff.models import title
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch
 from recodiff.models.sparse import counts_of, degrees, item_table, power, rows_from, scaled, state_of, table_of, weights_of
-from recodiff.training import Run
+from recodiff.run import Run
 
 DENSE_UP_TO_ITEMS, DENSE_ABOVE_SHARE = 8192, 1 / 3
 """Histories are multiplied by a dense copy of the table, which is many times faster, where that takes at most 256 MiB, or less

@@ -22,7 +22,8 @@ from recodiff.models.base import ModelConfig, TorchRecommender
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.windows import Window, windows
 from recodiff.pairs import InOrder, Pair, Pairs
-from recodiff.training import Progress, Run, TrainingConfig
+from recodiff.run import Run
+from recodiff.training import Progress, TrainingConfig
 from recodiff.weighting import AnyWeighting, Uniform
 
 KEPT_BY_LAYER = 16

@@ -17,7 +17,7 @@ from recodiff.experiments.search import Budget
 from recodiff.experiments.spaces import SPACES
 from recodiff.experiments.tune import tune
 from recodiff.experiments.tuned import BEST, Tuned
-from recodiff.training import Run
+from recodiff.run import Run
 
 STUDIES, TUNED = "studies", "tuned"
 OVERRUN = 1.25
