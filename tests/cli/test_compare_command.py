@@ -134,6 +134,22 @@ def test_seeds_are_averaged_user_by_user(films: Path, tiny: Path, tmp_path: Path
     assert differences(found)["tiny", "ndcg@20"] == pytest.approx(values.mean())
 
 
+def test_the_shares_of_a_sum_of_models_are_told_and_kept(cli: Cli, films: Path, tmp_path: Path) -> None:
+    toml = tmp_path / "sum.toml"
+    toml.write_text(
+        'model = "recodiff.models.mixture:Mixture"\n[parts.rows]\nmodel = "ease"\n[parts.items]\nmodel = "itemknn"\n'
+        "[parts.sequence]\nshare = 0.0\n"
+    )
+    done = cli("compare", toml, "popularity", "--data", films, "--out", tmp_path / "c", "--seeds", 1, "--json").succeeded()
+    told = next(row for row in json.loads(done.out)["rows"] if row["label"] == "sum")["runs"][0]["shares"]
+    assert set(told) == {"rows", "items"}
+    assert told["rows"] == 1.0
+    page = (tmp_path / "c" / "compare.md").read_text("utf-8")
+    assert "## Shares" in page
+    assert f"| sum | 1 | rows 1, items {told['items']:.3g} |" in page
+    assert "popularity | 1 |" not in page
+
+
 def test_data_without_time_names_what_needs_it_and_compares_the_rest(cli: Cli, timeless: Path, tiny: Path, tmp_path: Path) -> None:
     done = cli("compare", tiny, "popularity", "f-ridge", "--data", timeless, "--out", tmp_path / "c", "--seeds", 1).succeeded()
     for label in ("tiny", "f-ridge"):

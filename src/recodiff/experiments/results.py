@@ -32,6 +32,7 @@ class Result:
         seconds: the training took, its validation included.
         best_epoch: the one that was kept, of a model trained by epochs.
         parameters: numbers learned.
+        shares: part -> its share, of a model that is a sum of others.
         memory: MB, see `apart`; None where it was not asked for.
         memory_of: what that is the peak of.
         provenance: data, device, versions, commit, machine and date.
@@ -51,6 +52,7 @@ class Result:
     seconds: float
     best_epoch: int | None
     parameters: int
+    shares: Mapping[str, float] = field(default_factory=dict)
     memory: float | None = None
     memory_of: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)

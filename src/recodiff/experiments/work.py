@@ -141,6 +141,7 @@ def _train_and_measure(group: Group, wanted: Wanted, data: Dataset, folder: Path
             seconds=sum(one["seconds"] for one in trainings) if timed else info["seconds"],
             best_epoch=trainings[0].get("best_epoch"),
             parameters=model.parameters,
+            shares=trainings[-1].get("shares", {}) if trainings else {},
             provenance=where,
         )
         results.append(look_closer(result, ranking, data, folder, found["test"], run) if group.closely else result)

@@ -46,8 +46,9 @@ class Table:
 
 
 def tables(found: Comparison) -> list[Table]:
-    """All that there are: accuracy and cost, paired differences, what lists are worth beyond accuracy, how settings were chosen."""
+    """All that there are: accuracy and cost, shares, paired differences, what lists are worth beyond accuracy, how it was chosen."""
     made = [accuracy(found)]
+    made += [shares(found)] if any(result.shares for row in found.measured for result in row.results) else []
     made += [differences(found)] if found.differences else []
     made += [beyond(found)] if found.measured else []
     return [*made, chosen(found.studies)] if found.studies else made
@@ -79,6 +80,22 @@ def accuracy(found: Comparison) -> Table:
         ("method", *map(short, METRICS), f"{'valid' if found.protocol == 'official' else 'earlier'} R@20", *cost),
         {name: list(map(row, rows)) for name, rows in found.blocks.items()},
         f"{note} Memory: peak, {', '.join(sorted(kinds))}." if kinds else note,
+    )
+
+
+def shares(found: Comparison) -> Table:
+    """What each part of a sum of models came to, seed by seed."""
+    rows = [
+        (row.case.label, str(result.seed), ", ".join(f"{part} {share:.3g}" for part, share in result.shares.items()))
+        for row in found.measured
+        for result in row.results
+        if result.shares
+    ]
+    return Table(
+        "Shares",
+        ("method", "seed", "shares"),
+        {"": rows},
+        "Of a sum of models: what each part's scores, brought to one scale, are multiplied by; 0: the part was not let in.",
     )
 
 
