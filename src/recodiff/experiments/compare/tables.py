@@ -46,7 +46,7 @@ class Table:
 
 
 def tables(found: Comparison) -> list[Table]:
-    """All that there are: accuracy and cost, shares, paired differences, what lists are worth beyond accuracy, how it was chosen."""
+    """All that there are: accuracy and cost, shares, paired differences, what lists are worth beyond accuracy, what was chosen."""
     made = [accuracy(found)]
     made += [shares(found)] if any(result.shares for row in found.measured for result in row.results) else []
     made += [differences(found)] if found.differences else []
