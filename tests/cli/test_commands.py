@@ -319,6 +319,11 @@ def test_recommend_shows_what_the_newest_interaction_changed(cli: Cli, run: Path
     assert [{key: row[key] for key in row if key != "before"} for row in found] == lists(5, 105, 109, 113)
     before = [row["item"] for row in lists(38, 105, 109) if row["item"] != 113]  # it is left out here too
     assert [row["before"] for row in found] == [before.index(row["item"]) + 1 for row in found]
+    now = [row["item"] for row in lists(37, 105, 109, 113)]
+    k = next(k for k in range(1, 37) if set(now[:k]) != set(before[:k]))
+    told = cli("recommend", run, "--history", 105, 109, 113, "-k", k, "--effect-of-newest").succeeded().err
+    gone = [str(item) for item in before[:k] if item not in now[:k]]
+    assert f"no longer among the first {k}: {', '.join(gone)}\n" in told
 
 
 def test_without_its_only_interaction_a_history_has_no_ranks(cli: Cli, run: Path) -> None:

@@ -106,13 +106,12 @@ def recommend(
         warn(f"{short} of {x.n_users} lists are shorter than {k}: the users have met, or the options leave out, the other items")
     frame = lists.to_frame(load_titles(run))
     if effect_of_newest:
-        frame = frame.join(
-            _before(model, x, min(10 * k, len(model.items)), include_seen, allowed),
-            on=["user", "item"],
-            how="left",
-            maintain_order="left",
-        )
+        before = _before(model, x, min(10 * k, len(model.items)), include_seen, allowed)
+        frame = frame.join(before, on=["user", "item"], how="left", maintain_order="left")
         frame = frame.select("user", "rank", "before", pl.exclude("user", "rank", "before"))
+        gone = before.filter(pl.col("before") <= k).join(frame, on=["user", "item"], how="anti")
+        if x.n_users == 1 and gone.height:
+            say(f"no longer among the first {k}: {', '.join(map(str, gone.sort('before')['item']))}")
     if history is not None:
         frame = frame.drop("user")
     if out is not None:
