@@ -1,18 +1,16 @@
-"""What each part of FS-DiffRec is worth on the released ML-1M files: sums of its parts, paired by user.
+"""What each part of FS-DiffRec is worth on the released ML-1M files: every sum of its parts, paired by user.
 
     python benchmarks/parts.py --seeds 1 2 3 4 5 --threads 1      goes on where it stopped; writes parts.json and parts.md
-    python benchmarks/parts.py --preset wide                      parts-wide.json and parts-wide.md
 
-The parts are those of a preset: rows that learn what is near, a sequence encoder (which alone is SASRec, learning from the next
-ten items), both judged by averages of their weights, and F-ridge as the item-item path; the wide one has two of the first and
-of the second, and no path. Each is trained once a seed, and stopped as the preset says; the shares are the preset's. Test lies
-right behind the histories, the validation part behind a gap.
+The parts are those of the preset fs-diffrec-ml-1m_clean-near: rows that learn what is near, a sequence encoder (which alone is
+SASRec, learning from the next ten items), both judged by averages of their weights, and F-ridge as the item-item path. Each is
+trained once a seed and stopped by the validation part; the shares are the preset's. Test lies right behind the histories, the
+validation part behind a gap.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -32,95 +30,43 @@ from recodiff.models.mixture import Mixture
 from recodiff.report import short
 
 HERE = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True)
-class Study:
-    """A preset's sums.
-
-    Args:
-        page: the name of its page.
-        preset: whose parts are trained.
-        stopped: what decided how long.
-        sums: the parts of each.
-        asked: differences that are tested, of the first to the second.
-    """
-
-    page: str
-    preset: str
-    stopped: str
-    sums: dict[str, tuple[str, ...]]
-    asked: tuple[tuple[str, str], ...]
-
-
-NEAR = Study(
-    "parts",
-    "fs-diffrec-ml-1m_clean-near",
-    "every part was stopped by the validation part",
-    {
-        "F-ridge": ("items",),
-        "F-DiffRec": ("rows",),
-        "SASRec": ("sequence",),
-        "F-DiffRec + F-ridge": ("rows", "items"),
-        "SASRec + F-ridge": ("sequence", "items"),
-        "F-DiffRec + SASRec": ("rows", "sequence"),
-        "FS-DiffRec": ("rows", "sequence", "items"),
-    },
-    (
-        ("FS-DiffRec", "SASRec"),
-        ("FS-DiffRec", "F-DiffRec"),
-        ("FS-DiffRec", "F-DiffRec + SASRec"),
-        ("FS-DiffRec", "SASRec + F-ridge"),
-        ("FS-DiffRec", "F-DiffRec + F-ridge"),
-        ("F-DiffRec + SASRec", "F-DiffRec"),
-        ("F-DiffRec + SASRec", "SASRec"),
-        ("F-DiffRec + SASRec", "SASRec + F-ridge"),
-        ("F-DiffRec", "SASRec"),
-    ),
+PRESET = "fs-diffrec-ml-1m_clean-near"
+SUMS: dict[str, tuple[str, ...]] = {
+    "F-ridge": ("items",),
+    "F-DiffRec": ("rows",),
+    "SASRec": ("sequence",),
+    "F-DiffRec + F-ridge": ("rows", "items"),
+    "SASRec + F-ridge": ("sequence", "items"),
+    "F-DiffRec + SASRec": ("rows", "sequence"),
+    "FS-DiffRec": ("rows", "sequence", "items"),
+}
+ASKED = (
+    ("FS-DiffRec", "SASRec"),
+    ("FS-DiffRec", "F-DiffRec"),
+    ("FS-DiffRec", "F-DiffRec + SASRec"),
+    ("FS-DiffRec", "SASRec + F-ridge"),
+    ("FS-DiffRec", "F-DiffRec + F-ridge"),
+    ("F-DiffRec + SASRec", "F-DiffRec"),
+    ("F-DiffRec + SASRec", "SASRec"),
+    ("F-DiffRec + SASRec", "SASRec + F-ridge"),
+    ("F-DiffRec", "SASRec"),
 )
-WIDE = Study(
-    "parts-wide",
-    "fs-diffrec-ml-1m_clean-near-wide",
-    "epochs are the preset's, chosen on the end of train",
-    {
-        "rows": ("rows",),
-        "rows, half-life 2": ("newest",),
-        "sequence, ten items": ("sequence",),
-        "sequence, four items": ("next",),
-        "both rows": ("rows", "newest"),
-        "both sequences": ("sequence", "next"),
-        "rows + sequence": ("rows", "sequence"),
-        "both rows + sequence": ("rows", "newest", "sequence"),
-        "all four": ("rows", "newest", "sequence", "next"),
-    },
-    (
-        ("all four", "rows + sequence"),
-        ("all four", "both rows + sequence"),
-        ("all four", "both rows"),
-        ("all four", "both sequences"),
-        ("both rows + sequence", "rows + sequence"),
-        ("both rows", "rows"),
-        ("both sequences", "sequence, ten items"),
-    ),
-)
-STUDIES = {"near": NEAR, "wide": WIDE}
+"""Differences that are tested: of the first to the second."""
 PLACES: tuple[PartName, ...] = ("test", "valid")
 
 
-def measured(study: Study, data: Dataset, folder: Path, seed: int, threads: int) -> list[Result]:
+def measured(data: Dataset, folder: Path, seed: int, threads: int) -> list[Result]:
     """Every sum with one seed; trained unless the folder has them all."""
-    name, settings = read_settings(study.preset)
+    name, settings = read_settings(PRESET)
     model = build(name, settings)
     assert isinstance(model, Mixture)
     made_by = digest([name, naming(model.config.model_dump(mode="json")), data.fingerprint(), seed])
-    have = [load(folder, f"{made_by}-{label}") for label in study.sums]
+    have = [load(folder, f"{made_by}-{label}") for label in SUMS]
     if all(have):
         return [one for one in have if one is not None]
     shares = dict(zip(model.parts, model.shares.tolist(), strict=True))
     model.fit(data.train, Run(seed=seed, threads=threads, device="cpu"), validate=Validation(data, TESTED))
-    found = [
-        _one(model, data, seed, f"{made_by}-{label}", {name: shares[name] for name in parts}) for label, parts in study.sums.items()
-    ]
+    found = [_one(model, data, seed, f"{made_by}-{label}", {name: shares[name] for name in SUMS[label]}) for label in SUMS]
     for one in found:
         save(folder, one)
     return found
@@ -156,13 +102,13 @@ def figures(rows: dict[str, list[Result]]) -> str:
     return table(["sum of", *heads, "parameters", "training s (median)"], [row(*of) for of in rows.items()])
 
 
-def differences(study: Study, rows: dict[str, list[Result]], place: PartName) -> str:
+def differences(rows: dict[str, list[Result]], place: PartName) -> str:
     """The table of what was asked, user by user."""
     values = {
         label: [np.mean([one.per_user[f"{place} {metric}"] for one in found], 0) for metric in TESTED]
         for label, found in rows.items()
     }
-    pairs = [(first, second, k) for first, second in study.asked for k in range(len(TESTED))]
+    pairs = [(first, second, k) for first, second in ASKED for k in range(len(TESTED))]
     tested = compare_pairs(np.stack([values[first][k] - values[second][k] for first, second, k in pairs], 1))
     lines: dict[tuple[str, str], list[str]] = {}
     for i, (first, second, _) in enumerate(pairs):
@@ -176,21 +122,21 @@ def differences(study: Study, rows: dict[str, list[Result]], place: PartName) ->
     return table(["of", "less", *heads], [[*pair, *cells] for pair, cells in lines.items()])
 
 
-def page(study: Study, rows: dict[str, list[Result]]) -> str:
+def page(rows: dict[str, list[Result]]) -> str:
     """What was found, in Markdown."""
     runs = [one.provenance for found in rows.values() for one in found]
     return "\n\n".join(
         (
             "# What each part of FS-DiffRec is worth, ml-1m_clean",
-            f"Preset {study.preset}, the networks judged by averages of their weights (training.ema); {study.stopped}; "
-            f"seeds {listed(one.seed for one in next(iter(rows.values())))}; mean (standard error over seeds).",
+            f"Preset {PRESET}, the networks judged by averages of their weights (training.ema), "
+            f"seeds {listed(one.seed for one in rows['SASRec'])}; mean (standard error over seeds).",
             figures(rows),
             "## Differences on test, paired by user",
-            differences(study, rows, "test"),
-            "## Differences on the validation part",
-            differences(study, rows, "valid"),
+            differences(rows, "test"),
+            "## Differences on the validation part, which every part was stopped by",
+            differences(rows, "valid"),
             f"Values of each user averaged over seeds; paired bootstrap, 10,000 resamples; Holm's correction over the "
-            f"{len(study.asked) * len(TESTED)} differences of a table, ≤ where no resample was as far off; intervals uncorrected.",
+            f"{len(ASKED) * len(TESTED)} differences of a table, ≤ where no resample was as far off; intervals uncorrected.",
             f"Commit {listed(run['commit'] for run in runs)}; {listed(run['processor'] for run in runs)}, "
             f"{listed(run['threads'] for run in runs)} thread; {listed(run['date'][:10] for run in runs)}.",
         )
@@ -199,20 +145,18 @@ def page(study: Study, rows: dict[str, list[Result]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=tuple(STUDIES), default="near")
     parser.add_argument("--data", type=Path, default=SHARED / "ml-1m_clean")
     parser.add_argument("--runs", type=Path, default=HERE.parent / "runs" / "parts", help="where what each user got is kept")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
-    study = STUDIES[asked.preset]
-    data, rows = load_dataset(asked.data), {label: [] for label in study.sums}
+    data, rows = load_dataset(asked.data), {label: [] for label in SUMS}
     for seed in asked.seeds:
-        for label, one in zip(study.sums, measured(study, data, asked.runs, seed, asked.threads), strict=True):
+        for label, one in zip(SUMS, measured(data, asked.runs, seed, asked.threads), strict=True):
             rows[label].append(one)
             print(label, seed, {metric: round(figure, 4) for metric, figure in one.test.items()}, flush=True)
-        files.write_text(HERE / f"{study.page}.md", page(study, rows) + "\n")
-        files.write_json(HERE / f"{study.page}.json", {label: list(map(describe, found)) for label, found in rows.items()})
+        files.write_text(HERE / "parts.md", page(rows) + "\n")
+        files.write_json(HERE / "parts.json", {label: list(map(describe, found)) for label, found in rows.items()})
 
 
 if __name__ == "__main__":
