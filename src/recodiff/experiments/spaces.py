@@ -97,7 +97,7 @@ SEQUENCE: Space = {
     "width": _among(32, 64, 128),
     "layers": _even(1, 3),
     "length": _among(32, 50, 64, 128),
-    "horizon": _among(1, 10),
+    "horizon": _among(1, 2, 4, 10),
 }
 
 NEXT_ITEMS: Space = {**SEQUENCE, "loss_over": _among("all", "unmet")}
