@@ -46,8 +46,10 @@ def save_model(
         overwrite: whether a model already there may be replaced.
 
     Raises:
-        CheckpointError: there is a model already, or the folder cannot be written.
+        CheckpointError: there is a model already, or the folder has no name, or cannot be written.
     """
+    if not str(folder):
+        raise CheckpointError("the model folder has no name; give one, such as 'runs/mine'")
     path = Path(folder).resolve()
     new = path.with_name(f".{path.name}.partial")
     if not distributed.leads() and model.shard is not None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recodiff import beyond, distributed
 from recodiff import metrics as metric_functions
-from recodiff.data.interactions import Interactions
+from recodiff.data.interactions import Interactions, need_interactions
 from recodiff.errors import ConfigError, DataError
 from recodiff.models.base import Recommender
 from recodiff.ranking import ranked
@@ -64,13 +64,22 @@ class Evaluation:
         return f"Evaluation({len(self.users)} users: {figures})"
 
     def mean(self, metric: str) -> float:
-        """Mean over users."""
-        return float(self.values[metric].mean()) if len(self.users) else 0.0
+        """Mean over users.
+
+        Raises:
+            ConfigError: the metric was not measured.
+        """
+        return float(self._of(metric).mean()) if len(self.users) else 0.0
 
     def standard_error(self, metric: str) -> float:
         """Standard error of the mean over users."""
-        n = len(self.users)
-        return float(self.values[metric].std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+        n, values = len(self.users), self._of(metric)
+        return float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+
+    def _of(self, metric: str) -> NDArray[np.float64]:
+        if metric not in self.values:
+            raise ConfigError(f"'{metric}' was not measured; ask evaluate() for it, or take one of {', '.join(self.values)}")
+        return self.values[metric]
 
     def flat(self) -> dict[str, float]:
         """Metric -> mean, with `coverage` and the number of users: one flat object for scripts."""
@@ -101,8 +110,10 @@ def evaluate(
 
     Raises:
         ConfigError: no metric is asked for, or one is unknown.
-        DataError: nobody has anything to find, or truth or mask are over other users or items than the history.
+        DataError: nobody has anything to find, or history, truth or mask are no Interactions, or not over the same users and items.
     """
+    for what, x in (("the history", history), ("the truth", truth), ("the mask", history if mask is None else mask)):
+        need_interactions(x, what, 'data.history("train") for the history or the mask, data.part("test") for the truth')
     part = Part(truth, history if mask is None else mask)
     return evaluate_parts(
         model, history, {"part": part}, metrics, users_without_truth=users_without_truth, show_progress=show_progress

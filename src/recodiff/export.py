@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from recodiff.data.interactions import Interactions
-from recodiff.errors import ModelError
+from recodiff.errors import DataError, ModelError
 from recodiff.memory import MOST_USERS
 from recodiff.models.base import Recommender, batches
 from recodiff.ranking import refuse_foreign
@@ -55,9 +55,12 @@ def similar_items(model: Recommender, items: Sequence[Any], k: int) -> pl.DataFr
         Columns item, rank, similar, cosine.
 
     Raises:
-        ModelError: the model has no item vectors, or `k` lies outside the catalogue.
-        DataError: an item is unknown.
+        ModelError: the model is not fitted or has no item vectors, or `k` lies outside the catalogue.
+        DataError: an item is unknown, or the items are one text.
     """
+    _ = model.items
+    if isinstance(items, str | bytes):
+        raise DataError(f"give the items as a sequence of ids, for example similar_items(model, [{items!r}], k={k})")
     vectors = normalize(model.vectors().vectors)
     if not 1 <= k < len(vectors):
         raise ModelError(f"k = {k} lies outside 1..{len(vectors) - 1}, the other items of the catalogue")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from recodiff import distributed, progress
 from recodiff.allocator import keep_freed_memory
-from recodiff.data.interactions import IdMap, Interactions
+from recodiff.data.interactions import IdMap, Interactions, need_interactions
 from recodiff.diffusion.products import Room
 from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.shard import ALL, Shard
@@ -31,6 +31,9 @@ BLOCK = 64
 """Columns whose maximum decides whether they are looked into for the largest scores."""
 LEAST_BLOCKS = 8
 """Times k: with fewer blocks there is nothing to gain."""
+
+HISTORIES = 'data.history("train"), or recodiff.history_of(model, item_ids)'
+"""What histories may be, in words."""
 
 Lists = tuple[NDArray[np.int64], NDArray[np.float32]]
 
@@ -88,9 +91,10 @@ def recommend(
         show_progress: whether a progress bar may be shown.
 
     Raises:
-        ModelError: `k` lies outside the catalogue.
-        DataError: `history` is over other items than the model's.
+        ModelError: `k` is no whole number, or lies outside the catalogue.
+        DataError: `history` is no Interactions, or over other items than the model's.
     """
+    need_interactions(history, "the history", HISTORIES)
     mask = _nothing_of(history) if not exclude_seen else history
     if exclude is not None:
         mask = mask.union(exclude)
@@ -185,8 +189,8 @@ def _are_products(model: Recommender) -> bool:
 
 def _check_request(model: Recommender, history: Interactions, k: int, masks: Mapping[str, Interactions]) -> None:
     n = len(model.items)
-    if not 1 <= k <= n:
-        raise ModelError(f"k = {k} lies outside 1..{n}, the size of the model's catalogue")
+    if not isinstance(k, int | np.integer) or not 1 <= k <= n:
+        raise ModelError(f"k = {k} lies outside 1..{n}, the whole numbers up to the size of the model's catalogue")
     refuse_foreign(model, history)
     for name, mask in masks.items():
         if mask.matrix.shape != history.matrix.shape:
@@ -196,7 +200,8 @@ def _check_request(model: Recommender, history: Interactions, k: int, masks: Map
 
 
 def refuse_foreign(model: Recommender, history: Interactions) -> None:
-    """Raises DataError where `history` is over other items than the model's."""
+    """Raises DataError where `history` is no Interactions, or over other items than the model's."""
+    need_interactions(history, "the history", HISTORIES)
     if history.items != model.items:
         raise DataError(
             f"the history is over {history.n_items} items that are not the model's {len(model.items)}: "
@@ -226,7 +231,10 @@ def _top(scores: Tensor, seen: Rows, banned: Tensor | None, k: int, *, last: boo
     values, items = largest(masked, k)
     found, best = items.masked_fill_(values == float("-inf"), -1).cpu().numpy(), values.cpu().numpy()
     if np.isnan(best).any():  # topk takes NaN for the largest, so none can hide
-        raise ModelError("the model's scores are NaN; it diverged in training (lower training.lr) or its score() is at fault")
+        raise ModelError(
+            "the model's scores are NaN: it diverged in training, so lower its learning rate and train anew; of a model of your "
+            "own, score() may be at fault"
+        )
     return found, best
 
 
@@ -292,6 +300,8 @@ def history_of(model: Recommender, *histories: Sequence[Any]) -> Interactions:
         raise DataError("give each history as a sequence of item ids, for example history_of(model, [318, 50])")
     row = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
     given = [item for history in histories for item in history]
+    if any(isinstance(item, list | tuple) for item in given):
+        raise DataError("give each history as an argument of its own, for example history_of(model, [318, 50], [24])")
     item = model.items.positions(given, what="item")
     order = np.arange(len(given))
     return Interactions.from_arrays(row, item, IdMap.unnamed(len(histories)), model.items, times=order, time_kind="order")

@@ -95,8 +95,8 @@ def train(
     Raises:
         ConfigError: `training.metric` is not among the figures.
         CheckpointError: the checkpoint to resume from belongs to another run.
-        ModelError: it cannot fit in memory, or the loss is no longer finite, or in the epoch that is kept `EXPLODED` times
-            that of the first batch.
+        ModelError: it cannot fit in memory, or the loss is no longer finite, or that of the weights that are kept is `EXPLODED`
+            times what it began with.
     """
     keep_freed_memory()
     loop = _Loop(model, data, run, validate)
@@ -166,20 +166,18 @@ class _Loop:
                     self._epoch(advance)
                     continue
                 self.save()
-        self._refuse_exploded()
         self.module.load_state_dict(self.best or self.averages.weights, strict=False)
+        self._refuse_exploded()
 
     def _epoch(self, advance: Callable[[int, str], None]) -> None:
         s, c, began = self.state, self.settings, time.perf_counter()
         self.module.train()
-        shuffle = keyed_generator(self.run.seed, "shuffle", s.epoch, device=self.device)
-        order = self.users[torch.randperm(len(self.users), generator=shuffle, device=self.device)]
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         alone_on_a_cpu = self.device.type == "cpu" and distributed.size() == 1  # to ask a GPU would stop it at every step
-        for users in order.split(c.batch_size):
+        for users in self._batches(s.epoch):
             loss = self._step(users).detach()
             if alone_on_a_cpu and not loss.isfinite():
-                raise self._diverged(f"the loss is {float(loss)}")
+                raise self._diverged(f"the loss is {float(loss)} in epoch {s.epoch + 1}")
             if s.step == 1:
                 s.first_loss = float(self._whole(loss.clone()))
             total += loss * len(users)
@@ -187,7 +185,7 @@ class _Loop:
         total = self._whole(total)
         entry = {"epoch": s.epoch + 1, "loss": float(total) / len(self.users)}
         if not math.isfinite(entry["loss"]):
-            raise self._diverged(f"the loss is {entry['loss']}")
+            raise self._diverged(f"the loss is {entry['loss']} in epoch {s.epoch + 1}")
         s.epoch += 1
         check = self.validate is not None and (s.epoch % c.check_every_epochs == 0 or s.epoch == c.epochs)
         if check:
@@ -199,38 +197,49 @@ class _Loop:
         if check or distributed.first_says(time.monotonic() - self.saved_at > max(SAVE_AFTER_SECONDS, SAVE_SHARE * self.saving)):
             self.save()
 
+    def _batches(self, epoch: int) -> tuple[Tensor, ...]:
+        shuffle = keyed_generator(self.run.seed, "shuffle", epoch, device=self.device)
+        return self.users[torch.randperm(len(self.users), generator=shuffle, device=self.device)].split(self.settings.batch_size)
+
     def _whole(self, loss: Tensor) -> Tensor:
         return loss if self.model.shard else distributed.add_up(loss)
 
-    def _diverged(self, how: str, epoch: int | None = None) -> ModelError:
-        epoch = epoch or self.state.epoch + 1
-        return ModelError(f"{how} in epoch {epoch}: training diverged; lower training.lr={self.settings.lr}")
+    def _diverged(self, how: str) -> ModelError:
+        anew = "" if self.run.out is None else " and train anew with --overwrite"
+        return ModelError(f"{how}: training diverged; lower training.lr={self.settings.lr}{anew}")
 
+    @torch.no_grad()
     def _refuse_exploded(self) -> None:
+        """Asks the first batch again, with the very draws it had: the steps of the last epoch have no loss after them."""
         s = self.state
-        kept = s.best_epoch or s.epoch
-        loss = s.log[kept - 1]["loss"]
-        if s.first_loss > 0 and loss > EXPLODED * s.first_loss:
-            raise self._diverged(f"the loss began at {s.first_loss:.4g} and is {loss:.4g}", kept)
+        self.module.train()
+        loss = float(self._whole(self._forward(self._batches(0)[0], 0)[1].clone()))
+        if s.first_loss > 0 and not loss <= EXPLODED * s.first_loss:
+            kept = s.best_epoch or s.epoch
+            raise self._diverged(f"the loss began at {s.first_loss:.4g} and is {loss:.4g} with the weights of epoch {kept}")
 
     def _step(self, users: Tensor) -> Tensor:
         """One step; gives the batch's loss, or this process's share of it."""
         s = self.state
-        generator = keyed_generator(self.run.seed, "step", s.step, device=self.device)
-        pair, part = self.draw(users, generator), None if self.model.shard else distributed.part(len(users))
-        if part is None:
-            loss = self._losses(pair, generator).mean()
-            loss.backward()
-            distributed.average_gradients(self.alike)
-        else:
-            losses = self._losses(pair.part(part.start, part.stop), distributed.generator_of(generator, part))
-            loss = losses.sum() * (part.counts / part.total)
-            (loss * distributed.size()).backward()  # gradients are averaged over the processes, and the loss is a sum of shares
+        total, loss = self._forward(users, s.step)
+        total.backward()
+        distributed.average_gradients(self.alike)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         s.step += 1
         self.averages.update(s.step)
         return loss
+
+    def _forward(self, users: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """What to take the gradient of, and the batch's loss, or this process's share of it."""
+        generator = keyed_generator(self.run.seed, "step", step, device=self.device)
+        pair, part = self.draw(users, generator), None if self.model.shard else distributed.part(len(users))
+        if part is None:
+            loss = self._losses(pair, generator).mean()
+            return loss, loss
+        losses = self._losses(pair.part(part.start, part.stop), distributed.generator_of(generator, part))
+        loss = losses.sum() * (part.counts / part.total)
+        return loss * distributed.size(), loss  # gradients are averaged over the processes, and the loss is a sum of shares
 
     def _losses(self, pair: Pair, generator: torch.Generator) -> Tensor:
         """[B]."""

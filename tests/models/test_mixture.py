@@ -161,6 +161,12 @@ def test_a_part_that_is_misspelt_gets_a_sentence() -> None:
         build("fs-diffrec", {"parts": {"sequence": {"setings": {"length": 3}}}})
 
 
+def test_a_part_that_diverges_is_named_with_the_place_of_its_settings() -> None:
+    deep = {"model": "diffrec", "settings": {"denoiser": {"hidden": [4]}, "training": {"lr": 1e30, "epochs": 2}}}
+    with pytest.raises(ModelError, match=r"part 'deep', whose settings are parts\.deep\.settings: .* lower training\.lr"):
+        mixed(a=EASE, deep=deep).fit(BOARD, RUN)
+
+
 def test_a_part_without_item_vectors_is_named() -> None:
     model = mixed(a=EASE, b={"model": "puresvd", "settings": {"factors": 2}}).fit(BOARD, RUN)
     assert not model.item_vectors

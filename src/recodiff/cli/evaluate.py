@@ -11,6 +11,7 @@ from recodiff.checkpoint import load_model
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads
 from recodiff.data.folder import Dataset, load_dataset
+from recodiff.errors import DataError
 from recodiff.evaluation import METRICS, Evaluation
 from recodiff.experiments.runs import compare_fingerprint, measure
 from recodiff.models.base import Recommender
@@ -99,5 +100,7 @@ def over_items_of(model: Recommender, dataset: Dataset) -> Dataset:
     if dataset.items == model.items:
         return dataset
     narrowed, dropped = dataset.over(model.items)
+    if not any(narrowed.part(part).nnz for part in narrowed.parts()):
+        raise DataError("the data and the model have no item in common; give data of the catalogue that the model was trained on")
     warn(f"the data's catalogue is not the model's: {dropped} interactions with items unknown to the model are left out")
     return narrowed

@@ -99,6 +99,8 @@ def recommend(
     x = history_of(model, history) if history is not None else _histories(model, data, parts, user, users)
     if effect_of_newest:
         x.need_order("--effect-of-newest")
+    if empty := int((x.lengths() == 0).sum()):
+        warn(f"{empty} of {x.n_users} users have no history: what they get is the model's for nobody, which may be any items")
     allowed = _allowed(model, candidates, exclude)
     lists = rank_items(model, x, k, exclude_seen=not include_seen, candidates=allowed, show_progress=True)
     short = int((lists.items < 0).any(axis=1).sum())

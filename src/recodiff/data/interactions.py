@@ -20,6 +20,18 @@ from recodiff.errors import DataError
 TimeKind = Literal["clock", "order"]
 
 
+def need_interactions(given: object, what: str, remedy: str) -> None:
+    """Raises DataError where `given` is something else, as is easily typed by hand.
+
+    Args:
+        given: what a caller passed.
+        what: how an error message calls it.
+        remedy: what to give in its place.
+    """
+    if not isinstance(given, Interactions):
+        raise DataError(f"{what} is of type {type(given).__name__}, not Interactions; give {remedy}")
+
+
 @dataclass(frozen=True, eq=False)
 class Interactions:
     """Who interacted with what, how strongly and when: the one currency of the library.

@@ -134,6 +134,10 @@ def build(name: str, settings: Mapping[str, Any] | None = None, *, where: str | 
         ConfigError: the name or a setting is unknown, or a value out of range.
         MissingExtraError: the model is another package's, which is not installed.
     """
+    if not isinstance(settings, Mapping | None):
+        raise ConfigError(
+            f"settings are of type {type(settings).__name__}; give a mapping such as {{'training': {{'epochs': 20}}}}"
+        )
     entry = _entry(name)
     cls = _load(entry.path)
     defaults = merge(cls.Config().model_dump(), entry.settings)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from recodiff import distributed, training
 from recodiff.config import BaseConfig, Settings, merge
-from recodiff.data.interactions import IdMap, Interactions
+from recodiff.data.interactions import IdMap, Interactions, need_interactions
 from recodiff.diffusion.shard import Shard
 from recodiff.errors import ConfigError, ModelError
 from recodiff.float32 import fast_products
@@ -110,7 +110,15 @@ class Recommender(ABC):
             train: what to learn from.
             run: device, seed, folder and so on.
             validate: gives validation figures of the model as it stands; models that train by epochs stop early by them.
+
+        Raises:
+            DataError: `train` is no Interactions.
+            ConfigError: `validate` cannot be called, or the run asks for what this model has not.
+            ModelError: there is nothing to learn from, or training fails.
         """
+        need_interactions(train, "train", "a part of a data folder, such as data.train")
+        if validate is not None and not callable(validate):
+            raise ConfigError(f"validate is of type {type(validate).__name__}; give validate=recodiff.Validation(data)")
         if train.nnz == 0:
             raise ModelError("there are no interactions to fit to; check the data's filters and split")
         run = run or Run()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -65,7 +65,7 @@ class MixtureConfig(ModelConfig):
 
     parts: dict[str, Part] = Field(default_factory=lambda: dict(PARTS))
     """By a name of your own; the first is the one that the others are added to."""
-    search: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+    search: tuple[Annotated[float, Field(gt=0)], ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
     """Shares to try on validation for each part but the first, one part after another, beginning with the first alone; where
     there are none, or there is no validation, the given shares stand."""
     least_gain: float = Field(default=0.01, ge=0)
@@ -178,7 +178,10 @@ class Mixture(Recommender):
         self.shares = torch.tensor([self.config.parts[name].share for name in self.parts])
         for name, part in self.in_order():
             out = None if run.out is None else run.out / "parts" / name
-            part.fit(train, replace(run, out=out), validate=validate)
+            try:
+                part.fit(train, replace(run, out=out), validate=validate)
+            except ModelError as error:
+                raise ModelError(f"part '{name}', whose settings are parts.{name}.settings: {error}") from None
             self.summary[name] = part.summary
         self.scales = self._spread(train)
         if self.config.search and validate is not None:
@@ -261,9 +264,10 @@ class Mixture(Recommender):
             ModelError: a part has none.
         """
         if without := [name for name in self._factors if not self.parts[name].item_vectors]:
+            left = len(without) < len(self._factors)
+            how = f"leaves them out (parts.{without[0]}.share=0)" if left else "has others"
             raise ModelError(
-                f"this mixture has no item vectors, as it has parts without: {', '.join(without)}; train one that leaves them out "
-                f"(parts.{without[0]}.share=0)"
+                f"this mixture has no item vectors, as it has parts without: {', '.join(without)}; train one that {how}"
             )
         found = [(self.parts[name].vectors(), factor) for name, factor in self._factors.items()]
         vectors = torch.cat([one.vectors * factor for one, factor in found], 1)
