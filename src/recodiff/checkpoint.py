@@ -22,6 +22,7 @@ from recodiff.data.interactions import IdMap
 from recodiff.errors import CheckpointError, RecodiffError
 from recodiff.models import build
 from recodiff.models.base import Recommender
+from recodiff.resuming import CHECKPOINT
 from recodiff.run import Run
 
 FORMAT, VERSION = "recodiff-model", 1
@@ -98,6 +99,12 @@ def _settle(new: Path, path: Path) -> None:
     take_place(new, path)
 
 
+def is_unfinished(folder: str | Path) -> bool:
+    """Whether a training was begun there whose model was never written."""
+    path = Path(folder)
+    return not (path / CONFIG).exists() and next(path.rglob(CHECKPOINT), None) is not None
+
+
 def refuse_existing(path: Path, overwrite: bool) -> None:
     """Raises CheckpointError where `path` holds data, or a model that it may not lose."""
     if (path / MANIFEST).exists():
@@ -116,6 +123,10 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     try:
         described = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
+        if is_unfinished(folder):
+            raise CheckpointError(
+                f"'{folder}' holds an unfinished run and no model yet; go on with the command that began it and --resume"
+            ) from None
         raise CheckpointError(
             f"'{folder}' holds no model ({CONFIG} is missing); give the folder that `recodiff train` wrote"
         ) from None

@@ -193,6 +193,8 @@ def test_an_interrupted_run_resumes_to_the_same_end(
     assert (tmp_path / "m" / CHECKPOINT).exists()
     assert not (tmp_path / "m" / CONFIG).exists()
     cli(*command).refused("unfinished run", "--resume")
+    for asked in (("info",), ("evaluate", "--data", data)):
+        cli(asked[0], command[command.index("--out") + 1], *asked[1:]).refused("unfinished run", "--resume")
     cli(*command, "--resume", "--set", "training.lr=0.5").refused("other settings")
     cli(*command, "--resume").succeeded()
     assert losses(tmp_path / "m") == losses(run)
@@ -290,8 +292,9 @@ def test_data_of_another_kind_of_ids_is_understood_or_refused(cli: Cli, data: Pa
     cli("prepare", tmp_path / "log.csv", tmp_path / "d", "--split", "leave-last").succeeded()
     done = cli("evaluate", run, "--data", tmp_path / "d")
     assert done.code == 1
-    assert "items unknown to the model" in done.err
+    assert "no item in common" in done.err
     assert "Traceback" not in done.err
+    cli("recommend", run, "--data", tmp_path / "d", "-k", 3).refused("no item in common")
 
 
 # Recommend, similar, export.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recodiff.checkpoint import CONFIG, read_config
+from recodiff.checkpoint import CONFIG, is_unfinished, read_config
 from recodiff.cli.output import print_json, print_table
 from recodiff.config import presets, read_settings, told
 from recodiff.data.folder import Dataset, load_dataset
@@ -32,7 +32,7 @@ def info(path: str, /, *, json: bool = False) -> None:
         _show({"model": model, **settings}, json)
     elif path in MODELS and not Path(path).exists():
         _show({"model": path, **build(path).config.model_dump(mode="json")}, json)
-    elif (Path(path) / CONFIG).exists():
+    elif (Path(path) / CONFIG).exists() or is_unfinished(path):
         _show(read_config(path), json)
     else:
         dataset = load_dataset(path)

@@ -151,7 +151,7 @@ class TemporalAt(Split):
     def __post_init__(self) -> None:
         valid, test = _seconds(self.valid_from), _seconds(self.test_from)
         if valid is None and test is None:
-            raise ConfigError("the split 'temporal-at' needs valid_from, test_from or both")
+            raise ConfigError("the split 'temporal-at' needs valid_from, test_from or both (--valid-from, --test-from)")
         if valid is not None and test is not None and valid > test:
             raise ConfigError(f"valid_from {self.valid_from} lies after test_from {self.test_from}; exchange them")
 
