@@ -42,13 +42,15 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
 def test_every_command_and_preset_that_the_documents_name_exists() -> None:
     from recodiff.cli import COMMANDS
     from recodiff.config import presets
+    from recodiff.models import MODELS
 
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = page.read_text("utf-8")
         for command in re.findall(r"^ *recodiff ([a-z]+)", text, flags=re.M):
             assert command in COMMANDS, f"{page.name} names the command {command}"
         for preset in re.findall(r"recodiff train ([a-z][\w./-]+)", text):
-            assert preset.endswith(".toml") or preset in presets(), f"{page.name} names the preset {preset}"
+            known = preset.endswith(".toml") or preset in presets() or preset in MODELS
+            assert known, f"{page.name} names the preset or model {preset}"
 
 
 def test_every_link_inside_the_documents_leads_somewhere() -> None:
