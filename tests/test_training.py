@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -97,31 +96,64 @@ def test_a_diverging_loss_is_named_at_once_with_its_remedy(monkeypatch: pytest.M
     assert len(steps) < len(BOARD.users) // 2
 
 
-def test_a_loss_that_explodes_and_stays_finite_is_refused(tmp_path: Path) -> None:
-    told = r"the loss began at .* and is .* with the weights of epoch 3: training diverged; lower training\.lr=1000"
+def test_a_loss_that_explodes_and_stays_finite_is_refused() -> None:
+    told = r"the loss began at .* and is .* with the weights of epoch 3: training diverged; lower training\.lr=100000"
     with pytest.raises(ModelError, match=told):
-        small(lr=1000.0, epochs=3).fit(BOARD, run())
-    with pytest.raises(ModelError, match="train anew with --overwrite"):
-        small(lr=1000.0, epochs=1, batch_size=len(BOARD.users)).fit(BOARD, Run(device="cpu", progress=False, out=tmp_path))
+        small(lr=1e5, epochs=3).fit(BOARD, run())
+    with pytest.raises(ModelError, match="weights of epoch 1"):  # one batch, whose only loss came before the step
+        small(lr=1e5, epochs=1, batch_size=len(BOARD.users)).fit(BOARD, run())
 
 
-@pytest.mark.parametrize(("figures", "refused"), [((0.1, 0.3, 0.2, 0.2, 0.2), False), ((0.1, 0.1, 0.1, 0.2, 0.3), True)])
-def test_an_explosion_after_the_epoch_that_is_kept_does_no_harm(
-    figures: tuple[float, ...], refused: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _exploding(monkeypatch: pytest.MonkeyPatch, after: int) -> DiffRec:
+    """A model whose weights grow a thousandfold in every epoch but the first ones."""
     epoch = training._Loop._epoch
 
     def explode(self: training._Loop, advance: Any) -> None:
-        if self.state.epoch >= 2:
+        if self.state.epoch >= after:
             for weights in self.module.parameters():
                 weights.data.mul_(1e3)
         epoch(self, advance)
 
     monkeypatch.setattr(training._Loop, "_epoch", explode)
+    return small(epochs=5, check_every_epochs=1)
+
+
+def test_an_explosion_after_the_epoch_that_is_kept_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = _exploding(monkeypatch, after=2).fit(BOARD, run(), validate=Scripted(0.1, 0.3, 0.2, 0.2, 0.2))
+    assert model.summary["best_epoch"] == 2
+
+
+def test_an_explosion_is_refused_in_the_epoch_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelError, match="weights of epoch 5"):
+        _exploding(monkeypatch, after=2).fit(BOARD, run(), validate=Scripted(0.1, 0.1, 0.1, 0.2, 0.3))
+
+
+def test_an_explosion_is_refused_by_a_run_that_was_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = small(epochs=5, check_every_epochs=1)
-    with pytest.raises(ModelError, match="weights of epoch 5") if refused else nullcontext():
-        model.fit(BOARD, run(), validate=Scripted(*figures))
-        assert model.summary["best_epoch"] == 2
+    with monkeypatch.context() as patch:
+        _kill_after(model, 2 * math.ceil(len(BOARD.users) / 6) + 1, patch)
+        with pytest.raises(KilledError):
+            model.fit(BOARD, run(tmp_path))
+    with pytest.raises(ModelError, match="weights of epoch 5"):
+        _exploding(monkeypatch, after=2).fit(BOARD, run(tmp_path, resume=True))
+
+
+def test_the_last_look_asks_as_the_first_step_did_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[training.Progress] = []
+    losses = training._Loop._losses
+
+    def record(self: training._Loop, pair: Any, at: training.Progress, generator: Any) -> torch.Tensor:
+        asked.append(at)
+        return losses(self, pair, at, generator)
+
+    monkeypatch.setattr(training._Loop, "_losses", record)
+    model = small(epochs=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Loop, "_refuse_exploded", lambda self: None)
+        plain = small(epochs=2).fit(BOARD, run())
+    model.fit(BOARD, run())
+    assert asked[-1] == asked[0] == training.Progress(0, 0)
+    assert [a for a, b in zip(model.module.buffers(), plain.module.buffers(), strict=True) if not torch.equal(a, b)] == []
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another() -> None:

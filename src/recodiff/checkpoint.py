@@ -102,7 +102,9 @@ def _settle(new: Path, path: Path) -> None:
 def is_unfinished(folder: str | Path) -> bool:
     """Whether a training was begun there whose model was never written."""
     path = Path(folder)
-    return not (path / CONFIG).exists() and next(path.rglob(CHECKPOINT), None) is not None
+    if (path / CONFIG).exists() or (path / MANIFEST).exists():
+        return False
+    return (path / CHECKPOINT).exists() or next((path / "parts").rglob(CHECKPOINT), None) is not None
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

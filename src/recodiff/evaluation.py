@@ -72,7 +72,11 @@ class Evaluation:
         return float(self._of(metric).mean()) if len(self.users) else 0.0
 
     def standard_error(self, metric: str) -> float:
-        """Standard error of the mean over users."""
+        """Standard error of the mean over users.
+
+        Raises:
+            ConfigError: the metric was not measured.
+        """
         n, values = len(self.users), self._of(metric)
         return float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
 

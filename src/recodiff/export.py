@@ -62,8 +62,8 @@ def similar_items(model: Recommender, items: Sequence[Any], k: int) -> pl.DataFr
     if isinstance(items, str | bytes):
         raise DataError(f"give the items as a sequence of ids, for example similar_items(model, [{items!r}], k={k})")
     vectors = normalize(model.vectors().vectors)
-    if not 1 <= k < len(vectors):
-        raise ModelError(f"k = {k} lies outside 1..{len(vectors) - 1}, the other items of the catalogue")
+    if not isinstance(k, int | np.integer) or not 1 <= k < len(vectors):
+        raise ModelError(f"k = {k!r} lies outside 1..{len(vectors) - 1}, the other items of the catalogue")
     asked = torch.from_numpy(model.items.positions(items, what="item")).to(vectors.device)
     cosine = vectors[asked] @ vectors.T
     cosine.scatter_(1, asked[:, None], float("-inf"))

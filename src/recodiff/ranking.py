@@ -5,7 +5,7 @@ Shapes: `B` users in a batch, `I` items, `K` list length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +97,7 @@ def recommend(
     need_interactions(history, "the history", HISTORIES)
     mask = _nothing_of(history) if not exclude_seen else history
     if exclude is not None:
+        need_interactions(exclude, "exclude", HISTORIES)
         mask = mask.union(exclude)
     _check_request(model, history, k, {"mask": mask})
     n = history.n_users
@@ -189,8 +190,8 @@ def _are_products(model: Recommender) -> bool:
 
 def _check_request(model: Recommender, history: Interactions, k: int, masks: Mapping[str, Interactions]) -> None:
     n = len(model.items)
-    if not isinstance(k, int | np.integer) or not 1 <= k <= n:
-        raise ModelError(f"k = {k} lies outside 1..{n}, the whole numbers up to the size of the model's catalogue")
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n:
+        raise ModelError(f"k = {k!r} lies outside 1..{n}, the whole numbers up to the size of the model's catalogue")
     refuse_foreign(model, history)
     for name, mask in masks.items():
         if mask.matrix.shape != history.matrix.shape:
@@ -300,7 +301,7 @@ def history_of(model: Recommender, *histories: Sequence[Any]) -> Interactions:
         raise DataError("give each history as a sequence of item ids, for example history_of(model, [318, 50])")
     row = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
     given = [item for history in histories for item in history]
-    if any(isinstance(item, list | tuple) for item in given):
+    if any(isinstance(item, Iterable) and not isinstance(item, str | bytes) for item in given):
         raise DataError("give each history as an argument of its own, for example history_of(model, [318, 50], [24])")
     item = model.items.positions(given, what="item")
     order = np.arange(len(given))

@@ -28,7 +28,7 @@ class State:
     best_epoch: int = 0
     best_value: float = -math.inf
     first_loss: float = math.inf
-    """Of the first batch, before any step."""
+    """Of the first batch, before any step; unknown, and so infinite, in checkpoints written before it was kept."""
     seconds: float = 0.0
     finished: Literal["", "patience", "epochs"] = ""
     log: list[dict[str, float]] = field(default_factory=list)

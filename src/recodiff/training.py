@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from recodiff.models.base import TorchRecommender
     from recodiff.pairs import Draw, Pair
 
-EXPLODED = 10
-"""Times the loss it began with, beyond which what was trained is refused: finite, and as useless as NaN."""
+EXPLODED = 1000
+"""Times the loss it began with, beyond which what was trained is refused: finite, and as useless as NaN. A rate too high makes of a
+loss millions of times as much; annealed terms, or other draws of t, do not come near."""
 SAVE_AFTER_SECONDS, SAVE_SHARE = 10, 50
 """Between validation checks a checkpoint is written when this long has passed, and this many times what the last one took."""
 
@@ -205,23 +206,25 @@ class _Loop:
         return loss if self.model.shard else distributed.add_up(loss)
 
     def _diverged(self, how: str) -> ModelError:
-        anew = "" if self.run.out is None else " and train anew with --overwrite"
-        return ModelError(f"{how}: training diverged; lower training.lr={self.settings.lr}{anew}")
+        return ModelError(f"{how}: training diverged; lower training.lr={self.settings.lr} and train anew, without --resume")
 
     @torch.no_grad()
     def _refuse_exploded(self) -> None:
-        """Asks the first batch again, with the very draws it had: the steps of the last epoch have no loss after them."""
-        s = self.state
+        """Asks the first batch again, as it was asked at first: the last steps have no loss after them."""
+        s, buffers = self.state, {name: buffer.clone() for name, buffer in self.module.named_buffers()}
         self.module.train()
-        loss = float(self._whole(self._forward(self._batches(0)[0], 0)[1].clone()))
-        if s.first_loss > 0 and not loss <= EXPLODED * s.first_loss:
+        with torch.random.fork_rng(devices=[]):
+            loss = float(self._whole(self._forward(self._batches(0)[0], Progress(0, 0))[1].clone()))
+        for name, buffer in self.module.named_buffers():  # a loss that is only looked at leaves nothing behind
+            buffer.copy_(buffers[name])
+        if not math.isfinite(loss) or 0 < EXPLODED * s.first_loss < loss:
             kept = s.best_epoch or s.epoch
             raise self._diverged(f"the loss began at {s.first_loss:.4g} and is {loss:.4g} with the weights of epoch {kept}")
 
     def _step(self, users: Tensor) -> Tensor:
         """One step; gives the batch's loss, or this process's share of it."""
         s = self.state
-        total, loss = self._forward(users, s.step)
+        total, loss = self._forward(users, Progress(s.epoch, s.step))
         total.backward()
         distributed.average_gradients(self.alike)
         self.optimizer.step()
@@ -230,22 +233,22 @@ class _Loop:
         self.averages.update(s.step)
         return loss
 
-    def _forward(self, users: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    def _forward(self, users: Tensor, at: Progress) -> tuple[Tensor, Tensor]:
         """What to take the gradient of, and the batch's loss, or this process's share of it."""
-        generator = keyed_generator(self.run.seed, "step", step, device=self.device)
+        generator = keyed_generator(self.run.seed, "step", at.step, device=self.device)
         pair, part = self.draw(users, generator), None if self.model.shard else distributed.part(len(users))
         if part is None:
-            loss = self._losses(pair, generator).mean()
+            loss = self._losses(pair, at, generator).mean()
             return loss, loss
-        losses = self._losses(pair.part(part.start, part.stop), distributed.generator_of(generator, part))
+        losses = self._losses(pair.part(part.start, part.stop), at, distributed.generator_of(generator, part))
         loss = losses.sum() * (part.counts / part.total)
         return loss * distributed.size(), loss  # gradients are averaged over the processes, and the loss is a sum of shares
 
-    def _losses(self, pair: Pair, generator: torch.Generator) -> Tensor:
+    def _losses(self, pair: Pair, at: Progress, generator: torch.Generator) -> Tensor:
         """[B]."""
         low = self.settings.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
-            return self.forward(pair, Progress(self.state.epoch, self.state.step), generator).float()
+            return self.forward(pair, at, generator).float()
 
     def _check(self) -> dict[str, float]:
         s, c = self.state, self.settings

@@ -163,7 +163,7 @@ def test_a_part_that_is_misspelt_gets_a_sentence() -> None:
 
 def test_a_part_that_diverges_is_named_with_the_place_of_its_settings() -> None:
     deep = {"model": "diffrec", "settings": {"denoiser": {"hidden": [4]}, "training": {"lr": 1e30, "epochs": 2}}}
-    with pytest.raises(ModelError, match=r"part 'deep', whose settings are parts\.deep\.settings: .* lower training\.lr"):
+    with pytest.raises(ModelError, match=r"part 'deep' \(its settings: parts\.deep\.settings\): .* lower training\.lr"):
         mixed(a=EASE, deep=deep).fit(BOARD, RUN)
 
 

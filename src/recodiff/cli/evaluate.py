@@ -96,7 +96,11 @@ def _per_user(found: Evaluation, dataset: Dataset) -> pl.DataFrame:
 
 
 def over_items_of(model: Recommender, dataset: Dataset) -> Dataset:
-    """The data over the model's catalogue; a warning says what it does not know."""
+    """The data over the model's catalogue; a warning says what it does not know.
+
+    Raises:
+        DataError: it knows nothing of it.
+    """
     if dataset.items == model.items:
         return dataset
     narrowed, dropped = dataset.over(model.items)

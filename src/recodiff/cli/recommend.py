@@ -74,7 +74,8 @@ def recommend(
     include_seen
         Let lists hold items of the history.
     effect_of_newest
-        Show beside each rank the one without the newest interaction, as `before` (empty where it is beyond ten times -k).
+        Show beside each rank the one without the newest interaction, as `before` (empty where it is beyond ten times -k); of a
+        single user, tell what left the list.
     out
         Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title.
     overwrite
@@ -99,8 +100,8 @@ def recommend(
     x = history_of(model, history) if history is not None else _histories(model, data, parts, user, users)
     if effect_of_newest:
         x.need_order("--effect-of-newest")
-    if empty := int((x.lengths() == 0).sum()):
-        warn(f"{empty} of {x.n_users} users have no history: what they get is the model's for nobody, which may be any items")
+    if model.personalised and not model.remembers_users and (empty := int((x.lengths() == 0).sum())):
+        warn(f"{empty} of {x.n_users} users have no history, so their lists mean little; `popularity` is made for such users")
     allowed = _allowed(model, candidates, exclude)
     lists = rank_items(model, x, k, exclude_seen=not include_seen, candidates=allowed, show_progress=True)
     short = int((lists.items < 0).any(axis=1).sum())
@@ -108,12 +109,7 @@ def recommend(
         warn(f"{short} of {x.n_users} lists are shorter than {k}: the users have met, or the options leave out, the other items")
     frame = lists.to_frame(load_titles(run))
     if effect_of_newest:
-        before = _before(model, x, min(10 * k, len(model.items)), include_seen, allowed)
-        frame = frame.join(before, on=["user", "item"], how="left", maintain_order="left")
-        frame = frame.select("user", "rank", "before", pl.exclude("user", "rank", "before"))
-        gone = before.filter(pl.col("before") <= k).join(frame, on=["user", "item"], how="anti")
-        if x.n_users == 1 and gone.height:
-            say(f"no longer among the first {k}: {', '.join(map(str, gone.sort('before')['item']))}")
+        frame = _beside(frame, _before(model, x, min(10 * k, len(model.items)), include_seen, allowed), k)
     if history is not None:
         frame = frame.drop("user")
     if out is not None:
@@ -125,6 +121,15 @@ def recommend(
         print_table(frame.columns, frame.head(SHOWN).rows())
         if frame.height > SHOWN:
             say(f"{frame.height - SHOWN} more rows; write them all with --out recs.parquet")
+
+
+def _beside(frame: pl.DataFrame, before: pl.DataFrame, k: int) -> pl.DataFrame:
+    """The lists with the ranks of before; of a lone user what left the list is told, too."""
+    gone = before.filter(pl.col("before") <= k).join(frame, on=["user", "item"], how="anti")
+    if frame["user"].n_unique() == 1 and gone.height:
+        say(f"no longer among the first {k}: {', '.join(map(str, gone.sort('before')['item']))}")
+    frame = frame.join(before, on=["user", "item"], how="left", maintain_order="left")
+    return frame.select("user", "rank", "before", pl.exclude("user", "rank", "before"))
 
 
 def _before(model: Recommender, x: Interactions, depth: int, include_seen: bool, allowed: NDArray[np.int64] | None) -> pl.DataFrame:

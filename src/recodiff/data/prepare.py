@@ -162,6 +162,6 @@ def _parts(
     if empty:
         raise DataError(
             f"the split {split.name!r} leaves the part {empty[0]!r} empty: {frame.height} interactions of {len(users)} users do "
-            "not suffice; choose other shares, or the split leave-last (one interaction a part), or filter less"
+            f"not suffice; choose other shares{'' if split.name == 'leave-last' else ', or the split leave-last'}, or filter less"
         )
     return {name: None if part.is_empty() else build(part, users, items, time_kind) for name, part in found.items()}

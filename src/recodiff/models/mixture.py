@@ -5,7 +5,7 @@ Shapes: `B` users in a batch, `I` items, `H` width of the vectors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from recodiff import progress
 from recodiff.config import BaseConfig, Settings
 from recodiff.data.interactions import Interactions
-from recodiff.errors import ConfigError, ModelError
+from recodiff.errors import ConfigError, ModelError, RecodiffError
 from recodiff.models import build
 from recodiff.models.base import ModelConfig, Recommender, TorchRecommender, Validate, batches
 from recodiff.models.batch import Batch, ItemVectors
@@ -65,7 +65,7 @@ class MixtureConfig(ModelConfig):
 
     parts: dict[str, Part] = Field(default_factory=lambda: dict(PARTS))
     """By a name of your own; the first is the one that the others are added to."""
-    search: tuple[Annotated[float, Field(gt=0)], ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+    search: tuple[Annotated[float, Field(ge=0)], ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
     """Shares to try on validation for each part but the first, one part after another, beginning with the first alone; where
     there are none, or there is no validation, the given shares stand."""
     least_gain: float = Field(default=0.01, ge=0)
@@ -181,7 +181,7 @@ class Mixture(Recommender):
             try:
                 part.fit(train, replace(run, out=out), validate=validate)
             except ModelError as error:
-                raise ModelError(f"part '{name}', whose settings are parts.{name}.settings: {error}") from None
+                raise ModelError(f"part '{name}' (its settings: parts.{name}.settings): {error}") from error
             self.summary[name] = part.summary
         self.scales = self._spread(train)
         if self.config.search and validate is not None:
@@ -282,8 +282,15 @@ class Mixture(Recommender):
 def _parts_with(key: str, parts: Any) -> list[str]:
     """Where the models of parts not yet checked have this setting, as a user writes it."""
     named = parts.items() if isinstance(parts, Mapping) else ()
-    models = {name: part["model"] for name, part in named if isinstance(part, Mapping) and isinstance(part.get("model"), str)}
-    return [f"parts.{name}.settings.{key}" for name, model in models.items() if key in type(build(model).config).model_fields]
+    heard = {name: part for name, part in named if isinstance(part, Mapping) and part.get("share") != 0}
+    return [f"parts.{name}.settings.{key}" for name, part in heard.items() if key in _fields_of(part.get("model"))]
+
+
+def _fields_of(model: object) -> Collection[str]:
+    try:
+        return type(build(model).config).model_fields if isinstance(model, str) else ()
+    except RecodiffError:  # told where the part itself is checked
+        return ()
 
 
 def _by_epochs(model: Recommender) -> bool:
