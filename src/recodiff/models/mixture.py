@@ -43,12 +43,12 @@ class Part(BaseConfig):
 
 SEQUENCE: Settings = {
     "length": 50,
-    "horizon": 10,
+    "horizon": 2,
     "loss_over": "unmet",
     "target": {"kind": "half_life", "half_life": 10.0, "floor": 0.0},
     "training": {"batch_size": 50, "check_every_epochs": 3, "patience_epochs": 9},
 }
-"""Of a sequence encoder: the pairs of F-DiffRec as far as ten items ahead."""
+"""Of a sequence encoder: what comes at once, which is where it is ahead of rows."""
 
 
 ITEMS: Settings = {"weighting": {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}}
