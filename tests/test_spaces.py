@@ -162,7 +162,7 @@ def test_the_space_that_the_documentation_shows_fits_diffrec(tmp_path: Path) -> 
     ("text", "words"),
     [
         ("l2 = 3", ("own.toml", "'l2' = 3", "{ low, high }")),
-        ("l2 = { low = 3 }", ("'l2'", "'high'", "required")),
+        ("l2 = { low = 3 }", ("'l2'", "'high'", "missing")),
         ("l2 = { low = 3, high = 1 }", ("'l2'", "low = 3 must lie below high = 1")),
         ("l2 = { low = 0.0, high = 1.0, log = true }", ("'l2'", "no logarithm")),
         ("l2 = { low = 1, hihg = 2 }", ("'l2'", "hihg")),
@@ -234,5 +234,7 @@ def test_where_a_search_begins_lies_within_its_space(model: str) -> None:
     for name, start in starts.items():
         flat = flatten(start)
         space = reachable(space_of(model), model, start, where=name, strict=False)
+        for part, described in start.get("parts", {}).items():
+            assert described["share"] or not any(key.startswith(f"parts.{part}.") for key in space), "a part that is left out"
         outside = [key for key, of in space.items() if of.active(flat) and not of.find(key, flat)]
         assert not outside, f"{name}: {outside}: {[flat.get(key) for key in outside]}"

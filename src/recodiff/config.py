@@ -43,7 +43,9 @@ def check(config: type[C], settings: Mapping[str, Any], *, where: str) -> C:
 
 def _sentence(config: type[BaseConfig], error: ValidationError, where: str) -> str:
     problems = error.errors()
-    first = problems[0]
+    first = next(
+        (one for one in problems if one["type"] == "extra_forbidden"), problems[0]
+    )  # what is missing may be misspelt there
     path = ".".join(str(part) for part in _walk(config, first["loc"])[0])
     more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":

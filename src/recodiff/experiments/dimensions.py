@@ -209,7 +209,7 @@ def reachable(space: Space, model: str, settings: Settings, *, where: str, stric
         ]
         if never and strict:
             raise ConfigError(f"{where}: '{key}' is never drawn, since {never[0]} = {start.get(never[0])!r} and is not searched")
-        if never:
+        if never or (not strict and _left_out(key, settings)):
             continue
         needed: dict[str, Any] = {}
         for other, wanted in dimension.when.items():
@@ -218,6 +218,13 @@ def reachable(space: Space, model: str, settings: Settings, *, where: str, stric
         under |= dict.fromkeys(leaves_of(key, dimension), needed)
         kept[key] = dimension
     return kept
+
+
+def _left_out(key: str, settings: Settings) -> bool:
+    """Whether a setting is one of a part of a sum whose share is 0."""
+    group, name, *_ = (*key.split("."), "", "")
+    part = settings.get(group, {}).get(name) if group == "parts" else None
+    return isinstance(part, Mapping) and part.get("share") == 0
 
 
 def _refuse_unjudgeable(space: Space, model: str, start: Mapping[str, Any], where: str) -> None:
