@@ -43,9 +43,8 @@ def check(config: type[C], settings: Mapping[str, Any], *, where: str) -> C:
 
 def _sentence(config: type[BaseConfig], error: ValidationError, where: str) -> str:
     problems = error.errors()
-    first = next(
-        (one for one in problems if one["type"] == "extra_forbidden"), problems[0]
-    )  # what is missing may be misspelt there
+    # What is missing may stand there misspelt, so an unknown key is told first.
+    first = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     path = ".".join(str(part) for part in _walk(config, first["loc"])[0])
     more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
