@@ -5,9 +5,9 @@
     python benchmarks/unchanged.py 0c1bfcc --only diffrec ease    these rows alone; `commands` is the row of the command line
 
 Both sides run on this machine, with this interpreter and one thread. A model takes about 20 steps on a small made-up log with
-times, a preset two epochs. Compared are every tensor of the weights, items and scores of the lists, what the training says of itself, and what the
-model folder holds; of the commands the files of `prepare`, `train`, `tune` and `compare`: names, and JSON without times and
-versions. A row differs if a byte does. Ends with 1 where a row differs or is missing.
+times, a preset two epochs. Compared are every tensor of the weights, items and scores of the lists, what the training says of
+itself, and what the model folder holds; of the commands the files of `prepare`, `train`, `tune` and `compare`: names, and JSON
+without times and versions. A row differs if a byte does. Ends with 1 where a row differs or is missing.
 """
 
 from __future__ import annotations
