@@ -21,14 +21,15 @@ from typing import Any
 from kept import Kept
 from machine import SHARED, machine
 from recodiff import Run, Validation, load_dataset
-from recodiff.config import merge, read_settings
-from recodiff.experiments.cases import METRICS, Case, Settled
+from recodiff.config import merge
+from recodiff.configs import read_settings
 from recodiff.experiments.reproduce import output
 from recodiff.experiments.reproduce.cases import Experiment
-from recodiff.experiments.reproduce.outcome import Outcome
-from recodiff.experiments.runner import Asked, Found, load_complete, run_cases
-from recodiff.experiments.runs import measure
-from recodiff.models import build
+from recodiff.experiments.reproduce.result import Outcome
+from recodiff.experiments.runs.cases import METRICS, Case, Settled
+from recodiff.experiments.runs.runner import Asked, Found, load_complete, run_cases
+from recodiff.experiments.runs.train import measure
+from recodiff.models.registry import build
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recodiff import files
+from recodiff.runtime import files
 
 
 class Kept:

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from recodiff.experiments.runs import commit
-from recodiff.float32 import fast_products
+from recodiff.experiments.runs.train import commit
+from recodiff.runtime.float32 import fast_products
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real data, where it stands beside the checkout."""
@@ -67,7 +67,7 @@ def rates(flops_a_second: float | None = None, *, along: bool = False) -> dict[s
     With `along` the median in place of the best, for a case that noted it all along.
 
     Beside it the lowest, where it was a tenth or more below, and PyTorch's own rate, where it is another (see
-    `recodiff.float32`).
+    `recodiff.runtime.float32`).
     """
     note_rate()
     noted = _noted[torch.get_num_threads()]

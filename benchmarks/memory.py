@@ -40,7 +40,7 @@ def train_apart(name: str) -> None:
     """Prints the parameters and the peak beyond the baseline, MB; for a fresh process."""
     from recodiff import Run
     from recodiff.data import IdMap, Interactions
-    from recodiff.models import build
+    from recodiff.models.registry import build
 
     g = np.random.default_rng(0)
     users = BATCHES * BATCH

@@ -17,7 +17,7 @@ from recodiff import Run, build, load_dataset, prepare, recommend
 from recodiff.config import merge
 from recodiff.data.split import Temporal
 from recodiff.data.synthetic import Taste, write_synthetic
-from recodiff.models.base import TorchRecommender
+from recodiff.models.network import TorchRecommender
 
 SHAPE = (1_000_000, 1_000_000, 50_000_000)
 """Users, items, interactions."""

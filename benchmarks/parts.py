@@ -18,17 +18,18 @@ import numpy as np
 import torch
 
 from machine import SHARED, machine
-from recodiff import Run, Validation, build, files, load_dataset, read_settings
+from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data import Dataset
-from recodiff.experiments.cases import METRICS, TESTED
-from recodiff.experiments.pages import as_p, listed, table
-from recodiff.experiments.paired import LEAST_P, compare_pairs
-from recodiff.experiments.results import Result, describe, load, mean, save
-from recodiff.experiments.runs import PartName, measure
-from recodiff.experiments.work import digest, naming
+from recodiff.evaluation.significance import LEAST_P, compare_pairs
+from recodiff.experiments.runs.cases import METRICS, TESTED
+from recodiff.experiments.runs.described import as_p, listed, table
+from recodiff.experiments.runs.job import digest, naming
+from recodiff.experiments.runs.results import Result, describe, load, mean, save
+from recodiff.experiments.runs.train import PartName, measure
 from recodiff.models.mixture import Mixture
-from recodiff.report import short
+from recodiff.reports.html import short
+from recodiff.runtime import files
 
 HERE = Path(__file__).resolve().parent
 PRESET = "fs-diffrec-ml-1m_clean-near"

@@ -20,7 +20,7 @@ import torch
 from machine import peak_memory
 from recodiff import Run, Validation, build, read_settings
 from recodiff.data import Dataset, Interactions
-from recodiff.models.diffrec import DiffRecConfig
+from recodiff.models.diffrec.diffrec import DiffRecConfig
 
 HERE = Path(__file__).resolve().parent
 

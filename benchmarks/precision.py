@@ -11,15 +11,15 @@ from typing import Any
 import torch
 
 from machine import SHARED, matrix_rate, times
-from recodiff.allocator import keep_freed_memory
-from recodiff.config import read_settings
+from recodiff.configs import read_settings
 from recodiff.data import Interactions, load_dataset
-from recodiff.diffusion.draws import keyed_generator
-from recodiff.float32 import fast_products
-from recodiff.models import build
-from recodiff.models.base import TorchRecommender
-from recodiff.optimizer import AdamW
-from recodiff.training import Progress
+from recodiff.models.network import TorchRecommender
+from recodiff.models.registry import build
+from recodiff.runtime.float32 import fast_products
+from recodiff.runtime.memory import keep_freed_memory
+from recodiff.tensors.random import keyed_generator
+from recodiff.training.adamw import AdamW
+from recodiff.training.trainable import Progress
 
 PRESETS = ("diffrec-ml-1m_clean", "f-diffrec-ml-1m_clean", "sasrec-ml-1m_clean")
 PAIRS, WARM_UP = 30, 5
@@ -60,7 +60,7 @@ SHAPES = {
 
 
 def products() -> dict[str, Any]:
-    """Float32 products as PyTorch makes them and as `recodiff.float32` has them made, in turns; and their rounding."""
+    """Float32 products as PyTorch makes them and as `recodiff.runtime.float32` has them made, in turns; and their rounding."""
     row: dict[str, Any] = {"case": "float32 products: PyTorch's own, and those of recodiff.float32"}
     for name, (m, k, n) in SHAPES.items():
         a, b = torch.randn(m, k), torch.randn(n, k).T

@@ -71,7 +71,8 @@ def _epochs(
 
 
 def _train(threads: str, overrides: str, shape: str, shard: Any) -> None:
-    from recodiff import Run, build, distributed, read_settings
+    from recodiff import Run, build, read_settings
+    from recodiff.runtime import distributed
     from scale import catalogue
     from speed import ml_1m
 

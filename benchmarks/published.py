@@ -23,11 +23,12 @@ import numpy as np
 
 from kept import Kept
 from machine import machine
-from recodiff import Run, build, files, load_dataset, read_settings
+from recodiff import Run, build, load_dataset, read_settings
 from recodiff.config import merge
-from recodiff.data.folder import Dataset
-from recodiff.experiments.pages import table
-from recodiff.experiments.runs import measure
+from recodiff.data.dataset import Dataset
+from recodiff.experiments.runs.described import table
+from recodiff.experiments.runs.train import measure
+from recodiff.runtime import files
 
 METRICS = ("recall@20", "ndcg@20")
 Chosen = dict[str, tuple[str, list[dict[str, Any]]]]

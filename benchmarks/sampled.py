@@ -28,12 +28,12 @@ from kept import Kept
 from machine import SHARED, machine, peak_memory
 from precision import step_of
 from recodiff import Run, Validation, build, load_dataset, prepare, read_settings
-from recodiff.allocator import keep_freed_memory
 from recodiff.config import merge
 from recodiff.data import Dataset, Interactions
 from recodiff.data.split import AsPublished
-from recodiff.experiments.runs import measure
-from recodiff.models.base import TorchRecommender
+from recodiff.experiments.runs.train import measure
+from recodiff.models.network import TorchRecommender
+from recodiff.runtime.memory import keep_freed_memory
 
 FOUND, STEPS = (Kept(Path(__file__).resolve().parent / f"{name}.json") for name in ("sampled", "sampled-steps"))
 METRICS = ("recall@20", "ndcg@20")

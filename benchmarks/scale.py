@@ -14,16 +14,17 @@ import numpy as np
 
 from machine import SHARED, median, peak_memory, rates, resident_memory
 from recodiff import evaluate, prepare
-from recodiff.allocator import keep_freed_memory
 from recodiff.data import IdMap, Interactions
-from recodiff.diffusion.draws import keyed_generator
-from recodiff.float32 import fast_products
-from recodiff.models import build
-from recodiff.models.diffrec import DiffRec
-from recodiff.optimizer import AdamW
-from recodiff.pairs import Pair, rows_of
-from recodiff.run import Run
-from recodiff.training import Progress
+from recodiff.models.diffrec.diffrec import DiffRec
+from recodiff.models.registry import build
+from recodiff.runtime.float32 import fast_products
+from recodiff.runtime.memory import keep_freed_memory
+from recodiff.runtime.run import Run
+from recodiff.tensors.random import keyed_generator
+from recodiff.tensors.rows import Rows
+from recodiff.training.adamw import AdamW
+from recodiff.training.pairs import Pair
+from recodiff.training.trainable import Progress
 
 USERS, ITEMS, INTERACTIONS = 108_822, 94_949, 3_100_000
 
@@ -66,7 +67,7 @@ def step(space: str, items: int, width: int, batch: int) -> tuple[float, float, 
 
 
 def _step_of(space: str, items: int, width: int, batch: int) -> tuple[Callable[[], None], int]:
-    rows = rows_of(catalogue(batch, items, 29 * batch))
+    rows = Rows.from_csr(catalogue(batch, items, 29 * batch).matrix)
     model = build("diffrec", {"denoiser": {"hidden": [width]}, "diffusion": {"space": space}, "training": {"batch_size": batch}})
     assert isinstance(model, DiffRec)
     net = model.build(items, keyed_generator(0, "init")).train()

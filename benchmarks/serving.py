@@ -20,12 +20,12 @@ import torch
 from machine import forget_peak, median, note_rate, peak_memory, rates, resident_memory, times
 from recodiff import load_model, save_model
 from recodiff.data import IdMap
-from recodiff.diffusion.draws import keyed_generator
-from recodiff.float32 import fast_products
-from recodiff.models import build
-from recodiff.models.diffrec import DiffRec
-from recodiff.pairs import rows_of
-from recodiff.ranking import history_of, recommend
+from recodiff.models.diffrec.diffrec import DiffRec
+from recodiff.models.registry import build
+from recodiff.ranking.recommend import history_of, recommend
+from recodiff.runtime.float32 import fast_products
+from recodiff.tensors.random import keyed_generator
+from recodiff.tensors.rows import Rows
 from scale import INTERACTIONS, ITEMS, USERS, catalogue
 
 WIDTH, STEPS = 1000, 5
@@ -82,7 +82,7 @@ def new_user(items: int = ITEMS, requests: int = 200, together: int = 1024) -> R
 def recommend_all(shape: tuple[int, int, int] = (USERS, ITEMS, INTERACTIONS), plain_users: int = 800) -> Row:
     """Top-20 lists of all users, seen items left out; the plain chain's time from some of them."""
     data = catalogue(*shape)
-    model, rows = untrained(shape[1]), rows_of(data)
+    model, rows = untrained(shape[1]), Rows.from_csr(data.matrix)
     before = resident_memory()
     recommend(model, data.take(np.arange(min(2000, shape[0]))), 20)
     seconds = 0.0

@@ -18,24 +18,24 @@ from million import million
 from peer import peer_book, peer_epoch, peer_validation
 from precision import low_precision, products
 from processes import shared_items, two_processes
-from recodiff.allocator import keep_freed_memory
-from recodiff.config import read_settings
+from recodiff.configs import read_settings
 from recodiff.data import Dataset, IdMap, Interactions, load_dataset
 from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
-from recodiff.diffusion.draws import keyed_generator
 from recodiff.diffusion.hidden import HiddenChain
 from recodiff.diffusion.process import GaussianProcess
-from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.schedules import linear_variance
 from recodiff.diffusion.timesteps import UniformTimesteps
-from recodiff.evaluation import Part, evaluate_parts
-from recodiff.float32 import fast_products
-from recodiff.models import build
-from recodiff.models.diffrec import DiffRec
-from recodiff.optimizer import AdamW
-from recodiff.ranking import rank
-from recodiff.training import Progress
+from recodiff.evaluation.evaluate import Part, evaluate_parts
+from recodiff.models.diffrec.diffrec import DiffRec
+from recodiff.models.registry import build
+from recodiff.ranking.recommend import rank
+from recodiff.runtime.float32 import fast_products
+from recodiff.runtime.memory import keep_freed_memory
+from recodiff.tensors.random import keyed_generator
+from recodiff.tensors.rows import Rows
+from recodiff.training.adamw import AdamW
+from recodiff.training.trainable import Progress
 from scale import amazon_book_epoch, gowalla, hidden_step
 from serving import chain_flops, model_load, new_user, recommend_all, recommend_wide
 

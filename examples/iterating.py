@@ -15,18 +15,18 @@ from torch import Tensor, nn
 
 import recodiff
 from recodiff.data import synthesise
-from recodiff.diffusion import gram
+from recodiff.data.weighting import HalfLife
 from recodiff.diffusion.codecs import IdentityCodec
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.hidden import lay_out_by_item
-from recodiff.diffusion.rows import Rows
-from recodiff.diffusion.softmax import linear_multinomial
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models.batch import ItemVectors
-from recodiff.models.diffrec import DiffRec, DiffRecConfig, DiffRecNet
-from recodiff.pairs import Pair
-from recodiff.training import Progress
-from recodiff.weighting import HalfLife
+from recodiff.models.diffrec.diffrec import DiffRec, DiffRecConfig, DiffRecNet
+from recodiff.tensors import gram
+from recodiff.tensors.rows import Rows
+from recodiff.tensors.softmax import linear_multinomial
+from recodiff.training.pairs import Pair
+from recodiff.training.trainable import Progress
 
 
 def expected(scores: Tensor, met: Rows) -> Tensor:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from recodiff.config import merge
-from recodiff.experiments.cases import Case
 from recodiff.experiments.reproduce.cases import Experiment, Panel
-from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.reproduce.reproduce import reproduce
-from recodiff.experiments.runner import Asked, load_complete
+from recodiff.experiments.reproduce.result import Outcome
+from recodiff.experiments.runs.cases import Case
+from recodiff.experiments.runs.runner import Asked, load_complete
 
 TINY: dict[str, Any] = {
     "denoiser": {"hidden": [8]},

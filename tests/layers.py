@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 import reference
-from recodiff.diffusion.networks import MLP, RowLinear
+from recodiff.tensors.networks import MLP, RowLinear
 
 
 def layers_of(net: MLP) -> reference.Layers:

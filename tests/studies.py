@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from recodiff import Run
-from recodiff.experiments import search
-from recodiff.experiments.dimensions import Range, Space
-from recodiff.experiments.tuned import Tuned
-from recodiff.models.ease import Ease
+from recodiff.experiments.tuning import search
+from recodiff.experiments.tuning.dimensions import Range, Space
+from recodiff.experiments.tuning.result import Tuned
+from recodiff.models.linear.ease import Ease
 
 RUN = Run(device="cpu", progress=False)
 TINY = {"diffusion": {"steps": 2}, "denoiser": {"hidden": [8]}, "training": {"epochs": 6, "check_every_epochs": 1}}

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from recodiff.config import merge, presets, read_settings
+from recodiff.config import merge
+from recodiff.configs import presets, read_settings
 from recodiff.errors import ConfigError
-from recodiff.models import MODELS, build, title
+from recodiff.models.registry import MODELS, build, title
 
 
 @pytest.mark.parametrize("name", presets())

@@ -41,8 +41,8 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
 
 def test_every_command_and_preset_that_the_documents_name_exists() -> None:
     from recodiff.cli import COMMANDS
-    from recodiff.config import presets
-    from recodiff.models import MODELS
+    from recodiff.configs import presets
+    from recodiff.models.registry import MODELS
 
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = page.read_text("utf-8")

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from recodiff import Run, build, distributed, evaluate, recommend, save_model
+from recodiff import Run, build, evaluate, recommend, save_model
 from recodiff.data.interactions import Interactions
+from recodiff.runtime import distributed
 from toy import checkerboard
 
 NOISY = {"kind": "linear_variance", "noise_scale": 0.5, "noise_max": 0.9}
@@ -72,9 +73,9 @@ def nothing() -> Interactions:
 def _die_after(steps: int) -> None:
     import os
 
-    from recodiff import training
+    from recodiff.training import loop
 
-    real = training._Loop._step
+    real = loop._Loop._step
     done = [0]
 
     def step(loop: Any, users: Any) -> Any:
@@ -83,7 +84,7 @@ def _die_after(steps: int) -> None:
             os._exit(9)
         return real(loop, users)
 
-    training._Loop._step = step  # pyright: ignore[reportAttributeAccessIssue]
+    loop._Loop._step = step  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def told(name: str, save_to: Path | None = None, **how: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from recodiff.data.interactions import IdMap, Interactions
-from recodiff.models import MODELS
 from recodiff.models.base import Recommender
-from recodiff.ranking import batches
+from recodiff.models.registry import MODELS
+from recodiff.ranking.recommend import batches
 
 
 def is_here(model: str) -> bool:

@@ -8,37 +8,43 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from recodiff import moved
+
 if TYPE_CHECKING:
-    from recodiff.checkpoint import load_model, save_model
-    from recodiff.config import presets, read_settings
+    from recodiff.configs import presets, read_settings
     from recodiff.data import Dataset, IdMap, Interactions, corrupt, fetch, load_dataset, prepare, read_log, save_dataset
     from recodiff.errors import CheckpointError, ConfigError, DataError, ModelError, RecodiffError
-    from recodiff.evaluation import Evaluation, Validation, evaluate
-    from recodiff.experiments.search import Budget
-    from recodiff.experiments.tune import tune
-    from recodiff.export import item_vectors, similar_items, user_vectors
-    from recodiff.models import MODELS, build
-    from recodiff.models.base import ModelConfig, Recommender, TorchRecommender
+    from recodiff.evaluation.evaluate import Evaluation, Validation, evaluate
+    from recodiff.experiments.tuning.search import Budget
+    from recodiff.experiments.tuning.tune import tune
+    from recodiff.models.base import ModelConfig, Recommender
     from recodiff.models.batch import Batch
-    from recodiff.ranking import Recommendations, history_of, recommend
-    from recodiff.run import Run
+    from recodiff.models.network import TorchRecommender
+    from recodiff.models.registry import MODELS, build
+    from recodiff.models.saving import load_model, save_model
+    from recodiff.ranking.recommend import Recommendations, history_of, recommend
+    from recodiff.ranking.vectors import item_vectors, similar_items, user_vectors
+    from recodiff.runtime.run import Run
 
 _HOMES = {
-    "checkpoint": ("load_model", "save_model"),
-    "config": ("presets", "read_settings"),
+    "models.saving": ("load_model", "save_model"),
+    "configs": ("presets", "read_settings"),
     "data": ("Dataset", "IdMap", "Interactions", "corrupt", "fetch", "load_dataset", "prepare", "read_log", "save_dataset"),
     "errors": ("CheckpointError", "ConfigError", "DataError", "ModelError", "RecodiffError"),
-    "evaluation": ("Evaluation", "Validation", "evaluate"),
-    "experiments.search": ("Budget",),
-    "experiments.tune": ("tune",),
-    "export": ("item_vectors", "similar_items", "user_vectors"),
-    "models": ("MODELS", "build"),
-    "models.base": ("ModelConfig", "Recommender", "TorchRecommender"),
+    "evaluation.evaluate": ("Evaluation", "Validation", "evaluate"),
+    "experiments.tuning.search": ("Budget",),
+    "experiments.tuning.tune": ("tune",),
+    "ranking.vectors": ("item_vectors", "similar_items", "user_vectors"),
+    "models.registry": ("MODELS", "build"),
+    "models.base": ("ModelConfig", "Recommender"),
+    "models.network": ("TorchRecommender",),
     "models.batch": ("Batch",),
-    "ranking": ("Recommendations", "history_of", "recommend"),
-    "run": ("Run",),
+    "ranking.recommend": ("Recommendations", "history_of", "recommend"),
+    "runtime.run": ("Run",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+moved.install()
 
 __all__ = [
     "MODELS",

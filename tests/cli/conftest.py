@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 
 from commands import ITEMS, Cli, Done, call, write_log
-from recodiff import training
+from recodiff.training import loop
 
 TINY = """
 model = "t-diffrec"
@@ -68,11 +68,11 @@ def run(data: Path, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody presses Ctrl-C in the second epoch of the next training, once."""
-    step, steps = training._Loop._step, count(1)
+    step, steps = loop._Loop._step, count(1)
 
-    def stop(loop: training._Loop, users: Tensor) -> Tensor:
+    def stop(running: loop._Loop, users: Tensor) -> Tensor:
         if next(steps) == 5:
             raise KeyboardInterrupt
-        return step(loop, users)
+        return step(running, users)
 
-    monkeypatch.setattr(training._Loop, "_step", stop)
+    monkeypatch.setattr(loop._Loop, "_step", stop)

@@ -14,8 +14,8 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from commands import Cli
-from recodiff.checkpoint import CONFIG, ITEMS, WEIGHTS
-from recodiff.training import CHECKPOINT
+from recodiff.models.saving import CONFIG, ITEMS, WEIGHTS
+from recodiff.training.checkpoint import CHECKPOINT
 
 
 def content(folder: Path) -> dict[str, bytes]:

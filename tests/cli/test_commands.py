@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 
 from commands import Cli
-from recodiff.checkpoint import CONFIG, WEIGHTS, read_config
 from recodiff.cli import COMMANDS
 from recodiff.data import load_dataset
-from recodiff.training import CHECKPOINT, LOG
+from recodiff.models.saving import CONFIG, WEIGHTS, read_config
+from recodiff.training.checkpoint import CHECKPOINT, LOG
 
 OWN_MODEL = '''
 import torch

@@ -15,11 +15,11 @@ import pytest
 from commands import Cli, call, write_log
 from recodiff import build, load_dataset
 from recodiff.errors import ModelError
-from recodiff.experiments import work
 from recodiff.experiments.compare import Comparison, compare
-from recodiff.experiments.runner import Asked
-from recodiff.experiments.runs import measure
-from recodiff.models.ease import Ease
+from recodiff.experiments.runs import job
+from recodiff.experiments.runs.runner import Asked
+from recodiff.experiments.runs.train import measure
+from recodiff.models.linear.ease import Ease
 
 ASKED = Asked(1, device="cpu", threads=1)
 
@@ -52,13 +52,13 @@ def timeless(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """What is trained, with which seed."""
     found: list[tuple[str, int]] = []
-    really = work.train_run
+    really = job.train_run
 
     def train_run(name: str, settings: Any, data: Any, run: Any, **more: Any) -> Any:
         found.append((name, run.seed))
         return really(name, settings, data, run, **more)
 
-    monkeypatch.setattr(work, "train_run", train_run)
+    monkeypatch.setattr(job, "train_run", train_run)
     return found
 
 
@@ -368,13 +368,13 @@ def test_seconds_and_epochs_are_those_of_the_trainings_themselves(
     data: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     infos: list[dict[str, Any]] = []
-    really = work.read_config
+    really = job.read_config
 
     def read_config(folder: Path) -> dict[str, Any]:
         infos.append(really(folder)["info"])
         return really(folder)
 
-    monkeypatch.setattr(work, "read_config", read_config)
+    monkeypatch.setattr(job, "read_config", read_config)
     (row,) = compare([tiny], data, tmp_path, ASKED, choose_on="inner", say=lambda _: None).rows
     (info,) = infos
     assert row.results[0].seconds == info["chosen"]["seconds"] + info["training"]["seconds"]

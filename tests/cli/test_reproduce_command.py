@@ -12,17 +12,17 @@ from torch import Tensor
 
 from commands import Cli
 from lab import plan_of, tiny
-from recodiff import training
-from recodiff.experiments.reproduce import cases, plans
+from recodiff.experiments.reproduce import cases, catalogue
+from recodiff.training import loop
 
-Interrupted = Callable[[training._Loop, Tensor], Any]
+Interrupted = Callable[[loop._Loop, Tensor], Any]
 
 
 @pytest.fixture(autouse=True)
 def tiny_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Table 5 trains in a moment."""
     cases = tiny("x0"), tiny("eps", more={"diffusion": {"prediction": "eps"}}), tiny("new", "not-yet")
-    monkeypatch.setitem(plans.EXPERIMENTS, "table5", plan_of(*cases, paired=True))
+    monkeypatch.setitem(catalogue.EXPERIMENTS, "table5", plan_of(*cases, paired=True))
 
 
 def test_a_table_is_printed_and_written(cli: Cli, data: Path, tmp_path: Path) -> None:
@@ -69,4 +69,4 @@ def test_mistakes_are_told_in_one_sentence(cli: Cli, data: Path, tmp_path: Path)
 def test_help_has_an_example_and_the_names(cli: Cli) -> None:
     text = " ".join(cli("reproduce", "--help").succeeded().out.split())
     assert "Example: recodiff reproduce table5 --data ml-1m_clean --out reproduced --quick" in text
-    assert all(name in text for name in plans.EXPERIMENTS)
+    assert all(name in text for name in catalogue.EXPERIMENTS)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from commands import call
-from recodiff.resuming import CHECKPOINT, LOG
+from recodiff.training.checkpoint import CHECKPOINT, LOG
 
 EPOCHS = 100
 SETTINGS = f"""model = "t-diffrec"

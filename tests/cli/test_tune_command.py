@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from commands import Cli
-from recodiff.models.ease import Ease
+from recodiff.models.linear.ease import Ease
 
 
 @pytest.fixture

@@ -12,19 +12,19 @@ from torch import Tensor
 import reference
 from recodiff import build
 from recodiff.diffusion.codecs import ClusteredVAE, in_proportion
-from recodiff.diffusion.draws import keyed_generator
-from recodiff.diffusion.rows import Rows
 from recodiff.errors import ConfigError
-from recodiff.models.diffrec import DiffRec, LatentDiffRecNet
-from recodiff.pairs import Pair, rows_of
-from recodiff.training import Progress
+from recodiff.models.diffrec.diffrec import DiffRec, LatentDiffRecNet
+from recodiff.tensors.random import keyed_generator
+from recodiff.tensors.rows import Rows
+from recodiff.training.pairs import Pair
+from recodiff.training.trainable import Progress
 from toy import random_interactions
 
 CLUSTERS = [1, 0, 0, 2, 1, 0, 2, 0, 1, 0, 2, 0]
 
 
 def rows(seed: int = 0, users: int = 7) -> Rows:
-    return rows_of(random_interactions(np.random.default_rng(seed), users, len(CLUSTERS), 0.4))
+    return Rows.from_csr(random_interactions(np.random.default_rng(seed), users, len(CLUSTERS), 0.4).matrix)
 
 
 def vae(seed: int = 0, **options: object) -> ClusteredVAE:

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 import reference
-from recodiff.diffusion.denoisers import ACTIVATIONS, Activation, MLPDenoiser, timestep_embedding
+from recodiff.diffusion.denoisers import MLPDenoiser, timestep_embedding
 from recodiff.diffusion.diffusion import Diffusion
-from recodiff.diffusion.draws import Kept
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.schedules import no_noise
 from recodiff.diffusion.timesteps import UniformTimesteps
+from recodiff.tensors.networks import ACTIVATIONS, Activation
+from recodiff.tensors.random import Kept
 
 SIZES = [[16], [16, 8], [16, 8, 12]]
 RELEASED = [600, 200, 600]

@@ -11,12 +11,12 @@ import reference
 from recodiff.diffusion import schedules
 from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
-from recodiff.diffusion.draws import Kept, keep_mask
-from recodiff.diffusion.losses import Multinomial, SquaredError
 from recodiff.diffusion.process import GaussianProcess
-from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError
+from recodiff.tensors.losses import Multinomial, SquaredError
+from recodiff.tensors.random import Kept, keep_mask
+from recodiff.tensors.rows import Rows
 
 SCHEDULES = {
     "linear_variance": lambda steps: schedules.linear_variance(steps, 0.5, 0.01, 0.9),

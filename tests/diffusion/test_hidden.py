@@ -10,17 +10,17 @@ from torch import Tensor
 import reference
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.diffusion import hidden, schedules
-from recodiff.diffusion.denoisers import ACTIVATIONS, Activation, MLPDenoiser
+from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.process import GaussianProcess
-from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.timesteps import UniformTimesteps
 from recodiff.errors import ConfigError
-from recodiff.models import build
 from recodiff.models.batch import Batch
-from recodiff.models.diffrec import DiffRec
-from recodiff.pairs import rows_of
-from recodiff.run import Run
+from recodiff.models.diffrec.diffrec import DiffRec
+from recodiff.models.registry import build
+from recodiff.runtime.run import Run
+from recodiff.tensors.networks import ACTIVATIONS, Activation
+from recodiff.tensors.rows import Rows
 
 SCHEDULES = {
     "linear_variance": lambda steps: schedules.linear_variance(steps, 0.5, 0.01, 0.9),
@@ -179,7 +179,7 @@ def no_hidden_chain(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_hidden_chain")
 def test_a_model_scores_through_the_hidden_space_where_it_holds() -> None:
     with pytest.raises(Refused):
-        fitted().score(Batch(rows_of(data())))
+        fitted().score(Batch(Rows.from_csr(data().matrix)))
 
 
 @pytest.mark.usefixtures("no_hidden_chain")
@@ -189,7 +189,7 @@ def test_a_model_scores_through_the_hidden_space_where_it_holds() -> None:
     ids=str,
 )
 def test_a_model_takes_the_plain_path_where_it_does_not(settings: dict[str, Any]) -> None:
-    model, batch = fitted(**settings), Batch(rows_of(data()))
+    model, batch = fitted(**settings), Batch(Rows.from_csr(data().matrix))
     scores, sampling = model.score(batch), model.config.sampling
     assert scores.shape == (12, 30)
     assert bool(scores.isfinite().all())
@@ -207,13 +207,13 @@ def test_a_model_refuses_more_noise_steps_than_steps_before_it_is_trained() -> N
 
 
 def test_a_models_scores_are_those_of_the_plain_chain() -> None:
-    model, batch = fitted(), Batch(rows_of(data()))
+    model, batch = fitted(), Batch(Rows.from_csr(data().matrix))
     plain = model.module.diffusion.denoise(batch.history)
     torch.testing.assert_close(model.score(batch), plain, rtol=1e-5, atol=1e-6)
 
 
 def test_the_chain_follows_the_weights_through_training_and_evaluation() -> None:
-    model, batch = fitted(), Batch(rows_of(data()))
+    model, batch = fitted(), Batch(Rows.from_csr(data().matrix))
     before = model.score(batch)
     model.module.train()
     with torch.no_grad():

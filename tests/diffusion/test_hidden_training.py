@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from recodiff.diffusion import hidden, schedules
-from recodiff.diffusion.denoisers import ACTIVATIONS, Activation, MLPDenoiser
+from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import DenseSpace, Diffusion
-from recodiff.diffusion.losses import Multinomial
 from recodiff.diffusion.process import GaussianProcess
-from recodiff.diffusion.rows import Rows
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError
-from recodiff.models import build
-from recodiff.models.diffrec import DiffRec
-from recodiff.run import Run
+from recodiff.models.diffrec.diffrec import DiffRec
+from recodiff.models.registry import build
+from recodiff.runtime.run import Run
+from recodiff.tensors.losses import Multinomial
+from recodiff.tensors.networks import ACTIVATIONS, Activation
+from recodiff.tensors.rows import Rows
 from toy import checkerboard
 
 SCHEDULES = {

@@ -7,9 +7,9 @@ import torch
 import reference
 from recodiff.diffusion import schedules
 from recodiff.diffusion.process import GaussianProcess
+from recodiff.diffusion.settings import DiffusionConfig
 from recodiff.errors import ConfigError
-from recodiff.models import build
-from recodiff.models.settings import DiffusionConfig
+from recodiff.models.registry import build
 
 STEPS = [1, 2, 5, 40]
 

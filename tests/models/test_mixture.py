@@ -12,11 +12,11 @@ import torch
 from scipy.sparse import vstack
 
 from recodiff import evaluate
-from recodiff.checkpoint import load_model, save_model
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, DataError, ModelError
-from recodiff.models import build
-from recodiff.run import Run
+from recodiff.models.registry import build
+from recodiff.models.saving import load_model, save_model
+from recodiff.runtime.run import Run
 from toy import checkerboard, scores_of
 
 BOARD = checkerboard(shuffled=True)
@@ -66,8 +66,8 @@ def test_parts_without_a_share_are_not_fitted_and_none_at_all_is_refused() -> No
 
 def test_what_is_refused_in_a_second_is_refused_before_anything_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[Any] = []
-    monkeypatch.setattr("recodiff.training.train", lambda model, *_: trained.append(model))
-    monkeypatch.setattr("recodiff.models.ease.available_memory", lambda: 1)
+    monkeypatch.setattr("recodiff.training.loop.train", lambda model, *_: trained.append(model))
+    monkeypatch.setattr("recodiff.models.linear.ease.available_memory", lambda: 1)
     with pytest.raises(ModelError, match="EASE on 50 items needs"):
         mixed(rows={"share": 1.0}, items={"share": 0.1}).fit(BOARD, RUN)
     assert not trained

@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from recodiff.errors import RecodiffError
-from recodiff.progress import speaks
+from recodiff.runtime.progress import speaks
 
 COMMANDS = {
     "demo": "The tour: fetch real data, train, compare, recommend, write a report.",
@@ -89,7 +89,7 @@ def _worth_saying(default: Any) -> str | None:
 
 def _stop(sentence: str, code: int) -> None:
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        from recodiff import distributed
+        from recodiff.runtime import distributed
 
         distributed.leave_at_once()
         if not speaks():

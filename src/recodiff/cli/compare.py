@@ -8,14 +8,14 @@ from typing import Literal
 from recodiff.cli.output import print_json, print_table, refuse_taken, say
 from recodiff.cli.parameters import Whole
 from recodiff.errors import ConfigError
+from recodiff.evaluation.significance import Test
 from recodiff.experiments.compare import compare as run
 from recodiff.experiments.compare import output, page
+from recodiff.experiments.compare.studies import tune_all
 from recodiff.experiments.compare.tables import tables
-from recodiff.experiments.compare.tuned import tune_all
-from recodiff.experiments.paired import Test
-from recodiff.experiments.runner import Asked
-from recodiff.experiments.runs import ChooseOn
-from recodiff.experiments.search import Budget
+from recodiff.experiments.runs.runner import Asked
+from recodiff.experiments.runs.train import ChooseOn
+from recodiff.experiments.tuning.search import Budget
 
 
 def compare(

@@ -11,8 +11,8 @@ from recodiff.cli.output import Estimate, print_table, say
 from recodiff.cli.parameters import Whole
 from recodiff.errors import MissingExtraError
 from recodiff.experiments import demo as tour
-from recodiff.report import Entry, Sample, short
-from recodiff.run import Run
+from recodiff.reports.html import Entry, Sample, short
+from recodiff.runtime.run import Run
 
 SHOWN = ("EASE", "F-DiffRec")
 """Whose lists are printed side by side; the report has all."""

@@ -7,14 +7,14 @@ from typing import Literal
 
 import polars as pl
 
-from recodiff.checkpoint import load_model
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads
-from recodiff.data.folder import Dataset, load_dataset
+from recodiff.data.dataset import Dataset, load_dataset
 from recodiff.errors import DataError
-from recodiff.evaluation import METRICS, Evaluation
-from recodiff.experiments.runs import compare_fingerprint, measure
+from recodiff.evaluation.evaluate import METRICS, Evaluation
+from recodiff.experiments.runs.train import compare_fingerprint, measure
 from recodiff.models.base import Recommender
+from recodiff.models.saving import load_model
 
 
 def evaluate(

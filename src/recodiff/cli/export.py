@@ -6,11 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from recodiff.checkpoint import load_model
 from recodiff.cli.evaluate import over_items_of
 from recodiff.cli.output import refuse_taken, say, write_frame
-from recodiff.data.folder import load_dataset
-from recodiff.export import item_vectors, user_vectors
+from recodiff.data.dataset import load_dataset
+from recodiff.models.saving import load_model
+from recodiff.ranking.vectors import item_vectors, user_vectors
 
 
 def export(

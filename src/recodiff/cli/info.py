@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recodiff.checkpoint import CONFIG, is_unfinished, read_config
 from recodiff.cli.output import print_json, print_table
-from recodiff.config import presets, read_settings, told
-from recodiff.data.folder import Dataset, load_dataset
-from recodiff.models import MODELS, build
+from recodiff.configs import presets, read_settings, told
+from recodiff.data.dataset import Dataset, load_dataset
+from recodiff.models.registry import MODELS, build
+from recodiff.models.saving import CONFIG, is_unfinished, read_config
 
 
 def info(path: str, /, *, json: bool = False) -> None:

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from recodiff import files
-from recodiff.checkpoint import CONFIG
-from recodiff.data.folder import MANIFEST
-from recodiff.data.formats import RELEASE_FILES
+from recodiff.data.dataset import MANIFEST
+from recodiff.data.readers.formats import RELEASE_FILES
 from recodiff.errors import ConfigError
-from recodiff.progress import speaks
+from recodiff.models.saving import CONFIG
+from recodiff.runtime import files
+from recodiff.runtime.progress import speaks
 
 WIDE = 10_000
 """Columns of a file, which folds nothing."""

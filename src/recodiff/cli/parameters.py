@@ -27,7 +27,7 @@ def use_threads(threads: int | None) -> None:
     """
     import torch
 
-    from recodiff.run import Run
+    from recodiff.runtime.run import Run
 
     if (wanted := Run(threads=threads).threads) is not None:
         torch.set_num_threads(wanted)

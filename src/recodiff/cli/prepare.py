@@ -14,8 +14,8 @@ from recodiff.cli.output import print_json, say, warn
 from recodiff.cli.parameters import Whole
 from recodiff.data import NaturalNoise
 from recodiff.data import prepare as prepare_data
-from recodiff.data.columns import TimeUnit
-from recodiff.data.readers import Log, read_log
+from recodiff.data.readers.columns import TimeUnit
+from recodiff.data.readers.log import Log, read_log
 from recodiff.data.split import SPLITS, Split
 from recodiff.errors import ConfigError
 

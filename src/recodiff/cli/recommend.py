@@ -10,16 +10,16 @@ import polars as pl
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from recodiff.checkpoint import load_model, load_titles
 from recodiff.cli.evaluate import over_items_of
 from recodiff.cli.output import print_json, print_table, read_ids, refuse_file, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads, whole
-from recodiff.data.folder import load_dataset
+from recodiff.data.dataset import load_dataset
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
 from recodiff.models.base import Recommender
-from recodiff.ranking import history_of, without_newest
-from recodiff.ranking import recommend as rank_items
+from recodiff.models.saving import load_model, load_titles
+from recodiff.ranking.recommend import history_of, without_newest
+from recodiff.ranking.recommend import recommend as rank_items
 
 SHOWN = 200
 """Rows of lists printed at most; more go to a file."""

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from recodiff.cli.output import Estimate, print_json, print_table, refuse_taken, say
 from recodiff.cli.parameters import Whole
-from recodiff.experiments.cases import METRICS
-from recodiff.experiments.reproduce import output, page, plans, published
-from recodiff.experiments.reproduce.outcome import Outcome
+from recodiff.experiments.reproduce import catalogue, output, page, published
 from recodiff.experiments.reproduce.reproduce import reproduce as run
-from recodiff.experiments.results import Mean
-from recodiff.experiments.runner import Asked, load_complete
-from recodiff.report import short
+from recodiff.experiments.reproduce.result import Outcome
+from recodiff.experiments.runs.cases import METRICS
+from recodiff.experiments.runs.results import Mean
+from recodiff.experiments.runs.runner import Asked, load_complete
+from recodiff.reports.html import short
 
 
 def reproduce(
@@ -61,7 +61,7 @@ def reproduce(
     json
         Print what NAME.json holds.
     """
-    plan = plans.experiment(name)
+    plan = catalogue.experiment(name)
     asked = Asked(seeds, quick, minutes, device, threads)
     dataset = load_complete(data)
     refuse_taken(out, "the page")

@@ -8,10 +8,10 @@ from typing import Annotated
 import polars as pl
 from cyclopts import Parameter
 
-from recodiff.checkpoint import load_model, load_titles
 from recodiff.cli.output import print_json, print_table
 from recodiff.cli.parameters import whole
-from recodiff.export import similar_items
+from recodiff.models.saving import load_model, load_titles
+from recodiff.ranking.vectors import similar_items
 
 
 def similar(

@@ -10,14 +10,14 @@ from cyclopts import Parameter
 
 from recodiff.cli.output import print_json, print_table, say
 from recodiff.cli.parameters import Whole
-from recodiff.config import read_settings
-from recodiff.data.folder import load_dataset
-from recodiff.experiments import tune as search
-from recodiff.experiments.search import Budget
-from recodiff.experiments.spaces import read_space
-from recodiff.experiments.tuned import BEST, Tuned
-from recodiff.models import MODELS
-from recodiff.run import Run
+from recodiff.configs import read_settings
+from recodiff.data.dataset import load_dataset
+from recodiff.experiments.tuning import tune as search
+from recodiff.experiments.tuning.result import BEST, Tuned
+from recodiff.experiments.tuning.search import Budget
+from recodiff.experiments.tuning.spaces import read_space
+from recodiff.models.registry import MODELS
+from recodiff.runtime.run import Run
 
 MODEL = "model"
 """Folder of the refit."""

@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recodiff.data.atomic import atomic_folder
 from recodiff.errors import ConfigError
+from recodiff.runtime.folders import atomic_folder
 
 MARKER = "synthetic.json"
 _START = 1_704_067_200  # 2024-01-01, in seconds since 1970

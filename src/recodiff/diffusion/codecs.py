@@ -14,13 +14,12 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from recodiff.diffusion.denoisers import Activation
-from recodiff.diffusion.draws import normal_like
-from recodiff.diffusion.gram import squared_distance
-from recodiff.diffusion.losses import kl_from_standard_normal
-from recodiff.diffusion.networks import MLP, Pointwise, RowLinear, linears
-from recodiff.diffusion.rows import Rows
 from recodiff.errors import ConfigError
+from recodiff.tensors.gram import squared_distance
+from recodiff.tensors.losses import kl_from_standard_normal
+from recodiff.tensors.networks import MLP, Activation, Pointwise, RowLinear, linears
+from recodiff.tensors.random import normal_like
+from recodiff.tensors.rows import Rows
 
 Decoder = Literal["shared", "per_cluster"]
 Target = Literal["dropped", "whole"]

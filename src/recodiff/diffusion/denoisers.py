@@ -7,30 +7,20 @@ the step embedding.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recodiff.diffusion.draws import Kept
-from recodiff.diffusion.shard import ALL, AllItems
-
-Activation = Literal["tanh", "silu", "relu", "gelu", "identity"]
-Initialisation = Literal["released", "xavier"]
+from recodiff.tensors.networks import ACTIVATIONS, Activation, Initialisation
+from recodiff.tensors.random import Kept
+from recodiff.tensors.sharding import ALL, AllItems
 
 BY_ITEM = {"first.weight": 1, "last.weight": 0, "last.bias": 0}
 """Of `MLPDenoiser`: the parameters of the size of the catalogue, and which of their dimensions is the items'."""
-
-ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "silu": F.silu,
-    "relu": torch.relu,
-    "gelu": F.gelu,
-    "identity": lambda x: x,
-}
 
 
 class Denoiser(Protocol):

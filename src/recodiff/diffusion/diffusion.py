@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from recodiff.diffusion.denoisers import MLPDenoiser
-from recodiff.diffusion.draws import keep_rows, normal_like, part_of
-from recodiff.diffusion.losses import Loss, SquaredError
 from recodiff.diffusion.process import GaussianProcess, StepWeights
-from recodiff.diffusion.rows import Rows, as_dense
 from recodiff.diffusion.timesteps import TimestepSampler
 from recodiff.errors import ConfigError
+from recodiff.tensors.losses import Loss, SquaredError
+from recodiff.tensors.random import keep_rows, normal_like, part_of
+from recodiff.tensors.rows import Rows, as_dense
 
 Prediction = Literal["x0", "eps"]
 

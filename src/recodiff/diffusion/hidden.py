@@ -22,14 +22,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recodiff.diffusion import gram
 from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
-from recodiff.diffusion.draws import normal_like
-from recodiff.diffusion.losses import Multinomial, unrounded
-from recodiff.diffusion.products import inner_products
-from recodiff.diffusion.rows import Rows
-from recodiff.diffusion.softmax import linear_multinomial, sampled_multinomial
+from recodiff.tensors import gram
+from recodiff.tensors.losses import Multinomial, unrounded
+from recodiff.tensors.products import inner_products
+from recodiff.tensors.random import normal_like
+from recodiff.tensors.rows import Rows
+from recodiff.tensors.softmax import linear_multinomial, sampled_multinomial
 
 
 def holds(diffusion: Diffusion, *, noise_steps: int = 0, sampling_noise: bool = False) -> bool:

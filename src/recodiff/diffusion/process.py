@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from recodiff.diffusion.rows import Rows
+from recodiff.tensors.rows import Rows
 
 StepWeights = Literal["snr", "half_snr", "none"]
 

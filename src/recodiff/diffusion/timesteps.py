@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from recodiff.diffusion.draws import by_row
+from recodiff.tensors.random import by_row
 
 
 class TimestepSampler(Protocol):

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from recodiff import files
-from recodiff.config import read_settings
+from recodiff.configs import read_settings
 from recodiff.data import Dataset, Interactions, Temporal, fetch, prepare
-from recodiff.data.folder import MANIFEST
+from recodiff.data.dataset import MANIFEST
 from recodiff.errors import ConfigError, DataError
-from recodiff.experiments.runs import measure, provenance, train_run
-from recodiff.models import title
+from recodiff.experiments.runs.train import measure, provenance, train_run
 from recodiff.models.base import Recommender
-from recodiff.ranking import history_of, recommend
-from recodiff.report import Entry, Report, Sample, write_report
-from recodiff.run import Run
+from recodiff.models.registry import title
+from recodiff.ranking.recommend import history_of, recommend
+from recodiff.reports.html import Entry, Report, Sample, write_report
+from recodiff.runtime import files
+from recodiff.runtime.run import Run
 
 Say = Callable[[str], None]
 DATA = "ml-100k"

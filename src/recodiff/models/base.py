@@ -7,25 +7,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from recodiff import distributed, training
-from recodiff.config import BaseConfig, Settings, merge
+from recodiff.config import BaseConfig, Settings
 from recodiff.data.interactions import IdMap, Interactions, need_interactions
-from recodiff.diffusion.shard import Shard
+from recodiff.data.weighting import AnyWeighting, Uniform, Weighting
 from recodiff.errors import ConfigError, ModelError
-from recodiff.float32 import fast_products
-from recodiff.memory import blank
 from recodiff.models.batch import Batch, ItemVectors
-from recodiff.pairs import Forecast, Pairs, rows_of
-from recodiff.run import Run
-from recodiff.training import TrainingConfig
-from recodiff.weighting import AnyWeighting, Uniform, Weighting
+from recodiff.moved import old_names
+from recodiff.runtime import distributed
+from recodiff.runtime.float32 import fast_products
+from recodiff.runtime.run import Run
+from recodiff.tensors.rows import Rows
+from recodiff.tensors.sharding import Shard
+from recodiff.training.pairs import Forecast
+
+Validate = Callable[["Recommender"], Mapping[str, float]]
+"""Gives validation figures of a model as it stands."""
 
 
 class ModelConfig(BaseConfig):
@@ -216,94 +218,12 @@ def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tu
     if model.reads_order:
         history.need_order(model.registered)
     device = model.device
-    rows = rows_of(model.config.weighting(history)).to(device)
-    views = {name: rows_of(weighting(history)).to(device) for name, weighting in model.views.items()}
+    rows = Rows.from_csr(model.config.weighting(history).matrix).to(device)
+    views = {name: Rows.from_csr(weighting(history).matrix).to(device) for name, weighting in model.views.items()}
     places = torch.from_numpy(history.users.within(model.users)).to(device)
     parts, of_views = rows.split(size), {name: view.split(size) for name, view in views.items()}
     for users in torch.arange(history.n_users, device=device).split(size):
         yield users, Batch(next(parts), places[users], {name: next(view) for name, view in of_views.items()})
 
 
-DERIVED = "derived."
-"""Begins the names of what is saved and was not learned."""
-Validate = Callable[[Recommender], Mapping[str, float]]
-
-
-class TorchRecommender(Recommender):
-    """A model that `training.train` fits: it declares a network, its pairs and its parameter groups."""
-
-    module: nn.Module
-    derived: Mapping[str, Tensor] = MappingProxyType({})
-    """What `derive` gave, for `build`."""
-
-    def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
-        """What the network's shape needs to know of the data beyond the number of items, by name; saved with the model."""
-        return {}
-
-    @abstractmethod
-    def build(self, n_items: int, generator: torch.Generator) -> nn.Module:
-        """A fresh network whose forward is the loss: (pair, progress, generator) -> [B]."""
-
-    @abstractmethod
-    def pairs(self) -> Pairs:
-        """What is learned from what."""
-
-    @property
-    def training(self) -> TrainingConfig:
-        """The settings of the loop."""
-        return self.config.training
-
-    @property
-    def judged_by(self) -> tuple[str, ...]:
-        """The metric that stops the loop."""
-        return (self.training.metric,)
-
-    def chosen(self) -> Settings:
-        """See `Recommender`: the best epoch."""
-        return merge(super().chosen(), {"training": {"epochs": self.summary["best_epoch"]}})
-
-    def by_item(self) -> dict[str, int]:
-        """The parameters that processes share, and which of their dimensions is the items'; of a model that `shares_items`."""
-        return {}
-
-    def parameter_groups(self, module: nn.Module) -> list[dict[str, Any]]:
-        """AdamW's groups; one with the config's rate and decay unless a model says otherwise."""
-        return [{"params": list(module.parameters()), "lr": self.training.lr, "weight_decay": self.training.weight_decay}]
-
-    def working_bytes(self, module: nn.Module, batch: int) -> int:
-        """What a training step of `batch` users takes beside weights, gradients and AdamW, where that grows with the catalogue.
-
-        Args:
-            module: what `build` gives; its numbers may be lacking, its shapes are there.
-            batch: users in a batch.
-        """
-        return 0
-
-    def lighter(self, module: nn.Module) -> str:
-        """What else than a smaller batch would make a step take less, as the end of a sentence; `module` as above."""
-        return ""
-
-    def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
-        training.train(self, train, run, validate)
-
-    def state(self) -> dict[str, Tensor]:
-        """See `Recommender`; buffers of the training itself are left to the checkpoint."""
-        _ = self.items
-        learned = {name: parameter.detach() for name, parameter in self.module.named_parameters()}
-        learned = distributed.as_slices(learned, self.by_item(), self.shard)
-        return learned | {DERIVED + name: tensor for name, tensor in self.derived.items()}
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers were learned."""
-        return super().parameters - sum(tensor.numel() for tensor in self.derived.values())
-
-    def _restore(self, state: Mapping[str, Tensor]) -> None:
-        self.derived = {name.removeprefix(DERIVED): tensor.cpu() for name, tensor in state.items() if name.startswith(DERIVED)}
-        state = {name: tensor for name, tensor in state.items() if not name.startswith(DERIVED)}
-        module = blank(lambda: self.build(len(self.items), torch.Generator()))
-        missing, foreign = module.load_state_dict(state, strict=False)
-        lacking = [name for name in missing if name in dict(module.named_parameters())]
-        if lacking or foreign:
-            raise ModelError(f"the weights lack {lacking or 'nothing'} and hold {foreign or 'nothing'} beyond this model")
-        self.module = module.to(next(iter(state.values())).device).eval()
+__getattr__ = old_names(__name__)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from recodiff.diffusion.rows import Rows
+from recodiff.tensors.rows import Rows
 
 
 @dataclass(frozen=True)

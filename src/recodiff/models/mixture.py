@@ -14,15 +14,16 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from recodiff import progress
 from recodiff.config import BaseConfig, Settings
 from recodiff.data.interactions import Interactions
+from recodiff.data.weighting import Uniform, Weighting
 from recodiff.errors import ConfigError, ModelError, RecodiffError
-from recodiff.models import build
-from recodiff.models.base import ModelConfig, Recommender, TorchRecommender, Validate, batches
+from recodiff.models.base import ModelConfig, Recommender, Validate, batches
 from recodiff.models.batch import Batch, ItemVectors
-from recodiff.run import Run
-from recodiff.weighting import Uniform, Weighting
+from recodiff.models.network import TorchRecommender
+from recodiff.models.registry import build
+from recodiff.runtime import progress
+from recodiff.runtime.run import Run
 
 MEASURED_ON = 1000
 """Users, at most, over whom the spread of a part's scores is taken."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from recodiff.data.interactions import Interactions
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch
-from recodiff.run import Run
+from recodiff.runtime.run import Run
 
 
 class PopularityConfig(ModelConfig):

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recodiff.data.folder import Dataset
-from recodiff.evaluation import Evaluation
-from recodiff.experiments.cases import METRICS, TESTED, Protocol, Row
+from recodiff.data.dataset import Dataset
+from recodiff.evaluation.evaluate import Evaluation
+from recodiff.evaluation.significance import Test, compare_pairs
 from recodiff.experiments.compare.contenders import read_contenders
-from recodiff.experiments.compare.tuned import Studies
-from recodiff.experiments.paired import Test, compare_pairs
-from recodiff.experiments.results import earlier
-from recodiff.experiments.runner import Asked, Say, load_complete, run_cases
-from recodiff.experiments.runs import ChooseOn
+from recodiff.experiments.compare.studies import Studies
+from recodiff.experiments.runs.cases import METRICS, TESTED, Protocol, Row
+from recodiff.experiments.runs.results import earlier
+from recodiff.experiments.runs.runner import Asked, Say, load_complete, run_cases
+from recodiff.experiments.runs.train import ChooseOn
 
 NAME = "compare"
 """Of the files that a comparison leaves."""

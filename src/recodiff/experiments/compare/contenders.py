@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recodiff.config import read_settings
-from recodiff.data.folder import Dataset
+from recodiff.configs import read_settings
+from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError
-from recodiff.experiments.cases import Case, Protocol, Settled
-from recodiff.experiments.protocols import refusal
-from recodiff.experiments.runner import Found
-from recodiff.experiments.runs import ChooseOn
-from recodiff.experiments.tuned import BEST
-from recodiff.models import MODELS, build
+from recodiff.experiments.runs.cases import Case, Protocol, Settled
+from recodiff.experiments.runs.protocols import refusal
+from recodiff.experiments.runs.runner import Found
+from recodiff.experiments.runs.train import ChooseOn
+from recodiff.experiments.tuning.result import BEST
 from recodiff.models.base import Recommender
+from recodiff.models.registry import MODELS, build
 
 
 @dataclass(frozen=True)

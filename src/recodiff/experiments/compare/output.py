@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from recodiff import files
 from recodiff.errors import MissingExtraError
-from recodiff.experiments.cases import METRICS, Row
-from recodiff.experiments.closer import BEYOND
 from recodiff.experiments.compare import page
 from recodiff.experiments.compare.comparison import NAME, Comparison
 from recodiff.experiments.compare.tables import COST, Table, beyond_mean, median, tables
-from recodiff.experiments.pages import provenance, table
-from recodiff.experiments.results import Mean
-from recodiff.experiments.results import describe as describe_run
+from recodiff.experiments.runs.cases import METRICS, Row
+from recodiff.experiments.runs.described import provenance, table
+from recodiff.experiments.runs.details import BEYOND
+from recodiff.experiments.runs.results import Mean
+from recodiff.experiments.runs.results import describe as describe_run
+from recodiff.runtime import files
 
 
 def write(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path]:

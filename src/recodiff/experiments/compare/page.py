@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from recodiff.experiments.cases import METRICS
 from recodiff.experiments.compare.comparison import Comparison, over_seeds
+from recodiff.experiments.compare.studies import Studies
 from recodiff.experiments.compare.tables import Table, median, tables
-from recodiff.experiments.compare.tuned import Studies
-from recodiff.experiments.pages import provenance
-from recodiff.experiments.tuned import Tuned
-from recodiff.report import Entry, Report, describe_data, document, draw_figures, section, tag
+from recodiff.experiments.runs.cases import METRICS
+from recodiff.experiments.runs.described import provenance
+from recodiff.experiments.tuning.result import Tuned
+from recodiff.reports.html import Entry, Report, describe_data, document, draw_figures, section, tag
 
 FIGURES_NOTE = (
     "Error bars here are standard errors over users, of values averaged over the seeds; learning curves are those of one seed."

@@ -6,16 +6,16 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from recodiff.experiments.cases import METRICS, TESTED, Row
-from recodiff.experiments.closer import BEYOND
+from recodiff.evaluation.significance import LEAST_P, Test
 from recodiff.experiments.compare.comparison import Comparison, Difference, best
-from recodiff.experiments.compare.tuned import Studies
-from recodiff.experiments.pages import as_p
-from recodiff.experiments.paired import LEAST_P, Test
-from recodiff.experiments.protocols import PARTS, SAID, chosen_on
-from recodiff.experiments.results import Mean, Result, mean
-from recodiff.experiments.tuned import Tuned
-from recodiff.report import short
+from recodiff.experiments.compare.studies import Studies
+from recodiff.experiments.runs.cases import METRICS, TESTED, Row
+from recodiff.experiments.runs.described import as_p
+from recodiff.experiments.runs.details import BEYOND
+from recodiff.experiments.runs.protocols import PARTS, SAID, chosen_on
+from recodiff.experiments.runs.results import Mean, Result, mean
+from recodiff.experiments.tuning.result import Tuned
+from recodiff.reports.html import short
 
 NOTHING = "–"
 Figure = Callable[[Result], float | None]

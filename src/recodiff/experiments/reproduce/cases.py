@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from recodiff.experiments.cases import Case
+from recodiff.experiments.runs.cases import Case
 
 QUICK_EPOCHS = 10
 """Epochs at most in a quick pass."""

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recodiff import files
-from recodiff.data.folder import Dataset
+from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError, MissingExtraError
-from recodiff.experiments.cases import METRICS, Row
-from recodiff.experiments.reproduce import drawing, page
+from recodiff.experiments.reproduce import figures, page
 from recodiff.experiments.reproduce.cases import Experiment
-from recodiff.experiments.reproduce.outcome import Outcome
 from recodiff.experiments.reproduce.published import published
-from recodiff.experiments.results import Mean, earlier
-from recodiff.experiments.results import describe as describe_run
+from recodiff.experiments.reproduce.result import Outcome
+from recodiff.experiments.runs.cases import METRICS, Row
+from recodiff.experiments.runs.results import Mean, earlier
+from recodiff.experiments.runs.results import describe as describe_run
+from recodiff.runtime import files
 
 
 def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> None:
@@ -48,7 +48,7 @@ def write(outcome: Outcome, out: Path, say: Callable[[str], None]) -> list[Path]
     out.mkdir(parents=True, exist_ok=True)
     drawings: list[Path] = []
     try:
-        drawings = drawing.draw(outcome, out)
+        drawings = figures.draw(outcome, out)
     except MissingExtraError as error:
         say(f"no {name}.png this time: {error}")
     files.write_json(out / f"{name}.json", describe(outcome))

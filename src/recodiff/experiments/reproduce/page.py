@@ -8,13 +8,13 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from recodiff.experiments.cases import METRICS, TESTED, Row
-from recodiff.experiments.pages import as_p, listed, provenance, table
-from recodiff.experiments.paired import LEAST_SEEDS, holm, seed_p
-from recodiff.experiments.reproduce.outcome import Outcome
+from recodiff.evaluation.significance import LEAST_SEEDS, holm, seed_p
 from recodiff.experiments.reproduce.published import not_comparable, published
-from recodiff.experiments.results import Mean
-from recodiff.report import short
+from recodiff.experiments.reproduce.result import Outcome
+from recodiff.experiments.runs.cases import METRICS, TESTED, Row
+from recodiff.experiments.runs.described import as_p, listed, provenance, table
+from recodiff.experiments.runs.results import Mean
+from recodiff.reports.html import short
 
 NOTHING = "–"
 PUBLISHED_AS = {"parameters": "parameters, M", "memory": "GPU memory, MB"}

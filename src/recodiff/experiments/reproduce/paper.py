@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recodiff.experiments.cases import Case
 from recodiff.experiments.reproduce.cases import Experiment, Panel
+from recodiff.experiments.runs.cases import Case
 
 TITLES = {
     "mf": "MF",

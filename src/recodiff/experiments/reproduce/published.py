@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from recodiff.data.folder import Dataset
+from recodiff.data.dataset import Dataset
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from recodiff.config import presets
-from recodiff.data.folder import Dataset
+from recodiff.configs import presets
+from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError
-from recodiff.experiments.cases import Case
 from recodiff.experiments.reproduce.cases import QUICK_EPOCHS, Experiment, cases_of
-from recodiff.experiments.reproduce.outcome import Outcome
+from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.reproduce.settings import settle
-from recodiff.experiments.runner import Asked, Found, Say, run_cases
+from recodiff.experiments.runs.cases import Case
+from recodiff.experiments.runs.runner import Asked, Found, Say, run_cases
 
 
 def reproduce(plan: Experiment, data: Dataset, folder: Path, out: Path, asked: Asked, say: Say) -> Outcome:

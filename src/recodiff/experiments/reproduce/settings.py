@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recodiff.config import Settings, merge, presets, read_settings
-from recodiff.data.folder import Dataset
-from recodiff.experiments import protocols
-from recodiff.experiments.cases import Case, Settled
-from recodiff.experiments.closer import EMBEDDINGS
-from recodiff.models import MODELS, build
+from recodiff.config import Settings, merge
+from recodiff.configs import presets, read_settings
+from recodiff.data.dataset import Dataset
+from recodiff.experiments.runs import protocols
+from recodiff.experiments.runs.cases import Case, Settled
+from recodiff.experiments.runs.details import EMBEDDINGS
+from recodiff.models.registry import MODELS, build
 
 FALLBACK = "ml-1m_clean"
 """The data whose preset stands in where a model has none for the data at hand."""

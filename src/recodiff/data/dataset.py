@@ -1,0 +1,321 @@
+"""The canonical data folder: interactions split into parts, their ids and titles, and how they came about.
+
+`dataset.json` (what the folder holds), `train.parquet`, `valid.parquet`, `test.parquet`, `fold_in.parquet` (as present:
+columns `user` and `item`, positions; `weight` unless all are 1; `time` where there is one), `users.parquet` and
+`items.parquet` (external ids by position; titles and the rest beside them).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recodiff.data.interactions import IdMap, Interactions, TimeKind
+from recodiff.data.readers.formats import RELEASE_FILES, items_beside, read_items, read_release
+from recodiff.errors import DataError
+from recodiff.runtime.folders import atomic_folder
+
+FORMAT, VERSION = "recodiff-dataset", 1
+MANIFEST = "dataset.json"
+PARTS = ("train", "valid", "test", "fold_in")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Interactions in parts that share one numbering of users and items.
+
+    Args:
+        train: what models learn from.
+        valid: what settings are chosen on.
+        test: what is reported.
+        fold_in: histories of held-out users: never trained on, part of every history.
+        item_table: one row per item position, `title` first if there are titles.
+        info: sizes, source, terms, what was dropped and how it was split: what `dataset.json` holds.
+
+    Raises:
+        DataError: the parts number users or items differently, or the table has another length.
+    """
+
+    train: Interactions
+    valid: Interactions | None
+    test: Interactions | None
+    fold_in: Interactions | None
+    item_table: pl.DataFrame | None
+    info: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if any(part.users != self.users or part.items != self.items for part in self.parts().values()):
+            raise DataError("the parts number users or items differently; build all of them with the same two IdMaps")
+        if len({part.time_kind for part in self.parts().values()}) > 1:
+            raise DataError("some parts have another kind of time than others; give all of them the same, or none")
+        if self.item_table is not None and self.item_table.height != len(self.items):
+            raise DataError(
+                f"the item table has {self.item_table.height} rows for {len(self.items)} items; give one row per item position"
+            )
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {part.nnz}" for name, part in self.parts().items())
+        return f"Dataset({self.name}: {len(self.users)} users, {len(self.items)} items; {parts})"
+
+    @property
+    def name(self) -> str:
+        """What tables and messages call the data."""
+        return str(self.info.get("name", "data"))
+
+    @property
+    def users(self) -> IdMap:
+        """External user ids, one per row of every part."""
+        return self.train.users
+
+    @property
+    def items(self) -> IdMap:
+        """External item ids, one per column of every part."""
+        return self.train.items
+
+    def parts(self) -> dict[str, Interactions]:
+        """The parts that there are, by name."""
+        named = zip(PARTS, (self.train, self.valid, self.test, self.fold_in), strict=True)
+        return {name: part for name, part in named if part is not None}
+
+    def titles(self) -> list[str] | None:
+        """A title for each item position, the id where one is missing; None where the data has no titles."""
+        if self.item_table is None or "title" not in self.item_table.columns:
+            return None
+        return self.item_table["title"].cast(pl.String).fill_null(self.items.ids.cast(pl.String)).to_list()
+
+    def part(self, name: str) -> Interactions:
+        """The part of that name.
+
+        Raises:
+            DataError: the data has no such part.
+        """
+        have = self.parts()
+        if name not in have:
+            raise DataError(f"there is no part {name!r} in {self.name}; it has {', '.join(have)}")
+        return have[name]
+
+    def over(self, items: IdMap) -> tuple[Dataset, int]:
+        """The same data over another catalogue, and how many interactions it lacks the items of."""
+        moved = {name: part.over(items) for name, part in self.parts().items()}
+        parts = {name: moved[name][0] if name in moved else None for name in PARTS}
+        # Ids of one kind may be written as the other, as for `IdMap.positions`.
+        ids = self.items.ids.cast(items.ids.dtype, strict=False)
+        table = None if self.item_table is None else align(self.item_table.with_columns(item=ids).unique("item"), items)
+        return Dataset(**parts, item_table=table, info=self.info), sum(dropped for _, dropped in moved.values())  # pyright: ignore[reportArgumentType]
+
+    def history(self, parts: str = "train") -> Interactions:
+        """What recommendations are made from: the named parts (`train`, `train+valid`) and always `fold_in`.
+
+        Raises:
+            DataError: the data has no such part.
+        """
+        have = self.parts()
+        names = [name.strip() for name in parts.split("+")]
+        for name in names:
+            if name not in have:
+                raise DataError(f"history {parts!r}: there is no part {name!r} in {self.name}; it has {', '.join(have)}")
+        history = have[names[0]]
+        for name in [*names[1:], *(["fold_in"] if "fold_in" in have and "fold_in" not in names else [])]:
+            history = history.union(have[name])
+        return history
+
+    def inner(self, share: float = 0.1) -> Dataset:
+        """The training part alone, its newest interactions in place of the validation part: to choose by the near future.
+
+        Args:
+            share: of each user's training history, rounded down.
+
+        Raises:
+            DataError: the data has no order, or nobody's history is long enough.
+        """
+        self.train.need_order("an inner validation part")
+        rows, length = self.train.rows(), self.train.lengths()
+        newest = length[rows] - 1 - self.train.positions()
+        held = newest < np.floor(length * share + 1e-9)[rows]  # as in `split`
+        if not held.any():
+            raise DataError(f"no training history has the {math.ceil(1 / share)} interactions that an inner validation part needs")
+        info = self.info | {"name": f"{self.name}, inner"}
+        return replace(self, train=self.train.only(~held), valid=self.train.only(held), test=None, info=info)
+
+    def fingerprint(self) -> str:
+        """A short hash of all parts: equal data has equal fingerprints."""
+        each = (f"{name}:{part.fingerprint()}" for name, part in self.parts().items())
+        return hashlib.sha256("\n".join(each).encode()).hexdigest()[:16]
+
+    def summary(self) -> dict[str, Any]:
+        """Sizes, density, time span and fingerprint, as `dataset.json` holds them."""
+        pairs = {name: part.nnz for name, part in self.parts().items()}
+        times = [part.times for part in self.parts().values() if part.times is not None and part.nnz]
+        span: dict[str, Any] = {"kind": self.train.time_kind}
+        if self.train.time_kind == "clock" and times:
+            span |= {"first": _moment(min(t.min() for t in times)), "last": _moment(max(t.max() for t in times))}
+        return {
+            "users": len(self.users),
+            "items": len(self.items),
+            "interactions": sum(pairs.values()),
+            "parts": pairs,
+            "density": sum(pairs.values()) / max(len(self.users) * len(self.items), 1),
+            "time": span,
+            "titles": self.titles() is not None,
+            "fingerprint": self.fingerprint(),
+        }
+
+
+def _moment(seconds: int) -> str:
+    return str(np.datetime64(int(seconds), "s")) + "Z"
+
+
+def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False) -> None:
+    """Writes the canonical folder, whole or not at all.
+
+    Args:
+        dataset: what to write.
+        path: the folder; it must not exist, or be empty, or hold a dataset that may be replaced.
+        overwrite: whether it may.
+
+    Raises:
+        DataError: the place is taken, or it cannot be written (a full disk, a read-only folder); nothing there is lost.
+    """
+    with atomic_folder(Path(path), overwrite=overwrite, marker=MANIFEST) as folder:
+        for name, part in dataset.parts().items():
+            _table(part).write_parquet(folder / f"{name}.parquet")
+        dataset.users.ids.alias("user").to_frame().write_parquet(folder / "users.parquet")
+        items = dataset.items.ids.alias("item").to_frame()
+        if dataset.item_table is not None:
+            items = items.hstack(dataset.item_table)
+        items.write_parquet(folder / "items.parquet")
+        head = {"format": FORMAT, "version": VERSION, "name": Path(path).resolve().name}
+        manifest = head | dataset.info | dataset.summary()
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _table(part: Interactions) -> pl.DataFrame:
+    columns = {"user": part.rows().astype(np.uint32), "item": part.matrix.indices.astype(np.uint32)}
+    if (part.matrix.data != 1).any():
+        columns["weight"] = part.matrix.data
+    if part.times is not None:
+        columns["time"] = part.times
+    return pl.DataFrame(columns)
+
+
+def load_dataset(path: str | Path) -> Dataset:
+    """Reads a canonical folder, or a DiffRec release folder as it is.
+
+    A release folder has 1 + its highest number users and items over **all** parts. Its times are ranks within a user over
+    train, then test, then valid: the order in time, verified for the two ML-1M sets and assumed for the others.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        DataError: it is neither, of a later version, or a file is missing, damaged or does not belong to the others.
+    """
+    folder = Path(path).expanduser()
+    if (folder / MANIFEST).is_file():
+        return _load_canonical(folder)
+    if (folder / RELEASE_FILES["train"]).is_file():
+        return _load_release(folder)
+    if not folder.exists():
+        raise DataError(f"{folder} does not exist; give a data folder, or make one with `recodiff prepare`")
+    raise DataError(
+        f"{folder} is no data folder: it holds neither {MANIFEST} nor {RELEASE_FILES['train']}; make one with `recodiff prepare`"
+    )
+
+
+def _load_release(folder: Path) -> Dataset:
+    frame = read_release(folder)
+    if frame.is_empty():
+        raise DataError(f"{folder} holds no interactions; fetch it again")
+    users, items = (IdMap.range(1 + int(frame[name].max())) for name in ("user", "item"))  # type: ignore[arg-type]
+    try:
+        parts = {name: build(frame.filter(pl.col("part") == name), users, items, "order") for name in ("train", "valid", "test")}
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from None
+    beside = items_beside(folder, "diffrec")
+    table = None if beside is None else align(read_items(beside, items.ids), items)
+    info = {"name": folder.resolve().name, "source": str(folder), "split": {"strategy": "published"}}
+    dataset = Dataset(**parts, fold_in=None, item_table=table, info=info)
+    return replace(dataset, info=info | dataset.summary())
+
+
+def build(frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None) -> Interactions:
+    """Interactions from a table of positions (`user`, `item`, maybe `weight`, `time`) in the order of the log."""
+    columns = {name: frame[name].to_numpy() if name in frame.columns else None for name in ("weight", "time")}
+    return Interactions.from_arrays(
+        frame["user"].to_numpy(),
+        frame["item"].to_numpy(),
+        users,
+        items,
+        weights=columns["weight"],
+        times=columns["time"],
+        time_kind=time_kind,
+    )
+
+
+def align(table: pl.DataFrame, items: IdMap) -> pl.DataFrame:
+    """One row per item position of a table that has a column `item`; empty where the table does not know the item."""
+    positions = items.ids.alias("item").to_frame()
+    return positions.join(table, on="item", how="left", maintain_order="left").drop("item")
+
+
+def _load_canonical(folder: Path) -> Dataset:
+    info = _manifest(folder / MANIFEST)
+    users, items = (_read(folder / f"{name}s.parquet", (name,)) for name in ("user", "item"))
+    maps = IdMap(users["user"]), IdMap(items["item"])
+    parts = {name: _load_part(folder / f"{name}.parquet", *maps, info) if name in info["parts"] else None for name in PARTS}
+    table = items.drop("item")
+    dataset = Dataset(**parts, item_table=table if table.width else None, info=info)  # type: ignore[arg-type]
+    if dataset.fingerprint() != info.get("fingerprint"):
+        raise DataError(f"{folder} holds other data than its {MANIFEST} says (the fingerprints differ); prepare the data again")
+    return dataset
+
+
+def _load_part(path: Path, users: IdMap, items: IdMap, info: dict[str, Any]) -> Interactions:
+    frame = _read(path, ("user", "item"))
+    for name, ids in (("user", users), ("item", items)):
+        codes = frame[name]
+        if not codes.dtype.is_integer() or (len(codes) and int(codes.max() or 0) >= len(ids)):  # type: ignore[arg-type]
+            raise DataError(f"{path} holds {name} positions beyond the {len(ids)} of {name}s.parquet; prepare the data again")
+    if any(frame.null_count().row(0)):
+        raise DataError(f"{path} has empty cells; prepare the data again")
+    try:
+        return build(frame, users, items, info["time"]["kind"])
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read ({error}); prepare the data again") from None
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise DataError(f"{path} does not describe a {FORMAT}; give a folder that `recodiff prepare` wrote")
+    if info.get("version") != VERSION:
+        raise DataError(
+            f"{path} is of version {info.get('version')}, and this program reads version {VERSION}; prepare the data again"
+        )
+    parts, time = info.get("parts"), info.get("time")
+    if not (isinstance(parts, dict) and {"train"} <= parts.keys() <= set(PARTS) and isinstance(time, dict) and "kind" in time):
+        raise DataError(f"{path} does not say which parts and times there are; prepare the data again")
+    return info
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    if not path.is_file():
+        raise DataError(f"{path} is missing; prepare the data again")
+    try:
+        frame = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} is damaged ({str(error).splitlines()[0]}); prepare the data again") from None
+    absent = [name for name in columns if name not in frame.columns]
+    if absent:
+        raise DataError(f"{path} has no column {absent[0]!r}; prepare the data again")
+    return frame

@@ -1,0 +1,91 @@
+"""Tables whose columns already have types: Parquet, and frames of any make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recodiff.data.readers.columns import Given, Raw, find_columns
+from recodiff.errors import DataError
+
+
+def read_parquet(path: Path, given: Given, files: Sequence[Path]) -> Raw:
+    """One or several Parquet files as one table.
+
+    Args:
+        path: the file, or the folder that holds the files; for messages.
+        given: role -> column name or position, False if it has none, or None to detect it.
+        files: the pieces, in order.
+
+    Raises:
+        DataError: a file is damaged, the pieces differ in columns, or a column cannot be told.
+    """
+    try:
+        scan = pl.scan_parquet(list(files), glob=False)
+        roles = find_columns(scan.collect_schema().names(), given, path.name)
+        frame = scan.select(pl.col(name).alias(role) for role, name in roles.items()).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{path.name} cannot be read as Parquet ({reason}); is every file whole, and of one make?") from None
+    return Raw(frame, path.name, roles, lambda row: f"row {row} (the first is 0)", is_text=False)
+
+
+def read_frame(source: Any, given: Given) -> Raw:
+    """A polars, pandas or Arrow frame; what is text in it stays text.
+
+    Args:
+        source: the frame.
+        given: as for `read_parquet`.
+
+    Raises:
+        DataError: `source` is no frame, or a column cannot be told or converted.
+    """
+    frame = opened(source)
+    roles = find_columns([str(name) for name in frame.columns], given, "the frame")
+    return Raw(picked(frame, roles), "the frame", roles, lambda row: f"row {row} (the first is 0)", is_text=False)
+
+
+def opened(source: Any) -> Any:
+    """The source as a polars or pandas frame.
+
+    Raises:
+        DataError: it is no frame.
+    """
+    if isinstance(source, pl.LazyFrame):
+        return source.collect()
+    if isinstance(source, pl.DataFrame) or (hasattr(source, "iloc") and hasattr(source, "columns")):
+        return source
+    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
+        return pl.DataFrame(source)
+    raise DataError(f"a {type(source).__name__} is no frame; give a path, or a polars, pandas or Arrow frame")
+
+
+def picked(frame: Any, names: Mapping[str, str]) -> pl.DataFrame:
+    """Some columns (new name -> name) of what `opened` gave.
+
+    Raises:
+        DataError: a column holds several types, or one that polars does not know.
+    """
+    if isinstance(frame, pl.DataFrame):
+        return frame.select(pl.col(name).alias(new) for new, name in names.items())
+    own = {str(name): name for name in frame.columns}
+    columns: dict[str, pl.Series] = {}
+    for new, name in names.items():
+        try:
+            columns[new] = _from_pandas(frame[own[name]])
+        except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise DataError(f"column {name!r} of the frame cannot be converted ({reason}); give it one plain type") from None
+    return pl.DataFrame(columns)
+
+
+def _from_pandas(column: Any) -> pl.Series:
+    """A pandas column through numpy, so that pandas serves without pyarrow."""
+    if getattr(column.dtype, "tz", None) is not None:
+        column = column.dt.tz_convert(None)
+    if getattr(column.dtype, "kind", "O") in "iufbM" and not hasattr(column.dtype, "na_value"):
+        return pl.Series(column.to_numpy())
+    return pl.Series(column.astype(object).where(column.notna(), None).tolist(), strict=True)

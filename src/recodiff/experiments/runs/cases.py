@@ -1,0 +1,112 @@
+"""What is trained and measured: cases, the settings they run with, and what was found of them. Data, not code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recodiff.config import Settings
+from recodiff.experiments.runs.results import Mean, Result, mean
+from recodiff.experiments.runs.train import ChooseOn
+
+METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+"""What is measured, on the test part and on the validation part."""
+TESTED = ("recall@20", "ndcg@20")
+"""What differences are tested in."""
+Protocol = Literal["official", "chronological", "leaking"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of a table, or a point of a figure.
+
+    Args:
+        key: names it in the results, and finds the published figures.
+        label: what tables call it.
+        model: one of MODELS, or of those that may come.
+        settings: laid upon the preset's.
+        start: T' as a share of T. The lists alone depend on it, so cases that differ in nothing else share their training.
+        passes: how many of the T steps back are gone when lists are made, all unless given; the same holds.
+        protocol: how the parts of the data are used, see `protocols.py`.
+        choose_on: what ends a training, see `runs.train_run`.
+        noise: share of random interactions put into train and validation.
+        needs_order: whether the model asks for data that knows what came first.
+        seeded: whether it depends on a seed; if not, it is run once.
+        quick: whether a quick pass has it.
+        panel: of a figure.
+        line: of a panel; its legend.
+        point: its place on the line.
+        tuned: a preset whose settings were chosen on validation, in place of the released ones.
+    """
+
+    key: str
+    label: str
+    model: str
+    settings: Settings = field(default_factory=dict)
+    start: float | None = None
+    passes: int | None = None
+    protocol: Protocol = "official"
+    choose_on: ChooseOn = "valid"
+    noise: float = 0.0
+    needs_order: bool = False
+    seeded: bool = True
+    quick: bool = True
+    panel: str = ""
+    line: str = ""
+    point: str = ""
+    tuned: str = ""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A case that can be run.
+
+    Args:
+        case: of the plan.
+        source: where the settings come from, in words.
+        train: all settings of the model that is trained.
+        rank: all settings that the lists are made with; None where they are those of the training.
+        as_preset: whether the case changes nothing in its preset.
+    """
+
+    case: Case
+    source: str
+    train: Settings
+    rank: Settings | None
+    as_preset: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case and what was found.
+
+    Args:
+        case: of the plan.
+        source: where its settings come from, empty where it cannot be run.
+        as_preset: whether it changes nothing in its preset.
+        results: in the order of the seeds.
+        note: what is missing, empty where nothing is.
+    """
+
+    case: Case
+    source: str = ""
+    as_preset: bool = False
+    results: tuple[Result, ...] = ()
+    note: str = ""
+
+    def test(self, metric: str) -> Mean | None:
+        """Over seeds, of the test part."""
+        return mean([result.test[metric] for result in self.results])
+
+    def valid(self, metric: str) -> Mean | None:
+        """Over seeds, of the validation part."""
+        return mean([result.valid[metric] for result in self.results])
+
+    def apart(self, other: Row, metric: str) -> list[float]:
+        """The differences on the test part, of each seed that both have."""
+        theirs = {result.seed: result.test[metric] for result in other.results}
+        return [result.test[metric] - theirs[result.seed] for result in self.results if result.seed in theirs]
+
+    def minus(self, other: Row, metric: str) -> Mean | None:
+        """Their mean."""
+        return mean(self.apart(other, metric))

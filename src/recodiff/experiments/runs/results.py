@@ -1,0 +1,141 @@
+"""The result of a run: one model with one seed, kept on disk, and means over seeds."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from numpy.typing import NDArray
+
+from recodiff.config import Settings
+from recodiff.data.dataset import Dataset
+from recodiff.errors import CheckpointError, ConfigError
+from recodiff.runtime import files
+
+
+@dataclass(frozen=True)
+class Result:
+    """One case with one seed.
+
+    Args:
+        key: hash of model, settings, data and seed.
+        model: one of MODELS.
+        seed: of everything random.
+        settings: all that the lists were made with.
+        valid: metric -> mean over users of the validation part.
+        test: the same of the test part.
+        seconds: the training took, its validation included.
+        best_epoch: the one that was kept, of a model trained by epochs.
+        parameters: numbers learned.
+        shares: part -> its share, of a model that is a sum of others.
+        memory: MB, see `apart`; None where it was not asked for.
+        memory_of: what that is the peak of.
+        provenance: data, device, versions, commit, machine and date.
+        inference_seconds: to make the lists of all users with a history; this and what follows only of a run looked at closely.
+        beyond: figures of the lists beyond accuracy, see `closer`.
+        log: of a training by epochs, see `figures.Series`; empty of other methods.
+        per_user: `users`, rows of the measured users of the test part, int64 [n], and each metric's values for them, float64 [n];
+            kept in a file of its own.
+    """
+
+    key: str
+    model: str
+    seed: int
+    settings: Settings
+    valid: Mapping[str, float]
+    test: Mapping[str, float]
+    seconds: float
+    best_epoch: int | None
+    parameters: int
+    shares: Mapping[str, float] = field(default_factory=dict)
+    memory: float | None = None
+    memory_of: str | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    inference_seconds: float | None = None
+    beyond: Mapping[str, float] = field(default_factory=dict)
+    log: list[dict[str, float]] = field(default_factory=list)
+    per_user: Mapping[str, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
+
+
+def describe(result: Result) -> dict[str, Any]:
+    """As JSON holds it: all but the values per user."""
+    described = asdict(replace(result, per_user={}))
+    del described["per_user"]
+    return described
+
+
+def save(folder: Path, result: Result) -> None:
+    """Writes the files of a run, each whole or not at all; the one that `load` goes by comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if result.per_user:
+        tensors = {name: torch.from_numpy(values) for name, values in result.per_user.items()}
+        files.write_tensors(_values(folder, result.key), tensors)
+    files.write_json(folder / f"{result.key}.json", describe(result))
+
+
+def load(folder: Path, key: str) -> Result | None:
+    """The run of that key, None where it was not made yet.
+
+    Raises:
+        CheckpointError: its file is not one of ours.
+    """
+    path, values = folder / f"{key}.json", _values(folder, key)
+    try:
+        result = Result(**json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"'{path}' is not the result of a run ({error}); remove it, and the run is made again") from None
+    if not values.exists():
+        return result
+    return replace(result, per_user={name: tensor.numpy() for name, tensor in files.read_tensors(values)[0].items()})
+
+
+def _values(folder: Path, key: str) -> Path:
+    return folder / f"{key}.safetensors"
+
+
+def earlier(path: Path, data: Dataset, what: str) -> dict[str, Any] | None:
+    """What `path` holds of an earlier command on the same data, None where it is not there.
+
+    Args:
+        path: JSON that tells name and fingerprint of its data.
+        data: of the command now.
+        what: it would replace, in words.
+
+    Raises:
+        ConfigError: the file is of other data, which may not be lost, or not one of ours.
+    """
+    if not path.exists():
+        return None
+    try:
+        theirs = json.loads(path.read_text("utf-8"))
+        name, fingerprint = theirs["data"]["name"], theirs["data"]["fingerprint"]
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"'{path}' is not a file of ours, so it is left alone; choose another folder with --out") from None
+    if fingerprint != data.fingerprint():
+        raise ConfigError(f"'{path}' holds {what} on other data, '{name}'; choose another folder with --out")
+    return theirs
+
+
+class Mean(NamedTuple):
+    """A mean over seeds, and its standard error where there are several."""
+
+    value: float
+    error: float | None
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f}" if self.error is None else f"{self.value:.4f} ({self.error:.4f})"
+
+
+def mean(values: Sequence[float]) -> Mean | None:
+    """Mean and standard error, None of nothing."""
+    if not values:
+        return None
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return Mean(statistics.fmean(values), error)

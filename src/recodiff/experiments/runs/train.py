@@ -1,0 +1,256 @@
+"""One run: a model trained on one data folder, saved, and measured on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from recodiff.config import Settings
+from recodiff.data.dataset import Dataset
+from recodiff.data.interactions import Interactions
+from recodiff.errors import CheckpointError, ConfigError
+from recodiff.evaluation.evaluate import METRICS, Evaluation, Part, Validation, WithoutTruth, evaluate_parts
+from recodiff.models.base import Recommender
+from recodiff.models.registry import build
+from recodiff.models.saving import CONFIG, load_model, read_config, refuse_existing, save_model
+from recodiff.runtime import distributed
+from recodiff.runtime.run import Run
+from recodiff.training.checkpoint import CHECKPOINT
+
+PartName = Literal["valid", "test"]
+ChooseOn = Literal["valid", "inner"]
+MASKED = {"valid": ("train", "fold_in"), "test": ("train", "fold_in", "valid")}
+"""What no list may hold when a part is ranked: the paper's protocol."""
+
+
+def train_run(
+    model_name: str,
+    settings: Settings,
+    data: Dataset,
+    run: Run,
+    *,
+    refit: bool = False,
+    choose_on: ChooseOn = "valid",
+    overwrite: bool = False,
+    where: str | None = None,
+) -> Recommender:
+    """Trains a model on the training part, by the validation part where there is one, and saves it to `run.out`.
+
+    Args:
+        model_name: one of MODELS or `module:Class`.
+        settings: of the model, nested.
+        data: the data folder.
+        run: device, seed, folder, resume.
+        refit: whether to train once more, on train and validation together, for the epochs that validation chose.
+        choose_on: `inner` leaves the validation part alone: it chooses on the newest tenth of each user's training history,
+            then trains once more on all of it (with `refit`, on train and validation).
+        overwrite: whether a run already in `run.out` may be replaced.
+        where: named in error messages about settings.
+
+    Raises:
+        ConfigError: a setting is wrong, or a refit has no validation part to go by.
+        CheckpointError: `run.out` holds another run.
+    """
+    model = build(model_name, settings, where=where)
+    with _empty_is_removed(run.out):
+        if run.out is not None:
+            if distributed.leads():
+                _check_out(run.out, run.resume, overwrite)
+            if run.resume and _is_done(run.out, model, data, run, (refit, choose_on), overwrite):
+                return load_model(run.out, device=str(run.torch_device), trust_code=True)
+        if refit and data.valid is None:
+            raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
+        began = time.perf_counter()
+        chosen_on = data.inner() if choose_on == "inner" else data
+        validate = None if chosen_on.valid is None else Validation(chosen_on, validation_metrics(model))
+        model.fit(chosen_on.train, run, validate=validate)
+        info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": choose_on}
+        if refit or choose_on == "inner":
+            info["chosen"] = _without_log(model.summary)
+            model = _refit(model, model_name, _train_and_valid(data) if refit else data.train, run)
+        info |= {"training": _without_log(model.summary), "seconds": round(time.perf_counter() - began, 2)}
+        if run.out is not None and (distributed.leads() or model.shard):
+            described = provenance(data, run) | info | {"parameters": model.parameters}
+            save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
+            if distributed.leads():
+                _clear(run.out)
+        return model
+
+
+@contextmanager
+def _empty_is_removed(out: Path | None) -> Iterator[None]:
+    """Leaves no new folder behind where a run was refused before it wrote anything."""
+    made = [] if out is None else [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        if distributed.leads():
+            with suppress(OSError):  # one of them holds something
+                for folder in made:
+                    folder.rmdir()
+        raise
+
+
+def _check_out(out: Path, resume: bool, overwrite: bool) -> None:
+    out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is better known before training than after
+    if not os.access(out, os.W_OK):
+        raise CheckpointError(f"'{out}' cannot be written; choose another folder, or change its permissions")
+    if resume:
+        return
+    refuse_existing(out, overwrite)
+    if any(out.rglob(CHECKPOINT)) and not overwrite:
+        raise CheckpointError(f"'{out}' holds an unfinished run; go on with --resume, or say --overwrite")
+    _clear(out)
+
+
+def _clear(out: Path) -> None:
+    """Removes what only an unfinished run needs."""
+    for left in out.rglob(CHECKPOINT):
+        left.unlink()
+
+
+def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[bool, ChooseOn], overwrite: bool) -> bool:
+    """Whether `out` holds the finished run of this very command.
+
+    Raises:
+        CheckpointError: it holds another's, which may not be lost.
+    """
+    if not (out / CONFIG).exists():
+        return False
+    described = read_config(out)
+    info = described["info"]
+    theirs = described["model"], info.get("asked"), info.get("data", {}).get("fingerprint"), info.get("seed")
+    ours = model.registered, model.config.model_dump(mode="json"), data.fingerprint(), run.seed
+    if theirs == ours and (info.get("refit"), info.get("choose_on", "valid")) == how:
+        return True
+    if not overwrite:
+        raise CheckpointError(
+            f"'{out}' holds a run with other settings, data or seed; resume with the command that began it, or say --overwrite"
+        )
+    return False
+
+
+def validation_metrics(model: Recommender) -> tuple[str, ...]:
+    """What is measured on validation; first the one that decides."""
+    return tuple(dict.fromkeys((*model.judged_by, "recall@20", "ndcg@20")))
+
+
+def _refit(model: Recommender, name: str, train: Interactions, run: Run) -> Recommender:
+    again = replace(run, out=None if run.out is None else run.out / "refit")
+    return build(name, model.chosen()).fit(train, again)
+
+
+def _train_and_valid(data: Dataset) -> Interactions:
+    """Train and validation; of users held out for validation the whole history, not its end alone."""
+    assert data.valid is not None
+    both = data.train.union(data.valid)
+    if data.fold_in is None:
+        return both
+    rows, known = data.fold_in.rows(), data.valid.lengths() > 0
+    return both.union(data.fold_in.only(known[rows]))
+
+
+def _without_log(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key: _without_log(value) if isinstance(value, dict) else value for key, value in summary.items() if key != "log"}
+
+
+def provenance(data: Dataset, run: Run) -> dict[str, Any]:
+    """Where figures come from: data, seed, device, versions, commit and machine."""
+    return {
+        "data": {"name": data.name, "fingerprint": data.fingerprint(), "users": len(data.users), "items": len(data.items)},
+        "seed": run.seed,
+        "device": str(run.torch_device),
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in ("recodiff", "torch", "numpy", "polars")}
+        | {"python": platform.python_version()},
+        "commit": commit(),
+    }
+
+
+def commit() -> str | None:
+    """The commit of the checkout this package runs from, with `+` where files were changed; None when installed."""
+    here = Path(str(resources.files("recodiff")))
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "..") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Evaluations of one model by part, and the seconds they took together."""
+
+    parts: dict[str, Evaluation]
+    seconds: float
+
+
+def measure(
+    model: Recommender,
+    data: Dataset,
+    parts: Sequence[PartName] = ("test",),
+    metrics: Sequence[str] = METRICS,
+    *,
+    history: str = "train",
+    users_without_truth: WithoutTruth = "skip",
+    show_progress: bool = False,
+) -> Measured:
+    """Evaluates a model on parts of a data folder by the paper's protocol.
+
+    The input is `history`; masked are train (and fold-in histories) when `valid` is ranked, train and valid when `test`
+    is, and the history itself always.
+
+    Args:
+        model: a fitted model.
+        data: the data folder, over the model's items.
+        parts: what is ranked.
+        metrics: see `evaluation.METRICS`.
+        history: the input, `train` or `train+valid`.
+        users_without_truth: see `evaluation.evaluate`.
+        show_progress: whether a progress bar may be shown.
+
+    Raises:
+        DataError: the data has no such part.
+        ConfigError: a part is both input and ranked.
+    """
+    have, source = data.parts(), data.history(history)
+    for name in set(parts) & set(history.split("+")):
+        raise ConfigError(f"history '{history}' gives away the part '{name}' that is to be ranked; rank from earlier parts")
+    wanted = {name: Part(data.part(name), _mask(name, have, source)) for name in parts}
+    began = time.perf_counter()
+    found = evaluate_parts(model, source, wanted, metrics, users_without_truth=users_without_truth, show_progress=show_progress)
+    return Measured(found, time.perf_counter() - began)
+
+
+def _mask(name: PartName, have: dict[str, Interactions], source: Interactions) -> Interactions:
+    mask = source
+    for part in MASKED[name]:
+        if part in have:
+            mask = mask.union(have[part])
+    return mask
+
+
+def compare_fingerprint(folder: Path, data: Dataset) -> str | None:
+    """A sentence to warn with where a model folder was trained on other data; None where it was this."""
+    trained = read_config(folder)["info"].get("data", {})
+    if not trained or trained.get("fingerprint") == data.fingerprint():
+        return None
+    theirs, ours = f"'{trained.get('name')}' ({trained.get('fingerprint')})", f"'{data.name}' ({data.fingerprint()})"
+    return f"'{folder}' was trained on {theirs}, this is {ours}"

@@ -1,0 +1,121 @@
+"""CDAE: a denoising autoencoder of a user's row that also knows the user.
+
+Shapes: `B` users in a batch, `U` users, `I` items, `H` width of the hidden layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from recodiff.models.base import ModelConfig
+from recodiff.models.batch import Batch, ItemVectors
+from recodiff.models.factors.contrast import AnyContrastLoss, Logistic, compare, sum_by_user
+from recodiff.models.network import TorchRecommender
+from recodiff.tensors.products import inner_products
+from recodiff.tensors.rows import Rows
+from recodiff.training.pairs import Contrast, Pair, Pairs
+from recodiff.training.settings import TrainingConfig
+from recodiff.training.trainable import Progress
+
+Activation = Literal["sigmoid", "relu", "tanh"]
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+}
+
+
+class CDAEConfig(ModelConfig):
+    """Settings of CDAE."""
+
+    hidden: int = Field(default=200, ge=1)
+    """H, width of the hidden layer."""
+    activation: Activation = "tanh"
+    """h, of the hidden layer."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """q, share of a row's entries that is taken away at a training step; the rest grow by 1 / (1 - q)."""
+    negatives: int = Field(default=5, ge=1)
+    """Items not met that are drawn for each met one."""
+    loss: AnyContrastLoss = Logistic()
+    """Of the scores of met items and negatives."""
+    training: TrainingConfig = TrainingConfig()
+
+
+class CDAENet(nn.Module):
+    """W, V, b, W', b' of `CDAE`; its forward is the training loss.
+
+    Args:
+        n_users: U.
+        n_items: I.
+        config: the model's settings.
+        generator: of the initial weights. V begins at nought: before training everybody is a stranger.
+    """
+
+    def __init__(self, n_users: int, n_items: int, config: CDAEConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.loss, self.dropout, self.activation = config.loss, config.dropout, ACTIVATIONS[config.activation]
+        spread = (2 / (n_items + config.hidden)) ** 0.5
+        self.encoder, self.decoder = (
+            nn.Parameter(torch.empty(n_items, config.hidden).normal_(0, spread, generator=generator)) for _ in range(2)
+        )
+        self.users = nn.Parameter(torch.zeros(n_users, config.hidden))
+        self.hidden_bias = nn.Parameter(torch.zeros(config.hidden))
+        self.bias = nn.Parameter(torch.zeros(n_items))
+
+    def encode(self, rows: Rows, own: Tensor | float) -> Tensor:
+        """z [B, H] of rows [B, I] and of what is known of their users beside, [B, H] or nought."""
+        return self.activation(rows.matmul(self.encoder) + own + self.hidden_bias)
+
+    def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
+        """The loss of each user of the pair, summed over what was met, [B]."""
+        assert pair.users is not None
+        row = pair.source.drop(self.dropout, generator) if self.dropout else pair.source
+        z = self.encode(row, self.users.index_select(0, pair.users))
+        met, negatives = compare(pair, z, self.decoder, self.bias)
+        return sum_by_user(pair, self.loss(met, negatives, progress))
+
+
+class CDAE(TorchRecommender):
+    """Wu et al., *Collaborative Denoising Auto-Encoders for Top-N Recommender Systems*, WSDM 2016.
+
+    z_u = h(W' y_u + V_u + b),   s_ui = W2_i . z_u + b2_i,   y_u the user's row, in training with a share q of it dropped,
+
+    and the loss is taken on what u met and on items drawn from what u did not. It remembers its users by V_u and looks at
+    their histories as well; a stranger has no V_u. Trained by AdamW, whose `weight_decay` stands for the paper's l2; the
+    paper has AdaGrad.
+    """
+
+    Config = CDAEConfig
+    item_vectors = True
+    remembers_users = True
+
+    module: CDAENet  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def build(self, n_items: int, generator: torch.Generator) -> CDAENet:
+        """See `TorchRecommender`."""
+        return CDAENet(len(self.users), n_items, self.config, generator)
+
+    def pairs(self) -> Pairs:
+        """What a user met beside items the user did not."""
+        return Contrast(self.config.negatives)
+
+    def score(self, batch: Batch) -> Tensor:
+        """[B, I]."""
+        return inner_products(self.user_vectors(batch), self.module.decoder, self.module.bias)
+
+    def vectors(self) -> ItemVectors:
+        """(W2, b2)."""
+        _ = self.items
+        return ItemVectors(self.module.decoder.detach(), self.module.bias.detach())
+
+    @torch.no_grad()
+    def user_vectors(self, batch: Batch) -> Tensor:
+        """z [B, H]."""
+        places = batch.places()
+        own = torch.where((places < 0)[:, None], 0.0, self.module.users[places.clamp(min=0)])
+        return self.module.encode(batch.history, own)

@@ -1,0 +1,200 @@
+"""Losses on what users have met and on items drawn from what they have not.
+
+Shapes: `B` users in a batch, `I` items, `P` met entries of the batch, `N` negatives of each, `D` width of the vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from recodiff.config import BaseConfig
+from recodiff.tensors.losses import unrounded
+from recodiff.training.pairs import Pair
+from recodiff.training.trainable import Progress
+
+DENSE_UP_TO = 32
+"""All B x I scores are formed where they are at most this many times the wanted ones: one matrix product beats gathering."""
+
+
+@dataclass(frozen=True)
+class Parabola:
+    """One that touches a user's loss, as a function of the scores, and lies nowhere below it.
+
+    Args:
+        pull: how much the loss falls as a met item's score rises, [n].
+        push: how much it rises with the score of an item not met, [m].
+        bend_met: curvature along a met item's score, [n].
+        bend_unmet: along that of an item not met, [m].
+        cross: minus the mixed curvature, [n, m]; None where no score of one side is compared with one of the other.
+    """
+
+    pull: Tensor
+    push: Tensor
+    bend_met: Tensor
+    bend_unmet: Tensor
+    cross: Tensor | None = None
+
+
+class ContrastLoss(Protocol):
+    """Scores of met items [P] and of their negatives [P, N] -> the loss of each met entry, [P]."""
+
+    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+        """The loss of each entry; `progress` is for losses that change in training."""
+        ...
+
+    def parabola(self, met: Tensor, unmet: Tensor, weights: Tensor, negatives: int) -> Parabola:
+        """The same loss of one user, its mean over all negatives that may be drawn, at the scores where it stands.
+
+        Args:
+            met: scores of what the user met, [n].
+            unmet: scores of what the user did not, [m].
+            weights: of the met items, [n].
+            negatives: N.
+        """
+        ...
+
+
+class BPR(BaseConfig):
+    """Rendle et al., *BPR: Bayesian Personalized Ranking from Implicit Feedback*, UAI 2009: -log sigma(s_ui - s_uj).
+
+    The mean over the N negatives j.
+    """
+
+    kind: Literal["bpr"] = "bpr"
+
+    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+        """See `ContrastLoss`."""
+        return softplus(negatives - met[:, None]).mean(1)
+
+    def parabola(self, met: Tensor, unmet: Tensor, weights: Tensor, negatives: int) -> Parabola:
+        """See `ContrastLoss`."""
+        margin, each = met[:, None] - unmet, (weights / len(unmet))[:, None]
+        slope, bend = each * torch.sigmoid(-margin), each * _bend_of_softplus(margin)
+        return Parabola(slope.sum(1), slope.sum(0), bend.sum(1), bend.sum(0), bend)
+
+
+class Logistic(BaseConfig):
+    """-log sigma(s_ui) - sum_j log(1 - sigma(s_uj))."""
+
+    kind: Literal["logistic"] = "logistic"
+
+    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+        """See `ContrastLoss`."""
+        return softplus(-met) + softplus(negatives).sum(1)
+
+    def parabola(self, met: Tensor, unmet: Tensor, weights: Tensor, negatives: int) -> Parabola:
+        """See `ContrastLoss`."""
+        each = weights.sum() * negatives / len(unmet)
+        pull, push = weights * torch.sigmoid(-met), each * torch.sigmoid(unmet)
+        return Parabola(pull, push, weights * _bend_of_softplus(met), each * _bend_of_softplus(unmet))
+
+
+class Truncated(Logistic):
+    """T-CE of Wang et al., *Denoising Implicit Feedback for Recommendation*, WSDM 2021: the logistic loss without what fits worst.
+
+    Of a batch's met entries the share epsilon with the greatest -log sigma(s_ui) count nothing; negatives count as ever.
+    epsilon = drop_rate * min(1, n / drop_anneal_steps) after n batches. Of several processes each leaves out that share of what
+    it has of the batch.
+    """
+
+    kind: Literal["truncated"] = "truncated"  # pyright: ignore[reportIncompatibleVariableOverride]
+    drop_rate: float = Field(default=0.2, ge=0, lt=1)
+    """epsilon_max, the share that is dropped in the end."""
+    drop_anneal_steps: int = Field(default=500, ge=0)
+    """Batches over which the share rises to that; 0 has it there from the start."""
+
+    def share_at(self, step: int) -> float:
+        """epsilon, the share that is dropped after `step` batches."""
+        return self.drop_rate * min(1.0, step / self.drop_anneal_steps) if self.drop_anneal_steps else self.drop_rate
+
+    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+        """See `ContrastLoss`."""
+        dropped = int(self.share_at(progress.step) * len(met))
+        worst = met.detach().argsort(stable=True)[:dropped]  # the loss falls as the score rises
+        return softplus(-met).index_fill(0, worst, 0.0) + softplus(negatives).sum(1)
+
+
+class Reweighted(Logistic):
+    """R-CE of Wang et al., WSDM 2021: the logistic loss, each term weighted by how well it is fitted already.
+
+    -f_ui^beta log f_ui - sum_j (1 - f_uj)^beta log(1 - f_uj), f = sigma(s); no gradient passes through the weights.
+    """
+
+    kind: Literal["reweighted"] = "reweighted"  # pyright: ignore[reportIncompatibleVariableOverride]
+    exponent: float = Field(default=0.2, ge=0)
+    """beta; at 0 all terms count alike."""
+
+    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+        """See `ContrastLoss`."""
+        pulled, pushed = softplus(-met), softplus(negatives)
+        trust, doubt = (torch.exp(-self.exponent * loss.detach()) for loss in (pulled, pushed))
+        return trust * pulled + (doubt * pushed).sum(1)
+
+
+class Squared(BaseConfig):
+    """((1 - s_ui)^2 + sum_j s_uj^2) / 2."""
+
+    kind: Literal["squared"] = "squared"
+
+    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+        """See `ContrastLoss`."""
+        return ((1 - met).square() + negatives.square().sum(1)) / 2
+
+    def parabola(self, met: Tensor, unmet: Tensor, weights: Tensor, negatives: int) -> Parabola:
+        """See `ContrastLoss`."""
+        each = (weights.sum() * negatives / len(unmet)).expand_as(unmet)
+        return Parabola(weights * (1 - met), each * unmet, weights, each)
+
+
+AnyContrastLoss = Annotated[BPR | Logistic | Truncated | Reweighted | Squared, Field(discriminator="kind")]
+
+
+def _bend_of_softplus(x: Tensor) -> Tensor:
+    """The least curvature of a parabola that touches softplus at x or -x and lies above it (Jaakkola and Jordan, 2000)."""
+    return torch.where(x.abs() < 1e-3, 0.25, torch.tanh(x / 2) / (2 * x))
+
+
+def compare(pair: Pair, users: Tensor, items: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores of a pair's met items [P] and of their negatives [P, N].
+
+    Args:
+        pair: with negatives.
+        users: vectors of the pair's users, [B, D].
+        items: vectors of all items, [I, D].
+        bias: of the items, [I].
+    """
+    assert pair.negatives is not None
+    compared = torch.cat([pair.source.columns[:, None], pair.negatives], 1)
+    scores = scores_at(users, items, pair.source.row_of(), compared) + bias[compared]
+    return scores[:, 0], scores[:, 1:]
+
+
+def sum_by_user(pair: Pair, losses: Tensor) -> Tensor:
+    """The losses [P] of a pair's met entries, weighted as the entries are and summed over each user's, [B]."""
+    weighted = losses * pair.source.values
+    return weighted.new_zeros(len(pair.source)).index_add(0, pair.source.row_of(), weighted)
+
+
+def scores_at(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Some of the inner products of two sets of vectors.
+
+    Args:
+        left: [B, D].
+        right: [I, D].
+        rows: of `left`, int64 [P].
+        columns: of `right`, int64 [P, N].
+
+    Returns:
+        [P, N].
+    """
+    if len(left) * len(right) <= DENSE_UP_TO * columns.numel():
+        every = unrounded(left @ right.T).flatten()
+        return every.gather(0, (rows[:, None] * len(right) + columns).flatten()).view_as(columns)
+    chosen = right.index_select(0, columns.flatten()).view(*columns.shape, -1)
+    return torch.linalg.vecdot(left.index_select(0, rows)[:, None], chosen)

@@ -1,0 +1,1 @@
+"""Closed-form and neighbourhood models over item-item weights."""

@@ -1,0 +1,186 @@
+"""Old paths of modules and names: they resolve for one release, with a warning that names the new path.
+
+`MODULES` and `NAMES` are the one table. A path that is now a package (`recodiff.training`) answers for the names that its old
+module had.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+REMOVED_IN = "0.3.0"
+"""The version that no longer has the old paths."""
+MODULES: dict[str, str] = {
+    "recodiff.allocator": "recodiff.runtime.memory",
+    "recodiff.averaging": "recodiff.training.ema",
+    "recodiff.beyond": "recodiff.evaluation.list_metrics",
+    "recodiff.checkpoint": "recodiff.models.saving",
+    "recodiff.data.atomic": "recodiff.runtime.folders",
+    "recodiff.data.columns": "recodiff.data.readers.columns",
+    "recodiff.data.corrupt": "recodiff.data.noise",
+    "recodiff.data.datasets": "recodiff.data.download",
+    "recodiff.data.folder": "recodiff.data.dataset",
+    "recodiff.data.formats": "recodiff.data.readers.formats",
+    "recodiff.data.frames": "recodiff.data.readers.frames",
+    "recodiff.data.readers": "recodiff.data.readers.log",
+    "recodiff.data.tables": "recodiff.data.readers.tables",
+    "recodiff.diffusion.draws": "recodiff.tensors.random",
+    "recodiff.diffusion.gram": "recodiff.tensors.gram",
+    "recodiff.diffusion.losses": "recodiff.tensors.losses",
+    "recodiff.diffusion.networks": "recodiff.tensors.networks",
+    "recodiff.diffusion.products": "recodiff.tensors.products",
+    "recodiff.diffusion.rows": "recodiff.tensors.rows",
+    "recodiff.diffusion.shard": "recodiff.tensors.sharding",
+    "recodiff.diffusion.softmax": "recodiff.tensors.softmax",
+    "recodiff.distributed": "recodiff.runtime.distributed",
+    "recodiff.evaluation": "recodiff.evaluation.evaluate",
+    "recodiff.experiments.apart": "recodiff.experiments.runs.peak_memory",
+    "recodiff.experiments.cases": "recodiff.experiments.runs.cases",
+    "recodiff.experiments.closer": "recodiff.experiments.runs.details",
+    "recodiff.experiments.compare.tuned": "recodiff.experiments.compare.studies",
+    "recodiff.experiments.dimensions": "recodiff.experiments.tuning.dimensions",
+    "recodiff.experiments.pages": "recodiff.experiments.runs.described",
+    "recodiff.experiments.paired": "recodiff.evaluation.significance",
+    "recodiff.experiments.protocols": "recodiff.experiments.runs.protocols",
+    "recodiff.experiments.reproduce.drawing": "recodiff.experiments.reproduce.figures",
+    "recodiff.experiments.reproduce.outcome": "recodiff.experiments.reproduce.result",
+    "recodiff.experiments.reproduce.plans": "recodiff.experiments.reproduce.catalogue",
+    "recodiff.experiments.results": "recodiff.experiments.runs.results",
+    "recodiff.experiments.runner": "recodiff.experiments.runs.runner",
+    "recodiff.experiments.runs": "recodiff.experiments.runs.train",
+    "recodiff.experiments.search": "recodiff.experiments.tuning.search",
+    "recodiff.experiments.spaces": "recodiff.experiments.tuning.spaces",
+    "recodiff.experiments.study": "recodiff.experiments.tuning.study",
+    "recodiff.experiments.tune": "recodiff.experiments.tuning.tune",
+    "recodiff.experiments.tuned": "recodiff.experiments.tuning.result",
+    "recodiff.experiments.work": "recodiff.experiments.runs.job",
+    "recodiff.export": "recodiff.ranking.vectors",
+    "recodiff.figures": "recodiff.reports.figures",
+    "recodiff.files": "recodiff.runtime.files",
+    "recodiff.float32": "recodiff.runtime.float32",
+    "recodiff.memory": "recodiff.training.memory",
+    "recodiff.metrics": "recodiff.evaluation.metrics",
+    "recodiff.models": "recodiff.models.registry",
+    "recodiff.models.acvae": "recodiff.models.sequences.acvae",
+    "recodiff.models.autoencoders": "recodiff.models.autoencoders.multivae",
+    "recodiff.models.cdae": "recodiff.models.autoencoders.cdae",
+    "recodiff.models.clusters": "recodiff.models.diffrec.item_clusters",
+    "recodiff.models.codigem": "recodiff.models.diffrec.codigem",
+    "recodiff.models.contrast": "recodiff.models.factors.contrast",
+    "recodiff.models.diffrec": "recodiff.models.diffrec.diffrec",
+    "recodiff.models.ease": "recodiff.models.linear.ease",
+    "recodiff.models.factors": "recodiff.models.factors.embeddings",
+    "recodiff.models.fold_in": "recodiff.models.factors.fold_in",
+    "recodiff.models.forecast_ridge": "recodiff.models.linear.forecast_ridge",
+    "recodiff.models.giffcf": "recodiff.models.diffrec.giffcf",
+    "recodiff.models.gru4rec": "recodiff.models.sequences.gru4rec",
+    "recodiff.models.ials": "recodiff.models.factors.ials",
+    "recodiff.models.implicit": "recodiff.models.factors.implicit",
+    "recodiff.models.irgan": "recodiff.models.factors.irgan",
+    "recodiff.models.latent": "recodiff.models.diffrec.codec_settings",
+    "recodiff.models.lightgcn": "recodiff.models.factors.lightgcn",
+    "recodiff.models.lowrank": "recodiff.models.linear.lowrank",
+    "recodiff.models.mf": "recodiff.models.factors.mf",
+    "recodiff.models.neighbours": "recodiff.models.linear.neighbours",
+    "recodiff.models.sasrec": "recodiff.models.sequences.sasrec",
+    "recodiff.models.sequence": "recodiff.models.sequences.encoder",
+    "recodiff.models.settings": "recodiff.diffusion.settings",
+    "recodiff.models.sparse": "recodiff.models.linear.sparse",
+    "recodiff.models.windows": "recodiff.models.sequences.windows",
+    "recodiff.optimizer": "recodiff.training.adamw",
+    "recodiff.pairs": "recodiff.training.pairs",
+    "recodiff.progress": "recodiff.runtime.progress",
+    "recodiff.ranking": "recodiff.ranking.recommend",
+    "recodiff.report": "recodiff.reports.html",
+    "recodiff.resuming": "recodiff.training.checkpoint",
+    "recodiff.run": "recodiff.runtime.run",
+    "recodiff.training": "recodiff.training.loop",
+    "recodiff.weighting": "recodiff.data.weighting",
+}
+"""Old module -> new module."""
+NAMES: dict[str, dict[str, str]] = {
+    "recodiff.config": {"presets": "recodiff.configs", "read_settings": "recodiff.configs"},
+    "recodiff.models.base": {"DERIVED": "recodiff.models.network", "TorchRecommender": "recodiff.models.network"},
+    "recodiff.training.loop": {"CHECKPOINT": "recodiff.training.checkpoint", "LOG": "recodiff.training.checkpoint"},
+    "recodiff.training.memory": {
+        "MOST_USERS": "recodiff.runtime.memory",
+        "blank": "recodiff.tensors.blank",
+        "users_at_once": "recodiff.runtime.memory",
+    },
+}
+"""Module -> names that it had, and the module that has them now."""
+
+
+def warn_deprecated(old: str, new: str, *, removed_in: str = REMOVED_IN, stacklevel: int = 3) -> None:
+    """Warn that `old` is called `new` now.
+
+    Args:
+        old: what the caller used.
+        new: what to use instead.
+        removed_in: the version from which `old` is gone.
+        stacklevel: of the caller's line, as `warnings.warn` counts it.
+    """
+    sentence = f"'{old}' is '{new}' now; the old name goes with recodiff {removed_in}"
+    warnings.warn(sentence, DeprecationWarning, stacklevel=stacklevel)
+
+
+def old_names(module: str) -> Callable[[str], Any]:
+    """A `__getattr__` for a module that answers for names that stand elsewhere now.
+
+    Args:
+        module: its dotted path.
+    """
+
+    def answer(name: str) -> Any:
+        home = NAMES.get(module, {}).get(name) or MODULES.get(module)
+        own = name.startswith("__") or _is_submodule(module, name)
+        found = None if home is None or own else importlib.import_module(home)
+        if found is None or not hasattr(found, name):
+            raise AttributeError(f"module '{module}' has no attribute '{name}'")
+        warn_deprecated(f"{module}.{name}", f"{home}.{name}")
+        return getattr(found, name)
+
+    return answer
+
+
+def _is_submodule(module: str, name: str) -> bool:
+    loaded = sys.modules.get(module)
+    return hasattr(loaded, "__path__") and importlib.util.find_spec(f"{module}.{name}") is not None
+
+
+class _Alias(Loader):
+    """Puts the new module in the place of the old one."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Python's own empty module, until `exec_module` replaces it."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Import the new module under the old name."""
+        old = module.__name__
+        sys.modules[old] = importlib.import_module(MODULES[old])
+
+
+class _Finder(MetaPathFinder):
+    """Finds old paths after every other finder has failed."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """A spec that loads the new module; None for a path that never moved."""
+        if fullname not in MODULES:
+            return None
+        warn_deprecated(fullname, MODULES[fullname], stacklevel=2)
+        return ModuleSpec(fullname, _Alias())
+
+
+def install() -> None:
+    """Make old module paths importable; harmless when called again."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())

@@ -1,0 +1,289 @@
+"""Several processes as one: who this process is, and what they tell each other. The only file that imports torch.distributed.
+
+Everything is nothing where there is one process. The others come from `torchrun`, or from a process group that is already there.
+All processes run the same program on the same data; what is called here must be called by all of them.
+
+Shapes: `B` rows of a batch, `n` rows of anything.
+"""
+
+from __future__ import annotations
+
+import atexit
+import inspect
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recodiff.errors import CheckpointError, ConfigError
+from recodiff.runtime import files
+from recodiff.runtime.files import Piece
+from recodiff.tensors.random import Part, PartGenerator
+from recodiff.tensors.sharding import Shard
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
+    from torch.distributed.tensor import DTensor
+
+
+def size() -> int:
+    """How many processes there are; joins them at the first call under torchrun."""
+    if not dist.is_available():
+        return 1
+    if not dist.is_initialized() and "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        atexit.register(_leave)
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def _leave() -> None:
+    """Takes leave together: without this, a process now and then ended by an abort after its work was done (torch 2.13, gloo)."""
+    if dist.is_initialized():
+        with suppress(RuntimeError, ValueError):  # the others died, or have no gloo between them
+            dist.monitored_barrier(timeout=timedelta(seconds=10))
+        dist.destroy_process_group()
+
+
+def leave_at_once() -> None:
+    """Has this process end without waiting for the others, whom torchrun stops."""
+    atexit.unregister(_leave)
+
+
+def rank() -> int:
+    """Which of them this is, from 0."""
+    return dist.get_rank() if size() > 1 else 0
+
+
+def leads() -> bool:
+    """Whether this is the process that writes and speaks."""
+    return rank() == 0
+
+
+def on_this_machine() -> int:
+    """How many processes share this machine's memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", size())) if size() > 1 else 1
+
+
+def own_gpu(name: str) -> str:
+    """The GPU of this process where `name` says no more than `cuda`."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', rank())}" if name == "cuda" and size() > 1 else name
+
+
+def share(n: int) -> slice:
+    """This process's part of n rows: parts follow each other and differ by one row at most."""
+    return slice(n * rank() // size(), n * (rank() + 1) // size())
+
+
+def part(n: int) -> Part | None:
+    """Which of a batch's n rows are here; None where all are. With fewer rows than processes some have one that does not count."""
+    if size() == 1:
+        return None
+    own = share(n)
+    counts = own.stop > own.start
+    start, stop = (own.start, own.stop) if counts else (0, 1)
+
+    def join(rows: Tensor) -> Tensor:
+        whole = rows.new_zeros(n)
+        if counts:
+            whole[start:stop] = rows
+        dist.all_reduce(whole)
+        return whole
+
+    return Part(start, stop, n, counts, join)
+
+
+def generator_of(whole: torch.Generator, its: Part | None) -> torch.Generator:
+    """A generator that goes on where `whole` stands, and draws for all rows to keep those of the part."""
+    if its is None:
+        return whole
+    found = PartGenerator(whole.device)
+    found.set_state(whole.get_state())
+    found.part = its
+    return found
+
+
+def wrap(module: nn.Module) -> nn.Module:
+    """The module whose backward averages gradients over the processes; they begin with the first one's weights."""
+    if size() == 1:
+        return module
+    # Buffers are not sent: what is accumulated in them is made from the whole batch by every process.
+    ddp = nn.parallel.DistributedDataParallel
+    said = "forward_sync_buffers" if "forward_sync_buffers" in inspect.signature(ddp).parameters else "broadcast_buffers"
+    unsent: dict[str, Any] = {said: False}
+    return ddp(module, gradient_as_bucket_view=True, **unsent)
+
+
+def add_up(x: Tensor) -> Tensor:
+    """The sum over the processes."""
+    if size() > 1:
+        dist.all_reduce(x)
+    return x
+
+
+def gather(rows: NDArray[Any], n: int) -> NDArray[Any]:
+    """The n rows of which every process has its `share`, for all of them."""
+    if size() == 1:
+        return rows
+    most = -(-n // size())
+    mine = torch.zeros((most, *rows.shape[1:]), dtype=torch.from_numpy(rows).dtype)
+    mine[: len(rows)] = torch.from_numpy(rows)
+    found = [torch.empty_like(mine) for _ in range(size())]
+    dist.all_gather(found, mine)
+    sizes = [n * (r + 1) // size() - n * r // size() for r in range(size())]
+    return np.concatenate([part[:length].numpy() for part, length in zip(found, sizes, strict=True)])
+
+
+def same(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The first process's tensors, for all of them: what was derived from the data may differ in its last digit."""
+    if size() > 1:
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        for name in sorted(tensors):
+            dist.broadcast(tensors[name], 0)
+    return dict(tensors)
+
+
+def same_in_order(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """As `same`, of tensors without names."""
+    found = same({f"{number:09d}": tensor for number, tensor in enumerate(tensors)})
+    return [found[name] for name in sorted(found)]
+
+
+def same_figures(figures: Mapping[str, float]) -> dict[str, float]:
+    """The first process's figures, for all of them: what is decided by them is decided alike."""
+    tensors = same({name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()})
+    return {name: float(tensor) for name, tensor in tensors.items()}
+
+
+def first_says(so: bool) -> bool:
+    """Whether it is so by the first process, where all must do alike."""
+    return bool(same_figures({"so": so})["so"])
+
+
+def agree(step: int) -> None:
+    """Raises CheckpointError where the processes do not stand at the same step: some do not see the checkpoint."""
+    steps = gather(np.array([step]), size()).tolist()
+    if len(set(steps)) > 1:
+        raise CheckpointError(f"the processes stand at steps {steps}; put --out on a file system that all machines share")
+
+
+# Layers of the size of the catalogue, of which every process has the rows of its items. They leave a model as PyTorch's DTensor.
+
+
+def shard(n_items: int) -> Shard | None:
+    """This process's part of the catalogue, by the rule of `torch.chunk` and DTensor; None where there is one process.
+
+    Raises:
+        ConfigError: there are not items enough for everybody.
+    """
+    if size() == 1:
+        return None
+    each = -(-n_items // size())
+    if (size() - 1) * each >= n_items:
+        raise ConfigError(f"{n_items} items leave some of {size()} processes without any; start fewer, or leave shard='items' out")
+    start = rank() * each
+    return Shard(start, min(start + each, n_items), n_items, add_up, _largest)
+
+
+def _largest(x: Tensor) -> Tensor:
+    dist.all_reduce(x, dist.ReduceOp.MAX)
+    return x
+
+
+@lru_cache
+def _mesh(device: str) -> DeviceMesh:
+    from torch.distributed.device_mesh import init_device_mesh
+
+    return init_device_mesh(device, (size(),))
+
+
+def as_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: Shard | None) -> dict[str, Tensor]:
+    """What is here of some tensors, as DTensors of the whole; nothing is copied, or sent.
+
+    Args:
+        tensors: by name.
+        by_item: the names of those that are slices, and the dimension that is the items'.
+        its: which items are here.
+    """
+    found = dict(tensors)
+    if its is None:
+        return found
+    from torch.distributed.tensor import DTensor
+    from torch.distributed.tensor import Shard as Along
+
+    for name in by_item.keys() & tensors.keys():
+        here, dim = tensors[name].detach(), by_item[name]
+        shape = torch.Size([*here.shape[:dim], its.total, *here.shape[dim + 1 :]])
+        stride = tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+        found[name] = DTensor.from_local(here, _mesh(here.device.type), [Along(dim)], run_check=False, shape=shape, stride=stride)
+    return found
+
+
+def own_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: Shard | None) -> dict[str, Tensor]:
+    """Of whole tensors, what is here; the reverse of `as_slices`."""
+    if its is None:
+        return dict(tensors)
+    return {
+        name: tensor.narrow(by_item[name], its.start, its.stop - its.start) if name in by_item else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def is_sliced(tensor: Tensor) -> bool:
+    """Whether a tensor is a DTensor of `as_slices`."""
+    return hasattr(tensor, "placements")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, str] | None = None) -> None:
+    """As `files.write_tensors`. With slices among them all processes call it, and the first one writes the whole tensors.
+
+    No process has more than its own slices and one of another at once.
+    """
+    if not any(map(is_sliced, tensors.values())):
+        files.write_tensors(path, tensors, note)
+    elif leads():
+        files.write_pieces(path, tensors, _pieces(tensors), note)
+    else:
+        for _ in _pieces(tensors):  # sends what is here; nothing comes back
+            pass
+
+
+def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[Piece]:
+    """Whole tensors and slices one after another for the first process; the others send theirs, and get none."""
+    for name, tensor in tensors.items():
+        if not is_sliced(tensor):
+            if leads():
+                yield Piece(name, tensor)
+            continue
+        sliced: DTensor = tensor  # pyright: ignore[reportAssignmentType]
+        dim: int = sliced.placements[0].dim  # pyright: ignore[reportAttributeAccessIssue]
+        here = sliced.to_local().cpu().contiguous()
+        if not leads():
+            dist.send(here, 0)
+            continue
+        yield Piece(name, here, dim)
+        each, total = here.shape[dim], sliced.shape[dim]
+        for other in range(1, size()):
+            width = min(each, total - other * each)
+            theirs = here.new_empty([*here.shape[:dim], width, *here.shape[dim + 1 :]])
+            dist.recv(theirs, other)
+            yield Piece(name, theirs, dim, other * each)
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Makes gradients that are alike but for rounding the same in all processes."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not gradients:
+        return
+    both = add_up(torch.cat([gradient.reshape(-1) for gradient in gradients])).div_(size())
+    for gradient, mean in zip(gradients, both.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))

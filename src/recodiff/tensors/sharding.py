@@ -1,0 +1,145 @@
+"""The catalogue shared out: each process has the weights of some of the items, and what is a sum over items is added up.
+
+Between the hidden layers nothing is as wide as the catalogue: W x, W W', V'V and the loss are sums over items. So a process that
+has the rows of W' and V of its items, and sees the entries that a batch has among them, makes its term of each sum; the sums
+([B, h], [h, h], [B]) are all that travels. What stands between the sums is done by every process alike.
+
+Shapes: `B` rows, `I` items.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recodiff.tensors.rows import Rows
+
+DRAWN_AT_ONCE = 2**22
+"""Of the numbers of a whole layer, to keep those of the items here."""
+DRAWN_TOGETHER = 16
+"""torch's normal numbers on a CPU come out sixteen at a time: blocks of such lengths continue one another."""
+
+
+class AllItems:
+    """All items are here: nothing is to be added up."""
+
+    def width(self, total: int) -> int:
+        """How many of the catalogue's items are here."""
+        return total
+
+    def own(self, rows: Rows) -> Rows:
+        """The entries of rows [B, I] that are here, [B, items here]."""
+        return rows
+
+    def pick(self, items: Tensor, beside: Tensor) -> tuple[Tensor, Tensor]:
+        """Of some items, int64 [n], those that are here, by their place among them; and the numbers [n] that belong to them."""
+        return items, beside
+
+    def add_up(self, x: Tensor) -> Tensor:
+        """The sum over the processes of what each has made of its items."""
+        return x
+
+    def hand_out(self, x: Tensor) -> Tensor:
+        """What all processes have alike, before each makes something of it with its items: the gradients are added up."""
+        return x
+
+    def logsumexp(self, x: Tensor) -> Tensor:
+        """log of the sum over the processes of exp(x)."""
+        return x
+
+    def fill_normal(self, x: Tensor, std: float, generator: torch.Generator | None, dim: int) -> None:
+        """Draws a whole layer, of which `x` are the items here along `dim`."""
+        x.normal_(0, std, generator=generator)
+
+
+ALL = AllItems()
+
+
+@dataclass(frozen=True)
+class Shard(AllItems):
+    """Which items of the catalogue are here, where several processes share them.
+
+    Args:
+        start: the first.
+        stop: one beyond the last; there is at least one.
+        total: I.
+        sum: makes a tensor its sum over the processes, in place.
+        most: makes it the largest, number by number, over the processes, in place.
+    """
+
+    start: int
+    stop: int
+    total: int
+    sum: Callable[[Tensor], Tensor]
+    most: Callable[[Tensor], Tensor]
+
+    def width(self, total: int) -> int:
+        """See `AllItems`."""
+        assert total == self.total
+        return self.stop - self.start
+
+    def own(self, rows: Rows) -> Rows:
+        """See `AllItems`."""
+        return rows.between(self.start, self.stop)
+
+    def pick(self, items: Tensor, beside: Tensor) -> tuple[Tensor, Tensor]:
+        """See `AllItems`."""
+        here = (items >= self.start) & (items < self.stop)
+        return items[here] - self.start, beside[here]
+
+    def add_up(self, x: Tensor) -> Tensor:
+        """See `AllItems`. Every process goes on to the same loss, so each term's gradient is the sum's."""
+        return _AddUp.apply(x, self.sum)  # pyright: ignore[reportReturnType]
+
+    def hand_out(self, x: Tensor) -> Tensor:
+        """See `AllItems`."""
+        return _HandOut.apply(x, self.sum)  # pyright: ignore[reportReturnType]
+
+    def logsumexp(self, x: Tensor) -> Tensor:
+        """See `AllItems`."""
+        largest = self.most(x.detach().clone())
+        return largest + self.add_up((x - largest).exp()).log()
+
+    def fill_normal(self, x: Tensor, std: float, generator: torch.Generator | None, dim: int) -> None:
+        """See `AllItems`. The numbers are those that one process draws, a block of them in memory at once."""
+        if x.is_meta:  # its size alone is asked for
+            return
+        inner, found, filled = math.prod(x.shape[dim + 1 :]), torch.empty_like(x, memory_format=torch.contiguous_format), 0
+        size = x.numel() // (self.stop - self.start) * self.total
+        bounds = [*range(0, size, DRAWN_AT_ONCE), size]
+        if len(bounds) > 2 and size - bounds[-2] < DRAWN_TOGETHER:
+            bounds.pop(-2)
+        for first, last in pairwise(bounds):
+            block = torch.empty(last - first, dtype=x.dtype).normal_(0, std, generator=generator)
+            item = torch.arange(first, last) // inner % self.total
+            kept = block[(item >= self.start) & (item < self.stop)]
+            found.view(-1)[filled : filled + len(kept)] = kept
+            filled += len(kept)
+        x.copy_(found)
+
+
+class _AddUp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, add_up: Callable[[Tensor], Tensor]) -> Tensor:
+        return add_up(x.clone(memory_format=torch.contiguous_format))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return grads[0], None
+
+
+class _HandOut(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, add_up: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.add_up = add_up
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return ctx.add_up(grads[0].clone(memory_format=torch.contiguous_format)), None

@@ -1,0 +1,108 @@
+"""What training will take of memory, told before anything large is made, and refused where it cannot fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from recodiff.data.interactions import Interactions
+from recodiff.errors import ModelError
+from recodiff.moved import old_names
+from recodiff.runtime.memory import available_memory, users_at_once
+from recodiff.tensors.blank import Weightless
+from recodiff.training.trainable import Trainable
+
+BYTES_PER_INTERACTION = 32
+"""Of the rows that batches are cut from, and of the weighted copy they are made of."""
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes that training will take beyond what is taken already.
+
+    Args:
+        parameters: of the network.
+        optimizer: its gradients and AdamW's two moments.
+        best: the copy of the best weights, where validation chooses, and the average of all, where there is one.
+        batch: what a step needs beside them, a validation's scores included.
+        data: the rows that batches are cut from.
+        least: what a step of one user needs in place of `batch`.
+        users: that are learned from; no batch is larger.
+        otherwise: what else than a smaller batch would make a step take less, as the end of a sentence.
+        free: what the device has, None where it does not say.
+    """
+
+    parameters: int
+    optimizer: int
+    best: int
+    batch: int
+    data: int
+    least: int
+    users: int
+    otherwise: str = ""
+    free: int | None = None
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.parameters + self.optimizer + self.best + self.batch + self.data
+
+    def __str__(self) -> str:
+        free = "" if self.free is None else f", {self.free / GIB:.2f} GiB are free"
+        kept = self.parameters + self.optimizer + self.best
+        return (
+            f"training takes about {self.total / GIB:.2f} GiB (weights, gradients and AdamW {kept / GIB:.2f}, "
+            f"a batch {self.batch / GIB:.2f}, data {self.data / GIB:.2f}){free}"
+        )
+
+    def refuse(self, model: Trainable) -> None:
+        """Raises ModelError where it cannot fit, with what to change."""
+        if self.free is None or self.total <= self.free:
+            return
+        kept = self.parameters + self.optimizer + self.best
+        remedy = "narrow the item-sized layers, or keep fewer items (a larger --item-core)"
+        if model.shares_items and model.shard is None:
+            remedy += ", or share them among GPUs or machines (--shard items under torchrun)"
+        if kept + self.least + self.data <= self.free:
+            asked = model.training.batch_size
+            within = "" if asked <= self.users else f" below the {self.users:,} users that learn"
+            remedy = f"lower training.batch_size={asked}{within}{self.otherwise}"
+        raise ModelError(f"{self}: this cannot fit; {remedy}")
+
+
+def estimate(
+    model: Trainable, data: Interactions, device: torch.device, *, validated: bool, processes: int = 1
+) -> MemoryEstimate | None:
+    """What training `model` takes; None where its network cannot be built without numbers (a model of somebody's own).
+
+    Args:
+        model: its `derived` already made.
+        data: what it learns from.
+        device: where.
+        validated: whether validation chooses the epoch.
+        processes: that train on this machine and share its memory; a GPU is no process's but its own.
+    """
+    try:
+        with Weightless():
+            module: nn.Module = model.build(data.n_items, torch.Generator())
+    except RuntimeError:
+        return None
+    weights = sum(p.numel() * p.element_size() for p in module.parameters())
+    users = int((data.lengths() >= model.pairs().least).sum())
+    scored = model.shard.stop - model.shard.start if model.shard else data.n_items
+    scoring = 8 * scored * users_at_once(scored, products=model.item_vectors and model.shard is None)
+    batch, least = (model.working_bytes(module, size) + validated * scoring for size in (min(model.training.batch_size, users), 1))
+    if device.type == "cuda":
+        free: int | None = torch.cuda.mem_get_info(device)[0]
+    else:
+        free = available_memory()
+        free = None if free is None else free // processes
+    kept = weights, 3 * weights, (validated + (model.training.ema is not None)) * weights
+    rows = BYTES_PER_INTERACTION * data.nnz
+    return MemoryEstimate(*kept, batch, rows, least, users, model.lighter(module), free)
+
+
+__getattr__ = old_names(__name__)

@@ -1,0 +1,93 @@
+"""What the loop asks of a model, and no more.
+
+Shapes: `B` users in a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from recodiff.data.interactions import Interactions
+from recodiff.runtime.run import Run
+from recodiff.tensors.sharding import Shard
+from recodiff.training.pairs import Pairs
+from recodiff.training.settings import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is: what annealed weights depend on.
+
+    Args:
+        epoch: epochs completed.
+        step: batches completed.
+    """
+
+    epoch: int
+    step: int
+
+
+class Trainable(Protocol):
+    """A model whose network the loop fits; `models.network.TorchRecommender` is one.
+
+    The loop sets `derived`, `module` and `summary`; everything else it reads or calls.
+    """
+
+    config: Any
+    """Its settings; `weighting` is among them."""
+    module: nn.Module
+    """The network; its forward is the loss, (pair, progress, generator) -> [B]."""
+    derived: Mapping[str, Tensor]
+    """What `derive` gave, for `build`."""
+    summary: dict[str, Any]
+    """What is said of the training when it is over."""
+    shard: Shard | None
+    """Which items' weights are here, where processes share them."""
+
+    @property
+    def item_vectors(self) -> bool:
+        """Whether scores are an inner product of a user's and an item's vector."""
+        ...
+
+    @property
+    def shares_items(self) -> bool:
+        """Whether several processes may each have the weights of some of the items."""
+        ...
+
+    @property
+    def training(self) -> TrainingConfig:
+        """The settings of the loop."""
+        ...
+
+    def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
+        """What the network's shape needs to know of the data beyond the number of items, by name."""
+        ...
+
+    def build(self, n_items: int, generator: torch.Generator) -> nn.Module:
+        """A fresh network."""
+        ...
+
+    def pairs(self) -> Pairs:
+        """What is learned from what."""
+        ...
+
+    def parameter_groups(self, module: nn.Module) -> list[dict[str, Any]]:
+        """AdamW's groups."""
+        ...
+
+    def by_item(self) -> dict[str, int]:
+        """The parameters that processes share, and which of their dimensions is the items'."""
+        ...
+
+    def working_bytes(self, module: nn.Module, batch: int) -> int:
+        """What a step of `batch` users takes beside weights, gradients and AdamW, where that grows with the catalogue."""
+        ...
+
+    def lighter(self, module: nn.Module) -> str:
+        """What else than a smaller batch would make a step take less, as the end of a sentence."""
+        ...
