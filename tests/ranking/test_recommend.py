@@ -145,7 +145,7 @@ def test_the_largest_of_many_columns_are_those_of_topk(items: int, k: int, tied:
     scores = torch.randn(5, items, generator=torch.Generator().manual_seed(seed))
     scores = scores.round() if tied else scores
     scores[0, ::2] = -torch.inf
-    with mock.patch.multiple(recommend, BLOCK=3, LEAST_BLOCKS=1):
+    with mock.patch.multiple(ranking, BLOCK=3, LEAST_BLOCKS=1):
         values, columns = ranking.largest(scores, k)
     theirs = scores.topk(k)
     assert torch.equal(values, theirs.values)
@@ -156,8 +156,8 @@ def test_the_largest_of_many_columns_are_those_of_topk(items: int, k: int, tied:
 
 
 def test_a_score_that_is_no_number_is_seen_in_any_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recommend, "BLOCK", 2)
-    monkeypatch.setattr(recommend, "LEAST_BLOCKS", 1)
+    monkeypatch.setattr(ranking, "BLOCK", 2)
+    monkeypatch.setattr(ranking, "LEAST_BLOCKS", 1)
     scores = torch.arange(12.0)[None].clone()
     scores[0, 1] = torch.nan
     assert ranking.largest(scores, 2)[0].isnan().any()
