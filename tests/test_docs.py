@@ -57,3 +57,10 @@ def test_every_link_inside_the_documents_leads_somewhere() -> None:
     for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_file_that_the_documents_name_exists() -> None:
+    """A path in backquotes is of the project or of its sources; a name without a folder is a file of the user."""
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for path in re.findall(r"`((?:\w+/)+\w+\.(?:py|toml))`", page.read_text("utf-8")):
+            assert any((base / path).exists() for base in (ROOT, ROOT / "src" / "recodiff")), f"{page.name} names {path}"
