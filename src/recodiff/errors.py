@@ -29,3 +29,7 @@ class CheckpointError(RecodiffError):
 
 class MissingExtraError(RecodiffError):
     """A package that only some features need is not installed."""
+
+
+class RecodiffWarning(UserWarning):
+    """What a user should know and what stops nothing: one sentence, shown by the command line as `warning: ...`."""

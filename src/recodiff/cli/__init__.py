@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
-from recodiff.errors import RecodiffError
+from recodiff.errors import RecodiffError, RecodiffWarning
 from recodiff.runtime.progress import speaks
 
 COMMANDS = {
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
     given = list(sys.argv[1:] if arguments is None else arguments)
     called = given[0] if given else ""
+    warnings.simplefilter("always", RecodiffWarning)
+    warnings.showwarning = _show_warning
     try:
         _app(called)(given, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
@@ -83,6 +86,12 @@ def _app(called: str) -> App:
     return app
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Shows ours as one sentence on standard error; those of libraries go unseen, as they are about code."""
+    if issubclass(category, RecodiffWarning) and speaks():
+        _errors().print(f"warning: {' '.join(str(message).split())}")
+
+
 def _worth_saying(default: Any) -> str | None:
     return None if default is None or default is False else str(default)
 
@@ -97,6 +106,9 @@ def _stop(sentence: str, code: int) -> None:
                 sys.exit(code)
             time.sleep(SPEAKS_LATER_SECONDS)
     # Text that others wrote (a file name, a library's message) may hold line breaks; one sentence stays on one line.
-    errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    errors.print(f"recodiff: {' '.join(sentence.split())}")
+    _errors().print(f"recodiff: {' '.join(sentence.split())}")
     sys.exit(code)
+
+
+def _errors() -> Console:
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
