@@ -84,9 +84,22 @@ __all__ = [
     "tune",
     "user_vectors",
 ]
+STABLE = frozenset(
+    {
+        *("CheckpointError", "ConfigError", "DataError", "ModelError", "RecodiffError"),
+        *("Dataset", "Evaluation", "IdMap", "Interactions", "Recommendations", "Run", "Validation"),
+        *("build", "evaluate", "fetch", "history_of", "load_dataset", "load_model", "prepare", "presets", "read_log"),
+        *("read_settings", "recommend", "save_dataset", "save_model", "similar_items", "tune"),
+    }
+)
+"""Public names that change with a deprecation of a release alone. The other public names are provisional; all else is internal."""
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("recodiff")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'recodiff' has no attribute '{name}'")
     return getattr(importlib.import_module(f"recodiff.{_HOME_OF[name]}"), name)
