@@ -108,6 +108,10 @@ MODULES: dict[str, str] = {
 """Old module -> new module."""
 NAMES: dict[str, dict[str, str]] = {
     "recodiff.config": {"presets": "recodiff.configs", "read_settings": "recodiff.configs"},
+    "recodiff.data.readers.formats": {
+        "RELEASE_FILES": "recodiff.data.readers.diffrec",
+        "read_release": "recodiff.data.readers.diffrec",
+    },
     "recodiff.models.base": {"DERIVED": "recodiff.models.network", "TorchRecommender": "recodiff.models.network"},
     "recodiff.training.loop": {"CHECKPOINT": "recodiff.training.checkpoint", "LOG": "recodiff.training.checkpoint"},
     "recodiff.training.memory": {

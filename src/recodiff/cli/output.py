@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from recodiff.data.dataset import MANIFEST
-from recodiff.data.readers.formats import RELEASE_FILES
+from recodiff.data.readers.diffrec import RELEASE_FILES
 from recodiff.errors import ConfigError
 from recodiff.models.saving import CONFIG
 from recodiff.runtime import files

@@ -100,7 +100,7 @@ def prepare(
     noise_seed
         Of that thinning; 0 unless given.
     format
-        Of the source, where it is not recognised: table, parquet, movielens, recbole, lightgcn or diffrec.
+        Of the source, where it is not recognised; a name that is unknown is answered with the list.
     user_column
         Name or position (from 0) of the user column, where it is not recognised.
     item_column

@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 
 from recodiff.data.interactions import IdMap, Interactions, TimeKind
-from recodiff.data.readers.formats import RELEASE_FILES, items_beside, read_items, read_release
+from recodiff.data.readers.diffrec import RELEASE_FILES, read_release
+from recodiff.data.readers.formats import READERS, read_items
 from recodiff.errors import DataError
 from recodiff.runtime.folders import atomic_folder
 
@@ -238,7 +239,7 @@ def _load_release(folder: Path) -> Dataset:
         parts = {name: build(frame.filter(pl.col("part") == name), users, items, "order") for name in ("train", "valid", "test")}
     except DataError as error:
         raise DataError(f"{folder}: {error}") from None
-    beside = items_beside(folder, "diffrec")
+    beside = READERS["diffrec"].titles_beside(folder)
     table = None if beside is None else align(read_items(beside, items.ids), items)
     info = {"name": folder.resolve().name, "source": str(folder), "split": {"strategy": "published"}}
     dataset = Dataset(**parts, fold_in=None, item_table=table, info=info)

@@ -47,6 +47,7 @@ class Raw:
         place: row -> where it stands, such as "line 5".
         is_text: values come from a text file, so blank rows mean nothing and ids may be numbers in disguise.
         dropped: malformed lines that are already left out.
+        time_kind: what `time` is, where the format says so.
     """
 
     frame: pl.DataFrame
@@ -55,6 +56,19 @@ class Raw:
     place: Callable[[int], str]
     is_text: bool
     dropped: int = 0
+    time_kind: TimeKind | None = None
+
+    @classmethod
+    def clean(cls, frame: pl.DataFrame, source: str, time_kind: TimeKind | None = None) -> Raw:
+        """A table of whole numbers in which nothing is missing.
+
+        Args:
+            frame: columns by role.
+            source: what messages call the table.
+            time_kind: what `time` is, if there is one.
+        """
+        names = {name: name for name in frame.columns}
+        return cls(frame, source, names, lambda row: f"row {row}", is_text=False, time_kind=time_kind)
 
 
 def plain(name: str) -> str:
@@ -141,9 +155,10 @@ def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows) -> tuple[pl.Dat
     blank = raw.frame.select(pl.all_horizontal(pl.all().is_null()) & raw.is_text).to_series()
     bad = pl.repeat(False, raw.frame.height, eager=True)
     columns: dict[str, pl.Series] = {}
+    unit = raw.time_kind if raw.time_kind == "order" else time_unit
     for role in raw.frame.columns:
         try:
-            parsed = _parsed(role, raw.frame[role], time_unit, raw.is_text)
+            parsed = _parsed(role, raw.frame[role], unit, raw.is_text)
         except TypeError as error:
             raise DataError(f"{raw.source}: column {raw.names[role]!r} {error}") from None
         wrong = parsed[role].is_null() & ~blank
@@ -154,7 +169,7 @@ def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows) -> tuple[pl.Dat
     frame = pl.DataFrame(columns).filter(~(bad | blank)) if (bad | blank).any() else pl.DataFrame(columns)
     if "fine" in columns:
         frame = frame.sort("fine", maintain_order=True).drop("fine")
-    kind: TimeKind | None = None if "time" not in columns else "order" if time_unit == "order" else "clock"
+    kind: TimeKind | None = None if "time" not in columns else "order" if unit == "order" else "clock"
     counts = {"malformed rows": int(bad.sum()) + raw.dropped, "blank lines": int(blank.sum())}
     return frame, kind, {why: n for why, n in counts.items() if n}
 
@@ -163,6 +178,8 @@ def _parsed(role: str, values: pl.Series, unit: TimeUnit, is_text: bool) -> dict
     if role == "time":
         seconds, fine = parse_time(values, unit)
         return {role: seconds} if fine is None else {role: seconds, "fine": fine}
+    if role == "part":
+        return {role: values}
     return {role: parse_weight(values) if role == "weight" else parse_ids(values, decide=is_text)}
 
 

@@ -1,9 +1,8 @@
-"""Tables whose columns already have types: Parquet, and frames of any make."""
+"""Frames of any make: polars, pandas and Arrow."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -12,33 +11,12 @@ from recodiff.data.readers.columns import Given, Raw, find_columns
 from recodiff.errors import DataError
 
 
-def read_parquet(path: Path, given: Given, files: Sequence[Path]) -> Raw:
-    """One or several Parquet files as one table.
-
-    Args:
-        path: the file, or the folder that holds the files; for messages.
-        given: role -> column name or position, False if it has none, or None to detect it.
-        files: the pieces, in order.
-
-    Raises:
-        DataError: a file is damaged, the pieces differ in columns, or a column cannot be told.
-    """
-    try:
-        scan = pl.scan_parquet(list(files), glob=False)
-        roles = find_columns(scan.collect_schema().names(), given, path.name)
-        frame = scan.select(pl.col(name).alias(role) for role, name in roles.items()).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{path.name} cannot be read as Parquet ({reason}); is every file whole, and of one make?") from None
-    return Raw(frame, path.name, roles, lambda row: f"row {row} (the first is 0)", is_text=False)
-
-
 def read_frame(source: Any, given: Given) -> Raw:
     """A polars, pandas or Arrow frame; what is text in it stays text.
 
     Args:
         source: the frame.
-        given: as for `read_parquet`.
+        given: role -> column name or position, False if it has none, or None to detect it.
 
     Raises:
         DataError: `source` is no frame, or a column cannot be told or converted.

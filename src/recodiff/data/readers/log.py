@@ -10,9 +10,9 @@ import polars as pl
 
 from recodiff.data.interactions import TimeKind
 from recodiff.data.readers.columns import BadRows, TimeUnit, convert
-from recodiff.data.readers.formats import items_beside, locate, read_items, read_lightgcn, read_release
-from recodiff.data.readers.frames import read_frame, read_parquet
-from recodiff.data.readers.tables import open_table, read_delimited
+from recodiff.data.readers.formats import locate, read_items
+from recodiff.data.readers.frames import read_frame
+from recodiff.data.readers.reader import Options
 from recodiff.errors import DataError
 
 TERMS_FILE = "TERMS.txt"
@@ -78,17 +78,10 @@ def read_log(
     if not isinstance(source, str | Path):
         return _log("the frame", convert(read_frame(source, given), time_unit, on_bad_rows), items, None, on_bad_rows)
     path = Path(source).expanduser()
-    found, files = locate(path, format)
-    if found == "lightgcn":
-        table = read_lightgcn(files), None, {}
-    elif found == "diffrec":
-        table = read_release(path), "order", {}
-    elif found == "parquet":
-        table = convert(read_parquet(path, given, files), time_unit, on_bad_rows)
-    else:
-        text = open_table(files[0], separator=separator, header=header, encoding=encoding, quoted=found != "recbole")
-        table = convert(read_delimited(files[0], given, text, drop_long=on_bad_rows == "drop"), time_unit, on_bad_rows)
-    return _log(str(source), table, items_beside(files[0], found) if items is None else items, _terms(path), on_bad_rows)
+    reader, files = locate(path, format)
+    raw = reader.read(files, Options(given, separator, header, encoding, time_unit, on_bad_rows))
+    titles = reader.titles_beside(files[0]) if items is None else items
+    return _log(str(source), convert(raw, time_unit, on_bad_rows), titles, _terms(path), on_bad_rows)
 
 
 def _log(

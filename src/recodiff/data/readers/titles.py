@@ -1,0 +1,90 @@
+"""Tables of items: ids, titles and whatever else is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recodiff.data.readers.columns import KNOWN, find_columns, parse_ids, plain
+from recodiff.data.readers.frames import opened, picked
+from recodiff.data.readers.tables import TextTable, open_table
+from recodiff.errors import DataError
+
+Named = Callable[[TextTable, str], dict[str, str]]
+
+
+def read_titles(path: Path, named: Named, *, quoted: bool = True, drop_long: bool = False) -> pl.DataFrame:
+    """The columns of a text table of titles, all values still text.
+
+    Args:
+        path: the file.
+        named: new name -> column, from the table and the file's name.
+        quoted: whether fields may stand in double quotes.
+        drop_long: leave out lines with too many fields instead of refusing them.
+
+    Raises:
+        DataError: the file cannot be read, or no column is clearly the id.
+    """
+    text = open_table(path, quoted=quoted)
+    select = [pl.col(name).alias(new) for new, name in named(text, path.name).items()]
+    table, _ = text.collect(select, drop_long=drop_long)
+    return table
+
+
+def named_columns(text: TextTable, source: str) -> dict[str, str]:
+    """New name -> column: by name where there is a header, else id, title and genres by place."""
+    columns = text.columns()
+    if text.header:
+        return renamed(columns, source)
+    return dict(zip(("item", "title", "genres", *columns[3:]), columns, strict=False))
+
+
+def renamed(columns: Sequence[str], source: str) -> dict[str, str]:
+    """New name -> column: the id and the title by their role, all others by their own name without RecBole's type."""
+    only_id = [name for name in columns if plain(name) == "id"] if not any(plain(name) in KNOWN["item"] for name in columns) else []
+    roles = find_columns(columns, {"item": only_id[0] if only_id else None, "title": None}, source)
+    rest = {name: name.split(":")[0] for name in columns if name not in roles.values()}
+    return {**roles, **{f"{short}_" if short in roles else short: name for name, short in rest.items()}}
+
+
+def titles_of_frame(source: Any, name: str) -> pl.DataFrame:
+    """A table of titles from a frame of any make.
+
+    Args:
+        source: the frame.
+        name: what messages call it.
+
+    Raises:
+        DataError: it is no frame, or no column is clearly the id.
+    """
+    frame = opened(source)
+    return picked(frame, renamed([str(column) for column in frame.columns], name))
+
+
+def titles_of_parquet(path: Path) -> pl.DataFrame:
+    """A table of titles from a Parquet file.
+
+    Raises:
+        DataError: the file cannot be read, or no column is clearly the id.
+    """
+    try:
+        return titles_of_frame(pl.scan_parquet(path, glob=False), path.name)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}); is it whole?") from None
+
+
+def fitted(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """A table of titles with one row an item: `item`, of the same type as `ids`, then `title` where there is one, then the rest.
+
+    Args:
+        table: a column `item`, maybe `title`.
+        ids: the item ids of the log.
+    """
+    table = table.with_columns(parse_ids(table["item"], decide=ids.dtype == pl.Int64).cast(ids.dtype, strict=False))
+    table = table.drop_nulls("item").unique("item", keep="first", maintain_order=True)
+    if "title" not in table.columns:
+        return table.select("item", pl.exclude("item"))
+    return table.select("item", pl.col("title").cast(pl.String).str.strip_chars(), pl.exclude("item", "title"))
