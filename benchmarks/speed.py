@@ -26,7 +26,8 @@ from recodiff.diffusion.hidden import HiddenChain
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.schedules import linear_variance
 from recodiff.diffusion.timesteps import UniformTimesteps
-from recodiff.evaluation.evaluate import Part, evaluate_parts
+from recodiff.evaluation.evaluate import measure
+from recodiff.evaluation.protocol import stages
 from recodiff.models.diffrec.diffrec import DiffRec
 from recodiff.models.registry import build
 from recodiff.ranking.recommend import rank
@@ -165,13 +166,11 @@ def scoring() -> Row:
     """Scoring all users once for validation and test together, against training epochs in the same process."""
     data = ml_1m()
     trainer = _Trainer(data)
-    assert data.valid is not None
-    assert data.test is not None
     epoch = median(trainer.epoch, 5, warm_up=1)
     trainer.module.eval()
-    parts = {"valid": Part(data.valid, data.train), "test": Part(data.test, data.train.union(data.valid))}
-    masks = {name: part.mask for name, part in parts.items()}
-    whole = median(lambda: (trainer.module.eval(), evaluate_parts(trainer.model, data.train, parts)), 5)
+    tasks = stages(data).tasks("valid", "test")
+    masks = {name: task.mask for name, task in tasks.items()}
+    whole = median(lambda: (trainer.module.eval(), measure(trainer.model, tasks)), 5)
     ranking = median(lambda: (trainer.module.eval(), list(rank(trainer.model, data.train, 20, masks))), 5)
     return {
         "case": f"scoring, ranking and metrics of all users, valid and test, {data.name}",

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from recodiff.configs import presets, read_settings
     from recodiff.data import Dataset, IdMap, Interactions, corrupt, fetch, load_dataset, prepare, read_log, save_dataset
     from recodiff.errors import CheckpointError, ConfigError, DataError, ModelError, RecodiffError
-    from recodiff.evaluation.evaluate import Evaluation, Validation, evaluate
+    from recodiff.evaluation.evaluate import Evaluation, evaluate
+    from recodiff.evaluation.protocol import Stages, Task, stages
+    from recodiff.evaluation.validation import Validation
     from recodiff.experiments.tuning.search import Budget
     from recodiff.experiments.tuning.tune import tune
     from recodiff.models.base import ModelConfig, Recommender
@@ -31,7 +33,9 @@ _HOMES = {
     "configs": ("presets", "read_settings"),
     "data": ("Dataset", "IdMap", "Interactions", "corrupt", "fetch", "load_dataset", "prepare", "read_log", "save_dataset"),
     "errors": ("CheckpointError", "ConfigError", "DataError", "ModelError", "RecodiffError"),
-    "evaluation.evaluate": ("Evaluation", "Validation", "evaluate"),
+    "evaluation.evaluate": ("Evaluation", "evaluate"),
+    "evaluation.protocol": ("Stages", "Task", "stages"),
+    "evaluation.validation": ("Validation",),
     "experiments.tuning.search": ("Budget",),
     "experiments.tuning.tune": ("tune",),
     "ranking.vectors": ("item_vectors", "similar_items", "user_vectors"),
@@ -63,6 +67,8 @@ __all__ = [
     "Recommendations",
     "Recommender",
     "Run",
+    "Stages",
+    "Task",
     "TorchRecommender",
     "Validation",
     "build",
@@ -81,6 +87,7 @@ __all__ = [
     "save_dataset",
     "save_model",
     "similar_items",
+    "stages",
     "tune",
     "user_vectors",
 ]

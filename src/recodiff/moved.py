@@ -112,6 +112,10 @@ NAMES: dict[str, dict[str, str]] = {
         "RELEASE_FILES": "recodiff.data.readers.diffrec",
         "read_release": "recodiff.data.readers.diffrec",
     },
+    "recodiff.evaluation": {
+        "Validation": "recodiff.evaluation.validation",
+        "looks_ahead": "recodiff.evaluation.protocol",
+    },
     "recodiff.models.base": {"DERIVED": "recodiff.models.network", "TorchRecommender": "recodiff.models.network"},
     "recodiff.training.loop": {"CHECKPOINT": "recodiff.training.checkpoint", "LOG": "recodiff.training.checkpoint"},
     "recodiff.training.memory": {

@@ -17,7 +17,7 @@ from recodiff.data import Dataset, IdMap, Interactions, corrupt, load_dataset, p
 from recodiff.data.noise import NaturalNoise
 from recodiff.data.split import HeldOutUsers, LeaveLast, Random, Split, Temporal, TemporalAt, TemporalGlobal
 from recodiff.errors import ConfigError, DataError
-from recodiff.evaluation.evaluate import looks_ahead
+from recodiff.evaluation.protocol import looks_ahead
 
 MIN = 4
 Row = tuple[Any, Any, int]

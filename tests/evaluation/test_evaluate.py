@@ -14,8 +14,9 @@ import reference
 from recodiff import build, evaluate
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, DataError, ModelError
-from recodiff.evaluation.evaluate import Evaluation, Part, evaluate_parts, find_hits, looks_ahead
+from recodiff.evaluation.evaluate import Evaluation, find_hits, measure
 from recodiff.evaluation.metrics import METRICS
+from recodiff.evaluation.protocol import Task
 from recodiff.models.base import ModelConfig, Recommender
 from recodiff.models.batch import Batch
 from toy import random_interactions
@@ -172,7 +173,7 @@ def test_evaluation_equals_a_naive_loop(seed: int, without: Any) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.sampled_from(["skip", "zero"]))
-def test_several_parts_at_once_equal_one_at_a_time(seed: int, without: Any) -> None:
+def test_several_tasks_at_once_equal_one_at_a_time(seed: int, without: Any) -> None:
     """One scoring serves all masks: what one hides must not be hidden from the other."""
     draw, users, items = np.random.default_rng(seed), 6, 10
     where = draw.integers(0, 5, (users, items))
@@ -180,28 +181,33 @@ def test_several_parts_at_once_equal_one_at_a_time(seed: int, without: Any) -> N
     where[:, 0] = 1
     rows = {n: [np.flatnonzero(row == n).tolist() for row in where] for n in (1, 2, 3, 4)}
     history, valid, test = (interactions(rows[n], items) for n in (1, 2, 3))
-    parts = {
-        "valid": Part(valid, history),
-        "test": Part(test, history.union(valid)),
-        "other": Part(interactions(rows[4], items), interactions([[]] * users, items)),
+    tasks = {
+        "valid": Task(history, valid, history),
+        "longer": Task(history.union(valid), test, history.union(valid)),
+        "test": Task(history, test, history.union(valid)),
+        "other": Task(history, interactions(rows[4], items), interactions([[]] * users, items)),
     }
     scores = draw.normal(size=(users, items))
     model = Fixed(scores, IdMap.range(items))
-    together = evaluate_parts(model, history, parts, NAMES, users_without_truth=without)
+    together = measure(model, tasks, NAMES, users_without_truth=without)
+    assert list(together) == list(tasks)
     np.testing.assert_array_equal(model.table, scores.astype(np.float32))
-    for name, part in parts.items():
-        alone = evaluate(model, history, part.truth, NAMES, mask=part.mask, users_without_truth=without)
+    for name, task in tasks.items():
+        alone = evaluate(model, task.history, task.truth, NAMES, mask=task.mask, users_without_truth=without)
+        assert evaluate(model, task, metrics=NAMES, users_without_truth=without).flat() == alone.flat()
         for metric in NAMES:
             np.testing.assert_array_equal(together[name].values[metric], alone.values[metric])
         np.testing.assert_array_equal(together[name].users, alone.users)
         assert together[name].flat() == alone.flat()
 
 
-def test_several_parts_score_each_user_once() -> None:
+def test_tasks_with_one_history_score_each_user_once() -> None:
     history, model = interactions([[0]] * 3, 5), Fixed(np.random.default_rng(0).normal(size=(3, 5)), IdMap.range(5))
-    parts = {"a": Part(interactions([[1], [2], []], 5), history), "b": Part(interactions([[3], [], []], 5), history)}
-    evaluate_parts(model, history, parts, ["recall@2"])
+    a, b = interactions([[1], [2], []], 5), interactions([[3], [], []], 5)
+    measure(model, {"a": Task(history, a, history), "b": Task(history, b, history)}, ["recall@2"])
     assert model.asked == 2
+    measure(model, {"a": Task(history, a, history), "b": Task(interactions([[0]] * 3, 5), b, history)}, ["recall@2"])
+    assert model.asked == 2 + 2 + 1
 
 
 def test_batches_do_not_change_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,23 +248,6 @@ def test_the_end_of_a_list_is_no_hit_of_the_user_before() -> None:
     ]
 
 
-# Looking ahead
-
-
-def test_looking_ahead_by_hand() -> None:
-    """Newest of the history against the earliest of what is ranked; equal times do not count."""
-    history = interactions([[0, 1], [0], [0], [], [0]], 3, times=[1, 9, 5, 5, 1])
-    truth = interactions([[2], [2], [1, 2], [1], []], 3, times=[8, 6, 5, 7, 3])
-    assert looks_ahead(history, truth).tolist() == [True, False, False, False, False]
-    earlier = interactions([[2], [2], [1, 2], [1], []], 3, times=[10, 4, 4, 99, 3])
-    assert looks_ahead(history, earlier).tolist() == [False, True, True, False, False]
-
-
-def test_without_time_nobody_is_known_to_look_ahead() -> None:
-    timed, timeless = interactions([[0]], 3, times=[9]), interactions([[1]], 3)
-    assert looks_ahead(timed, timeless).tolist() == looks_ahead(timeless, timed).tolist() == [False]
-
-
 def test_an_evaluation_counts_the_measured_users_who_look_ahead() -> None:
     history = interactions([[0], [0], [0]], 4, times=[9, 9, 1])
     truth = interactions([[1], [2], [3]], 4, times=[1, 2, 3])
@@ -295,7 +284,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
     truth = interactions(TRUTH, 11)
     with pytest.raises(ConfigError, match="no metric 'recal@5'"):
         evaluate(MODEL, HISTORY, truth, ["recal@5"])
-    with pytest.raises(DataError, match="nobody has an interaction in 'part'"):
+    with pytest.raises(DataError, match="no user has an interaction in 'truth'"):
         evaluate(MODEL, HISTORY, interactions([[]] * 4, 11), ["recall@5"])
     with pytest.raises(DataError, match="not the model's"):
         evaluate(MODEL, interactions([[0]] * 4, 12), interactions([[1]] * 4, 12), ["recall@5"])
@@ -309,10 +298,18 @@ def test_truth_and_mask_of_other_users_or_items_are_refused() -> None:
     renamed = Interactions.from_arrays([0], [1], IdMap(["a", "b", "c", "d"]), truth.items)
     renumbered = Interactions.from_arrays([0], [1], truth.users, IdMap(range(10, -1, -1)))
     for foreign in (interactions([[1]] * 5, 11), interactions([[1]] * 3, 11), interactions([[1]] * 4, 12), renamed, renumbered):
-        with pytest.raises(DataError, match="the mask of 'part' is over"):
+        with pytest.raises(DataError, match="the mask is over"):
             evaluate(MODEL, HISTORY, truth, ["recall@5"], mask=foreign)
-        with pytest.raises(DataError, match="the truth of 'part' is over"):
+        with pytest.raises(DataError, match="the truth is over"):
             evaluate(MODEL, HISTORY, foreign, ["recall@5"])
+
+
+def test_a_task_says_all_so_nothing_may_stand_beside_it() -> None:
+    truth = interactions(TRUTH, 11)
+    task = Task(HISTORY, truth, HISTORY)
+    for beside in ({"truth": truth}, {"mask": HISTORY}, {"truth": ["recall@5"]}):
+        with pytest.raises(ConfigError, match=r"evaluate\(model, task, metrics="):
+            evaluate(MODEL, task, **beside)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_model_that_is_not_fitted_is_refused() -> None:

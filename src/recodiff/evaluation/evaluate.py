@@ -7,44 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recodiff.data.interactions import Interactions, need_interactions
+from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, DataError
 from recodiff.evaluation import list_metrics
 from recodiff.evaluation import metrics as metric_functions
+from recodiff.evaluation.protocol import Task
 from recodiff.models.base import Recommender
-from recodiff.ranking.recommend import ranked
+from recodiff.ranking.recommend import ranked, refuse_foreign
 from recodiff.runtime import distributed
-
-if TYPE_CHECKING:
-    from recodiff.data.dataset import Dataset
 
 METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "precision@10", "mrr@10", "hit_rate@10", "map@10", "recall_min@20")
 """What is measured unless said otherwise."""
 
 WithoutTruth = Literal["skip", "zero"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one evaluation compares lists with.
-
-    Args:
-        truth: the items that came true, rows as in the history.
-        mask: the items that no list may hold, rows as in the history.
-    """
-
-    truth: Interactions
-    mask: Interactions
+Wanted = Mapping[str, tuple[str, int]]
+"""Metric as it was asked for -> its function's name and list length."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """Figures of one model on one part.
+    """Figures of one model on one task.
 
     Args:
         values: per metric, one value per measured user, float64 [n].
@@ -94,98 +81,102 @@ class Evaluation:
 
 def evaluate(
     model: Recommender,
-    history: Interactions,
-    truth: Interactions,
+    history: Interactions | Task,
+    truth: Interactions | None = None,
     metrics: Sequence[str] = METRICS,
     *,
     mask: Interactions | None = None,
     users_without_truth: WithoutTruth = "skip",
     show_progress: bool = False,
 ) -> Evaluation:
-    """Ranks the whole catalogue for every user with something to find, and measures the lists.
+    """Rank the whole catalogue for every user with something to be found, and measure the lists.
+
+    `evaluate(model, recodiff.stages(data).test)` takes history, truth and mask from one task.
 
     Args:
         model: a fitted model.
-        history: what the lists are made from.
-        truth: what they are compared with, rows as in `history`.
+        history: what the lists are made from, or a `Task`, which holds truth and mask too.
+        truth: the items to be found, rows as in `history`; left out with a task.
         metrics: names such as `recall@20`; see `metrics.METRICS`.
-        mask: items that no list may hold; the history's unless given.
+        mask: items that no list may hold, rows as in `history`; the history's unless given, left out with a task.
         users_without_truth: `skip` leaves them out of every mean; `zero` counts them as 0, as the released program does.
         show_progress: whether a progress bar may be shown.
 
     Raises:
-        ConfigError: no metric is asked for, or one is unknown.
-        DataError: nobody has anything to find, or history, truth or mask are no Interactions, or not over the same users and items.
+        ConfigError: no metric is asked for, one is unknown, or truth or mask stands beside a task.
+        DataError: no user has anything to be found, or history, truth or mask are no Interactions, or not over the same users
+            and items, or not over the model's items.
     """
-    for what, x in (("the history", history), ("the truth", truth), ("the mask", history if mask is None else mask)):
-        need_interactions(x, what, 'data.history("train") for the history or the mask, data.part("test") for the truth')
-    part = Part(truth, history if mask is None else mask)
-    return evaluate_parts(
-        model, history, {"part": part}, metrics, users_without_truth=users_without_truth, show_progress=show_progress
-    )["part"]
+    if not isinstance(history, Task):
+        task = Task(history, truth, history if mask is None else mask)  # type: ignore[arg-type]  # Task refuses what is missing
+    elif truth is None and mask is None:
+        task = history
+    else:
+        raise ConfigError(
+            "a task holds its truth and its mask; give evaluate(model, task, metrics=[...]) and nothing of them beside it"
+        )
+    measured = measure(model, {"truth": task}, metrics, users_without_truth=users_without_truth, show_progress=show_progress)
+    return measured["truth"]
 
 
-def evaluate_parts(
+def measure(
     model: Recommender,
-    history: Interactions,
-    parts: Mapping[str, Part],
+    tasks: Mapping[str, Task],
     metrics: Sequence[str] = METRICS,
     *,
     users_without_truth: WithoutTruth = "skip",
     show_progress: bool = False,
 ) -> dict[str, Evaluation]:
-    """As `evaluate`, of several parts with one history, at the cost of scoring once; processes share the users, or the items.
+    """Do what `evaluate` does for several tasks; those with one history are scored once. Processes share the users, or the items.
 
     Args:
         model: a fitted model.
-        history: what the lists are made from.
-        parts: by name.
+        tasks: by name, for example `recodiff.stages(data).tasks("valid", "test")`.
         metrics: as for `evaluate`.
         users_without_truth: as for `evaluate`.
         show_progress: as for `evaluate`.
+
+    Returns:
+        An evaluation for each task, in the order of `tasks`.
+
+    Raises:
+        ConfigError: no metric is asked for, or one is unknown.
+        DataError: a task has nothing to be found, or is not over the model's items.
     """
-    _refuse_foreign(history, parts)
     wanted = {name: metric_functions.parse(name) for name in ([metrics] if isinstance(metrics, str) else metrics)}
     if not wanted:
         raise ConfigError("no metric is asked for; name one, such as recall@20")
+    for name, task in tasks.items():
+        refuse_foreign(model, task.history)
+        if task.truth.nnz == 0:
+            raise DataError(f"no user has an interaction in '{name}' to be found; check how the data was split")
+    evaluations: dict[str, Evaluation] = {}
+    for history in {id(task.history): task.history for task in tasks.values()}.values():
+        alike = {name: task for name, task in tasks.items() if task.history is history}
+        evaluations |= _measure_together(model, alike, wanted, users_without_truth, show_progress=show_progress)
+    return {name: evaluations[name] for name in tasks}
+
+
+def _measure_together(
+    model: Recommender, tasks: Mapping[str, Task], wanted: Wanted, users_without_truth: WithoutTruth, *, show_progress: bool
+) -> dict[str, Evaluation]:
+    """Tasks with one history, scored once."""
+    history = next(iter(tasks.values())).history
     k = min(max(length for _, length in wanted.values()), history.n_items)
-    asked = _asked(parts, users_without_truth)
-    some = np.flatnonzero(np.logical_or.reduce(list(asked.values())))
-    own = some if model.shard else some[distributed.share(len(some))]
-    masks = {name: part.mask.take(own) for name, part in parts.items()}
-    found = ranked(model, history.take(own), k, masks, show_progress=show_progress)
-    lists = {name: items if model.shard else distributed.gather(items, len(some)) for name, (items, _) in found.items()}
+    measured = {name: (task.truth.lengths() > 0) | (users_without_truth == "zero") for name, task in tasks.items()}
+    ranked_users = np.flatnonzero(np.logical_or.reduce(list(measured.values())))
+    here = ranked_users if model.shard else ranked_users[distributed.share(len(ranked_users))]
+    masks = {name: task.mask.take(here) for name, task in tasks.items()}
+    by_name = ranked(model, history.take(here), k, masks, show_progress=show_progress)
+    lists = {name: items if model.shard else distributed.gather(items, len(ranked_users)) for name, (items, _) in by_name.items()}
     return {
-        name: _measure(lists[name][asked[name][some]], part.truth, history, np.flatnonzero(asked[name]), wanted)
-        for name, part in parts.items()
+        name: _figures(lists[name][measured[name][ranked_users]], task, np.flatnonzero(measured[name]), wanted)
+        for name, task in tasks.items()
     }
 
 
-def _refuse_foreign(history: Interactions, parts: Mapping[str, Part]) -> None:
-    for name, part in parts.items():
-        for what, x in (("truth", part.truth), ("mask", part.mask)):
-            if x.users != history.users or x.items != history.items:
-                raise DataError(
-                    f"the {what} of '{name}' is over {x.n_users} users and {x.n_items} items that are not the history's "
-                    f"{history.n_users} and {history.n_items}; take all parts from one data folder"
-                )
-
-
-def _asked(parts: Mapping[str, Part], users_without_truth: WithoutTruth) -> dict[str, NDArray[np.bool_]]:
-    asked = {name: (part.truth.lengths() > 0) | (users_without_truth == "zero") for name, part in parts.items()}
-    for name, part in parts.items():
-        if part.truth.nnz == 0:
-            raise DataError(f"nobody has an interaction in '{name}' to be found; check how the data was split")
-    return asked
-
-
-def _measure(
-    lists: NDArray[np.int64],
-    truth: Interactions,
-    history: Interactions,
-    users: NDArray[np.int64],
-    wanted: Mapping[str, tuple[str, int]],
-) -> Evaluation:
+def _figures(lists: NDArray[np.int64], task: Task, users: NDArray[np.int64], wanted: Wanted) -> Evaluation:
+    truth = task.truth
     hits = find_hits(lists, truth, users)
     # A metric may ask for lists longer than a small catalogue: the places that nothing can fill are misses.
     missing = max(k for _, k in wanted.values()) - hits.shape[1]
@@ -193,7 +184,7 @@ def _measure(
     relevant = truth.lengths()[users]
     values = {name: metric_functions.METRICS[kind](hits[:, :k], relevant) for name, (kind, k) in wanted.items()}
     covered = list_metrics.coverage(lists, truth.n_items)
-    return Evaluation(values, users, covered, int(looks_ahead(history, truth)[users].sum()), lists)
+    return Evaluation(values, users, covered, int(task.looks_ahead()[users].sum()), lists)
 
 
 def find_hits(lists: NDArray[np.int64], truth: Interactions, users: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -205,47 +196,3 @@ def find_hits(lists: NDArray[np.int64], truth: Interactions, users: NDArray[np.i
         return np.zeros(lists.shape, dtype=bool)
     at = np.minimum(np.searchsorted(true, asked), len(true) - 1)
     return (true[at] == asked) & (lists >= 0)
-
-
-def looks_ahead(history: Interactions, truth: Interactions) -> NDArray[np.bool_]:
-    """Users whose history holds an interaction later than the earliest of those ranked, boolean [n_users]."""
-    found = np.zeros(history.n_users, dtype=bool)
-    if history.times is None or truth.times is None or history.time_kind != truth.time_kind:
-        return found
-    both = np.flatnonzero((history.lengths() > 0) & (truth.lengths() > 0))
-    newest = history.times[history.matrix.indptr[both + 1] - 1]
-    earliest = truth.times[truth.matrix.indptr[both]]
-    found[both] = newest > earliest
-    return found
-
-
-class Validation:
-    """Gives `fit` the figures it stops early by: the validation part ranked from the training histories.
-
-    Args:
-        data: has a validation part.
-        metrics: what is measured.
-        users_without_truth: as for `evaluate`.
-
-    Raises:
-        DataError: the data has no validation part.
-    """
-
-    def __init__(
-        self, data: Dataset, metrics: Sequence[str] = ("recall@20", "ndcg@20"), *, users_without_truth: WithoutTruth = "skip"
-    ) -> None:
-        if data.valid is None:
-            raise DataError(f"data '{data.name}' has no validation part; prepare it with one")
-        for metric in metrics:
-            metric_functions.parse(metric)
-        self.history, self.truth, self.metrics = data.history("train"), data.valid, tuple(metrics)
-        self.users_without_truth: WithoutTruth = users_without_truth
-
-    def fingerprint(self) -> str:
-        """Changes with the histories, the truth and the metrics: a run resumes only by the same validation."""
-        return f"{self.history.fingerprint()}-{self.truth.fingerprint()}-{','.join(self.metrics)}-{self.users_without_truth}"
-
-    def __call__(self, model: Recommender) -> dict[str, float]:
-        """Metric -> mean over users."""
-        evaluation = evaluate(model, self.history, self.truth, self.metrics, users_without_truth=self.users_without_truth)
-        return {metric: evaluation.mean(metric) for metric in self.metrics}

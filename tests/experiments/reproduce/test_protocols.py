@@ -10,10 +10,10 @@ import pytest
 from lab import Lab, plan_of, tiny
 from recodiff import Run, load_dataset, read_settings
 from recodiff.data import save_dataset
+from recodiff.evaluation import protocol as protocols
 from recodiff.experiments.reproduce import page
 from recodiff.experiments.reproduce.cases import Experiment
 from recodiff.experiments.reproduce.settings import settle
-from recodiff.experiments.runs import protocols
 from recodiff.experiments.runs.cases import Case, Settled
 from recodiff.experiments.runs.train import measure
 from recodiff.models.registry import build

@@ -14,7 +14,7 @@ import torch
 from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data import Dataset
-from recodiff.evaluation.evaluate import looks_ahead
+from recodiff.evaluation.protocol import looks_ahead
 from recodiff.experiments.runs.train import measure
 
 

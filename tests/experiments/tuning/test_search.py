@@ -17,7 +17,7 @@ import torch
 from recodiff import Run, build
 from recodiff.data import Dataset
 from recodiff.errors import ConfigError, DataError, MissingExtraError, ModelError
-from recodiff.evaluation.evaluate import Validation
+from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning import search
 from recodiff.experiments.tuning.dimensions import Choices, Range
 from recodiff.experiments.tuning.result import Tuned

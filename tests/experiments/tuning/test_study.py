@@ -20,7 +20,7 @@ from recodiff import build
 from recodiff.configs import read_settings
 from recodiff.data import Dataset
 from recodiff.errors import CheckpointError
-from recodiff.evaluation.evaluate import Validation
+from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning import search
 from recodiff.experiments.tuning.dimensions import Range
 from recodiff.experiments.tuning.result import Tuned

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from recodiff.data.dataset import Dataset
 from recodiff.errors import DataError, ModelError
+from recodiff.evaluation.protocol import in_order
 from recodiff.experiments.compare.contenders import Contender, read_contenders
 from recodiff.experiments.runs.cases import Protocol
-from recodiff.experiments.runs.protocols import in_order, refusal
+from recodiff.experiments.runs.protocols import refusal
 from recodiff.experiments.runs.runner import Asked, Say, load_complete
 from recodiff.experiments.tuning.result import BEST, Tuned
 from recodiff.experiments.tuning.search import Budget

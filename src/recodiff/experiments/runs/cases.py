@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from recodiff.config import Settings
+from recodiff.evaluation.protocol import ChooseOn, Protocol
 from recodiff.experiments.runs.results import Mean, Result, mean
-from recodiff.experiments.runs.train import ChooseOn
 
 METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 """What is measured, on the test part and on the validation part."""
 TESTED = ("recall@20", "ndcg@20")
 """What differences are tested in."""
-Protocol = Literal["official", "chronological", "leaking"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Case:
         settings: laid upon the preset's.
         start: T' as a share of T. The lists alone depend on it, so cases that differ in nothing else share their training.
         passes: how many of the T steps back are gone when lists are made, all unless given; the same holds.
-        protocol: how the parts of the data are used, see `protocols.py`.
+        protocol: how the parts of the data are used, see `evaluation.protocol`.
         choose_on: what ends a training, see `runs.train_run`.
         noise: share of random interactions put into train and validation.
         needs_order: whether the model asks for data that knows what came first.

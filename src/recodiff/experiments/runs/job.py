@@ -18,10 +18,10 @@ import torch
 from recodiff.config import Settings, merge
 from recodiff.data.dataset import Dataset, load_dataset
 from recodiff.evaluation.evaluate import Evaluation
+from recodiff.evaluation.protocol import HISTORY, in_order
 from recodiff.experiments.runs.cases import METRICS, Case, Settled
 from recodiff.experiments.runs.details import look_closer
 from recodiff.experiments.runs.peak_memory import call_apart, kind_of
-from recodiff.experiments.runs.protocols import HISTORY, in_order
 from recodiff.experiments.runs.results import Result
 from recodiff.experiments.runs.train import measure, provenance, train_run
 from recodiff.models.base import Recommender

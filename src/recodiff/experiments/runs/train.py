@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -20,18 +20,16 @@ from recodiff.config import Settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.interactions import Interactions
 from recodiff.errors import CheckpointError, ConfigError
-from recodiff.evaluation.evaluate import METRICS, Evaluation, Part, Validation, WithoutTruth, evaluate_parts
+from recodiff.evaluation.evaluate import METRICS, Evaluation, WithoutTruth
+from recodiff.evaluation.evaluate import measure as measure_tasks
+from recodiff.evaluation.protocol import ChooseOn, PartName, stages
+from recodiff.evaluation.validation import Validation
 from recodiff.models.base import Recommender
 from recodiff.models.registry import build
 from recodiff.models.saving import CONFIG, load_model, read_config, refuse_existing, save_model
 from recodiff.runtime import distributed
 from recodiff.runtime.run import Run
 from recodiff.training.checkpoint import CHECKPOINT
-
-PartName = Literal["valid", "test"]
-ChooseOn = Literal["valid", "inner"]
-MASKED = {"valid": ("train", "fold_in"), "test": ("train", "fold_in", "valid")}
-"""What no list may hold when a part is ranked: the paper's protocol."""
 
 
 def train_run(
@@ -72,13 +70,13 @@ def train_run(
         if refit and data.valid is None:
             raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
         began = time.perf_counter()
-        chosen_on = data.inner() if choose_on == "inner" else data
-        validate = None if chosen_on.valid is None else Validation(chosen_on, validation_metrics(model))
-        model.fit(chosen_on.train, run, validate=validate)
+        staged = stages(data, choose_on=choose_on)
+        validate = None if staged.choice is None else Validation(staged.choice, validation_metrics(model))
+        model.fit(staged.train, run, validate=validate)
         info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": choose_on}
         if refit or choose_on == "inner":
             info["chosen"] = _without_log(model.summary)
-            model = _refit(model, model_name, _train_and_valid(data) if refit else data.train, run)
+            model = _refit(model, model_name, staged.train_and_valid if refit else data.train, run)
         info |= {"training": _without_log(model.summary), "seconds": round(time.perf_counter() - began, 2)}
         if run.out is not None and (distributed.leads() or model.shard):
             described = provenance(data, run) | info | {"parameters": model.parameters}
@@ -151,16 +149,6 @@ def _refit(model: Recommender, name: str, train: Interactions, run: Run) -> Reco
     return build(name, model.chosen()).fit(train, again)
 
 
-def _train_and_valid(data: Dataset) -> Interactions:
-    """Train and validation; of users held out for validation the whole history, not its end alone."""
-    assert data.valid is not None
-    both = data.train.union(data.valid)
-    if data.fold_in is None:
-        return both
-    rows, known = data.fold_in.rows(), data.valid.lengths() > 0
-    return both.union(data.fold_in.only(known[rows]))
-
-
 def _without_log(summary: dict[str, Any]) -> dict[str, Any]:
     return {key: _without_log(value) if isinstance(value, dict) else value for key, value in summary.items() if key != "log"}
 
@@ -230,21 +218,11 @@ def measure(
         DataError: the data has no such part.
         ConfigError: a part is both input and ranked.
     """
-    have, source = data.parts(), data.history(history)
-    for name in set(parts) & set(history.split("+")):
-        raise ConfigError(f"history '{history}' gives away the part '{name}' that is to be ranked; rank from earlier parts")
-    wanted = {name: Part(data.part(name), _mask(name, have, source)) for name in parts}
+    staged = stages(data)
+    tasks = {name: staged.task(name, history) for name in parts}
     began = time.perf_counter()
-    found = evaluate_parts(model, source, wanted, metrics, users_without_truth=users_without_truth, show_progress=show_progress)
+    found = measure_tasks(model, tasks, metrics, users_without_truth=users_without_truth, show_progress=show_progress)
     return Measured(found, time.perf_counter() - began)
-
-
-def _mask(name: PartName, have: dict[str, Interactions], source: Interactions) -> Interactions:
-    mask = source
-    for part in MASKED[name]:
-        if part in have:
-            mask = mask.union(have[part])
-    return mask
 
 
 def compare_fingerprint(folder: Path, data: Dataset) -> str | None:

@@ -13,7 +13,7 @@ import torch
 from recodiff.config import Settings, merge
 from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError, ModelError
-from recodiff.evaluation.evaluate import Validation
+from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning.dimensions import Space, flatten, nest, standing
 from recodiff.experiments.tuning.result import State, Trial, Tuned, best_of, write_trials
 from recodiff.experiments.tuning.study import Attempt, Study

@@ -8,7 +8,7 @@ from dataclasses import replace
 from recodiff.config import Settings
 from recodiff.data.dataset import Dataset
 from recodiff.errors import CheckpointError, ConfigError
-from recodiff.evaluation.evaluate import Validation
+from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.train import train_run, validation_metrics
 from recodiff.experiments.tuning.dimensions import Space, reachable
 from recodiff.experiments.tuning.result import Tuned
