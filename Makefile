@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint format bench build clean
+.PHONY: demo test test-slow lint docs format bench build clean
 
 demo: $(READY)
 	$(BIN)/recodiff demo --out runs/demo --overwrite
@@ -19,6 +19,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python scripts/offline.py site
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -36,4 +40,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-peer* dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peer* dist build site .pytest_cache .ruff_cache .hypothesis

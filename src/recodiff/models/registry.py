@@ -142,6 +142,7 @@ MODELS: dict[str, Entry] = {
     "giffcf": Entry("recodiff.models.diffrec.giffcf:GiffCF", "GiffCF", "diffusion by smoothing over the graph of items"),
     "codigem": Entry("recodiff.models.diffrec.codigem:Codigem", "CODIGEM", "chain of networks over a few noised steps"),
 }
+"""Every model by its name: what `build`, settings files and the command line take."""
 
 
 def build(name: str, settings: Mapping[str, Any] | None = None, *, where: str | None = None) -> Recommender:
