@@ -15,7 +15,7 @@ from recodiff import Run, build, load_model, save_model
 from recodiff.errors import CheckpointError, ModelError
 from recodiff.models.base import Recommender
 from recodiff.models.popularity import Popularity
-from recodiff.models.saving import CONFIG, ITEMS, USERS, WEIGHTS, load_titles
+from recodiff.models.saving import CONFIG, ITEMS, USERS, WEIGHTS, classes_outside, load_titles, seal
 from recodiff.runtime import files
 from toy import checkerboard
 
@@ -60,9 +60,51 @@ def test_damaged_or_missing_users_are_refused_by_name(tmp_path: Path) -> None:
         load_model(tmp_path)
     described = json.loads((tmp_path / CONFIG).read_text())
     del described["hashes"][USERS]
-    (tmp_path / CONFIG).write_text(json.dumps(described))
+    write_sealed(tmp_path, described)
     with pytest.raises(CheckpointError, match=r"MF remembers its users; restore it with their ids"):
         load_model(tmp_path)
+
+
+def write_sealed(folder: Path, described: dict[str, Any]) -> None:
+    """As a program of another version would have written it."""
+    (folder / CONFIG).write_text(json.dumps(described | {"seal": seal(described)}))
+
+
+def test_a_config_that_was_edited_is_refused_and_one_of_0_1_has_no_seal(folder: Path) -> None:
+    described = json.loads((folder / CONFIG).read_text())
+    described["config"]["l2"] = 1.5
+    (folder / CONFIG).write_text(json.dumps(described))
+    with pytest.raises(CheckpointError, match=r"config.json' is not what was saved"):
+        load_model(folder)
+    del described["seal"]
+    (folder / CONFIG).write_text(json.dumps(described))
+    assert load_model(folder).config.l2 == 1.5
+
+
+def test_notes_and_figures_beside_a_model_stay_where_they_are(folder: Path) -> None:
+    (folder / "notes").mkdir()
+    (folder / "notes" / "mine.txt").write_text("keep")
+    before = (folder / "notes").stat().st_ino
+    save_model(fitted("popularity"), folder, overwrite=True)
+    assert (folder / "notes" / "mine.txt").read_text() == "keep"
+    assert (folder / "notes").stat().st_ino == before
+
+
+@pytest.mark.parametrize(
+    "settings", [{"parts": [{"model": "os:system"}]}, {"a": {"model": "os:system", "b": ({"model": "ease"},)}}]
+)
+def test_classes_of_components_however_deep_are_seen_by_the_gate(settings: dict[str, Any]) -> None:
+    assert classes_outside("ease", settings) == {"os:system"}
+
+
+def test_trust_may_be_for_named_classes_alone(folder: Path) -> None:
+    described = json.loads((folder / CONFIG).read_text())
+    write_sealed(folder, described | {"model": "recodiff.models.linear.ease:Ease"})
+    for trusted in (False, (), ["other:Class"]):
+        with pytest.raises(CheckpointError, match=r"asks to import 'recodiff\.models\.linear\.ease:Ease'"):
+            load_model(folder, trust_code=trusted)
+    for trusted in (True, ["recodiff.models.linear.ease:Ease", "other:Class"]):
+        assert load_model(folder, trust_code=trusted).config.l2 == load_model(folder, trust_code=True).config.l2
 
 
 def test_titles_come_back_in_catalogue_order(tmp_path: Path) -> None:
@@ -129,7 +171,7 @@ def test_missing_keys_of_a_config_are_refused_in_one_sentence(folder: Path) -> N
 def test_settings_that_no_longer_exist_are_refused(folder: Path) -> None:
     described = json.loads((folder / CONFIG).read_text())
     described["config"]["lambda"] = 3
-    (folder / CONFIG).write_text(json.dumps(described))
+    write_sealed(folder, described)
     with pytest.raises(CheckpointError, match="unknown setting 'lambda'"):
         load_model(folder)
 

@@ -21,11 +21,13 @@ from recodiff.data.interactions import IdMap, Interactions, TimeKind
 from recodiff.data.readers.diffrec import RELEASE_FILES, read_release
 from recodiff.data.readers.formats import READERS, read_items
 from recodiff.errors import DataError
-from recodiff.runtime.folders import atomic_folder
+from recodiff.runtime.folders import atomic_folder, finish
 
 FORMAT, VERSION = "recodiff-dataset", 1
 MANIFEST = "dataset.json"
 PARTS = ("train", "valid", "test", "fold_in")
+OWNED = frozenset({MANIFEST, *(f"{name}.parquet" for name in (*PARTS, "users", "items"))})
+"""Files of a data folder; whatever else stands in one is not ours."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -184,7 +186,7 @@ def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False)
     Raises:
         DataError: the place is taken, or it cannot be written (a full disk, a read-only folder); nothing there is lost.
     """
-    with atomic_folder(Path(path), overwrite=overwrite, marker=MANIFEST) as folder:
+    with atomic_folder(Path(path), overwrite=overwrite, marker=MANIFEST, owned=OWNED.__contains__) as folder:
         for name, part in dataset.parts().items():
             _table(part).write_parquet(folder / f"{name}.parquet")
         dataset.users.ids.alias("user").to_frame().write_parquet(folder / "users.parquet")
@@ -219,6 +221,7 @@ def load_dataset(path: str | Path) -> Dataset:
         DataError: it is neither, of a later version, or a file is missing, damaged or does not belong to the others.
     """
     folder = Path(path).expanduser()
+    finish(folder)
     if (folder / MANIFEST).is_file():
         return _load_canonical(folder)
     if (folder / RELEASE_FILES["train"]).is_file():

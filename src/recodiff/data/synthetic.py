@@ -92,13 +92,17 @@ def write_synthetic(
         DataError: the place is taken or cannot be written.
     """
     pieces = _pieces(users, items, interactions, seed, taste, piece)
-    with atomic_folder(Path(path), overwrite=overwrite, marker=MARKER) as folder:
+    with atomic_folder(Path(path), overwrite=overwrite, marker=MARKER, owned=_is_ours) as folder:
         for number, frame in enumerate(pieces):
             frame.write_parquet(folder / f"interactions-{number:06d}.parquet")
         table = pl.select(item=pl.int_range(items, dtype=pl.Int64)).with_columns(cluster=pl.col("item") % taste.clusters)
         table.with_columns(title=pl.format("Item {} of cluster {}", "item", "cluster")).write_parquet(folder / "items.parquet")
         sizes = {"users": users, "items": items, "interactions": interactions, "seed": seed, "piece": piece}
         (folder / MARKER).write_text(json.dumps(sizes | {"taste": asdict(taste)}, indent=2) + "\n", encoding="utf-8")
+
+
+def _is_ours(name: str) -> bool:
+    return name in (MARKER, "items.parquet") or (name.startswith("interactions-") and name.endswith(".parquet"))
 
 
 def _pieces(users: int, items: int, interactions: int, seed: int, taste: Taste, piece: int) -> Iterator[pl.DataFrame]:

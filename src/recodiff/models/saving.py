@@ -6,9 +6,9 @@ config.json is written last and holds the hashes of the others: a folder is whol
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,14 @@ from recodiff.errors import CheckpointError, RecodiffError
 from recodiff.models.base import Recommender
 from recodiff.models.registry import build
 from recodiff.runtime import distributed, files
-from recodiff.runtime.folders import take_place
+from recodiff.runtime.folders import STAGED, finish, held, replaced
 from recodiff.runtime.run import Run
 from recodiff.training.checkpoint import CHECKPOINT
 
 FORMAT, VERSION = "recodiff-model", 1
 CONFIG, WEIGHTS, ITEMS, USERS = "config.json", "weights.safetensors", "items.parquet", "users.parquet"
+OWNED = frozenset({CONFIG, WEIGHTS, ITEMS, USERS})
+"""Files of a model; whatever else stands in its folder is not the model's."""
 
 
 def save_model(
@@ -52,51 +54,39 @@ def save_model(
     if not str(folder):
         raise CheckpointError("the model folder has no name; give one, such as 'runs/mine'")
     path = Path(folder).resolve()
-    new = path.with_name(f".{path.name}.partial")
     if not distributed.leads() and model.shard is not None:
-        distributed.write_tensors(new / WEIGHTS, model.state())
+        distributed.write_tensors(path / STAGED / WEIGHTS, model.state())
         return
     refuse_existing(path, overwrite)
     table = pl.DataFrame({"id": model.items.ids})
     if item_table is not None:
         table = table.hstack(item_table.select(pl.exclude("id", "item")))
+    tables = {ITEMS: table} | ({USERS: pl.DataFrame({"id": model.users.ids})} if model.remembers_users else {})
     try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        distributed.write_tensors(new / WEIGHTS, model.state())
-        tables = {ITEMS: table} | ({USERS: pl.DataFrame({"id": model.users.ids})} if model.remembers_users else {})
-        for name, rows in tables.items():
-            files.replace_with(new / name, rows.write_parquet, (pl.exceptions.PolarsError,))
-        described = {
-            "format": FORMAT,
-            "version": VERSION,
-            "recodiff": version("recodiff"),
-            "model": model.registered,
-            "config": model.config.model_dump(mode="json"),
-            "hashes": {name: files.sha256(new / name) for name in (WEIGHTS, *tables)},
-            "info": info or {},
-        }
-        files.write_json(new / CONFIG, described)
-        _settle(new, path)
+        with held(path), replaced(path, marker=CONFIG, owned=OWNED.__contains__) as staged:
+            distributed.write_tensors(staged / WEIGHTS, model.state())
+            for name, rows in tables.items():
+                files.replace_with(staged / name, rows.write_parquet, (pl.exceptions.PolarsError,))
+            described = {
+                "format": FORMAT,
+                "version": VERSION,
+                "recodiff": version("recodiff"),
+                "model": model.registered,
+                "config": model.config.model_dump(mode="json"),
+                "hashes": {name: files.sha256(staged / name) for name in (WEIGHTS, *tables)},
+                "info": info or {},
+            }
+            files.write_json(staged / CONFIG, described | {"seal": seal(described)})
     except OSError as error:
         raise CheckpointError(
             f"model folder '{folder}' cannot be written ({error.strerror or error}); free space or choose another"
         ) from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
-def _settle(new: Path, path: Path) -> None:
-    """Puts the new files in place. The log and the checkpoint of a run that stand in `path` stay with it."""
-    if not (path / CONFIG).exists():
-        path.mkdir(parents=True, exist_ok=True)
-        for file in sorted(new.iterdir(), key=lambda file: file.name == CONFIG):  # it makes the folder a model, so it comes last
-            file.replace(path / file.name)
-        return
-    for other in path.iterdir():
-        if other.name not in (WEIGHTS, ITEMS, USERS, CONFIG):
-            other.rename(new / other.name)
-    take_place(new, path)
+def seal(described: Mapping[str, Any]) -> str:
+    """A hash of what config.json says beside it: whether a hand or a disk has changed it since."""
+    told = {key: value for key, value in described.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def is_unfinished(folder: str | Path) -> bool:
@@ -122,6 +112,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         CheckpointError: the folder is missing, foreign or of a later version.
     """
     path = Path(folder) / CONFIG
+    finish(path.parent)
     try:
         described = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -142,16 +133,22 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         )
     if lacking := {"model", "config", "hashes", "info"} - described.keys():
         raise CheckpointError(f"'{path}' lacks {', '.join(sorted(lacking))}; copy the folder again or train anew")
+    if "seal" in described and described["seal"] != seal(described):  # folders of 0.1.0 have none
+        raise CheckpointError(f"'{path}' is not what was saved; copy the folder again or train anew")
+    for key in ("config", "hashes", "info"):
+        if not isinstance(described[key], dict):
+            raise CheckpointError(f"'{path}' is damaged ('{key}' is no table); copy the folder again or train anew")
     return described
 
 
-def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = False) -> Recommender:
+def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool | Collection[str] = False) -> Recommender:
     """Rebuilds a model from its folder alone.
 
     Args:
         folder: written by `save_model`.
         device: where to score, as `Run` takes it: `cpu`, `cuda`, `auto`...
-        trust_code: whether a model class outside recodiff, named in the folder, may be imported.
+        trust_code: whether a model class outside recodiff, named in the folder, may be imported; or the names of those that may,
+            each `module:Class`.
 
     Raises:
         CheckpointError: the folder is missing, damaged, foreign, or names a class that is not trusted.
@@ -160,9 +157,8 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = Fa
     place = str(Run(device=device).torch_device)
     path, described = Path(folder), read_config(folder)
     name = described["model"]
-    if (foreign := ", ".join(_foreign({key: described[key] for key in ("model", "config")}))) and not trust_code:
-        raise CheckpointError(f"'{folder}' asks to import '{foreign}'; say --trust-code (trust_code=True) if you trust that code")
-    hashes = described["hashes"] if isinstance(described["hashes"], dict) else {}
+    _refuse_untrusted(folder, classes_outside(name, described["config"]), trust_code)
+    hashes = described["hashes"]
     for file in (WEIGHTS, ITEMS, *([USERS] if USERS in hashes else [])):
         if not (path / file).exists() or files.sha256(path / file) != hashes.get(file):
             raise CheckpointError(f"'{path / file}' is missing or not what was saved; copy the folder again or train anew")
@@ -175,13 +171,32 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool = Fa
         raise CheckpointError(f"'{folder}' does not fit this recodiff ({error}); update recodiff or train anew") from None
 
 
-def _foreign(described: Mapping[str, Any]) -> Iterator[str]:
-    """Classes outside recodiff that a model, or a part of one, however deep, is of."""
-    for key, value in described.items():
-        if isinstance(value, Mapping):
-            yield from _foreign(value)
-        elif key == "model" and ":" in str(value):
-            yield str(value)
+def classes_outside(name: str, settings: Mapping[str, Any]) -> frozenset[str]:
+    """The classes, as `module:Class`, that building a model imports beside those of the registry.
+
+    Args:
+        name: of the model.
+        settings: of the model; those of its components are looked through, however deep.
+    """
+    return frozenset(_named_in({"model": name, "settings": settings}))
+
+
+def _named_in(value: Any) -> Iterator[str]:
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from _named_in(inner)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key == "model" and isinstance(inner, str) and ":" in inner:
+                yield inner
+            yield from _named_in(inner)
+
+
+def _refuse_untrusted(folder: str | Path, named: Collection[str], trusted: bool | Collection[str]) -> None:
+    """The one gate before code that a folder names is imported."""
+    allowed = named if trusted is True else () if trusted is False else trusted
+    if foreign := ", ".join(sorted(set(named) - set(allowed))):
+        raise CheckpointError(f"'{folder}' asks to import '{foreign}'; say --trust-code (trust_code=True) if you trust that code")
 
 
 def _ids(table: Path) -> IdMap:

@@ -29,13 +29,34 @@ def replace_with(path: Path, write: Callable[[Path], object], failures: tuple[ty
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         write(partial)
+        sync(partial)
         os.replace(partial, path)
+        sync(path.parent)
     except (OSError, *failures) as error:
         number, what = (getattr(error, name, None) for name in ("errno", "strerror"))
         raise OSError(number or errno.EIO, what or str(error), str(path)) from error
     finally:
         with suppress(OSError):  # on a read-only disk there is nothing to remove, and no way to
             partial.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to its disk.
+
+    Args:
+        path: a file or a folder. A file system that cannot do it for folders is taken as it is.
+
+    Raises:
+        OSError: the disk failed, or is full.
+    """
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(opened)
 
 
 def write_text(path: Path, text: str) -> None:

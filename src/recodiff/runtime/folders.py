@@ -1,17 +1,97 @@
-"""A folder that appears whole or not at all."""
+"""Folders of ours: written by one command at a time, and replaced whole or not at all.
+
+New files are staged inside the folder and moved over the old ones, so a folder may be a mount point, and whatever else stands in
+it stays. The rename of the staged files to `COMMITTED` is the moment of replacement: before it the folder is the old one, after
+it the new one, and `finish` does what a kill left undone.
+"""
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import re
 import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import polars as pl
 
-from recodiff.errors import DataError
+from recodiff.errors import CheckpointError, DataError, RecodiffWarning
+from recodiff.runtime import files
+
+LOCK = ".lock"
+STAGED, COMMITTED = ".recodiff-new.partial", ".recodiff-new"
+"""New files while they are written, and once all of them are there."""
+PLAN = "plan.json"
+"""Among the new files: which of them are moved, and which old ones go."""
+HIDDEN = frozenset({LOCK, STAGED, COMMITTED})
+"""What these functions keep in a folder; a folder with nothing else is empty."""
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a file system answers that has no locks."""
+PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
+"""A temporary file of `files.replace_with`; the number is its process."""
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process: nothing else of ours writes into it meanwhile. A kill frees it.
+
+    Entering again from the same thread is allowed. What a killed command left half done in the folder is finished first.
+
+    Args:
+        folder: made if it is not there.
+
+    Raises:
+        CheckpointError: another command holds it.
+        OSError: it cannot be made or written.
+    """
+    import filelock
+
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.resolve() / LOCK, timeout=0, is_singleton=True)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise CheckpointError(f"'{folder}' is in use by another command; wait for it, or choose another folder") from None
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
+        warnings.warn(f"the file system of '{folder}' has no locks; run one command at a time in it", RecodiffWarning, stacklevel=3)
+    try:
+        if lock.lock_counter <= 1:  # not entered again
+            finish(folder)
+            sweep(folder)
+        yield
+    finally:
+        if lock.is_locked and lock.lock_counter == 1:  # left for the last time
+            (folder / LOCK).unlink(missing_ok=True)  # whoever waits for this very file sees that it is gone, and makes another
+            with suppress(OSError):
+                for place in made:  # nothing came of it
+                    place.rmdir()
+        lock.release()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half written in a folder that is held."""
+    shutil.rmtree(folder / STAGED, ignore_errors=True)
+    for path in folder.iterdir():
+        match = PARTIAL.match(path.name)
+        if match and not path.is_dir() and not _runs(int(match[1])):
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def check_free(path: Path, *, overwrite: bool, marker: str) -> Path:
@@ -26,7 +106,9 @@ def check_free(path: Path, *, overwrite: bool, marker: str) -> Path:
         DataError: something else is there, or one of ours and `overwrite` is not set.
     """
     path = Path(path).expanduser().resolve()
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if path.is_dir():
+        finish(path)
+    if not path.exists() or (path.is_dir() and {entry.name for entry in path.iterdir()} <= HIDDEN):
         return path
     if not (path / marker).is_file():
         raise DataError(f"{path} exists and is not a folder of ours (no {marker} in it), so it is left alone; choose another")
@@ -36,40 +118,94 @@ def check_free(path: Path, *, overwrite: bool, marker: str) -> Path:
 
 
 @contextmanager
-def atomic_folder(path: Path, *, overwrite: bool, marker: str) -> Iterator[Path]:
-    """A new folder beside `path` to write into; it takes the place of `path` at the end, and vanishes if anything fails.
+def atomic_folder(path: Path, *, overwrite: bool, marker: str, owned: Callable[[str], bool]) -> Iterator[Path]:
+    """Files of a data folder that appear whole or not at all; see `replaced`.
 
     Args:
         path: where the folder shall stand; folders above it are made.
-        overwrite, marker: as for `check_free`.
+        overwrite: as for `check_free`.
+        marker: as for `check_free`.
+        owned: whether an old file of that name goes when it is not written anew.
 
     Raises:
         DataError: the place is taken, or writing failed; what stood there before still does.
+        CheckpointError: another command writes there.
     """
     path = check_free(path, overwrite=overwrite, marker=marker)
-    partial = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
-        yield partial
-        take_place(partial, path)
+        with held(path), replaced(path, marker=marker, owned=owned) as staged:
+            yield staged
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).strip().splitlines()[0]
         raise DataError(f"cannot write {path} ({reason}); nothing was changed there") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
-def take_place(new: Path, path: Path) -> None:
-    """Renames the folder `new` to `path`; a folder that stands there goes only once that is done."""
-    if not path.exists():
-        os.rename(new, path)
-        return
-    old = new.with_suffix(".old")
-    os.rename(path, old)
+@contextmanager
+def replaced(folder: Path, *, marker: str, owned: Callable[[str], bool]) -> Iterator[Path]:
+    """Files to be written that take the place of a folder's own ones, all of them or none.
+
+    Args:
+        folder: held, see `held`; what stands there and is not written anew stays, unless `owned`.
+        marker: the file by which the folder is known; it is moved last.
+        owned: whether an old file of that name goes when it is not written anew.
+
+    Yields:
+        The folder to write into, flat.
+
+    Raises:
+        OSError: something cannot be written; the folder is as it was.
+    """
+    staged = folder / STAGED
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
     try:
-        os.rename(new, path)
+        yield staged
+        new = sorted((path.name for path in staged.iterdir()), key=lambda name: (name == marker, name))
+        gone = [path.name for path in folder.iterdir() if path.name not in new and path.name not in HIDDEN and owned(path.name)]
+        for name in new:
+            files.sync(staged / name)
+        files.write_json(staged / PLAN, {"move": new, "remove": gone})
+        files.sync(staged)
+        os.rename(staged, folder / COMMITTED)
+        files.sync(folder)
     except BaseException:
-        os.rename(old, path)
+        shutil.rmtree(staged, ignore_errors=True)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _move(folder)
+
+
+def finish(folder: Path) -> None:
+    """Finish the replacement of a folder's files that a killed command had begun, and warn that it was done.
+
+    Args:
+        folder: any folder; one that nothing was left in stays as it is.
+
+    Raises:
+        CheckpointError: the folder cannot be written, so the replacement cannot be finished.
+    """
+    if not (folder / COMMITTED).is_dir():
+        return
+    try:
+        _move(folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"'{folder}' was being replaced when its command was ended, and this cannot be finished "
+            f"({error.strerror or error}); make the folder writable, or copy it to where it is"
+        ) from None
+    warnings.warn(f"'{folder}' was being replaced when its command was ended; this is finished now", RecodiffWarning, stacklevel=3)
+
+
+def _move(folder: Path) -> None:
+    """Moves what is committed; done twice, or by two processes at once, it comes to the same."""
+    new = folder / COMMITTED
+    with suppress(FileNotFoundError):  # another process has finished it
+        plan = json.loads((new / PLAN).read_text("utf-8"))
+        for name in plan["remove"]:
+            (folder / name).unlink(missing_ok=True)
+        for name in plan["move"]:
+            with suppress(FileNotFoundError):  # moved before
+                os.replace(new / name, folder / name)
+        files.sync(folder)
+        (new / PLAN).unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        new.rmdir()

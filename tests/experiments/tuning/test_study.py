@@ -8,6 +8,7 @@ import re
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +26,10 @@ from recodiff.experiments.tuning import search
 from recodiff.experiments.tuning.dimensions import Range
 from recodiff.experiments.tuning.result import Tuned
 from recodiff.experiments.tuning.search import Budget
-from recodiff.experiments.tuning.study import JOURNAL, LOCK, open_study
+from recodiff.experiments.tuning.study import JOURNAL, open_study
 from recodiff.experiments.tuning.tune import refit, tune
 from recodiff.models.linear.ease import Ease
+from recodiff.runtime.folders import LOCK
 from recodiff.training.checkpoint import CHECKPOINT
 from studies import L2, LR, RUN, TINY, a_second_a_glance, drawn, interrupt
 
@@ -118,15 +120,18 @@ def test_a_folder_of_something_else_is_refused(ease: Callable[..., Tuned], tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_two_at_once_in_one_folder_are_refused(ease: Callable[..., Tuned], tmp_path: Path) -> None:
+def test_two_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "s"
-    with (
-        open_study(folder, {"model": "ease"}, seed=0, warmup_epochs=0),
-        pytest.raises(CheckpointError, match="is in use by another"),
-        open_study(folder, {"model": "ease"}, seed=0, warmup_epochs=0),
-    ):
-        pytest.fail("it is held")
-    assert (folder / LOCK).exists()
+
+    def another() -> None:
+        with open_study(folder, {"model": "ease"}, seed=0, warmup_epochs=0):
+            pytest.fail("it is held")
+
+    with open_study(folder, {"model": "ease"}, seed=0, warmup_epochs=0), ThreadPoolExecutor() as other:
+        with pytest.raises(CheckpointError, match="is in use by another command"):
+            other.submit(another).result()
+        assert (folder / LOCK).exists()
+    assert not (folder / LOCK).exists()
 
 
 # What is shown and written.

@@ -19,6 +19,7 @@ from recodiff.experiments.runs.cases import Case, Row, Settled
 from recodiff.experiments.runs.job import Group
 from recodiff.experiments.runs.results import Result
 from recodiff.runtime import files
+from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
 
 Say = Callable[[str], None]
@@ -127,7 +128,8 @@ def run_cases(
     if run.threads:
         torch.set_num_threads(run.threads)
     groups = _groups([one.settled for one in found if one.settled], asked.all_seeds, memory, closely)
-    _Runner(data, folder, out / WORK, asked, run, device, say).run(groups, {one.case.key: one for one in found})
+    with held(out):
+        _Runner(data, folder, out / WORK, asked, run, device, say).run(groups, {one.case.key: one for one in found})
     return tuple(_row(one, asked.all_seeds) for one in found)
 
 

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.metadata import version
@@ -26,10 +26,14 @@ from recodiff.evaluation.protocol import ChooseOn, PartName, stages
 from recodiff.evaluation.validation import Validation
 from recodiff.models.base import Recommender
 from recodiff.models.registry import build
-from recodiff.models.saving import CONFIG, load_model, read_config, refuse_existing, save_model
+from recodiff.models.saving import CONFIG, classes_outside, is_unfinished, load_model, read_config, refuse_existing, save_model
 from recodiff.runtime import distributed
+from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
 from recodiff.training.checkpoint import CHECKPOINT
+
+REFIT = "refit"
+"""The folder, inside a run's, of the training that follows the choice of epochs."""
 
 
 def train_run(
@@ -61,12 +65,12 @@ def train_run(
         CheckpointError: `run.out` holds another run.
     """
     model = build(model_name, settings, where=where)
-    with _empty_is_removed(run.out):
+    with _held(run.out):
         if run.out is not None:
             if distributed.leads():
-                _check_out(run.out, run.resume, overwrite)
+                _check_out(run.out, model, run.resume, overwrite)
             if run.resume and _is_done(run.out, model, data, run, (refit, choose_on), overwrite):
-                return load_model(run.out, device=str(run.torch_device), trust_code=True)
+                return load_model(run.out, device=str(run.torch_device), trust_code=classes_outside(model_name, settings))
         if refit and data.valid is None:
             raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
         began = time.perf_counter()
@@ -82,40 +86,43 @@ def train_run(
             described = provenance(data, run) | info | {"parameters": model.parameters}
             save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
             if distributed.leads():
-                _clear(run.out)
+                _clear(run.out, model)
         return model
 
 
 @contextmanager
-def _empty_is_removed(out: Path | None) -> Iterator[None]:
-    """Leaves no new folder behind where a run was refused before it wrote anything."""
-    made = [] if out is None else [folder for folder in (out, *out.parents) if not folder.exists()]
-    try:
+def _held(out: Path | None) -> Iterator[None]:
+    """The run's folder for this command alone; a new folder that nothing came of is removed."""
+    if out is None or not distributed.leads():
         yield
-    except BaseException:
-        if distributed.leads():
-            with suppress(OSError):  # one of them holds something
-                for folder in made:
-                    folder.rmdir()
-        raise
+        return
+    with held(out):
+        yield
 
 
-def _check_out(out: Path, resume: bool, overwrite: bool) -> None:
-    out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is better known before training than after
+def _check_out(out: Path, model: Recommender, resume: bool, overwrite: bool) -> None:
     if not os.access(out, os.W_OK):
         raise CheckpointError(f"'{out}' cannot be written; choose another folder, or change its permissions")
     if resume:
         return
     refuse_existing(out, overwrite)
-    if any(out.rglob(CHECKPOINT)) and not overwrite:
+    if not overwrite and (is_unfinished(out) or any(path.exists() for path in _checkpoints(out, model.config.model_dump()))):
         raise CheckpointError(f"'{out}' holds an unfinished run; go on with --resume, or say --overwrite")
-    _clear(out)
+    _clear(out, model)
 
 
-def _clear(out: Path) -> None:
-    """Removes what only an unfinished run needs."""
-    for left in out.rglob(CHECKPOINT):
-        left.unlink()
+def _clear(out: Path, model: Recommender) -> None:
+    """Removes what only an unfinished run needs: this run's own files, by name."""
+    for path in _checkpoints(out, model.config.model_dump()):
+        path.unlink(missing_ok=True)
+
+
+def _checkpoints(out: Path, settings: Settings) -> Iterator[Path]:
+    """Where a run in `out` may have left a checkpoint: a model's own, and those of its components."""
+    for place in (out, out / REFIT):
+        yield place / CHECKPOINT
+        for name, part in (settings.get("parts") or {}).items():
+            yield from _checkpoints(place / "parts" / name, part.get("settings") or {})
 
 
 def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[bool, ChooseOn], overwrite: bool) -> bool:
@@ -145,7 +152,7 @@ def validation_metrics(model: Recommender) -> tuple[str, ...]:
 
 
 def _refit(model: Recommender, name: str, train: Interactions, run: Run) -> Recommender:
-    again = replace(run, out=None if run.out is None else run.out / "refit")
+    again = replace(run, out=None if run.out is None else run.out / REFIT)
     return build(name, model.chosen()).fit(train, again)
 
 

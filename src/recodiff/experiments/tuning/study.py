@@ -15,12 +15,13 @@ from recodiff.errors import CheckpointError, MissingExtraError
 from recodiff.experiments.tuning.dimensions import Choices, Dimension, Range, Space, draw
 from recodiff.experiments.tuning.result import Trial
 from recodiff.runtime import files
+from recodiff.runtime.folders import HIDDEN, held
 from recodiff.tensors.random import keyed_generator
 
 if TYPE_CHECKING:
     import optuna
 
-STUDY, JOURNAL, LOCK = "study.json", "journal.jsonl", ".lock"
+STUDY, JOURNAL = "study.json", "journal.jsonl"
 LEARNABLE = 5
 """Trials that TPE needs to learn from, and pruning to compare with."""
 COMPARABLE = 3
@@ -42,7 +43,6 @@ def open_study(folder: Path | None, identity: Mapping[str, Any], *, seed: int, w
         MissingExtraError: Optuna is not installed.
     """
     try:
-        import filelock
         import optuna
     except ImportError:
         raise MissingExtraError('tuning needs optuna; get it with pip install "recodiff[tune]"') from None
@@ -52,24 +52,20 @@ def open_study(folder: Path | None, identity: Mapping[str, Any], *, seed: int, w
         yield Study(optuna.create_study(direction="maximize", pruner=pruner), seed)
         return
     _refuse_foreign(folder, identity)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(folder / LOCK, timeout=0):
-            if not (folder / STUDY).exists():
-                files.write_json(folder / STUDY, identity)
-            storage = _storage(folder / JOURNAL)
-            found = optuna.create_study(
-                storage=storage, study_name="recodiff", direction="maximize", pruner=pruner, load_if_exists=True
-            )
-            study = Study(found, seed)
-            study.bury_the_killed()
-            yield study
-    except filelock.Timeout:
-        raise CheckpointError(f"'{folder}' is in use by another `recodiff tune`; wait for it, or choose another folder") from None
+    with held(folder):
+        if not (folder / STUDY).exists():
+            files.write_json(folder / STUDY, identity)
+        storage = _storage(folder / JOURNAL)
+        found = optuna.create_study(
+            storage=storage, study_name="recodiff", direction="maximize", pruner=pruner, load_if_exists=True
+        )
+        study = Study(found, seed)
+        study.bury_the_killed()
+        yield study
 
 
 def _refuse_foreign(folder: Path, identity: Mapping[str, Any]) -> None:
-    if not folder.exists() or not any(path.name != LOCK for path in folder.iterdir()):
+    if not folder.exists() or not any(path.name not in HIDDEN for path in folder.iterdir()):
         return
     path = folder / STUDY
     if not path.exists():
