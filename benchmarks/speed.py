@@ -30,7 +30,7 @@ from recodiff.evaluation.evaluate import measure
 from recodiff.evaluation.protocol import stages
 from recodiff.models.diffrec.diffrec import DiffRec
 from recodiff.models.registry import build
-from recodiff.ranking.recommend import rank
+from recodiff.ranking.topk import rank
 from recodiff.runtime.float32 import fast_products
 from recodiff.runtime.memory import keep_freed_memory
 from recodiff.tensors.random import keyed_generator

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from recodiff import Run, build, evaluate, recommend, save_model
+from recodiff import Candidates, Run, build, evaluate, recommend, save_model
 from recodiff.data.interactions import Interactions
 from recodiff.runtime import distributed
 from toy import checkerboard
@@ -92,7 +92,9 @@ def told(name: str, save_to: Path | None = None, **how: Any) -> dict[str, Any]:
     if save_to is not None and (distributed.leads() or model.shard):
         save_model(model, save_to)
     lists = recommend(model, BOARD, 5)
-    few = recommend(model, BOARD, 12, candidates=[0, 3, 4, 19, 20], exclude_seen=False)  # more than one process has of the items
+    few = recommend(
+        model, BOARD, 12, candidates=Candidates.positions([0, 3, 4, 19, 20]), exclude_seen=False
+    )  # more than one process has of the items
     found = {"log": model.summary["log"], "items": lists.items.tolist(), "scores": lists.scores.tolist(), "few": few.items.tolist()}
     return found | {"parameters": model.parameters, "bytes": here(model)} if name in SHARED else found
 

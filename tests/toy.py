@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from recodiff.data.interactions import IdMap, Interactions
-from recodiff.models.base import Recommender
+from recodiff.models.base import Recommender, batches
 from recodiff.models.registry import MODELS
-from recodiff.ranking.recommend import batches
 
 
 def is_here(model: str) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from recodiff.models.network import TorchRecommender
     from recodiff.models.registry import MODELS, build
     from recodiff.models.saving import load_model, save_model
+    from recodiff.ranking.candidates import Candidates
     from recodiff.ranking.recommend import Recommendations, history_of, recommend
     from recodiff.ranking.vectors import item_vectors, similar_items, user_vectors
     from recodiff.runtime.run import Run
@@ -43,6 +44,7 @@ _HOMES = {
     "models.base": ("ModelConfig", "Recommender"),
     "models.network": ("TorchRecommender",),
     "models.batch": ("Batch",),
+    "ranking.candidates": ("Candidates",),
     "ranking.recommend": ("Recommendations", "history_of", "recommend"),
     "runtime.run": ("Run",),
 }
@@ -54,6 +56,7 @@ __all__ = [
     "MODELS",
     "Batch",
     "Budget",
+    "Candidates",
     "CheckpointError",
     "ConfigError",
     "DataError",

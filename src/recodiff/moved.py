@@ -117,6 +117,11 @@ NAMES: dict[str, dict[str, str]] = {
         "looks_ahead": "recodiff.evaluation.protocol",
     },
     "recodiff.models.base": {"DERIVED": "recodiff.models.network", "TorchRecommender": "recodiff.models.network"},
+    "recodiff.ranking": {
+        "largest": "recodiff.ranking.topk",
+        "rank": "recodiff.ranking.topk",
+        "ranked": "recodiff.ranking.topk",
+    },
     "recodiff.training.loop": {"CHECKPOINT": "recodiff.training.checkpoint", "LOG": "recodiff.training.checkpoint"},
     "recodiff.training.memory": {
         "MOST_USERS": "recodiff.runtime.memory",

@@ -281,6 +281,8 @@ def test_a_model_whose_class_is_no_more(cli: Cli, copy: Path) -> None:
         (("--history", 101, "--user", "u01"), ("--user", "--data")),
         (("--history", 101, 102, 101), ("101", "more than once")),
         (("--history", 7), ("unknown item '7'", "101")),
+        (("--history", 101, 7, "--unknown", "refuse"), ("unknown item '7'", "101")),
+        (("--history", 101, "--unknown", "drop"), ("--unknown", "skip", "refuse")),
         (("--history", 101, "-k", 41), ("k = 41", "40")),
         (("--history", 101, "-k", 0), ("k = 0",)),
         (("--history", 101, "--candidates", "EMPTY"), ("holds no ids", "one id per line")),

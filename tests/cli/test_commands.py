@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import recodiff
 from commands import Cli
 from recodiff.cli import COMMANDS
 from recodiff.data import load_dataset
@@ -366,6 +367,25 @@ def test_recommend_among_candidates_and_without_the_excluded(cli: Cli, run: Path
     chosen = ("--candidates", tmp_path / "some.txt", "--exclude", tmp_path / "not.parquet")
     found = json.loads(cli("recommend", run, "--history", 120, "-k", 4, *chosen, "--json").succeeded().out)
     assert {entry["item"] for entry in found} == {101, 104}
+
+
+def test_items_that_the_model_does_not_know_are_left_out_and_counted(cli: Cli, run: Path, data: Path, tmp_path: Path) -> None:
+    command = ("recommend", run, "-k", 4, "--json", "--history")
+    found, known = cli(*command, 105, 7, 109, "nine").succeeded(), cli(*command, 105, 109).succeeded()
+    assert found.out == known.out
+    assert "warning: 2 of 4 items of the history are unknown to the model and left out: '7', 'nine'\n" in found.err
+    assert "unknown to the model" not in known.err
+
+    dataset = recodiff.load_dataset(data)
+    wider = recodiff.IdMap([*dataset.items.ids, 7])
+    log = dataset.train.over(wider)[0]
+    log = log.union(
+        recodiff.Interactions.from_arrays([0], [len(wider) - 1], log.users, wider, times=[2**40], time_kind=log.time_kind)
+    )
+    recodiff.save_dataset(recodiff.Dataset(log, None, None, None, None, {"name": "wider"}), tmp_path / "wider")
+    of_wider = ("recommend", run, "--data", tmp_path / "wider", "--user", str(log.users.ids[0]), "--json")
+    assert "1 interactions with items unknown to the model are left out" in cli(*of_wider).succeeded().err
+    cli(*of_wider, "--unknown", "refuse").refused("1 interactions", "--unknown skip")
 
 
 def test_similar_items_have_titles(cli: Cli, run: Path) -> None:

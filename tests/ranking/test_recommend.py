@@ -1,53 +1,26 @@
-"""Weight, score, mask, top-k."""
+"""From histories to recommendations: what is checked, weighted, masked and ranked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from unittest import mock
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from torch import Tensor
 
-from recodiff import Run, build, history_of, recommend
+from echo import ITEMS, Echo, X, fitted
+from recodiff import Candidates, Run, history_of, recommend
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.data.weighting import HalfLife
-from recodiff.errors import DataError, ModelError
-from recodiff.models.base import ModelConfig, Recommender, Validate, batches
-from recodiff.models.batch import Batch
-from recodiff.ranking import recommend as ranking
+from recodiff.errors import ConfigError, DataError, ModelError, RecodiffWarning
+from recodiff.models.base import ModelConfig
+from recodiff.ranking.recommend import without_newest
 from recodiff.runtime import memory
-from toy import checkerboard
-
-
-class Echo(Recommender):
-    """Scores an item by its place in the catalogue, plus ten times its weight in the history."""
-
-    Config = ModelConfig
-
-    def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
-        self.base = torch.arange(train.n_items, dtype=torch.float32)
-
-    def score(self, batch: Batch) -> Tensor:
-        return self.base + 10 * batch.history.dense()
-
-    def state(self) -> dict[str, Tensor]:
-        return {"base": self.base}
-
-    def _restore(self, state: Mapping[str, Tensor]) -> None:
-        self.base = state["base"]
-
-
-ITEMS = IdMap([f"i{n}" for n in range(6)])
-X = Interactions.from_arrays([0, 0, 1], [5, 3, 4], IdMap(["a", "b", "c"]), ITEMS, times=[1, 2, 3], time_kind="order")
 
 
 @pytest.fixture
 def echo() -> Echo:
-    return Echo().fit(X, Run(device="cpu"))
+    return fitted()
 
 
 def test_the_best_unseen_come_first(echo: Echo) -> None:
@@ -68,7 +41,7 @@ def test_further_items_are_left_out_user_by_user(echo: Echo) -> None:
 
 
 def test_candidates_are_the_only_items_ranked(echo: Echo) -> None:
-    assert recommend(echo, X, 3, candidates=[0, 3]).items.tolist() == [[0, -1, -1], [3, 0, -1], [3, 0, -1]]
+    assert recommend(echo, X, 3, candidates=Candidates.positions([0, 3])).items.tolist() == [[0, -1, -1], [3, 0, -1], [3, 0, -1]]
 
 
 def test_the_models_weighting_is_applied_to_the_history() -> None:
@@ -89,13 +62,6 @@ def test_the_batch_size_changes_nothing(echo: Echo, monkeypatch: pytest.MonkeyPa
     assert recommend(echo, X, 4).items.tolist() == whole.items.tolist()
 
 
-def test_several_masks_are_ranked_from_one_scoring(echo: Echo) -> None:
-    nothing = Interactions.from_arrays([], [], X.users, ITEMS)
-    batches = list(ranking.rank(echo, X, 2, {"seen": X, "all": nothing, "again": X}))
-    assert batches[0]["seen"][0].tolist() == batches[0]["again"][0].tolist() == [[4, 2], [5, 3], [5, 4]]
-    assert batches[0]["all"][0].tolist() == [[5, 3], [4, 5], [5, 4]]
-
-
 def test_nobody_gets_no_lists(echo: Echo) -> None:
     assert recommend(echo, X.take([]), 3).to_frame().height == 0
 
@@ -106,17 +72,6 @@ def test_typed_histories_keep_their_order_and_refuse_repeats(echo: Echo) -> None
     assert x.lengths().tolist() == [2, 0, 1]
     with pytest.raises(DataError, match="stand together twice"):
         history_of(echo, ["i3", "i3"])
-
-
-def test_masks_of_another_shape_are_refused(echo: Echo) -> None:
-    with pytest.raises(DataError, match="take both from one data folder"):
-        list(ranking.rank(echo, X, 2, {"mask": X.take([0])}))
-
-
-@pytest.mark.parametrize("candidates", [[-1, 2], [6], [1.7], ["i1"], [True, False, True]])
-def test_candidates_that_are_no_positions_are_refused(echo: Echo, candidates: list) -> None:
-    with pytest.raises(DataError, match="candidates are positions"):
-        recommend(echo, X, 2, candidates=candidates)
 
 
 def test_scores_that_are_nan_or_of_another_shape_are_refused(echo: Echo) -> None:
@@ -134,51 +89,90 @@ def test_a_history_is_a_sequence(echo: Echo) -> None:
 
 
 def test_histories_before_their_newest_interaction() -> None:
-    before = ranking.without_newest(X)
+    before = without_newest(X)
     assert before.matrix.toarray().tolist() == [[0, 0, 0, 0, 0, 1], [0] * 6, [0] * 6]
     assert before.users == X.users
 
 
-@given(st.integers(1, 70), st.integers(1, 6), st.booleans(), st.integers(0, 2**16))
-def test_the_largest_of_many_columns_are_those_of_topk(items: int, k: int, tied: bool, seed: int) -> None:
-    k = min(k, items)
-    scores = torch.randn(5, items, generator=torch.Generator().manual_seed(seed))
-    scores = scores.round() if tied else scores
-    scores[0, ::2] = -torch.inf
-    with mock.patch.multiple(ranking, BLOCK=3, LEAST_BLOCKS=1):
-        values, columns = ranking.largest(scores, k)
-    theirs = scores.topk(k)
-    assert torch.equal(values, theirs.values)
-    assert torch.equal(scores.gather(1, columns), values)
-    assert all(len(set(row)) == k for row in columns.tolist())
-    if not tied:
-        assert torch.equal(columns[1:], theirs.indices[1:])
+# One border
 
 
-def test_a_score_that_is_no_number_is_seen_in_any_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "BLOCK", 2)
-    monkeypatch.setattr(ranking, "LEAST_BLOCKS", 1)
-    scores = torch.arange(12.0)[None].clone()
-    scores[0, 1] = torch.nan
-    assert ranking.largest(scores, 2)[0].isnan().any()
+class Counted(IdMap):
+    """Counts how often it is asked whether it is another map."""
+
+    asked = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.asked += 1
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-def test_batches_and_masks_in_one_room_are_those_of_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = checkerboard(30)
-    model = build("diffrec", {"denoiser": {"hidden": [8]}, "training": {"epochs": 1}}).fit(x, Run(progress=False, device="cpu"))
-    masks = {"seen": x, "some": x.only(np.arange(x.nnz) % 3 == 0)}
-    whole = ranking.ranked(model, x, 5, masks)
-    monkeypatch.setattr(memory, "MOST_USERS", 4)
-    parts = ranking.ranked(model, x, 5, masks)
-    for name, (items, scores) in whole.items():
-        np.testing.assert_array_equal(parts[name][0], items)
-        np.testing.assert_allclose(parts[name][1], scores, rtol=1e-5)
-    assert (whole["seen"][0] != whole["some"][0]).any()
+@pytest.mark.parametrize("unknown", ["refuse", "skip"])
+def test_a_history_is_checked_once(echo: Echo, monkeypatch: pytest.MonkeyPatch, unknown: Any) -> None:
+    history = Interactions(X.matrix, X.times, X.time_kind, X.users, Counted(ITEMS.ids))
+    monkeypatch.setattr(Counted, "asked", 0)
+    lists = recommend(echo, history, 3, unknown=unknown)
+    assert Counted.asked == 1
+    assert lists.items.tolist() == recommend(echo, X, 3).items.tolist()
 
 
-def test_nobody_has_no_lists() -> None:
-    x = checkerboard(10)
-    model = build("puresvd", {"factors": 2}).fit(x, Run(progress=False))
-    nobody = x.take(np.empty(0, np.int64))
-    assert [batch.history.dense().shape for _, batch in batches(model, nobody, 4)] == [(0, 10)]
-    assert recommend(model, nobody, 3).items.shape == (0, 3)
+def test_further_items_of_other_users_are_refused(echo: Echo) -> None:
+    for exclude_seen in (True, False):
+        with pytest.raises(DataError, match="take both parts from one data folder"):
+            recommend(echo, X, 2, exclude=X.take([0]), exclude_seen=exclude_seen)
+
+
+@pytest.mark.parametrize("k", [0, 7, -1, 2.5, True, "3"])
+def test_a_length_outside_the_catalogue_is_refused(echo: Echo, k: Any) -> None:
+    with pytest.raises(ModelError, match=r"lies outside 1\.\.6"):
+        recommend(echo, X, k)
+    with pytest.raises(ModelError, match=r"lies outside 1\.\.6"):
+        recommend(echo, X.take([]), k)
+
+
+# Items that the model does not know
+
+
+def test_a_typed_history_is_answered_from_what_is_known_of_it(echo: Echo) -> None:
+    with pytest.raises(DataError, match="unknown item 'new'"):
+        history_of(echo, ["i3", "new"])
+    with pytest.warns(RecodiffWarning, match=r"3 of 5 items of the history .* left out: 'new', 'old'") as warned:
+        x = history_of(echo, ["new", "i3", "old", "i0"], ["new"], unknown="skip")
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+    assert x.matrix.indices.tolist() == [3, 0]
+    assert x.lengths().tolist() == [2, 0]
+    assert recommend(echo, x, 2).items.tolist() == recommend(echo, history_of(echo, ["i3", "i0"], []), 2).items.tolist()
+
+
+def test_a_history_over_more_items_is_answered_from_what_is_known_of_it(echo: Echo) -> None:
+    wider = IdMap([*(f"new{n}" for n in range(5)), *ITEMS.ids.reverse()])
+    x, _ = X.over(wider)
+    x = x.union(Interactions.from_arrays([2, 0, 0, 0], [0, 1, 2, 3], x.users, wider, times=[8, 9, 10, 11], time_kind="order"))
+    exclude = Interactions.from_arrays([0], [10 - 4], X.users, wider, times=[9], time_kind="order")  # i4
+    with pytest.raises(DataError, match="not the model's 6"):
+        recommend(echo, x, 2)
+    with pytest.warns(RecodiffWarning, match=r"4 of 7 items .* 'new1', 'new2', 'new3' and 1 more") as warned:
+        lists = recommend(echo, x, 2, exclude=exclude, unknown="skip")
+    assert warned[0].filename == __file__
+    assert lists.items.tolist() == [[2, 1], [5, 3], [5, 4]]
+    assert lists.catalogue == ITEMS
+
+
+def test_a_history_without_any_known_item_is_refused(echo: Echo) -> None:
+    """Ids of another kind, or of another catalogue: a list from an empty history would hide the mistake."""
+    with pytest.raises(DataError, match="unknown item 7"):
+        history_of(echo, [7, 8], unknown="skip")
+    numbers = Interactions.from_arrays([0], [3], IdMap(["a"]), IdMap.range(6))
+    with pytest.raises(DataError, match=r"none of the items of the history, for example 3; .* 'i0'"):
+        recommend(echo, numbers, 2, unknown="skip")
+    with pytest.raises(ConfigError, match="give 'refuse' or 'skip'"):
+        history_of(echo, ["i3"], unknown="drop")  # pyright: ignore[reportArgumentType]
+
+
+def test_no_history_is_no_unknown_one(echo: Echo) -> None:
+    assert history_of(echo, [], unknown="skip").lengths().tolist() == [0]
+    nobody = Interactions.from_arrays([], [], IdMap(["a"]), IdMap.range(6))
+    assert recommend(echo, nobody, 2, unknown="skip").items.tolist() == [[5, 4]]

@@ -15,6 +15,7 @@ from recodiff.evaluation.evaluate import METRICS, Evaluation
 from recodiff.experiments.runs.train import compare_fingerprint, measure
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model
+from recodiff.ranking.recommend import Unknown
 
 
 def evaluate(
@@ -95,16 +96,24 @@ def _per_user(found: Evaluation, dataset: Dataset) -> pl.DataFrame:
     return pl.DataFrame({"user": dataset.users.externals(found.users), **found.values})
 
 
-def over_items_of(model: Recommender, dataset: Dataset) -> Dataset:
-    """The data over the model's catalogue; a warning says what it does not know.
+def over_items_of(model: Recommender, dataset: Dataset, unknown: Unknown = "skip") -> Dataset:
+    """Take the data over the model's catalogue; a warning counts the interactions whose items the model does not know.
+
+    Args:
+        model: a fitted model.
+        dataset: over any catalogue.
+        unknown: `refuse` data with such interactions, or `skip` them.
 
     Raises:
-        DataError: it knows nothing of it.
+        DataError: the model knows no item of the data, or, with `refuse`, not all of them.
     """
     if dataset.items == model.items:
         return dataset
     narrowed, dropped = dataset.over(model.items)
     if not any(narrowed.part(part).nnz for part in narrowed.parts()):
         raise DataError("the data and the model have no item in common; give data of the catalogue that the model was trained on")
-    warn(f"the data's catalogue is not the model's: {dropped} interactions with items unknown to the model are left out")
+    left_out = f"{dropped} interactions with items unknown to the model"
+    if dropped and unknown == "refuse":
+        raise DataError(f"the data holds {left_out}; give data of its catalogue, or say --unknown skip")
+    warn(f"the data's catalogue is not the model's: {left_out} are left out")
     return narrowed

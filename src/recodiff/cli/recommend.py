@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
 from cyclopts import Parameter
-from numpy.typing import NDArray
 
 from recodiff.cli.evaluate import over_items_of
 from recodiff.cli.output import print_json, print_table, read_ids, refuse_file, say, warn, write_frame
@@ -18,11 +17,12 @@ from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model, load_titles
-from recodiff.ranking.recommend import history_of, without_newest
+from recodiff.ranking.candidates import Candidates
+from recodiff.ranking.recommend import Unknown, history_of, without_newest
 from recodiff.ranking.recommend import recommend as rank_items
 
 SHOWN = 200
-"""Rows of lists printed at most; more go to a file."""
+"""Rows of lists that are printed at most; a file takes all."""
 
 
 def recommend(
@@ -38,6 +38,7 @@ def recommend(
     candidates: Path | None = None,
     exclude: Path | None = None,
     include_seen: bool = False,
+    unknown: Literal["skip", "refuse"] = "skip",
     effect_of_newest: bool = False,
     overwrite: bool = False,
     out: Path | None = None,
@@ -46,7 +47,7 @@ def recommend(
     trust_code: bool = False,
     json: bool = False,
 ) -> None:
-    """Make lists for known users, for all users, or for a history typed by hand.
+    """Recommend items to users of a data folder, or for a history typed by hand.
 
     Examples: recodiff recommend runs/t --history 318 50 296 -k 10
               recodiff recommend runs/t --data ml-1m --out recs.parquet
@@ -70,12 +71,14 @@ def recommend(
     candidates
         A file of the only items to rank.
     exclude
-        A file of items that nobody shall get.
+        A file of items that no list may hold.
     include_seen
         Let lists hold items of the history.
+    unknown
+        Leave out items of a history that the model does not know and say how many, or refuse them.
     effect_of_newest
-        Show beside each rank the one without the newest interaction, as `before` (empty where it is beyond ten times -k); of a
-        single user, tell what left the list.
+        Show beside each rank the one without the newest interaction, as `before` (empty where it is beyond ten times -k). For a
+        single user, also name the items that left the list.
     out
         Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title.
     overwrite
@@ -97,16 +100,21 @@ def recommend(
     if out is not None:
         refuse_file(out, overwrite)
     model = load_model(run, device=device, trust_code=trust_code)
-    x = history_of(model, history) if history is not None else _histories(model, data, parts, user, users)
+    x = history_of(model, history, unknown=unknown) if history is not None else _histories(model, data, parts, user, users, unknown)
     if effect_of_newest:
         x.need_order("--effect-of-newest")
     if model.personalised and not model.remembers_users and (empty := int((x.lengths() == 0).sum())):
-        warn(f"{empty} of {x.n_users} users have no history, so their lists mean little; `popularity` is made for such users")
+        warn(
+            f"{empty} of {x.n_users} users have no history: they are scored from an empty row, so the order of their lists means "
+            "little; use `popularity` for such users"
+        )
     allowed = _allowed(model, candidates, exclude)
     lists = rank_items(model, x, k, exclude_seen=not include_seen, candidates=allowed, show_progress=True)
     short = int((lists.items < 0).any(axis=1).sum())
     if short:
-        warn(f"{short} of {x.n_users} lists are shorter than {k}: the users have met, or the options leave out, the other items")
+        warn(
+            f"{short} of {x.n_users} lists are shorter than {k}: the other items are in the history, or the options leave them out"
+        )
     frame = lists.to_frame(load_titles(run))
     if effect_of_newest:
         frame = _beside(frame, _before(model, x, min(10 * k, len(model.items)), include_seen, allowed), k)
@@ -124,7 +132,7 @@ def recommend(
 
 
 def _beside(frame: pl.DataFrame, before: pl.DataFrame, k: int) -> pl.DataFrame:
-    """The lists with the ranks of before; of a lone user what left the list is told, too."""
+    """Lists with the ranks of before; for a single user also says which items left the list."""
     gone = before.filter(pl.col("before") <= k).join(frame, on=["user", "item"], how="anti")
     if frame["user"].n_unique() == 1 and gone.height:
         say(f"no longer among the first {k}: {', '.join(map(str, gone.sort('before')['item']))}")
@@ -132,7 +140,7 @@ def _beside(frame: pl.DataFrame, before: pl.DataFrame, k: int) -> pl.DataFrame:
     return frame.select("user", "rank", "before", pl.exclude("user", "rank", "before"))
 
 
-def _before(model: Recommender, x: Interactions, depth: int, include_seen: bool, allowed: NDArray[np.int64] | None) -> pl.DataFrame:
+def _before(model: Recommender, x: Interactions, depth: int, include_seen: bool, allowed: Candidates | None) -> pl.DataFrame:
     """Ranks without the newest interaction, as user, item, before; what the whole history leaves out is left out here too.
 
     A history of one interaction has no ranks without it.
@@ -153,9 +161,11 @@ def _check_typed(history: list[str], chosen: object) -> None:
             raise ConfigError(f"--history names item {item} more than once; name it where it came last")
 
 
-def _histories(model: Recommender, data: Path | None, parts: str, user: list[str] | None, users: Path | None) -> Interactions:
+def _histories(
+    model: Recommender, data: Path | None, parts: str, user: list[str] | None, users: Path | None, unknown: Unknown
+) -> Interactions:
     assert data is not None
-    dataset = over_items_of(model, load_dataset(data))
+    dataset = over_items_of(model, load_dataset(data), unknown)
     x = dataset.history("+".join(dataset.parts()) if parts == "all" else parts)
     if not user and users is None:
         return x.take(np.flatnonzero(x.lengths() > 0))
@@ -163,10 +173,10 @@ def _histories(model: Recommender, data: Path | None, parts: str, user: list[str
     return x.take(x.users.positions(list(dict.fromkeys(asked)), what="user"))
 
 
-def _allowed(model: Recommender, candidates: Path | None, exclude: Path | None) -> NDArray[np.int64] | None:
+def _allowed(model: Recommender, candidates: Path | None, exclude: Path | None) -> Candidates | None:
     if candidates is None and exclude is None:
         return None
     n = len(model.items)
     allowed = np.arange(n) if candidates is None else model.items.positions(read_ids(candidates), what="item")
     banned = np.empty(0, np.int64) if exclude is None else model.items.positions(read_ids(exclude), what="item")
-    return np.setdiff1d(allowed, banned)
+    return Candidates.positions(np.setdiff1d(allowed, banned))

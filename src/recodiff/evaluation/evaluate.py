@@ -18,7 +18,8 @@ from recodiff.evaluation import list_metrics
 from recodiff.evaluation import metrics as metric_functions
 from recodiff.evaluation.protocol import Task
 from recodiff.models.base import Recommender
-from recodiff.ranking.recommend import ranked, refuse_foreign
+from recodiff.ranking.recommend import refuse_foreign
+from recodiff.ranking.topk import ranked
 from recodiff.runtime import distributed
 
 METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "precision@10", "mrr@10", "hit_rate@10", "map@10", "recall_min@20")
@@ -146,12 +147,14 @@ def measure(
     wanted = {name: metric_functions.parse(name) for name in ([metrics] if isinstance(metrics, str) else metrics)}
     if not wanted:
         raise ConfigError("no metric is asked for; name one, such as recall@20")
+    histories = list({id(task.history): task.history for task in tasks.values()}.values())
+    for history in histories:
+        refuse_foreign(model, history)
     for name, task in tasks.items():
-        refuse_foreign(model, task.history)
         if task.truth.nnz == 0:
             raise DataError(f"no user has an interaction in '{name}' to be found; check how the data was split")
     evaluations: dict[str, Evaluation] = {}
-    for history in {id(task.history): task.history for task in tasks.values()}.values():
+    for history in histories:
         alike = {name: task for name, task in tasks.items() if task.history is history}
         evaluations |= _measure_together(model, alike, wanted, users_without_truth, show_progress=show_progress)
     return {name: evaluations[name] for name in tasks}

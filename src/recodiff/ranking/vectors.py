@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
-from recodiff.data.interactions import Interactions
+from recodiff.data.interactions import Interactions, need_interactions
 from recodiff.errors import DataError, ModelError
 from recodiff.models.base import Recommender, batches
-from recodiff.ranking.recommend import refuse_foreign
+from recodiff.ranking.recommend import HISTORIES, refuse_foreign
 from recodiff.runtime.memory import MOST_USERS
 
 
@@ -39,6 +39,7 @@ def user_vectors(model: Recommender, history: Interactions) -> NDArray[np.float3
         ModelError: the model's scores are no inner product.
         DataError: `history` is over other items than the model's.
     """
+    need_interactions(history, "the history", HISTORIES)
     refuse_foreign(model, history)
     return torch.cat([model.user_vectors(batch).cpu() for _, batch in batches(model, history, MOST_USERS)]).numpy()
 

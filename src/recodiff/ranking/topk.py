@@ -1,0 +1,165 @@
+"""From scores to the k best: weight, score, mask, top-k, batch by batch.
+
+These functions trust what they get; `recommend` and `evaluate` check it. Shapes: `B` users in a batch, `I` items, `K` list length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recodiff.data.interactions import Interactions
+from recodiff.errors import ModelError
+from recodiff.models.base import Recommender, batches
+from recodiff.runtime import distributed, progress
+from recodiff.runtime.float32 import fast_products
+from recodiff.runtime.memory import keep_freed_memory, users_at_once
+from recodiff.tensors.products import Room
+from recodiff.tensors.rows import Rows
+from recodiff.tensors.sharding import ALL, Shard
+
+BLOCK = 64
+"""Columns whose maximum decides whether they are looked into for the largest scores."""
+LEAST_BLOCKS = 8
+"""Times k: with fewer blocks there is nothing to gain."""
+
+Lists = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+
+def ranked(
+    model: Recommender,
+    history: Interactions,
+    k: int,
+    masks: Mapping[str, Interactions],
+    *,
+    allowed: NDArray[np.int64] | None = None,
+    show_progress: bool = False,
+) -> dict[str, Lists]:
+    """The lists of `rank`, of all users together: by the mask's name, items and scores, both [n_users, K]."""
+    n, at = history.n_users, 0
+    # Made before the first block of scores: lists kept one by one would lie where it was freed, and the next would not fit there.
+    found = {name: (np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)) for name in masks}
+    for part in rank(model, history, k, masks, allowed=allowed, show_progress=show_progress) if n else ():
+        here = slice(at, at + len(next(iter(part.values()))[0]))
+        for name, (items, scores) in part.items():
+            found[name][0][here], found[name][1][here] = items, scores
+        at = here.stop
+    return found
+
+
+def rank(
+    model: Recommender,
+    history: Interactions,
+    k: int,
+    masks: Mapping[str, Interactions],
+    *,
+    allowed: NDArray[np.int64] | None = None,
+    show_progress: bool = False,
+) -> Iterator[dict[str, Lists]]:
+    """Streams top-k lists batch by batch, scoring once for all of several masks.
+
+    Args:
+        model: a fitted model.
+        history: the input, unweighted; the model's weighting is applied here.
+        k: list length.
+        masks: by name, the items left out of each user's list, rows as in `history`.
+        allowed: positions [n] of the only items to rank; all unless given.
+        show_progress: whether a progress bar may be shown.
+
+    Where processes share the model's items, all rank the same users, each its items, and every one has the lists of all.
+
+    Yields:
+        For the next users in row order, by the mask's name: items [B, K] (-1 where a list ends early) and scores [B, K].
+    """
+    items = model.shard or ALL
+    width = items.width(history.n_items)
+    seen = {name: items.own(Rows.from_csr(mask.matrix)).to(model.device) for name, mask in masks.items()}
+    banned = _banned(allowed, history.n_items, model.device)
+    banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
+    most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
+    size, room = users_at_once(most_here, products=_are_products(model)), Room()
+    keep_freed_memory()
+    final, unwanted = next(reversed(seen)), {name: part.split(size) for name, part in seen.items()}
+    with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
+        for users, batch in batches(model, history, size):
+            with fast_products(model.device), room:
+                scores = model.score(batch)
+            if scores.shape != (len(users), width):
+                wanted = (len(users), width)
+                raise ModelError(
+                    f"{model.registered} gave scores of shape {tuple(scores.shape)} in place of {wanted}; mend score()"
+                )
+            found = {name: _top(scores, next(part), banned, min(k, width), last=name == final) for name, part in unwanted.items()}
+            yield found if model.shard is None else {name: _merged(own, k, model.shard) for name, own in found.items()}
+            advance(len(users), "")
+
+
+def _are_products(model: Recommender) -> bool:
+    try:
+        model.vectors()
+    except ModelError:
+        return False
+    return True
+
+
+def _banned(allowed: NDArray[np.int64] | None, n_items: int, device: torch.device) -> Tensor | None:
+    if allowed is None:
+        return None
+    banned = torch.ones(n_items, dtype=torch.bool)
+    banned[torch.from_numpy(allowed)] = False
+    return banned.to(device)
+
+
+def _top(scores: Tensor, seen: Rows, banned: Tensor | None, k: int, *, last: bool) -> Lists:
+    # Only the last mask may write into the scores themselves; the ones before work on a copy.
+    masked = scores if last and scores.is_contiguous() else scores.clone(memory_format=torch.contiguous_format)
+    masked.view(-1).scatter_(0, seen.flat(), float("-inf"))
+    if banned is not None:
+        masked.masked_fill_(banned, float("-inf"))
+    values, items = largest(masked, k)
+    found, best = items.masked_fill_(values == float("-inf"), -1).cpu().numpy(), values.cpu().numpy()
+    if np.isnan(best).any():  # topk takes NaN for the largest, so none can hide
+        raise ModelError(
+            "the model's scores are NaN: it diverged in training, so lower its learning rate and train anew; of a model of your "
+            "own, score() may be at fault"
+        )
+    return found, best
+
+
+def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """`scores.topk(k)` of [B, I]: of many columns only the k blocks of BLOCK with the greatest maxima are looked into.
+
+    Whatever is among the k largest stands in one of those blocks, so the values are the same; of equals another may be found.
+
+    Args:
+        scores: contiguous.
+        k: at most I.
+
+    Returns:
+        Values and columns, both [B, k], the largest first.
+    """
+    n_blocks = scores.shape[1] // BLOCK
+    if n_blocks < LEAST_BLOCKS * k:
+        return scores.topk(k)
+    whole = n_blocks * BLOCK
+    blocks = scores[:, :whole].unflatten(1, (n_blocks, BLOCK)).amax(2).topk(k).indices
+    within = torch.arange(BLOCK, device=scores.device)
+    rest = torch.arange(whole, scores.shape[1], device=scores.device).expand(len(scores), -1)
+    columns = torch.cat([(blocks[:, :, None] * BLOCK + within).flatten(1), rest], 1)
+    values, at = scores.gather(1, columns).topk(k)
+    return values, columns.gather(1, at)
+
+
+def _merged(own: Lists, k: int, its: Shard) -> Lists:
+    """The best of what each process found among its items; an item is found by one process alone."""
+    found, values = own
+    found = np.where(found < 0, found, found + its.start)
+    missing = [(0, 0), (0, k - found.shape[1])]
+    both = np.pad(found, missing, constant_values=-1), np.pad(values, missing, constant_values=-np.inf)
+    items, scores = (np.concatenate(list(distributed.gather(part[None], distributed.size())), axis=1) for part in both)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(items, best, 1), np.take_along_axis(scores, best, 1)
