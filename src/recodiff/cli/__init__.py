@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from recodiff.errors import RecodiffError, RecodiffWarning
-from recodiff.runtime.progress import speaks
+from recodiff.runtime.progress import printable, speaks
 
 COMMANDS = {
     "demo": "The tour: fetch real data, train, compare, recommend, write a report.",
@@ -38,8 +40,14 @@ GO_ON = {
     "reproduce": "; the same command goes on from here",
 }
 """What to do where a command was interrupted."""
-INTERRUPTED = 130
-"""The exit code of what was interrupted, a shell's convention."""
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes of what was interrupted by Ctrl-C and of what the system asked to end, a shell's convention."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: a system that stops, a container that is taken down, a job whose time is over."""
+
+
 SPEAKS_LATER_SECONDS = 15
 """Under torchrun only the first process says at once what stopped it: if it stopped all, the others are ended before they speak."""
 
@@ -54,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     called = given[0] if given else ""
     warnings.simplefilter("always", RecodiffWarning)
     warnings.showwarning = _show_warning
+    _end_with_a_sentence()
     try:
         _app(called)(given, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
@@ -67,8 +76,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         place = f" '{error.filename}'" if error.filename else ""
         _stop(f"the system refused{place} ({error.strerror or error}); check the path, its permissions and free space", 1)
+    except MemoryError as error:
+        _stop(f"there is too little memory ({str(error) or 'an allocation failed'}); close other programs, or see docs/scale", 1)
+    except Terminated:
+        _stop(f"ended by the system (SIGTERM){GO_ON.get(called, '')}", TERMINATED)
     except KeyboardInterrupt:
         _stop(f"interrupted{GO_ON.get(called, '')}", INTERRUPTED)
+    except RuntimeError as error:
+        if not _is_memory(error):
+            raise
+        _stop(f"there is too little memory ({str(error).splitlines()[0]}); close other programs, or see docs/scale", 1)
+
+
+def _is_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch's allocator failed: on a GPU it has an exception of its own, on a CPU words alone."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+
+
+def _end_with_a_sentence() -> None:
+    """Has SIGTERM end as Ctrl-C does. Under torchrun it ends a process at once: one that waits for others could not be asked."""
+    if threading.current_thread() is not threading.main_thread() or "TORCHELASTIC_RUN_ID" in os.environ:
+        return
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _app(called: str) -> App:
@@ -89,7 +122,7 @@ def _app(called: str) -> App:
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
     """Shows ours as one sentence on standard error; those of libraries go unseen, as they are about code."""
     if issubclass(category, RecodiffWarning) and speaks():
-        _errors().print(f"warning: {' '.join(str(message).split())}")
+        _errors().print(f"warning: {_one_line(str(message))}")
 
 
 def _worth_saying(default: Any) -> str | None:
@@ -105,10 +138,14 @@ def _stop(sentence: str, code: int) -> None:
             if code == INTERRUPTED:
                 sys.exit(code)
             time.sleep(SPEAKS_LATER_SECONDS)
-    # Text that others wrote (a file name, a library's message) may hold line breaks; one sentence stays on one line.
-    _errors().print(f"recodiff: {' '.join(sentence.split())}")
+    _errors().print(f"recodiff: {_one_line(sentence)}")
     sys.exit(code)
 
 
 def _errors() -> Console:
     return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _one_line(sentence: str) -> str:
+    """A sentence on one line: what others wrote in it (a file name, a library's message) may hold line breaks and escapes."""
+    return printable(" ".join(sentence.split()))

@@ -19,7 +19,7 @@ from recodiff.data.readers.diffrec import RELEASE_FILES
 from recodiff.errors import ConfigError
 from recodiff.models.saving import CONFIG
 from recodiff.runtime import files
-from recodiff.runtime.progress import speaks
+from recodiff.runtime.progress import printable, speaks
 
 WIDE = 10_000
 """Columns of a file, which folds nothing."""
@@ -30,7 +30,7 @@ ROOMY = 100
 def say(text: str) -> None:
     """A line for people, on standard error, so that standard output stays the command's answer."""
     if speaks():
-        Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True).print(text)
+        Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True).print(printable(text))
 
 
 def warn(text: str) -> None:
@@ -90,7 +90,7 @@ def print_table(
         upright = _table(turned[0], turned[1:], set(turned[0][1:]))
         table = upright if _width(upright, console) <= console.width else table
     if title:
-        console.print(title, style="bold")
+        console.print(printable(title), style="bold")
     console.print(table)
 
 
@@ -120,7 +120,7 @@ def _text(cell: Any, width: int) -> str:
         case float():
             return f"{cell:.4f}"
         case _:
-            return str(cell)
+            return printable(str(cell))
 
 
 def write_frame(frame: pl.DataFrame, path: Path, *, overwrite: bool) -> None:

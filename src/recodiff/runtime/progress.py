@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that move a terminal's cursor, colour what follows or turn its direction; line ends and tabs are none of them."""
+
+
+def printable(text: str) -> str:
+    """Text as it may be shown on a terminal: control characters of titles, ids and names become visible escapes."""
+    return CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}" if match[0] < "\u0100" else f"\\u{ord(match[0]):04x}", text)
 
 
 def speaks() -> bool:
@@ -41,4 +50,4 @@ def bar(what: str, total: int | None, *, show: bool = True, start: int = 0) -> I
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total, completed=start, note="")
-        yield lambda steps, note: progress.update(task, advance=steps, note=note)
+        yield lambda steps, note: progress.update(task, advance=steps, note=printable(note))
