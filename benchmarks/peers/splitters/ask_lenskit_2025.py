@@ -1,0 +1,3 @@
+"""LensKit 2025.8.1, the last for Python 3.11, asked as the newer one."""
+
+import ask_lenskit  # noqa: F401
