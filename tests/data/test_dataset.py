@@ -185,6 +185,7 @@ def edit_json(folder: Path, **changes: object) -> None:
 
 
 def rewrite(folder: Path, name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    edit_json(folder, hashes=None)  # as in a folder of 0.1.0, or one that was made by hand
     change(pl.read_parquet(folder / name)).write_parquet(folder / name)
 
 
@@ -197,9 +198,9 @@ def truncate(path: Path) -> None:
     [
         (lambda f: (f / "train.parquet").unlink(), r"train.parquet is missing; prepare the data again"),
         (lambda f: (f / "items.parquet").unlink(), r"items.parquet is missing"),
-        (lambda f: truncate(f / "test.parquet"), r"test.parquet is damaged"),
-        (lambda f: (f / "users.parquet").write_bytes(b""), r"users.parquet is damaged"),
-        (lambda f: truncate(f / "dataset.json"), r"dataset.json cannot be read"),
+        (lambda f: truncate(f / "test.parquet"), r"test.parquet' cannot be read"),
+        (lambda f: (f / "users.parquet").write_bytes(b""), r"users.parquet is not what was written"),
+        (lambda f: truncate(f / "dataset.json"), r"dataset.json' cannot be read"),
         (lambda f: edit_json(f, format="something"), r"dataset.json does not describe a recodiff-dataset"),
         (lambda f: edit_json(f, version=2), r"is of version 2, and this program reads version 1"),
         (lambda f: edit_json(f, parts=None), r"does not say which parts"),

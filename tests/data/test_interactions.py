@@ -93,7 +93,7 @@ def test_a_weight_of_zero_is_still_seen() -> None:
     ("changes", "message"),
     [
         ({"item": [2, 0, 2, 1]}, "user 'b' and item 2 stand together twice"),
-        ({"weights": [1, 1, float("nan"), 1]}, "NaN or infinite"),
+        ({"weights": [1, 1, float("nan"), 1]}, "NaN, infinite or beyond"),
         ({"item": [3, 0, 0, 1]}, "outside the 3 users and 3 items"),
         ({"user": [-1, 0, 1, 1]}, "outside"),
         ({"time_kind": None}, "go together"),

@@ -12,7 +12,7 @@ import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -21,11 +21,17 @@ from recodiff.data.interactions import IdMap, Interactions, TimeKind
 from recodiff.data.readers.diffrec import RELEASE_FILES, read_release
 from recodiff.data.readers.formats import READERS, read_items
 from recodiff.errors import DataError
+from recodiff.runtime import files
 from recodiff.runtime.folders import atomic_folder, finish
 
+AGAIN = "prepare the data again"
+"""What to do with a damaged folder."""
 FORMAT, VERSION = "recodiff-dataset", 1
 MANIFEST = "dataset.json"
+ROOMY, MOST_UNSEEN = 100_000, 100
+"""A release may number so many users or items, and so many more for each interaction; beyond that a number is damaged."""
 PARTS = ("train", "valid", "test", "fold_in")
+IDS = ("users.parquet", "items.parquet")
 OWNED = frozenset({MANIFEST, *(f"{name}.parquet" for name in (*PARTS, "users", "items"))})
 """Files of a data folder; whatever else stands in one is not ours."""
 
@@ -195,7 +201,8 @@ def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False)
             items = items.hstack(dataset.item_table)
         items.write_parquet(folder / "items.parquet")
         head = {"format": FORMAT, "version": VERSION, "name": Path(path).resolve().name}
-        manifest = head | dataset.info | dataset.summary()
+        hashes = {name: files.sha256(folder / name) for name in IDS}  # of the parts the fingerprint speaks
+        manifest = head | dataset.info | dataset.summary() | {"hashes": hashes}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -237,7 +244,7 @@ def _load_release(folder: Path) -> Dataset:
     frame = read_release(folder)
     if frame.is_empty():
         raise DataError(f"{folder} holds no interactions; fetch it again")
-    users, items = (IdMap.range(1 + int(frame[name].max())) for name in ("user", "item"))  # type: ignore[arg-type]
+    users, items = (_numbered(frame[name], folder) for name in ("user", "item"))
     try:
         parts = {name: build(frame.filter(pl.col("part") == name), users, items, "order") for name in ("train", "valid", "test")}
     except DataError as error:
@@ -247,6 +254,17 @@ def _load_release(folder: Path) -> Dataset:
     info = {"name": folder.resolve().name, "source": str(folder), "split": {"strategy": "published"}}
     dataset = Dataset(**parts, fold_in=None, item_table=table, info=info)
     return replace(dataset, info=info | dataset.summary())
+
+
+def _numbered(positions: pl.Series, folder: Path) -> IdMap:
+    """The ids 0..highest of a release, which has some interaction of most of them."""
+    highest = int(positions.max())  # type: ignore[arg-type]
+    if highest > ROOMY + MOST_UNSEEN * len(positions):
+        raise DataError(
+            f"{folder} has {len(positions)} interactions and counts its {positions.name}s up to {highest}: a number is damaged, or "
+            "these are ids; number them from 0 on without gaps, or prepare them as a log"
+        )
+    return IdMap.range(1 + highest)
 
 
 def build(frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None) -> Interactions:
@@ -271,6 +289,9 @@ def align(table: pl.DataFrame, items: IdMap) -> pl.DataFrame:
 
 def _load_canonical(folder: Path) -> Dataset:
     info = _manifest(folder / MANIFEST)
+    for name, expected in info.get("hashes", {}).items():  # folders of 0.1.0 have none
+        if name in IDS and (folder / name).is_file() and files.sha256(folder / name) != expected:
+            raise DataError(f"{folder / name} is not what was written beside its {MANIFEST}; {AGAIN}")
     users, items = (_read(folder / f"{name}s.parquet", (name,)) for name in ("user", "item"))
     maps = IdMap(users["user"]), IdMap(items["item"])
     parts = {name: _load_part(folder / f"{name}.parquet", *maps, info) if name in info["parts"] else None for name in PARTS}
@@ -296,10 +317,8 @@ def _load_part(path: Path, users: IdMap, items: IdMap, info: dict[str, Any]) -> 
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    try:
+    with files.reading(path, DataError, AGAIN):
         info = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read ({error}); prepare the data again") from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise DataError(f"{path} does not describe a {FORMAT}; give a folder that `recodiff prepare` wrote")
     if info.get("version") != VERSION:
@@ -307,7 +326,9 @@ def _manifest(path: Path) -> dict[str, Any]:
             f"{path} is of version {info.get('version')}, and this program reads version {VERSION}; prepare the data again"
         )
     parts, time = info.get("parts"), info.get("time")
-    if not (isinstance(parts, dict) and {"train"} <= parts.keys() <= set(PARTS) and isinstance(time, dict) and "kind" in time):
+    named = isinstance(parts, dict) and {"train"} <= parts.keys() <= set(PARTS)
+    timed = isinstance(time, dict) and time.get("kind", "") in (*get_args(TimeKind), None)
+    if not named or not timed or not isinstance(info.get("hashes", {}), dict):
         raise DataError(f"{path} does not say which parts and times there are; prepare the data again")
     return info
 
@@ -315,10 +336,8 @@ def _manifest(path: Path) -> dict[str, Any]:
 def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     if not path.is_file():
         raise DataError(f"{path} is missing; prepare the data again")
-    try:
+    with files.reading(path, DataError, AGAIN):
         frame = pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path} is damaged ({str(error).splitlines()[0]}); prepare the data again") from None
     absent = [name for name in columns if name not in frame.columns]
     if absent:
         raise DataError(f"{path} has no column {absent[0]!r}; prepare the data again")

@@ -18,6 +18,8 @@ from recodiff.data.ids import IdMap, IntArray
 from recodiff.errors import DataError
 
 TimeKind = Literal["clock", "order"]
+MOST_WEIGHT = 1e12
+"""Largest weight of an interaction: sums of squares of a billion of them are finite in float32."""
 
 
 def need_interactions(given: object, what: str, remedy: str) -> None:
@@ -213,8 +215,8 @@ def _check(x: Interactions) -> None:
         raise DataError(f"the matrix has shape {matrix.shape}, the id maps say ({len(x.users)}, {len(x.items)})")
     if matrix.dtype != np.float32:
         raise DataError(f"weights are {matrix.dtype}; give float32")
-    if not np.isfinite(matrix.data).all():
-        raise DataError("a weight is NaN or infinite; drop or mend those rows")
+    if matrix.nnz and not (matrix.data.min() >= -MOST_WEIGHT and matrix.data.max() <= MOST_WEIGHT):  # NaN is neither
+        raise DataError(f"a weight is NaN, infinite or beyond {MOST_WEIGHT:.0e}; drop, mend or scale those rows")
     if (x.times is None) != (x.time_kind is None):
         raise DataError(
             f"times and time_kind go together (times {'are' if x.times is not None else 'are not'} given, kind {x.time_kind})"

@@ -27,6 +27,8 @@ from recodiff.training.checkpoint import CHECKPOINT
 
 FORMAT, VERSION = "recodiff-model", 1
 CONFIG, WEIGHTS, ITEMS, USERS = "config.json", "weights.safetensors", "items.parquet", "users.parquet"
+AGAIN = "copy the folder again, or train anew"
+"""What to do with a damaged folder."""
 OWNED = frozenset({CONFIG, WEIGHTS, ITEMS, USERS})
 """Files of a model; whatever else stands in its folder is not the model's."""
 
@@ -113,18 +115,14 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / CONFIG
     finish(path.parent)
-    try:
-        described = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         if is_unfinished(folder):
             raise CheckpointError(
                 f"'{folder}' holds an unfinished run and no model yet; go on with the command that began it and --resume"
-            ) from None
-        raise CheckpointError(
-            f"'{folder}' holds no model ({CONFIG} is missing); give the folder that `recodiff train` wrote"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"'{path}' cannot be read ({error}); copy the folder again or train anew") from None
+            )
+        raise CheckpointError(f"'{folder}' holds no model ({CONFIG} is missing); give the folder that `recodiff train` wrote")
+    with files.reading(path, CheckpointError, AGAIN):
+        described = json.loads(path.read_text("utf-8"))
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         raise CheckpointError(f"'{path}' is not a recodiff model; give the folder that `recodiff train` wrote")
     if described.get("version") != VERSION:
@@ -167,7 +165,7 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool | Co
         model = build(name, described["config"], where=str(path / CONFIG))
         users = _ids(path / USERS) if USERS in hashes else None
         return model.restore(tensors, _ids(path / ITEMS), place, users=users)
-    except (RecodiffError, KeyError, RuntimeError) as error:
+    except (RecodiffError, KeyError, RuntimeError, TypeError, ValueError, IndexError, pl.exceptions.PolarsError) as error:
         raise CheckpointError(f"'{folder}' does not fit this recodiff ({error}); update recodiff or train anew") from None
 
 
@@ -200,10 +198,25 @@ def _refuse_untrusted(folder: str | Path, named: Collection[str], trusted: bool 
 
 
 def _ids(table: Path) -> IdMap:
-    return IdMap(pl.read_parquet(table)["id"])
+    return IdMap(_table(table)["id"])
+
+
+def _table(path: Path) -> pl.DataFrame:
+    with files.reading(path, CheckpointError, AGAIN):
+        return pl.read_parquet(path, glob=False)
 
 
 def load_titles(folder: str | Path) -> list[str | None] | None:
-    """The items' titles in catalogue order, where the folder has them."""
-    table = pl.read_parquet(Path(folder) / ITEMS)
+    """Read the items' titles in catalogue order, where the folder has them.
+
+    Args:
+        folder: written by `save_model`.
+
+    Raises:
+        CheckpointError: the folder is missing, damaged or foreign.
+    """
+    path = Path(folder) / ITEMS
+    if files.sha256(path) != read_config(folder)["hashes"].get(ITEMS):
+        raise CheckpointError(f"'{path}' is not what was saved; {AGAIN}")
+    table = _table(path)
     return table["title"].cast(pl.String).to_list() if "title" in table.columns else None

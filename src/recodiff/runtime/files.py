@@ -7,12 +7,13 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from recodiff.errors import CheckpointError
+from recodiff.errors import CheckpointError, RecodiffError
 
 
 def replace_with(path: Path, write: Callable[[Path], object], failures: tuple[type[Exception], ...] = ()) -> None:
@@ -38,6 +39,56 @@ def replace_with(path: Path, write: Callable[[Path], object], failures: tuple[ty
     finally:
         with suppress(OSError):  # on a read-only disk there is nothing to remove, and no way to
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def reading(path: Path, error: type[RecodiffError], remedy: str) -> Iterator[None]:
+    """Turn whatever a library raises while it reads a file into one sentence that names the file.
+
+    Args:
+        path: the file; one that is no regular file (a pipe, a device, a folder) is refused, not waited for.
+        error: what is raised.
+        remedy: how the sentence ends.
+
+    Raises:
+        RecodiffError: of the kind `error`; one of ours that is raised within passes as it is, and so does a lack of memory.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise error(f"'{path}' is no file; {remedy}")
+        yield
+    except (RecodiffError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise error(f"'{path}' is missing; {remedy}") from None
+    except BaseException as raised:
+        if not isinstance(raised, Exception) and type(raised).__name__ != "PanicException":  # what polars makes of a bug of its own
+            raise
+        lines = str(raised).strip().splitlines() or [type(raised).__name__]
+        raise error(f"'{path}' cannot be read ({lines[0]}); {remedy}") from None
+
+
+def read_array(path: Path) -> Any:
+    """A `.npy` file of numbers, whose size is checked against its header before anything is made.
+
+    Raises:
+        OSError: the file cannot be opened.
+        ValueError: it is no such file, or shorter or longer than it says.
+        EOFError: it is empty.
+    """
+    import numpy as np
+
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        if read_header is None:
+            raise ValueError(f"format version {version} is not read")
+        shape, _, dtype = read_header(file)
+        said, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
+        if dtype.hasobject or said != there:
+            raise ValueError(f"it should hold {said:,} bytes of numbers and holds {there:,}")
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def sync(path: Path) -> None:
@@ -145,15 +196,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     Raises:
         CheckpointError: the file is missing or damaged.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(path, framework="pt") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
-    except FileNotFoundError:
-        raise CheckpointError(f"'{path}' is missing; train again, or copy the whole folder") from None
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"'{path}' is damaged ({error}); copy the folder again or train anew") from None
+    with (
+        reading(path, CheckpointError, "copy the whole folder again, or train anew"),
+        safe_open(path, framework="pt") as opened,
+    ):
+        return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
 
 
 def sha256(path: Path) -> str:

@@ -75,12 +75,18 @@ def read(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
     tensors, note = files.read_tensors(path)
     if not {"identity", "state"} <= note.keys():
         raise CheckpointError(f"'{path}' is no checkpoint of ours; remove it, or train into a new folder")
-    _refuse_foreign(json.loads(note["identity"]), identity, path)
+    with files.reading(path, CheckpointError, "remove it, or train into a new folder"):
+        theirs, state = json.loads(note["identity"]), State(**json.loads(note["state"]))
+        _refuse_foreign(theirs, identity, path)
+        return Checkpoint(_by_part(tensors), state)
+
+
+def _by_part(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     parts: dict[str, dict[str, Tensor]] = {"module": {}, "derived": {}, "best": {}, "ema": {}, "optimizer": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         parts[part][rest] = tensor
-    return Checkpoint(parts, State(**json.loads(note["state"])))
+    return parts
 
 
 def _refuse_foreign(theirs: Mapping[str, Any], identity: Mapping[str, Any], path: Path) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 from recodiff.data.readers.columns import Raw
 from recodiff.data.readers.reader import Options, Reader
 from recodiff.errors import DataError
+from recodiff.runtime import files
 
 RELEASE_FILES = {part: f"{part}_list.npy" for part in ("train", "test", "valid")}  # in the order of time
 
@@ -47,7 +48,7 @@ def read_release(folder: Path) -> pl.DataFrame:
 
 def _pairs(path: Path) -> np.ndarray:
     try:
-        pairs = np.load(path, allow_pickle=False)
+        pairs = files.read_array(path)
     except FileNotFoundError:
         raise DataError(f"{path} is missing; a release folder holds {', '.join(RELEASE_FILES.values())}") from None
     except (ValueError, EOFError, OSError) as error:

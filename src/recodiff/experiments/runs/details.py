@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
 from recodiff.data.genres import genres_of
+from recodiff.errors import CheckpointError, DataError
 from recodiff.evaluation import list_metrics
 from recodiff.evaluation.evaluate import Evaluation
 from recodiff.experiments.runs.results import Result
 from recodiff.models.base import Recommender
 from recodiff.ranking.recommend import recommend
+from recodiff.runtime import files
 from recodiff.runtime.run import Run
 from recodiff.training.checkpoint import LOG
 
@@ -76,7 +78,8 @@ def _embeddings(folder: Path, n_items: int) -> NDArray[np.floating] | None:
     path = folder / EMBEDDINGS
     if not path.is_file():
         return None
-    found = np.load(path, allow_pickle=False)
+    with files.reading(path, DataError, "remove it, or put a .npy file of floats [items, size] there"):
+        found = files.read_array(path)
     return found if found.ndim == 2 and len(found) == n_items else None
 
 
@@ -91,4 +94,7 @@ def _seconds_to_rank(model: Recommender, data: Dataset) -> float:
 
 def _log(out: Path | None) -> list[dict[str, float]]:
     path = None if out is None else out / LOG
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path and path.exists() else []
+    if path is None or not path.exists():
+        return []
+    with files.reading(path, CheckpointError, "remove it, and train again"):
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -5,7 +5,6 @@ Shapes: `I` items, `E` size of an embedding, `C` clusters.
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +18,7 @@ from torch import Tensor
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, ModelError
+from recodiff.runtime import files
 from recodiff.runtime.run import Run
 from recodiff.training.settings import TrainingConfig
 
@@ -83,7 +83,7 @@ class FileEmbeddings(BaseConfig):
             ConfigError: the file cannot be read, or does not hold one row of finite numbers per item.
         """
         try:
-            found = np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False)
+            found = files.read_array(self.path)
         except OSError as error:
             raise ConfigError(
                 f"item embeddings '{self.path}' cannot be read ({error.strerror}); give a .npy file of floats"
