@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,7 @@ from torch import Tensor
 from kept import Kept
 from machine import machine
 from peer_sides import HERE, Side, interpreter
-from recodiff import Batch, Recommender, Run, Validation, build, load_dataset
+from recodiff import Batch, Recommender, Run, Traits, Validation, build, load_dataset
 from recodiff.data import Dataset, Interactions
 from recodiff.experiments.runs.train import measure
 from recodiff.models.base import Validate
@@ -44,7 +45,8 @@ Row = dict[str, Any]
 class Vectors(Recommender):
     """Scores that are inner products of vectors which another program learned; whose a vector is, is known by place."""
 
-    remembers_users = True
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), remembers_users=True)
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         raise NotImplementedError

@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     data, kept = load_dataset(asked.data), Kept(asked.compared / "published.json")
     for label, (model, settings) in chosen(asked.compared, asked.configs, max(asked.seeds)).items():
-        for seed in asked.seeds if build(model, settings[0]).seeded else [1]:
+        for seed in asked.seeds if build(model, settings[0]).traits.seeded else [1]:
             if (asked.only and label not in asked.only) or len(settings) < seed:
                 continue
             told = {"label": label, "model": model, "seed": seed, "settings": json.loads(json.dumps(settings[seed - 1]))}

@@ -73,7 +73,7 @@ def main() -> None:
     asked = parser.parse_args()
     kept = Kept(QUALITY)
     for preset in asked.presets or ROWS:
-        for seed in asked.seeds if build(*settings_of(preset)).seeded else [1]:
+        for seed in asked.seeds if build(*settings_of(preset)).traits.seeded else [1]:
             told = {"preset": preset, "seed": seed}
             if kept.has(told) and not asked.fresh:
                 continue

@@ -208,8 +208,8 @@ class ErasingNet(IteratedNet):
 class Iterated(DiffRec):
     """What they have in common."""
 
-    item_vectors = False
-    shares_items = False  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+    def _traits(self) -> recodiff.Traits:
+        return replace(super()._traits(), item_vectors=False, shares_items=False)
 
     def inner(self, n_items: int, generator: torch.Generator) -> Diffusion:
         """The diffusion, laid out for sparse rows."""

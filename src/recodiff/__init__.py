@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from recodiff.ranking.recommend import Recommendations, history_of, recommend
     from recodiff.ranking.vectors import item_vectors, similar_items, user_vectors
     from recodiff.runtime.run import Run
+    from recodiff.training.traits import Traits
 
 _HOMES = {
     "models.saving": ("load_model", "save_model"),
@@ -47,6 +48,7 @@ _HOMES = {
     "ranking.candidates": ("Candidates",),
     "ranking.recommend": ("Recommendations", "history_of", "recommend"),
     "runtime.run": ("Run",),
+    "training.traits": ("Traits",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -73,6 +75,7 @@ __all__ = [
     "Stages",
     "Task",
     "TorchRecommender",
+    "Traits",
     "Validation",
     "build",
     "corrupt",

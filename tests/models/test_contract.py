@@ -127,7 +127,7 @@ def strangers(x: Interactions) -> Interactions:
 
 
 def test_the_withheld_diagonal_is_ranked_first(model: Recommender) -> None:
-    if not model.personalised:
+    if not model.traits.personalised:
         pytest.skip("declared not personalised")
     first = recommend(model, BOARD, 1).items[:, 0]
     assert (first == np.arange(len(first))).mean() >= 0.95
@@ -135,7 +135,7 @@ def test_the_withheld_diagonal_is_ranked_first(model: Recommender) -> None:
 
 def test_only_personalised_models_tell_users_apart(model: Recommender) -> None:
     scores = scores_of(model, BOARD)
-    assert bool((scores != scores[0]).any()) == model.personalised
+    assert bool((scores != scores[0]).any()) == model.traits.personalised
 
 
 def test_a_batch_scores_as_its_users_one_by_one(model: Recommender) -> None:
@@ -147,7 +147,7 @@ def test_a_batch_scores_as_its_users_one_by_one(model: Recommender) -> None:
 def test_a_user_never_seen_in_training_gets_what_a_known_user_with_that_history_gets(model: Recommender) -> None:
     known = BOARD.take([7])
     typed = history_of(model, known.items.externals(known.matrix.indices).to_list())
-    if model.remembers_users:  # what was learned of a user is more than the history says, but points the same way
+    if model.traits.remembers_users:  # what was learned of a user is more than the history says, but points the same way
         same = recommend(model, strangers(BOARD), 1).items == recommend(model, BOARD, 1).items
         assert same.mean() >= 0.9
     else:
@@ -156,7 +156,7 @@ def test_a_user_never_seen_in_training_gets_what_a_known_user_with_that_history_
 
 
 def test_a_model_remembers_the_users_it_learned_from_if_it_says_so(model: Recommender) -> None:
-    if not model.remembers_users:
+    if not model.traits.remembers_users:
         assert len(model.users) == 0
         return
     assert model.users == BOARD.users
@@ -174,7 +174,7 @@ def test_a_user_without_interactions_in_training_stays_a_stranger(model: Recomme
         rest.rows() + 1, rest.matrix.indices, BOARD.users, BOARD.items, times=rest.times, time_kind="order"
     )
     fitted = build(model.registered, short(model.registered)).fit(with_empty, RUN)
-    assert len(fitted.users) == (49 if model.remembers_users else 0)
+    assert len(fitted.users) == (49 if model.traits.remembers_users else 0)
     first = BOARD.take([0])
     torch.testing.assert_close(scores_of(fitted, first), scores_of(fitted, strangers(first)))
 
@@ -256,7 +256,7 @@ def test_half_the_bytes_cost_a_network_a_rounding_in_training(model: Recommender
 
 
 def test_a_model_that_draws_no_random_numbers_is_the_same_for_every_seed(model: Recommender) -> None:
-    if model.seeded:
+    if model.traits.seeded:
         pytest.skip("declared to draw random numbers")
     again = build(model.registered, TOY.get(model.registered)).fit(BOARD, replace(RUN, seed=1))
     assert torch.equal(scores_of(again, BOARD), scores_of(model, BOARD))
@@ -265,7 +265,7 @@ def test_a_model_that_draws_no_random_numbers_is_the_same_for_every_seed(model: 
 def test_a_model_needs_time_exactly_if_it_says_so(model: Recommender) -> None:
     timeless = replace(BOARD, times=None, time_kind=None)
     again = build(model.registered, short(model.registered))
-    if model.order_aware:
+    if model.traits.order_aware:
         with pytest.raises(DataError, match="no time"):
             again.fit(timeless, RUN)
         with pytest.raises(DataError, match="no time"):
@@ -281,13 +281,13 @@ def test_saved_and_loaded_it_scores_the_same(model: Recommender, tmp_path: Path)
     assert loaded.registered == model.registered
     assert loaded.parameters == model.parameters
     assert loaded.users == model.users
-    assert (tmp_path / "model" / USERS).exists() == model.remembers_users
+    assert (tmp_path / "model" / USERS).exists() == model.traits.remembers_users
     assert torch.equal(scores_of(loaded, BOARD), scores_of(model, BOARD))
     assert not list(tmp_path.rglob("*.pkl"))
 
 
 def test_item_vectors_are_there_where_declared_and_refused_elsewhere(model: Recommender) -> None:
-    if model.item_vectors:
+    if model.traits.item_vectors:
         near = similar_items(model, ["item-004"], 3)
         assert near["rank"].to_list() == [1, 2, 3]
         assert "item-004" not in near["similar"].to_list()
@@ -324,7 +324,7 @@ def test_permuting_the_items_permutes_the_scores(model: Recommender) -> None:
 def test_any_model_takes_any_weighting_on_the_history_alone(model: Recommender, kind: str) -> None:
     weighted = build(model.registered, short(model.registered) | {"weighting": {"kind": kind, "on": "history"}}).fit(BOARD, RUN)
     assert recommend(weighted, BOARD, 5).items.shape == (50, 5)
-    if model.personalised:  # a model need not look at the history of a user it remembers
+    if model.traits.personalised:  # a model need not look at the history of a user it remembers
         uniform = weighted.score(Batch(Rows.from_csr(BOARD.matrix)))
         assert not torch.allclose(scores_of(weighted, strangers(BOARD)), uniform)
 

@@ -149,7 +149,7 @@ def test_what_validation_chose_is_a_model_of_its_own() -> None:
 def test_users_that_a_part_remembers_come_back_with_the_folder(tmp_path: Path) -> None:
     mf = {"model": "mf", "settings": {"width": 4, "training": {"epochs": 1}}}
     model = mixed(a=EASE, b=mf).fit(BOARD, RUN)
-    assert model.remembers_users
+    assert model.traits.remembers_users
     save_model(model, tmp_path / "m")
     again = load_model(tmp_path / "m")
     torch.testing.assert_close(scores_of(again, BOARD), scores_of(model, BOARD))
@@ -169,7 +169,7 @@ def test_a_part_that_diverges_is_named_with_the_place_of_its_settings() -> None:
 
 def test_a_part_without_item_vectors_is_named() -> None:
     model = mixed(a=EASE, b={"model": "puresvd", "settings": {"factors": 2}}).fit(BOARD, RUN)
-    assert not model.item_vectors
+    assert not model.traits.item_vectors
     with pytest.raises(ModelError, match=r"parts without: a; .*parts\.a\.share=0"):
         model.vectors()
 

@@ -103,7 +103,7 @@ def recommend(
     x = history_of(model, history, unknown=unknown) if history is not None else _histories(model, data, parts, user, users, unknown)
     if effect_of_newest:
         x.need_order("--effect-of-newest")
-    if model.personalised and not model.remembers_users and (empty := int((x.lengths() == 0).sum())):
+    if model.traits.personalised and not model.traits.remembers_users and (empty := int((x.lengths() == 0).sum())):
         warn(
             f"{empty} of {x.n_users} users have no history: they are scored from an empty row, so the order of their lists means "
             "little; use `popularity` for such users"

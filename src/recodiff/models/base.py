@@ -18,6 +18,7 @@ from recodiff.data.interactions import IdMap, Interactions, need_interactions
 from recodiff.data.weighting import AnyWeighting, Uniform, Weighting
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models.batch import Batch, ItemVectors
+from recodiff.models.deprecated import OldFlag, note_old_names, with_old_flags
 from recodiff.moved import old_names
 from recodiff.runtime import distributed
 from recodiff.runtime.float32 import fast_products
@@ -25,6 +26,7 @@ from recodiff.runtime.run import Run
 from recodiff.tensors.rows import Rows
 from recodiff.tensors.sharding import Shard
 from recodiff.training.pairs import Forecast
+from recodiff.training.traits import Traits
 
 Validate = Callable[["Recommender"], Mapping[str, float]]
 """Gives validation figures of a model as it stands."""
@@ -41,9 +43,9 @@ class Recommender(ABC):
     """A model: `fit` learns from interactions, `score` judges items for histories.
 
     A model never masks or ranks; `ranking.recommend` does, for evaluation, command line and service alike. The history is
-    always an argument, so a user never seen in training is no special case; a model that `remembers_users` serves a stranger
-    from the history and a user it was trained on from what it learned of that user. The constructor keeps the config and
-    does nothing else; a second `fit` forgets the first.
+    always an argument, so a user never seen in training is no special case. A model that remembers users (see `traits`)
+    serves an unseen user from the history, and a user of the training data from what it learned of that user. The
+    constructor keeps the config and does nothing else; a second `fit` forgets the first.
 
     Args:
         config: the model's settings; its defaults unless given.
@@ -51,18 +53,13 @@ class Recommender(ABC):
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     """Its settings; the base's unless a model has more."""
-    personalised: ClassVar[bool] = True
-    """Whether the scores depend on the history."""
-    item_vectors: ClassVar[bool] = False
-    """Whether scores are an inner product of a user's and an item's vector, see `export`."""
-    remembers_users: ClassVar[bool] = False
-    """Whether something is learned of each user of the training data, beyond what the history says."""
-    shares_items: ClassVar[bool] = False
-    """Whether several processes may each have the weights of some of the items, `Run.shard`."""
-    reads_order: ClassVar[bool] = False
-    """Whether histories are read in their order, weighted or not; those without time are refused."""
-    seeded: ClassVar[bool] = True
-    """Whether fitting draws random numbers; if not, every seed gives the same model."""
+    personalised, item_vectors, remembers_users, shares_items = OldFlag(), OldFlag(), OldFlag(), OldFlag()
+    order_aware, reads_order, seeded = OldFlag(), OldFlag(), OldFlag()
+    old_flags: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        note_old_names(cls)
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config: Any = config or self.Config()
@@ -70,15 +67,20 @@ class Recommender(ABC):
         """What `models.build` makes it from: its name in MODELS, or `module:Class`."""
         self._items: IdMap | None = None
         self.users = IdMap([])
-        """The users it remembers, by the position of what it learned of them; empty where it `remembers_users` not."""
+        """The users it remembers, by the position of what it learned of them; empty unless it remembers users."""
         self.summary: dict[str, Any] = {}
         self.shard: Shard | None = None
         """Which items' weights are here, where processes share them; whatever uses the model is then called by all of them."""
 
     @property
-    def order_aware(self) -> bool:
-        """Whether it uses what came first, by a weighting or by its pairs; data without time cannot serve it."""
-        return not isinstance(self.config.weighting, Uniform) or isinstance(getattr(self.config, "pairs", None), Forecast)
+    def traits(self) -> Traits:
+        """What this model is: by its settings, and for a mixture also by the shares that it learned."""
+        return with_old_flags(self, self._traits())
+
+    def _traits(self) -> Traits:
+        """The traits by the settings; a model that has others returns `replace(super()._traits(), ...)`."""
+        forecasts = isinstance(getattr(self.config, "pairs", None), Forecast)
+        return Traits(order_aware=forecasts or not isinstance(self.config.weighting, Uniform))
 
     @property
     def views(self) -> Mapping[str, Weighting]:
@@ -124,7 +126,7 @@ class Recommender(ABC):
         if train.nnz == 0:
             raise ModelError("there are no interactions to fit to; check the data's filters and split")
         run = run or Run()
-        if run.shard == "items" and not self.shares_items:
+        if run.shard == "items" and not self.traits.shares_items:
             raise ConfigError(
                 "shard='items' is for diffusion on rows (diffrec, t-diffrec, f-diffrec), and "
                 f"'{self.registered}' with these settings keeps its items whole; leave shard out"
@@ -132,7 +134,7 @@ class Recommender(ABC):
         self.shard = distributed.shard(train.n_items) if run.shard == "items" else None
         if run.threads:
             torch.set_num_threads(run.threads)
-        if self.remembers_users:
+        if self.traits.remembers_users:
             train = train.take(np.flatnonzero(train.lengths() > 0))  # of the others nothing can be learned: they stay strangers
             self.users = train.users
         self._items, self.summary = train.items, {}
@@ -171,7 +173,7 @@ class Recommender(ABC):
         Raises:
             ModelError: the users are lacking.
         """
-        if self.remembers_users and users is None:
+        if self.traits.remembers_users and users is None:
             raise ModelError(f"{type(self).__name__} remembers its users; restore it with their ids (users=)")
         self._items, self.users, self.shard = items, IdMap([]) if users is None else users, None
         self._restore({name: tensor.to(device) for name, tensor in state.items()})
@@ -215,7 +217,7 @@ def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tu
     Raises:
         DataError: the model needs to know what came first, and the history has no time.
     """
-    if model.reads_order:
+    if model.traits.reads_order:
         history.need_order(model.registered)
     device = model.device
     rows = Rows.from_csr(model.config.weighting(history).matrix).to(device)

@@ -24,6 +24,7 @@ from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
 from recodiff.runtime import progress
 from recodiff.runtime.run import Run
+from recodiff.training.traits import Traits
 
 MEASURED_ON = 1000
 """Users, at most, over whom the spread of a part's scores is taken."""
@@ -119,38 +120,17 @@ class Mixture(Recommender):
             model.config = model.config.model_copy(update={"weighting": self.config.weighting})
         return model
 
-    def _any(self, what: str) -> bool:
-        return any(getattr(part, what) for part in self.parts.values())
-
-    @property
-    def order_aware(self) -> bool:
-        """Whether a part is."""
-        return self._any("order_aware")
-
-    @property
-    def remembers_users(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether a part does."""
-        return self._any("remembers_users")
-
-    @property
-    def personalised(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether a part is."""
-        return self._any("personalised")
-
-    @property
-    def reads_order(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether a part does whose share is not 0."""
-        return any(self.parts[name].reads_order for name in self._factors)
-
-    @property
-    def seeded(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether a part is."""
-        return self._any("seeded")
-
-    @property
-    def item_vectors(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether all parts have them."""
-        return all(self.parts[name].item_vectors for name in self._factors)
+    def _traits(self) -> Traits:
+        parts = {name: part.traits for name, part in self.parts.items()}
+        heard = [parts[name] for name in self._factors]
+        return Traits(
+            personalised=any(part.personalised for part in parts.values()),
+            item_vectors=all(part.item_vectors for part in heard),
+            remembers_users=any(part.remembers_users for part in parts.values()),
+            order_aware=any(part.order_aware for part in parts.values()),
+            reads_order=any(part.reads_order for part in heard),
+            seeded=any(part.seeded for part in parts.values()),
+        )
 
     @property
     def views(self) -> Mapping[str, Weighting]:
@@ -222,7 +202,7 @@ class Mixture(Recommender):
         for name in self._factors:
             part = self.parts[name]
             views = {inner: batch.view(f"{name}.{inner}") for inner in part.views}
-            yield name, part, Batch(batch.view(name), batch.users if part.remembers_users else None, views)
+            yield name, part, Batch(batch.view(name), batch.users if part.traits.remembers_users else None, views)
 
     @property
     def _factors(self) -> dict[str, float]:
@@ -256,7 +236,7 @@ class Mixture(Recommender):
             part = self.parts[name]
             inner = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
             device = str(next(iter(inner.values())).device)
-            part.restore(inner, self.items, device, users=self.users if part.remembers_users else None)
+            part.restore(inner, self.items, device, users=self.users if part.traits.remembers_users else None)
 
     def vectors(self) -> ItemVectors:
         """The parts' vectors side by side.
@@ -264,7 +244,7 @@ class Mixture(Recommender):
         Raises:
             ModelError: a part has none.
         """
-        if without := [name for name in self._factors if not self.parts[name].item_vectors]:
+        if without := [name for name in self._factors if not self.parts[name].traits.item_vectors]:
             left = len(without) < len(self._factors)
             how = f"leaves them out (parts.{without[0]}.share=0)" if left else "has others"
             raise ModelError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +28,13 @@ DERIVED = "derived."
 """Begins the names of what is saved and was not learned."""
 
 
-class TorchRecommender(Recommender):
-    """A model that `training.train` fits: it declares a network, its pairs and its parameter groups."""
+Net = TypeVar("Net", bound=nn.Module)
 
-    module: nn.Module
+
+class TorchRecommender(Recommender, Generic[Net]):
+    """A model that `training.train` fits: it declares a network (of type `Net`), its pairs and its parameter groups."""
+
+    module: Net
     derived: Mapping[str, Tensor] = MappingProxyType({})
     """What `derive` gave, for `build`."""
 
@@ -40,7 +43,7 @@ class TorchRecommender(Recommender):
         return {}
 
     @abstractmethod
-    def build(self, n_items: int, generator: torch.Generator) -> nn.Module:
+    def build(self, n_items: int, generator: torch.Generator) -> Net:
         """A fresh network whose forward is the loss: (pair, progress, generator) -> [B]."""
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch
 from recodiff.runtime.run import Run
+from recodiff.training.traits import Traits
 
 
 class PopularityConfig(ModelConfig):
@@ -22,8 +24,9 @@ class Popularity(Recommender):
     """Scores an item by the summed weight of its interactions, for everybody alike."""
 
     Config = PopularityConfig
-    seeded = False
-    personalised = False
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), seeded=False, personalised=False)
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         matrix = self.config.weighting.for_fit(train).matrix

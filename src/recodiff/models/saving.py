@@ -63,7 +63,7 @@ def save_model(
     table = pl.DataFrame({"id": model.items.ids})
     if item_table is not None:
         table = table.hstack(item_table.select(pl.exclude("id", "item")))
-    tables = {ITEMS: table} | ({USERS: pl.DataFrame({"id": model.users.ids})} if model.remembers_users else {})
+    tables = {ITEMS: table} | ({USERS: pl.DataFrame({"id": model.users.ids})} if model.traits.remembers_users else {})
     try:
         with held(path), replaced(path, marker=CONFIG, owned=OWNED.__contains__) as staged:
             distributed.write_tensors(staged / WEIGHTS, model.state())

@@ -6,11 +6,13 @@ Shapes: none; whatever the network has.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class Weightless(TorchFunctionMode):
@@ -23,7 +25,7 @@ class Weightless(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def blank(build: Callable[[], nn.Module]) -> nn.Module:
+def blank(build: Callable[[], M]) -> M:
     """The module that `build` makes, its parameters there and not drawn: to be loaded, which drawing would make twice as long.
 
     Args:

@@ -64,7 +64,7 @@ class MemoryEstimate:
             return
         kept = self.parameters + self.optimizer + self.best
         remedy = "narrow the item-sized layers, or keep fewer items (a larger --item-core)"
-        if model.shares_items and model.shard is None:
+        if model.traits.shares_items and model.shard is None:
             remedy += ", or share them among GPUs or machines (--shard items under torchrun)"
         if kept + self.least + self.data <= self.free:
             asked = model.training.batch_size
@@ -93,7 +93,7 @@ def estimate(
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     users = int((data.lengths() >= model.pairs().least).sum())
     scored = model.shard.stop - model.shard.start if model.shard else data.n_items
-    scoring = 8 * scored * users_at_once(scored, products=model.item_vectors and model.shard is None)
+    scoring = 8 * scored * users_at_once(scored, products=model.traits.item_vectors and model.shard is None)
     batch, least = (model.working_bytes(module, size) + validated * scoring for size in (min(model.training.batch_size, users), 1))
     if device.type == "cuda":
         free: int | None = torch.cuda.mem_get_info(device)[0]

@@ -17,6 +17,7 @@ from recodiff.runtime.run import Run
 from recodiff.tensors.sharding import Shard
 from recodiff.training.pairs import Pairs
 from recodiff.training.settings import TrainingConfig
+from recodiff.training.traits import Traits
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Trainable(Protocol):
 
     config: Any
     """Its settings; `weighting` is among them."""
-    module: nn.Module
-    """The network; its forward is the loss, (pair, progress, generator) -> [B]."""
+    module: Any
+    """The network, an `nn.Module` of any kind; its forward is the loss, (pair, progress, generator) -> [B]."""
     derived: Mapping[str, Tensor]
     """What `derive` gave, for `build`."""
     summary: dict[str, Any]
@@ -50,13 +51,8 @@ class Trainable(Protocol):
     """Which items' weights are here, where processes share them."""
 
     @property
-    def item_vectors(self) -> bool:
-        """Whether scores are an inner product of a user's and an item's vector."""
-        ...
-
-    @property
-    def shares_items(self) -> bool:
-        """Whether several processes may each have the weights of some of the items."""
+    def traits(self) -> Traits:
+        """Whether it has item vectors, shares items and so on."""
         ...
 
     @property

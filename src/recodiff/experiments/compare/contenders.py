@@ -41,8 +41,8 @@ class Contender:
             name,
             protocol=protocol,
             choose_on=choose_on,
-            seeded=model.seeded,
-            needs_order=model.order_aware,
+            seeded=model.traits.seeded,
+            needs_order=model.traits.order_aware,
         )
         if note := refusal(protocol, data):
             return Found(case, note=f"not run: {note}")

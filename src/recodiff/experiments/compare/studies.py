@@ -107,7 +107,7 @@ class _NotTuned(Exception):  # noqa: N818 (a reason, and no error)
 
 
 def _study(one: Contender, data: Dataset, study: Path, asked: Asked, budget: Budget, *, recency: bool) -> Tuned:
-    name, ages = one.model.registered, recency and not one.model.order_aware and data.train.time_kind is not None
+    name, ages = one.model.registered, recency and not one.model.traits.order_aware and data.train.time_kind is not None
     if name not in SPACES and not ages:
         raise _NotTuned("nothing is declared to search")
     if asked.over() and not (study / BEST).exists():
@@ -115,7 +115,7 @@ def _study(one: Contender, data: Dataset, study: Path, asked: Asked, budget: Bud
     run = Run(asked.device, threads=asked.threads, out=study)
     settings = one.model.config.model_dump()
     try:
-        if one.model.order_aware:
+        if one.model.traits.order_aware:
             data.train.need_order(one.label)
         return tune(name, settings, data, run, budget, recency=ages, where=one.source, over=asked.over)
     except (DataError, ModelError) as error:

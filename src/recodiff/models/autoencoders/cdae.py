@@ -6,6 +6,7 @@ Shapes: `B` users in a batch, `U` users, `I` items, `H` width of the hidden laye
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -21,6 +22,7 @@ from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Contrast, Pair, Pairs
 from recodiff.training.settings import TrainingConfig
 from recodiff.training.trainable import Progress
+from recodiff.training.traits import Traits
 
 Activation = Literal["sigmoid", "relu", "tanh"]
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
@@ -80,7 +82,7 @@ class CDAENet(nn.Module):
         return sum_by_user(pair, self.loss(met, negatives, progress))
 
 
-class CDAE(TorchRecommender):
+class CDAE(TorchRecommender[CDAENet]):
     """Wu et al., *Collaborative Denoising Auto-Encoders for Top-N Recommender Systems*, WSDM 2016.
 
     z_u = h(W' y_u + V_u + b),   s_ui = W2_i . z_u + b2_i,   y_u the user's row, in training with a share q of it dropped,
@@ -91,10 +93,9 @@ class CDAE(TorchRecommender):
     """
 
     Config = CDAEConfig
-    item_vectors = True
-    remembers_users = True
 
-    module: CDAENet  # pyright: ignore[reportIncompatibleVariableOverride]
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True, remembers_users=True)
 
     def build(self, n_items: int, generator: torch.Generator) -> CDAENet:
         """See `TorchRecommender`."""

@@ -6,6 +6,7 @@ Shapes: `B` users in a batch, `I` items, `k` width of the code, `h` of the decod
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Literal, Protocol
 
 import torch
@@ -27,6 +28,7 @@ from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Pair, Pairs, Reconstruct
 from recodiff.training.settings import TrainingConfig
 from recodiff.training.trainable import Progress
+from recodiff.training.traits import Traits
 
 
 class Posterior(Protocol):
@@ -184,7 +186,7 @@ class AutoencoderNet(nn.Module):
         return self.decoder.hidden(self.posterior.mean(self.encoder(normalise(history))))
 
 
-class MultiAutoencoder(TorchRecommender):
+class MultiAutoencoder(TorchRecommender[AutoencoderNet]):
     """MultiDAE and MultiVAE (Liang et al., *Variational Autoencoders for Collaborative Filtering*, WWW 2018), MultiDAE++.
 
     e = encoder(dropout(x / |x|)), z from e, pi = softmax(decoder(z)); minimised is, over the row x of a user,
@@ -204,9 +206,9 @@ class MultiAutoencoder(TorchRecommender):
     """
 
     Config = AutoencoderConfig
-    item_vectors = True
 
-    module: AutoencoderNet  # pyright: ignore[reportIncompatibleVariableOverride]
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True)
 
     def build(self, n_items: int, generator: torch.Generator) -> AutoencoderNet:
         """See `TorchRecommender`."""

@@ -24,6 +24,7 @@ from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Pair, Pairs, Reconstruct
 from recodiff.training.settings import TrainingConfig
 from recodiff.training.trainable import Progress
+from recodiff.training.traits import Traits
 
 
 class CodigemConfig(ModelConfig):
@@ -99,7 +100,7 @@ def log_normal(x: Tensor, mean: Tensor | None = None, log_variance: Tensor | Non
     return -(squares.sum(1) + x.shape[1] * math.log(2 * math.pi)) / 2
 
 
-class Codigem(TorchRecommender):
+class Codigem(TorchRecommender[CodigemNet]):
     """Walker et al., *Recommendation via Collaborative Diffusion Generative Model*, KSEM 2022.
 
     The row x of a user is noised T times with one variance, q(z_t | z_{t-1}) = N(sqrt(1 - beta) z_{t-1}, beta I), z_0 = x;
@@ -116,9 +117,9 @@ class Codigem(TorchRecommender):
     """
 
     Config = CodigemConfig
-    item_vectors = True
 
-    module: CodigemNet  # pyright: ignore[reportIncompatibleVariableOverride]
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True)
 
     def build(self, n_items: int, generator: torch.Generator) -> CodigemNet:
         """See `TorchRecommender`."""

@@ -6,6 +6,7 @@ last hidden layer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -36,6 +37,7 @@ from recodiff.tensors.softmax import block_rows, even, linear_multinomial
 from recodiff.training.pairs import AnyPairs, Pair, Pairs, Reconstruct
 from recodiff.training.settings import TrainingConfig
 from recodiff.training.trainable import Progress
+from recodiff.training.traits import Traits
 
 DENSE_ARRAYS = 7
 """[B, I] alive at once in a dense step: 6.3 to 6.7 were measured at 94,949 items (the case `hidden_step` of benchmarks/)."""
@@ -119,7 +121,7 @@ class LatentDiffRecNet(DiffRecNet):
         return self.multinomial(self.codec.decode(z), x, seen)
 
 
-class DiffRec(TorchRecommender):
+class DiffRec(TorchRecommender[DiffRecNet]):
     """DiffRec, T-DiffRec, L-DiffRec and LT-DiffRec (*Diffusion Recommender Model*, SIGIR 2023, arXiv 2304.04971).
 
     A row of interactions x_0 is noised, q(x_t | x_0) = N(sqrt(alpha_bar_t) x_0, (1 - alpha_bar_t) I), and an MLP learns to
@@ -129,14 +131,9 @@ class DiffRec(TorchRecommender):
     """
 
     Config = DiffRecConfig
-    item_vectors = True
 
-    module: DiffRecNet  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    @property
-    def shares_items(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether it diffuses rows; a latent's codec keeps its items whole."""
-        return isinstance(self.config.codec, Identity)
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True, shares_items=isinstance(self.config.codec, Identity))
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
         """What the codec takes from the data, the cluster of each item where it has clusters; the odds to sample items by."""

@@ -222,7 +222,7 @@ class GiffCFNet(nn.Module):
         raise AssertionError("there is at least one step")
 
 
-class GiffCF(TorchRecommender):
+class GiffCF(TorchRecommender[GiffCFNet]):
     """Zhu et al., *Graph Signal Diffusion Model for Collaborative Filtering*, SIGIR 2024: GiffCF, with linear output mixing.
 
     A row x is smoothed over the graph of items in place of being noised, and no Gaussian noise is added:
@@ -241,8 +241,6 @@ class GiffCF(TorchRecommender):
     """
 
     Config = GiffCFConfig
-
-    module: GiffCFNet  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
         """R / |R|."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -24,6 +24,7 @@ from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Contrast, Pair, Pairs
 from recodiff.training.settings import TrainingConfig
 from recodiff.training.trainable import Progress
+from recodiff.training.traits import Traits
 
 
 class FactorsConfig(ModelConfig):
@@ -114,7 +115,7 @@ class FactorNet(nn.Module, ABC):
         return own[pair.source.row_of()] + sizes[pair.source.columns] + sizes[pair.negatives].mean(1)
 
 
-class FactorModel(TorchRecommender):
+class FactorModel(TorchRecommender[FactorNet]):
     """A model that scores by a vector for each user and each item. It remembers its users, and folds strangers in.
 
     A user of the training data is scored by what was learned of that user, whatever the history says; a stranger by the
@@ -123,10 +124,9 @@ class FactorModel(TorchRecommender):
     """
 
     Config = FactorsConfig
-    item_vectors = True
-    remembers_users = True
 
-    module: FactorNet  # pyright: ignore[reportIncompatibleVariableOverride]
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True, remembers_users=True)
 
     def pairs(self) -> Pairs:
         """What a user met against what the user did not."""

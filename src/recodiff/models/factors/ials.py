@@ -6,6 +6,7 @@ Shapes: `B` users in a batch, `I` items, `n` rows solved for, `m` rows of the ot
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from pydantic import Field
@@ -22,6 +23,7 @@ from recodiff.runtime.run import Run
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.random import keyed_generator
 from recodiff.tensors.rows import Rows
+from recodiff.training.traits import Traits
 
 NUMBERS_AT_ONCE = 2**23
 """Of the vectors [n, L, k] gathered for the rows that are solved together."""
@@ -58,7 +60,9 @@ class Ials(Recommender):
     """
 
     Config = IalsConfig
-    item_vectors = True
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True)
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: IalsConfig = self.config

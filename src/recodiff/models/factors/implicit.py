@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from recodiff.models.linear.sparse import counts_of
 from recodiff.models.registry import title
 from recodiff.runtime.run import Run
 from recodiff.tensors.rows import Rows
+from recodiff.training.traits import Traits
 
 
 def _module(name: str) -> Any:
@@ -83,7 +85,9 @@ class ImplicitAls(Recommender):
     """
 
     Config = ImplicitAlsConfig
-    item_vectors = True
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True)
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         counts = counts_of(self.config.weighting.for_fit(train), title(self.registered))
@@ -162,8 +166,9 @@ class ImplicitBpr(Recommender):
     """
 
     Config = ImplicitBprConfig
-    item_vectors = True
-    remembers_users = True
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True, remembers_users=True)
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: ImplicitBprConfig = self.config
@@ -231,7 +236,9 @@ class ImplicitBm25(ItemTableModel):
     """
 
     Config = ImplicitBm25Config
-    seeded = False
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), seeded=False)
 
     def table(self, train: Interactions, *, show: bool) -> csr_array:
         """See `ItemTableModel`."""

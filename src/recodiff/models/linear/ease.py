@@ -6,6 +6,7 @@ Shapes: `B` users in a batch, `I` items.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from recodiff.runtime import progress
 from recodiff.runtime.memory import available_memory
 from recodiff.runtime.run import Run
 from recodiff.tensors.rows import Rows
+from recodiff.training.traits import Traits
 
 Advance = Callable[[int, str], None]
 DOUBLE_UP_TO_ITEMS = 12_000
@@ -46,7 +48,9 @@ class ClosedForm(Recommender):
     """
 
     Config = ClosedFormConfig
-    seeded = False
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), seeded=False)
 
     def ridge(self, squares: Tensor) -> Tensor | float:
         """What is added to the diagonal of X'X, given that diagonal [I]."""

@@ -7,6 +7,7 @@ weights are 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from recodiff.runtime import progress
 from recodiff.runtime.run import Run
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.rows import Rows
+from recodiff.training.traits import Traits
 
 DENSE_UP_TO = 500
 """The smaller side of a matrix up to which all its singular vectors are found at once."""
@@ -73,7 +75,9 @@ class PureSvd(Recommender):
     """
 
     Config = PureSvdConfig
-    item_vectors = True
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True)
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: PureSvdConfig = self.config

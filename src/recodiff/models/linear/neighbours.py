@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from recodiff.models.linear.sparse import counts_of, degrees, item_table, power,
 from recodiff.models.registry import title
 from recodiff.runtime.run import Run
 from recodiff.tensors.rows import Rows
+from recodiff.training.traits import Traits
 
 DENSE_UP_TO_ITEMS, DENSE_ABOVE_SHARE = 8192, 1 / 3
 """Histories are multiplied by a dense copy of the table, which is many times faster, where that takes at most 256 MiB, or less
@@ -84,7 +86,9 @@ class ItemKnn(ItemTableModel):
     """
 
     Config = ItemKnnConfig
-    seeded = False
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), seeded=False)
 
     def table(self, train: Interactions, *, show: bool) -> csr_array:
         """See `ItemTableModel`."""
@@ -121,7 +125,9 @@ class Rp3Beta(ItemTableModel):
     """
 
     Config = Rp3BetaConfig
-    seeded = False
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), seeded=False)
 
     def table(self, train: Interactions, *, show: bool) -> csr_array:
         """See `ItemTableModel`."""
@@ -160,7 +166,9 @@ class UserKnn(Recommender):
     """
 
     Config = UserKnnConfig
-    seeded = False
+
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), seeded=False)
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         self._take(Rows.from_csr(weights_of(self.config.weighting.for_fit(train)), run.torch_device))

@@ -6,6 +6,7 @@ Shapes: `B` users in a batch, `I` items, `L` places of the window, `D` width, `N
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -27,6 +28,7 @@ from recodiff.tensors.softmax import block_rows, linear_multinomial
 from recodiff.training.pairs import InOrder, Pair, Pairs
 from recodiff.training.settings import TrainingConfig
 from recodiff.training.trainable import Progress
+from recodiff.training.traits import Traits
 
 KEPT_BY_LAYER = 16
 """Arrays [B, L, D] that a layer of attention keeps for its gradient: most are in the feed-forward network, four wide."""
@@ -124,7 +126,7 @@ class SequenceNet(nn.Module):
         return linear_multinomial(states, self.scored_by, self.bias, target, met)
 
 
-class SequenceRecommender(TorchRecommender):
+class SequenceRecommender(TorchRecommender[SequenceNet]):
     """A model that reads the newest L items of a history in their order.
 
     A state h_p after each place p scores items by h_p . v_i + b_i. Every place learns from the items that follow it,
@@ -132,14 +134,8 @@ class SequenceRecommender(TorchRecommender):
     vectors that are read.
     """
 
-    item_vectors, reads_order = True, True
-
-    module: SequenceNet  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    @property
-    def order_aware(self) -> bool:
-        """Always."""
-        return True
+    def _traits(self) -> Traits:
+        return replace(super()._traits(), item_vectors=True, order_aware=True, reads_order=True)
 
     @abstractmethod
     def build(self, n_items: int, generator: torch.Generator) -> SequenceNet:
