@@ -116,6 +116,11 @@ NAMES: dict[str, dict[str, str]] = {
         "Validation": "recodiff.evaluation.validation",
         "looks_ahead": "recodiff.evaluation.protocol",
     },
+    "recodiff.data.dataset": {
+        "MANIFEST": "recodiff.data.saving",
+        "load_dataset": "recodiff.data.saving",
+        "save_dataset": "recodiff.data.saving",
+    },
     "recodiff.models.base": {"DERIVED": "recodiff.models.network", "TorchRecommender": "recodiff.models.network"},
     "recodiff.ranking": {
         "largest": "recodiff.ranking.topk",

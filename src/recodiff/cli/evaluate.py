@@ -9,7 +9,8 @@ import polars as pl
 
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads
-from recodiff.data.dataset import Dataset, load_dataset
+from recodiff.data.dataset import Dataset
+from recodiff.data.saving import load_dataset
 from recodiff.errors import DataError
 from recodiff.evaluation.evaluate import METRICS, Evaluation
 from recodiff.experiments.runs.train import compare_fingerprint, measure

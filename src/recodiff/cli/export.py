@@ -8,7 +8,7 @@ import polars as pl
 
 from recodiff.cli.evaluate import over_items_of
 from recodiff.cli.output import refuse_taken, say, write_frame
-from recodiff.data.dataset import load_dataset
+from recodiff.data.saving import load_dataset
 from recodiff.models.saving import load_model
 from recodiff.ranking.vectors import item_vectors, user_vectors
 

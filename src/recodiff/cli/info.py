@@ -7,7 +7,8 @@ from typing import Any
 
 from recodiff.cli.output import print_json, print_table
 from recodiff.configs import presets, read_settings, told
-from recodiff.data.dataset import Dataset, load_dataset
+from recodiff.data.dataset import Dataset
+from recodiff.data.saving import load_dataset
 from recodiff.models.registry import MODELS, build
 from recodiff.models.saving import CONFIG, is_unfinished, read_config
 

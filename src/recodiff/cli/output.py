@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from recodiff.data.dataset import MANIFEST
 from recodiff.data.readers.diffrec import RELEASE_FILES
+from recodiff.data.saving import MANIFEST
 from recodiff.errors import ConfigError
 from recodiff.models.saving import CONFIG
 from recodiff.runtime import files

@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from recodiff.cli.evaluate import over_items_of
 from recodiff.cli.output import print_json, print_table, read_ids, refuse_file, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads, whole
-from recodiff.data.dataset import load_dataset
 from recodiff.data.interactions import Interactions
+from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model, load_titles

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from recodiff.cli.output import print_json, print_table, say
 from recodiff.cli.parameters import Whole
 from recodiff.configs import read_settings
-from recodiff.data.dataset import load_dataset
+from recodiff.data.saving import load_dataset
 from recodiff.experiments.tuning import tune as search
 from recodiff.experiments.tuning.result import BEST, Tuned
 from recodiff.experiments.tuning.search import Budget

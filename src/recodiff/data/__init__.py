@@ -1,11 +1,12 @@
 """Data: from any interaction log to interactions in train, validation and test parts."""
 
-from recodiff.data.dataset import Dataset, load_dataset, save_dataset
+from recodiff.data.dataset import Dataset
 from recodiff.data.download import fetch
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.data.noise import NaturalNoise, corrupt
 from recodiff.data.prepare import prepare
 from recodiff.data.readers.log import Log, read_log
+from recodiff.data.saving import load_dataset, save_dataset
 from recodiff.data.split import SPLITS, AsPublished, HeldOutUsers, LeaveLast, Random, Temporal, TemporalAt, TemporalGlobal
 from recodiff.data.synthetic import synthesise, write_synthetic
 

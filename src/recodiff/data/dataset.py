@@ -1,39 +1,20 @@
-"""The canonical data folder: interactions split into parts, their ids and titles, and how they came about.
-
-`dataset.json` (what the folder holds), `train.parquet`, `valid.parquet`, `test.parquet`, `fold_in.parquet` (as present:
-columns `user` and `item`, positions; `weight` unless all are 1; `time` where there is one), `users.parquet` and
-`items.parquet` (external ids by position; titles and the rest beside them).
-"""
+"""A dataset: interactions split into parts that share one numbering, their ids and titles, and how they came about."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from recodiff.data.interactions import IdMap, Interactions, TimeKind
-from recodiff.data.readers.diffrec import RELEASE_FILES, read_release
-from recodiff.data.readers.formats import READERS, read_items
 from recodiff.errors import DataError
-from recodiff.runtime import files
-from recodiff.runtime.folders import atomic_folder, finish
+from recodiff.moved import old_names
 
-AGAIN = "prepare the data again"
-"""What to do with a damaged folder."""
-FORMAT, VERSION = "recodiff-dataset", 1
-MANIFEST = "dataset.json"
-ROOMY, MOST_UNSEEN = 100_000, 100
-"""A release may number so many users or items, and so many more for each interaction; beyond that a number is damaged."""
 PARTS = ("train", "valid", "test", "fold_in")
-IDS = ("users.parquet", "items.parquet")
-OWNED = frozenset({MANIFEST, *(f"{name}.parquet" for name in (*PARTS, "users", "items"))})
-"""Files of a data folder; whatever else stands in one is not ours."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -181,92 +162,6 @@ def _moment(seconds: int) -> str:
     return str(np.datetime64(int(seconds), "s")) + "Z"
 
 
-def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False) -> None:
-    """Writes the canonical folder, whole or not at all.
-
-    Args:
-        dataset: what to write.
-        path: the folder; it must not exist, or be empty, or hold a dataset that may be replaced.
-        overwrite: whether it may.
-
-    Raises:
-        DataError: the place is taken, or it cannot be written (a full disk, a read-only folder); nothing there is lost.
-    """
-    with atomic_folder(Path(path), overwrite=overwrite, marker=MANIFEST, owned=OWNED.__contains__) as folder:
-        for name, part in dataset.parts().items():
-            _table(part).write_parquet(folder / f"{name}.parquet")
-        dataset.users.ids.alias("user").to_frame().write_parquet(folder / "users.parquet")
-        items = dataset.items.ids.alias("item").to_frame()
-        if dataset.item_table is not None:
-            items = items.hstack(dataset.item_table)
-        items.write_parquet(folder / "items.parquet")
-        head = {"format": FORMAT, "version": VERSION, "name": Path(path).resolve().name}
-        hashes = {name: files.sha256(folder / name) for name in IDS}  # of the parts the fingerprint speaks
-        manifest = head | dataset.info | dataset.summary() | {"hashes": hashes}
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _table(part: Interactions) -> pl.DataFrame:
-    columns = {"user": part.rows().astype(np.uint32), "item": part.matrix.indices.astype(np.uint32)}
-    if (part.matrix.data != 1).any():
-        columns["weight"] = part.matrix.data
-    if part.times is not None:
-        columns["time"] = part.times
-    return pl.DataFrame(columns)
-
-
-def load_dataset(path: str | Path) -> Dataset:
-    """Reads a canonical folder, or a DiffRec release folder as it is.
-
-    A release folder has 1 + its highest number users and items over **all** parts. Its times are ranks within a user over
-    train, then test, then valid: the order in time, verified for the two ML-1M sets and assumed for the others.
-
-    Args:
-        path: the folder.
-
-    Raises:
-        DataError: it is neither, of a later version, or a file is missing, damaged or does not belong to the others.
-    """
-    folder = Path(path).expanduser()
-    finish(folder)
-    if (folder / MANIFEST).is_file():
-        return _load_canonical(folder)
-    if (folder / RELEASE_FILES["train"]).is_file():
-        return _load_release(folder)
-    if not folder.exists():
-        raise DataError(f"{folder} does not exist; give a data folder, or make one with `recodiff prepare`")
-    raise DataError(
-        f"{folder} is no data folder: it holds neither {MANIFEST} nor {RELEASE_FILES['train']}; make one with `recodiff prepare`"
-    )
-
-
-def _load_release(folder: Path) -> Dataset:
-    frame = read_release(folder)
-    if frame.is_empty():
-        raise DataError(f"{folder} holds no interactions; fetch it again")
-    users, items = (_numbered(frame[name], folder) for name in ("user", "item"))
-    try:
-        parts = {name: build(frame.filter(pl.col("part") == name), users, items, "order") for name in ("train", "valid", "test")}
-    except DataError as error:
-        raise DataError(f"{folder}: {error}") from None
-    beside = READERS["diffrec"].titles_beside(folder)
-    table = None if beside is None else align(read_items(beside, items.ids), items)
-    info = {"name": folder.resolve().name, "source": str(folder), "split": {"strategy": "published"}}
-    dataset = Dataset(**parts, fold_in=None, item_table=table, info=info)
-    return replace(dataset, info=info | dataset.summary())
-
-
-def _numbered(positions: pl.Series, folder: Path) -> IdMap:
-    """The ids 0..highest of a release, which has some interaction of most of them."""
-    highest = int(positions.max())  # type: ignore[arg-type]
-    if highest > ROOMY + MOST_UNSEEN * len(positions):
-        raise DataError(
-            f"{folder} has {len(positions)} interactions and counts its {positions.name}s up to {highest}: a number is damaged, or "
-            "these are ids; number them from 0 on without gaps, or prepare them as a log"
-        )
-    return IdMap.range(1 + highest)
-
-
 def build(frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None) -> Interactions:
     """Interactions from a table of positions (`user`, `item`, maybe `weight`, `time`) in the order of the log."""
     columns = {name: frame[name].to_numpy() if name in frame.columns else None for name in ("weight", "time")}
@@ -287,58 +182,4 @@ def align(table: pl.DataFrame, items: IdMap) -> pl.DataFrame:
     return positions.join(table, on="item", how="left", maintain_order="left").drop("item")
 
 
-def _load_canonical(folder: Path) -> Dataset:
-    info = _manifest(folder / MANIFEST)
-    for name, expected in info.get("hashes", {}).items():  # folders of 0.1.0 have none
-        if name in IDS and (folder / name).is_file() and files.sha256(folder / name) != expected:
-            raise DataError(f"{folder / name} is not what was written beside its {MANIFEST}; {AGAIN}")
-    users, items = (_read(folder / f"{name}s.parquet", (name,)) for name in ("user", "item"))
-    maps = IdMap(users["user"]), IdMap(items["item"])
-    parts = {name: _load_part(folder / f"{name}.parquet", *maps, info) if name in info["parts"] else None for name in PARTS}
-    table = items.drop("item")
-    dataset = Dataset(**parts, item_table=table if table.width else None, info=info)  # type: ignore[arg-type]
-    if dataset.fingerprint() != info.get("fingerprint"):
-        raise DataError(f"{folder} holds other data than its {MANIFEST} says (the fingerprints differ); prepare the data again")
-    return dataset
-
-
-def _load_part(path: Path, users: IdMap, items: IdMap, info: dict[str, Any]) -> Interactions:
-    frame = _read(path, ("user", "item"))
-    for name, ids in (("user", users), ("item", items)):
-        codes = frame[name]
-        if not codes.dtype.is_integer() or (len(codes) and int(codes.max() or 0) >= len(ids)):  # type: ignore[arg-type]
-            raise DataError(f"{path} holds {name} positions beyond the {len(ids)} of {name}s.parquet; prepare the data again")
-    if any(frame.null_count().row(0)):
-        raise DataError(f"{path} has empty cells; prepare the data again")
-    try:
-        return build(frame, users, items, info["time"]["kind"])
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    with files.reading(path, DataError, AGAIN):
-        info = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(info, dict) or info.get("format") != FORMAT:
-        raise DataError(f"{path} does not describe a {FORMAT}; give a folder that `recodiff prepare` wrote")
-    if info.get("version") != VERSION:
-        raise DataError(
-            f"{path} is of version {info.get('version')}, and this program reads version {VERSION}; prepare the data again"
-        )
-    parts, time = info.get("parts"), info.get("time")
-    named = isinstance(parts, dict) and {"train"} <= parts.keys() <= set(PARTS)
-    timed = isinstance(time, dict) and time.get("kind", "") in (*get_args(TimeKind), None)
-    if not named or not timed or not isinstance(info.get("hashes", {}), dict):
-        raise DataError(f"{path} does not say which parts and times there are; prepare the data again")
-    return info
-
-
-def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    if not path.is_file():
-        raise DataError(f"{path} is missing; prepare the data again")
-    with files.reading(path, DataError, AGAIN):
-        frame = pl.read_parquet(path, glob=False)
-    absent = [name for name in columns if name not in frame.columns]
-    if absent:
-        raise DataError(f"{path} has no column {absent[0]!r}; prepare the data again")
-    return frame
+__getattr__ = old_names(__name__)

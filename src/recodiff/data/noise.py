@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recodiff.data.dataset import MANIFEST, Dataset, load_dataset, save_dataset
+from recodiff.data.dataset import Dataset
 from recodiff.data.filters import PAIR, Duplicates, deduplicate
 from recodiff.data.interactions import Interactions
 from recodiff.data.readers.log import Log
+from recodiff.data.saving import MANIFEST, load_dataset, save_dataset
 from recodiff.data.split import Split, random_keys
 from recodiff.errors import ConfigError, DataError
 from recodiff.runtime.folders import check_free

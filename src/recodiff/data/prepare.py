@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 
 from recodiff.data import filters
-from recodiff.data.dataset import MANIFEST, PARTS, Dataset, align, build, save_dataset
+from recodiff.data.dataset import PARTS, Dataset, align, build
 from recodiff.data.filters import PAIR, Duplicates
 from recodiff.data.interactions import IdMap, Interactions, TimeKind
 from recodiff.data.noise import NaturalNoise, rated_below
 from recodiff.data.readers.log import Log, read_log
+from recodiff.data.saving import MANIFEST, save_dataset
 from recodiff.data.split import AsPublished, Random, Split, Temporal
 from recodiff.errors import DataError
 from recodiff.runtime.folders import check_free

@@ -15,7 +15,7 @@ import numpy as np
 
 from recodiff.configs import read_settings
 from recodiff.data import Dataset, Interactions, Temporal, fetch, prepare
-from recodiff.data.dataset import MANIFEST
+from recodiff.data.saving import MANIFEST
 from recodiff.errors import ConfigError, DataError
 from recodiff.experiments.runs.train import measure, provenance, train_run
 from recodiff.models.base import Recommender

@@ -15,8 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from recodiff.data.dataset import MANIFEST
 from recodiff.data.interactions import IdMap
+from recodiff.data.saving import MANIFEST
 from recodiff.errors import CheckpointError, RecodiffError
 from recodiff.models.base import Recommender
 from recodiff.models.registry import build

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from recodiff.config import Settings, merge
-from recodiff.data.dataset import Dataset, load_dataset
+from recodiff.data.dataset import Dataset
+from recodiff.data.saving import load_dataset
 from recodiff.evaluation.evaluate import Evaluation
 from recodiff.evaluation.protocol import HISTORY, in_order
 from recodiff.experiments.runs.cases import METRICS, Case, Settled

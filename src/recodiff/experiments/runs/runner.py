@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from recodiff.data.dataset import Dataset, load_dataset
+from recodiff.data.dataset import Dataset
+from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError, DataError, RecodiffError
 from recodiff.experiments.runs import job, results
 from recodiff.experiments.runs.cases import Case, Row, Settled
