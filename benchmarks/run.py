@@ -2,11 +2,13 @@
 
 python benchmarks/run.py              every case; the last, a million users and items, takes an hour and 10 GB
 python benchmarks/run.py chain_long   one case; the others keep their last row, and so do all of other machines
+python benchmarks/run.py cold_start --before 0c1bfcc     beside the commands of that commit
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import subprocess
@@ -18,6 +20,7 @@ from page import SPEED, short, write_page
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", help="names of cases; all unless given")
+    parser.add_argument("--before", metavar="COMMIT", help="compares cold_start with this commit")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)  # a case in this very process
     asked = parser.parse_args()
     from speed import CASES
@@ -30,13 +33,16 @@ def main() -> None:
         from machine import machine, note_rate
 
         note_rate()
-        print(json.dumps(CASES[asked.cases[0]]() | {"machine": machine()}))
+        case = CASES[asked.cases[0]]
+        row = case(asked.before) if "before" in inspect.signature(case).parameters else case()
+        print(json.dumps(row | {"machine": machine()}))
         return
     found = json.loads(SPEED.read_text()) if SPEED.exists() else {}
     failed: list[str] = []
     for name in asked.cases or CASES:
         print(f"{name} ...", end=" ", flush=True)
-        run = subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True, check=False)
+        before = ["--before", asked.before] if asked.before else []
+        run = subprocess.run([sys.executable, __file__, "--one", name, *before], capture_output=True, text=True, check=False)
         if run.returncode:
             failed.append(name)
             print(f"failed:\n{run.stderr}")

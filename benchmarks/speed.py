@@ -39,6 +39,7 @@ from recodiff.training.adamw import AdamW
 from recodiff.training.trainable import Progress
 from scale import amazon_book_epoch, gowalla, hidden_step
 from serving import chain_flops, model_load, new_user, recommend_all, recommend_wide
+from starting import cold_start
 
 Row = dict[str, Any]
 MFLOP_PER_USER = 18.3e6
@@ -255,7 +256,7 @@ def _python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-CASES: dict[str, Callable[[], Row]] = {
+CASES: dict[str, Callable[..., Row]] = {
     case.__name__: case
     for case in (
         chain_wide,
@@ -273,6 +274,7 @@ CASES: dict[str, Callable[[], Row]] = {
         recommend_wide,
         model_load,
         import_time,
+        cold_start,
         prepare_csv,
         hidden_step,
         amazon_book_epoch,

@@ -249,14 +249,18 @@ def write_log(path: Path) -> None:
 # Both sides.
 
 
+def sources_at(commit: str, folder: Path) -> Path:
+    """The folder, with `src` as it was at a commit."""
+    packed = subprocess.run(["git", "-C", str(ROOT), "archive", commit, "src"], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
 def side(commit: str | None, folder: Path, only: Sequence[str]) -> dict[str, Any]:
     """What comes out with the sources of a commit, by row; None is the working tree as it stands."""
-    source, out = (ROOT if commit is None else folder / "tree"), folder / "out"
+    source, out = ROOT if commit is None else sources_at(commit, folder / "tree"), folder / "out"
     out.mkdir(parents=True)
-    if commit is not None:
-        packed = subprocess.run(["git", "-C", str(ROOT), "archive", commit, "src"], capture_output=True, check=True).stdout
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(source, filter="data")
     environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(source / "src"), "PYTHONHASHSEED": "0"}
     here = [sys.executable, str(Path(__file__).resolve()), "--work", str(out), *(["--only", *only] if only else [])]
     subprocess.run(here, check=True, env=environment, cwd=folder)

@@ -7,11 +7,9 @@ module had.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -170,11 +168,13 @@ def old_names(module: str) -> Callable[[str], Any]:
 
 
 def _is_submodule(module: str, name: str) -> bool:
+    from importlib.util import find_spec
+
     loaded = sys.modules.get(module)
-    return hasattr(loaded, "__path__") and importlib.util.find_spec(f"{module}.{name}") is not None
+    return hasattr(loaded, "__path__") and find_spec(f"{module}.{name}") is not None
 
 
-class _Alias(Loader):
+class _Alias:
     """Puts the new module in the place of the old one."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
@@ -187,7 +187,7 @@ class _Alias(Loader):
         sys.modules[old] = importlib.import_module(MODULES[old])
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds old paths after every other finder has failed."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -195,7 +195,8 @@ class _Finder(MetaPathFinder):
         if fullname not in MODULES:
             return None
         warn_deprecated(fullname, MODULES[fullname], stacklevel=2)
-        return ModuleSpec(fullname, _Alias())
+        loader: Any = _Alias()  # importlib.abc, of which it might be, takes longer to import than the rest of this file
+        return ModuleSpec(fullname, loader)
 
 
 def install() -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.metadata import version
-from typing import Any
-
-from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from recodiff.errors import RecodiffError, RecodiffWarning
 from recodiff.runtime.progress import printable, speaks
+
+if TYPE_CHECKING:
+    from inspect import BoundArguments
+
+    from cyclopts import App
+    from rich.console import Console
 
 COMMANDS = {
     "demo": "The tour: fetch real data, train, compare, recommend, write a report.",
@@ -53,7 +56,11 @@ SPEAKS_LATER_SECONDS = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command; a user's mistake ends with one sentence and a non-zero exit code."""
+    """Run one command; a user's mistake ends with one sentence and a non-zero exit code.
+
+    Args:
+        arguments: what follows `recodiff`; those of the process unless given.
+    """
     # Threads that spin for long while they wait make torch several times slower wherever another process wants a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     with suppress(FileNotFoundError):  # the folder may be gone
@@ -64,10 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.showwarning = _show_warning
     _end_with_a_sentence()
     try:
-        _app(called)(given, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        see = f"recodiff {called} --help" if called in COMMANDS else "recodiff --help"
-        _stop(f"{' '.join(str(error).split())} See `{see}`.", 2)
+        command, bound = _parsed(given, called, alone=arguments is None)
+        command(*bound.args, **bound.kwargs)
     except RecodiffError as error:
         _stop(str(error), 1)
     except BrokenPipeError:
@@ -104,12 +109,38 @@ def _end_with_a_sentence() -> None:
     signal.signal(signal.SIGTERM, end)
 
 
+def _parsed(given: list[str], called: str, *, alone: bool) -> tuple[Callable[..., Any], BoundArguments]:
+    """The command and its arguments, its modules imported.
+
+    Python's garbage collector would walk all that the imports make again and again, a fifth of a second, and once more when the
+    process ends. So it rests meanwhile; and where the process is the command's `alone`, it leaves out what was made till then.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        from cyclopts import CycloptsError
+
+        try:
+            command, bound, _ = _app(called).parse_args(given, exit_on_error=False, print_error=False)
+        except CycloptsError as error:
+            see = f"recodiff {called} --help" if called in COMMANDS else "recodiff --help"
+            _stop(f"{' '.join(str(error).split())} See `{see}`.", 2)
+        if alone:
+            gc.freeze()
+        return command, bound
+    finally:
+        if collects:
+            gc.enable()
+
+
 def _app(called: str) -> App:
     """The commands. The one that is called shows its docstring as help; the others are not even imported."""
+    from cyclopts import App, Parameter
+
     app = App(
         name="recodiff",
         help="Diffusion recommender models: from interaction logs to top-K recommendations.",
-        version=lambda: version("recodiff"),
+        version=_version,
         help_format="plaintext",
         suppress_keyboard_interrupt=False,
         default_parameter=Parameter(negative=(), show_default=_worth_saying),
@@ -125,11 +156,17 @@ def _show_warning(message: Warning | str, category: type[Warning], *place: Any) 
         _errors().print(f"warning: {_one_line(str(message))}")
 
 
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("recodiff")
+
+
 def _worth_saying(default: Any) -> str | None:
     return None if default is None or default is False else str(default)
 
 
-def _stop(sentence: str, code: int) -> None:
+def _stop(sentence: str, code: int) -> NoReturn:
     if "TORCHELASTIC_RUN_ID" in os.environ:
         from recodiff.runtime import distributed
 
@@ -143,6 +180,8 @@ def _stop(sentence: str, code: int) -> None:
 
 
 def _errors() -> Console:
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 

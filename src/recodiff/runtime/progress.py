@@ -8,9 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that move a terminal's cursor, colour what follows or turn its direction; line ends and tabs are none of them."""
 
@@ -41,6 +38,9 @@ def bar(what: str, total: int | None, *, show: bool = True, start: int = 0) -> I
     if not show or not speaks() or not sys.stderr.isatty():
         yield lambda steps, note: None
         return
+    from rich.console import Console  # here, for a command that shows no bar to start sooner
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -13,12 +13,16 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 M = TypeVar("M", bound=nn.Module)
+DRAWS = (Tensor.normal_, Tensor.uniform_, Tensor.random_, Tensor.bernoulli_, Tensor.exponential_, Tensor.zero_, Tensor.fill_)
+"""What initialises a weight in place. `normal_` on the meta device imports torch._dynamo and sympy, two seconds (PyTorch 2.13)."""
 
 
 class Weightless(TorchFunctionMode):
-    """Networks built under it have shapes and no numbers: what `torch.empty` makes takes no memory."""
+    """A mode under which networks are built with shapes and without numbers: what `torch.empty` makes takes no memory."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in DRAWS and args[0].is_meta:
+            return args[0]
         kwargs = dict(kwargs or {})
         if func is torch.empty:
             kwargs["device"] = "meta"
@@ -43,6 +47,7 @@ def blank(build: Callable[[], M]) -> M:
     for owner in module.modules():
         for name, parameter in list(owner.named_parameters(recurse=False, remove_duplicate=False)):
             if parameter.is_meta and parameter not in made:
-                made[parameter] = nn.Parameter(torch.empty_like(parameter, device="cpu"), parameter.requires_grad)
+                room = torch.empty_strided(parameter.shape, parameter.stride(), dtype=parameter.dtype)  # empty_like imports sympy
+                made[parameter] = nn.Parameter(room, parameter.requires_grad)
             setattr(owner, name, made.get(parameter, parameter))
     return module

@@ -12,9 +12,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from pydantic import Field
-from scipy.linalg import eigh
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from recodiff.data.interactions import Interactions
@@ -42,6 +40,9 @@ def right_singular_vectors(matrix: csr_array, factors: int, seed: int) -> Array:
         factors: how many; fewer come back where the rank is lower.
         seed: of the vector that the Lanczos iteration starts from.
     """
+    from scipy.linalg import eigh  # here, for a model that is loaded to start sooner
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
     if matrix.nnz == 0:
         return np.zeros((size_of(matrix)[1], 0))
     n_users, n_items = size_of(matrix)
