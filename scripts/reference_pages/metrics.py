@@ -1,28 +1,25 @@
-"""Metrics of hits and of lists, from the functions that compute them."""
+"""Metrics of hits and of lists, from the registry."""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
-
-from recodiff.evaluation import list_metrics, metrics
-from reference_pages.markdown import code, first_paragraph, table
+from recodiff.evaluation.metrics import LIST_LENGTH, METRICS
+from reference_pages.markdown import code, table
 
 
 def page() -> str:
     """A table for each kind."""
-    hits = [(code(f"{name}@K"), first_paragraph(function)) for name, function in metrics.METRICS.items()]
-    lists = [(code(name), first_paragraph(function)) for name, function in _functions(list_metrics)]
     head = (
         "# Metrics\n\nA name takes the list length K behind `@`, such as `recall@20`. Each is computed for every user and then "
         "averaged; users without a relevant item are left out unless `--users-without-truth zero` is given.\n\n## Of hits\n\n"
     )
-    return head + table(["metric", "definition"], hits) + "\n\n## Of lists\n\n" + table(["function", "definition"], lists) + "\n"
+    lists = (
+        f"\n\n## Of lists\n\nThey say nothing of what is to be found. K is {LIST_LENGTH} unless given. Coverage and Gini are one "
+        "number for all lists; the others are averaged over the users for whom they are defined.\n\n"
+    )
+    return head + _table("hits") + lists + _table("lists") + "\n"
 
 
-def _functions(module: Any) -> list[tuple[str, Any]]:
-    return [
-        (name, value)
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
-    ]
+def _table(kind: str) -> str:
+    metrics = [metric for metric in METRICS.values() if metric.kind == kind]
+    rows = [(code(f"{metric.name}@K"), metric.meaning, metric.better, ", ".join(metric.needs) or "-") for metric in metrics]
+    return table(["metric", "meaning", "better", "needs"], rows)

@@ -119,6 +119,15 @@ NAMES: dict[str, dict[str, str]] = {
         "load_dataset": "recodiff.data.saving",
         "save_dataset": "recodiff.data.saving",
     },
+    "recodiff.evaluation.metrics": {
+        "average_precision": "recodiff.evaluation.hit_metrics",
+        "hit_rate": "recodiff.evaluation.hit_metrics",
+        "mrr": "recodiff.evaluation.hit_metrics",
+        "ndcg": "recodiff.evaluation.hit_metrics",
+        "precision": "recodiff.evaluation.hit_metrics",
+        "recall": "recodiff.evaluation.hit_metrics",
+        "recall_min": "recodiff.evaluation.hit_metrics",
+    },
     "recodiff.models.base": {"DERIVED": "recodiff.models.network", "TorchRecommender": "recodiff.models.network"},
     "recodiff.ranking": {
         "largest": "recodiff.ranking.topk",

@@ -271,6 +271,19 @@ def test_evaluate_prints_a_table(cli: Cli, data: Path, run: Path) -> None:
     assert "catalogue recommended" in done.err
 
 
+def test_evaluate_measures_the_lists_themselves(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
+    """Of hits and of lists in one call; item 3 of the log has no genres, and no item has embeddings."""
+    command = ("evaluate", run, "--data", data, "--metrics")
+    done = cli(*command, "recall@5,coverage@5,novelty@5,gini", "--per-user", tmp_path / "users.csv").succeeded()
+    assert [line.split()[0] for line in done.out.splitlines()[2:]] == ["recall@5", "novelty@5", "coverage@5", "gini@20"]
+    assert done.out.splitlines()[-1].endswith("-"), "one number for all lists has no standard error"
+    assert pl.read_csv(tmp_path / "users.csv").columns == ["user", "recall@5", "novelty@5"]
+    figures = json.loads(cli(*command, "recall@5,coverage@5,novelty@5", "--json").succeeded().out)
+    assert figures["coverage@5"] == figures["coverage"]
+    assert figures["novelty@5"] > 0
+    cli(*command, "embedding_diversity@5").refused("embedding_diversity@5 needs the embeddings", "item_emb.npy")
+
+
 def test_evaluate_keeps_each_user_s_figures(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
     arguments = ("evaluate", run, "--data", data, "--metrics", "recall@5", "--json", "--per-user", tmp_path / "users.csv")
     figures = json.loads(cli(*arguments).succeeded().out)

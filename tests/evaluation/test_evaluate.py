@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,15 +15,18 @@ import reference
 from recodiff import build, evaluate
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ConfigError, DataError, ModelError
+from recodiff.evaluation import list_metrics
 from recodiff.evaluation.evaluate import Evaluation, find_hits, measure
-from recodiff.evaluation.metrics import METRICS
+from recodiff.evaluation.hit_metrics import HIT_METRICS
+from recodiff.evaluation.item_facts import ItemFacts
+from recodiff.evaluation.list_metrics import LIST_METRICS
 from recodiff.evaluation.protocol import Task
 from recodiff.models.base import ModelConfig, Recommender
 from recodiff.models.batch import Batch
 from toy import random_interactions
 
 LENGTHS = (1, 3, 5)
-NAMES = [f"{name}@{k}" for name in METRICS for k in LENGTHS]
+NAMES = [f"{metric.name}@{k}" for metric in HIT_METRICS for k in LENGTHS]
 
 
 class Fixed(Recommender):
@@ -268,6 +272,57 @@ def test_mean_and_standard_error_by_hand() -> None:
 
 def test_one_user_has_no_standard_error() -> None:
     assert Evaluation({"mrr@1": np.array([0.7])}, np.arange(1), 0.5, 0).standard_error("mrr@1") == 0.0
+
+
+# Metrics of the lists themselves
+
+
+FACTS = ItemFacts(
+    interactions([[0, 1, 2], [0, 1], [0], [9]], 11),
+    pl.DataFrame({"genres": ["a", "b", "a|b", "b", "a", "b", "a", "b", "a", "b", None]}),
+    np.random.default_rng(0).normal(size=(11, 3)),
+)
+
+
+def test_metrics_of_lists_are_those_of_the_lists_cut_at_their_length() -> None:
+    task = Task(HISTORY, interactions(TRUTH, 11), HISTORY, FACTS)
+    names = [f"{metric.name}@{k}" for metric in LIST_METRICS for k in (2, 5)]
+    found = evaluate(MODEL, task, metrics=["recall@5", *names])
+    assert found.users.tolist() == [0, 1, 3]
+    lists = np.array(LISTS)[found.users]
+    for k in (2, 5):
+        cut = lists[:, :k]
+        assert found.mean(f"coverage@{k}") == len(set(cut.ravel().tolist())) / 11
+        assert found.mean(f"gini@{k}") == list_metrics.gini(cut, 11)
+        novelty = list_metrics.novelty(cut, np.array([3, 2, 1, 0, 0, 0, 0, 0, 0, 1, 0]), 4)
+        np.testing.assert_array_equal(found.values[f"novelty@{k}"], novelty)
+        assert found.mean(f"novelty@{k}") == novelty.mean()
+        assert FACTS.genres is not None
+        np.testing.assert_array_equal(found.values[f"genre_diversity@{k}"], list_metrics.diversity(cut, FACTS.genres))
+    assert found.flat()["gini@5"] == found.totals["gini@5"]
+    assert np.isnan(found.standard_error("coverage@2"))
+    assert found.mean("recall@5") == evaluate(MODEL, task, metrics=["recall@5"]).mean("recall@5")
+
+
+def test_a_mean_is_over_the_users_for_whom_the_metric_is_defined() -> None:
+    """Item 10, the only one in the histories, has no genres: nothing can be miscalibrated. Lists of one item have no pairs."""
+    task = Task(HISTORY, interactions(TRUTH, 11), HISTORY, FACTS)
+    found = evaluate(MODEL, task, metrics=["miscalibration@5", "genre_diversity@1"])
+    assert np.isnan(found.mean("miscalibration@5"))
+    assert found.flat()["miscalibration@5"] is None
+    assert found.flat()["genre_diversity@1"] is None
+    some = Evaluation({"novelty@5": np.array([1.0, np.nan, 3.0])}, np.arange(3), 0.5, 0)
+    assert (some.mean("novelty@5"), some.standard_error("novelty@5")) == (2.0, 1.0)
+
+
+def test_a_metric_is_refused_before_anything_is_scored_where_facts_are_lacking() -> None:
+    model = Fixed(ranking_of(LISTS, 11), IdMap.range(11))
+    with pytest.raises(DataError, match=r"novelty@5 needs the popularity .*recodiff\.stages\(data\)"):
+        evaluate(model, HISTORY, interactions(TRUTH, 11), ["recall@5", "novelty@5"])
+    with pytest.raises(DataError, match=r"embedding_diversity@20 needs the embeddings .*item_emb\.npy"):
+        evaluate(model, HISTORY, interactions(TRUTH, 11), ["embedding_diversity"])
+    assert model.asked == 0
+    assert evaluate(model, HISTORY, interactions(TRUTH, 11), ["coverage@5"]).mean("coverage@5") > 0
 
 
 # Refusals

@@ -52,6 +52,8 @@ def test_the_fingerprint_says_what_decides(data: Dataset) -> None:
 def test_what_is_no_validation_is_refused(data: Dataset) -> None:
     with pytest.raises(DataError, match="no validation part"):
         Validation(replace(data, valid=None))
+    with pytest.raises(ConfigError, match="'novelty@20' says nothing of what is to be found"):
+        Validation(data, ("recall@20", "novelty"))
     with pytest.raises(ConfigError, match="no metric 'recall'"):
         Validation(data, ("recall",))
     wrong: Any = data.train

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads
 from recodiff.data.dataset import Dataset
 from recodiff.data.saving import load_dataset
 from recodiff.errors import DataError
-from recodiff.evaluation.evaluate import METRICS, Evaluation
-from recodiff.experiments.runs.train import compare_fingerprint, measure
+from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation
+from recodiff.evaluation.evaluate import evaluate as evaluate_model
+from recodiff.evaluation.item_facts import load_embeddings
+from recodiff.evaluation.protocol import stages
+from recodiff.experiments.runs.train import compare_fingerprint
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model
 from recodiff.ranking.recommend import Unknown
@@ -26,7 +32,7 @@ def evaluate(
     data: Path,
     part: Literal["test", "valid"] = "test",
     history: Literal["train", "train+valid"] = "train",
-    metrics: str = ",".join(METRICS),
+    metrics: str = ",".join(DEFAULT_METRICS),
     users_without_truth: Literal["skip", "zero"] = "skip",
     per_user: Path | None = None,
     overwrite: bool = False,
@@ -39,7 +45,8 @@ def evaluate(
 
     The test part is ranked from the train part, with train and valid masked (the paper's protocol).
 
-    Example: recodiff evaluate runs/t --data ml-1m_clean --json
+    Examples: recodiff evaluate runs/t --data ml-1m_clean --json
+              recodiff evaluate runs/t --data ml-1m_clean --metrics recall@20,coverage@20,novelty@20
 
     Parameters
     ----------
@@ -48,13 +55,14 @@ def evaluate(
     data
         A data folder.
     part
-        What is ranked.
+        The part whose interactions are to be found.
     history
-        What the lists are made from. Histories later than what is ranked are flagged.
+        What the lists are made from. Histories later than what is to be found are flagged.
     metrics
-        Separated by commas: recall, recall_min, ndcg, precision, mrr, hit_rate, map, each with @K.
+        Separated by commas, each with a list length: recall@K, recall_min, ndcg, precision, mrr, hit_rate, map; of the lists
+        themselves coverage, gini, novelty, genre_diversity, embedding_diversity, miscalibration (at 20 unless given).
     users_without_truth
-        Leave users with nothing to find out of the means, or count them as zero (the released program's rule).
+        Leave users with nothing to be found out of the means, or count them as zero (the released program's rule).
     per_user
         Also write each user's figures to this .parquet or .csv file.
     overwrite
@@ -69,13 +77,15 @@ def evaluate(
         Print one flat JSON object, metric -> number.
     """
     use_threads(threads)
-    model, dataset = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
-    if warning := compare_fingerprint(run, dataset):
+    model, given = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
+    if warning := compare_fingerprint(run, given):
         warn(warning)
-    dataset = over_items_of(model, dataset)
+    dataset = over_items_of(model, given)
+    task = stages(dataset, embeddings=load_embeddings(data, given.items, dataset.items)).task(part, history)
     names = [name.strip() for name in metrics.split(",") if name.strip()]
-    measured = measure(model, dataset, (part,), names, history=history, users_without_truth=users_without_truth, show_progress=True)
-    found = measured.parts[part]
+    began = time.perf_counter()
+    found = evaluate_model(model, task, metrics=names, users_without_truth=users_without_truth, show_progress=True)
+    seconds = time.perf_counter() - began
     if found.looks_ahead:
         warn(
             f"the history of {found.looks_ahead} of {len(found.users)} users holds interactions later than some that are ranked: "
@@ -86,15 +96,28 @@ def evaluate(
     if json:
         print_json(found.flat())
         return
-    rows = [(name, found.mean(name), found.standard_error(name)) for name in found.values]
     print_table(
-        ("metric", "mean", "standard error"), rows, title=f"{dataset.name}: {part}, from {history}, {len(found.users)} users"
+        ("metric", "mean", "standard error"),
+        _rows(found),
+        title=f"{dataset.name}: {part}, from {history}, {len(found.users)} users",
     )
-    say(f"{100 * found.coverage:.1f} % of the catalogue recommended; recall@K = hits / relevant; {measured.seconds:.1f} s")
+    for name, values in found.values.items():
+        if undefined := int(np.isnan(values).sum()):
+            say(f"{name}: the mean of {len(values) - undefined} users; it is not defined for the other {undefined}")
+    say(f"{100 * found.coverage:.1f} % of the catalogue recommended; recall@K = hits / relevant; {seconds:.1f} s")
+
+
+def _rows(found: Evaluation) -> list[tuple[str, float | None, float | None]]:
+    """Metric, mean and standard error; None where there is none."""
+
+    def known(figure: float) -> float | None:
+        return None if np.isnan(figure) else figure
+
+    return [(name, known(found.mean(name)), known(found.standard_error(name))) for name in (*found.values, *found.totals)]
 
 
 def _per_user(found: Evaluation, dataset: Dataset) -> pl.DataFrame:
-    return pl.DataFrame({"user": dataset.users.externals(found.users), **found.values})
+    return pl.DataFrame({"user": dataset.users.externals(found.users), **found.values}).with_columns(cs.float().fill_nan(None))
 
 
 def over_items_of(model: Recommender, dataset: Dataset, unknown: Unknown = "skip") -> Dataset:

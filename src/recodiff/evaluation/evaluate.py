@@ -6,7 +6,7 @@ Shapes: `n_users` rows of the history, `K` list length.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -15,19 +15,28 @@ from numpy.typing import NDArray
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, DataError
 from recodiff.evaluation import list_metrics
-from recodiff.evaluation import metrics as metric_functions
+from recodiff.evaluation.metric_kinds import HitMetric, RankedLists
+from recodiff.evaluation.metrics import Wanted, parse_all
 from recodiff.evaluation.protocol import Task
 from recodiff.models.base import Recommender
 from recodiff.ranking.recommend import refuse_foreign
 from recodiff.ranking.topk import ranked
 from recodiff.runtime import distributed
 
-METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "precision@10", "mrr@10", "hit_rate@10", "map@10", "recall_min@20")
+DEFAULT_METRICS = (
+    "recall@10",
+    "recall@20",
+    "ndcg@10",
+    "ndcg@20",
+    "precision@10",
+    "mrr@10",
+    "hit_rate@10",
+    "map@10",
+    "recall_min@20",
+)
 """What is measured unless said otherwise."""
 
 WithoutTruth = Literal["skip", "zero"]
-Wanted = Mapping[str, tuple[str, int]]
-"""Metric as it was asked for -> its function's name and list length."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,11 +44,12 @@ class Evaluation:
     """Figures of one model on one task.
 
     Args:
-        values: per metric, one value per measured user, float64 [n].
+        values: per metric, one value per measured user, float64 [n]; NaN where a metric of lists is not defined for a user.
         users: rows of the measured users, int64 [n].
-        coverage: share of the catalogue that stands in some list, at the longest K.
-        looks_ahead: users whose history holds an interaction later than one of those ranked.
+        coverage: share of the catalogue that is in some list, at the longest K.
+        looks_ahead: users whose history holds an interaction later than one of those to be found.
         lists: positions of the items ranked for the measured users, best first, -1 where a list ends early; int64 [n, K].
+        totals: per metric of all lists together, its one number.
     """
 
     values: dict[str, NDArray[np.float64]]
@@ -47,44 +57,62 @@ class Evaluation:
     coverage: float
     looks_ahead: int
     lists: NDArray[np.int64] | None = None
+    totals: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        figures = ", ".join(f"{metric} {self.mean(metric):.4f}" for metric in self.values)
+        figures = ", ".join(f"{metric} {self.mean(metric):.4f}" for metric in (*self.values, *self.totals))
         return f"Evaluation({len(self.users)} users: {figures})"
 
     def mean(self, metric: str) -> float:
-        """Mean over users.
+        """Mean over the users for whom the metric is defined, all of them for metrics of hits; NaN where there is none.
+
+        Args:
+            metric: as it was measured, such as `recall@20`.
 
         Raises:
             ConfigError: the metric was not measured.
         """
-        return float(self._of(metric).mean()) if len(self.users) else 0.0
+        if metric in self.totals:
+            return self.totals[metric]
+        values = self._defined(metric)
+        if len(values) == 0:
+            return float("nan") if len(self.users) else 0.0
+        return float(values.mean())
 
     def standard_error(self, metric: str) -> float:
-        """Standard error of the mean over users.
+        """Standard error of `mean` over the same users; NaN for one number of all lists together, 0 for a single user.
+
+        Args:
+            metric: as for `mean`.
 
         Raises:
             ConfigError: the metric was not measured.
         """
-        n, values = len(self.users), self._of(metric)
-        return float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+        if metric in self.totals:
+            return float("nan")
+        values = self._defined(metric)
+        return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
-    def _of(self, metric: str) -> NDArray[np.float64]:
+    def _defined(self, metric: str) -> NDArray[np.float64]:
         if metric not in self.values:
-            raise ConfigError(f"'{metric}' was not measured; ask evaluate() for it, or take one of {', '.join(self.values)}")
-        return self.values[metric]
+            have = ", ".join((*self.values, *self.totals))
+            raise ConfigError(f"'{metric}' was not measured; ask evaluate() for it, or take one of {have}")
+        values = self.values[metric]
+        undefined = np.isnan(values)
+        return values[~undefined] if undefined.any() else values
 
-    def flat(self) -> dict[str, float]:
-        """Metric -> mean, with `coverage` and the number of users: one flat object for scripts."""
-        figures = {metric: self.mean(metric) for metric in self.values}
-        return figures | {"coverage": self.coverage, "users": len(self.users), "users_looking_ahead": self.looks_ahead}
+    def flat(self) -> dict[str, float | None]:
+        """Metric -> mean, with `coverage` and the number of users: one flat object for scripts; None where a mean is NaN."""
+        figures = {metric: self.mean(metric) for metric in (*self.values, *self.totals)}
+        numbers = {metric: None if np.isnan(figure) else figure for metric, figure in figures.items()}
+        return numbers | {"coverage": self.coverage, "users": len(self.users), "users_looking_ahead": self.looks_ahead}
 
 
 def evaluate(
     model: Recommender,
     history: Interactions | Task,
     truth: Interactions | None = None,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     *,
     mask: Interactions | None = None,
     users_without_truth: WithoutTruth = "skip",
@@ -98,7 +126,7 @@ def evaluate(
         model: a fitted model.
         history: what the lists are made from, or a `Task`, which holds truth and mask too.
         truth: the items to be found, rows as in `history`; left out with a task.
-        metrics: names such as `recall@20`; see `metrics.METRICS`.
+        metrics: names such as `recall@20` or `novelty@20`; see `metrics.METRICS`.
         mask: items that no list may hold, rows as in `history`; the history's unless given, left out with a task.
         users_without_truth: `skip` leaves them out of every mean; `zero` counts them as 0, as the released program does.
         show_progress: whether a progress bar may be shown.
@@ -106,7 +134,7 @@ def evaluate(
     Raises:
         ConfigError: no metric is asked for, one is unknown, or truth or mask stands beside a task.
         DataError: no user has anything to be found, or history, truth or mask are no Interactions, or not over the same users
-            and items, or not over the model's items.
+            and items, or not over the model's items, or a metric needs facts about the items that the task has not.
     """
     if not isinstance(history, Task):
         task = Task(history, truth, history if mask is None else mask)  # type: ignore[arg-type]  # Task refuses what is missing
@@ -123,7 +151,7 @@ def evaluate(
 def measure(
     model: Recommender,
     tasks: Mapping[str, Task],
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     *,
     users_without_truth: WithoutTruth = "skip",
     show_progress: bool = False,
@@ -142,17 +170,18 @@ def measure(
 
     Raises:
         ConfigError: no metric is asked for, or one is unknown.
-        DataError: a task has nothing to be found, or is not over the model's items.
+        DataError: a task has nothing to be found, is not over the model's items, or lacks facts that a metric needs.
     """
-    wanted = {name: metric_functions.parse(name) for name in ([metrics] if isinstance(metrics, str) else metrics)}
-    if not wanted:
-        raise ConfigError("no metric is asked for; name one, such as recall@20")
+    wanted = parse_all(metrics)
     histories = list({id(task.history): task.history for task in tasks.values()}.values())
     for history in histories:
         refuse_foreign(model, history)
     for name, task in tasks.items():
         if task.truth.nnz == 0:
             raise DataError(f"no user has an interaction in '{name}' to be found; check how the data was split")
+        for one in wanted:
+            for need in one.metric.needs:
+                task.facts.get(need, one.name)  # refuses before anything is scored
     evaluations: dict[str, Evaluation] = {}
     for history in histories:
         alike = {name: task for name, task in tasks.items() if task.history is history}
@@ -161,11 +190,16 @@ def measure(
 
 
 def _measure_together(
-    model: Recommender, tasks: Mapping[str, Task], wanted: Wanted, users_without_truth: WithoutTruth, *, show_progress: bool
+    model: Recommender,
+    tasks: Mapping[str, Task],
+    wanted: Sequence[Wanted],
+    users_without_truth: WithoutTruth,
+    *,
+    show_progress: bool,
 ) -> dict[str, Evaluation]:
     """Tasks with one history, scored once."""
     history = next(iter(tasks.values())).history
-    k = min(max(length for _, length in wanted.values()), history.n_items)
+    k = min(max(one.k for one in wanted), history.n_items)
     measured = {name: (task.truth.lengths() > 0) | (users_without_truth == "zero") for name, task in tasks.items()}
     ranked_users = np.flatnonzero(np.logical_or.reduce(list(measured.values())))
     here = ranked_users if model.shard else ranked_users[distributed.share(len(ranked_users))]
@@ -173,21 +207,40 @@ def _measure_together(
     by_name = ranked(model, history.take(here), k, masks, show_progress=show_progress)
     lists = {name: items if model.shard else distributed.gather(items, len(ranked_users)) for name, (items, _) in by_name.items()}
     return {
-        name: _figures(lists[name][measured[name][ranked_users]], task, np.flatnonzero(measured[name]), wanted)
+        name: evaluate_lists(lists[name][measured[name][ranked_users]], np.flatnonzero(measured[name]), task, wanted)
         for name, task in tasks.items()
     }
 
 
-def _figures(lists: NDArray[np.int64], task: Task, users: NDArray[np.int64], wanted: Wanted) -> Evaluation:
+def evaluate_lists(lists: NDArray[np.int64], users: NDArray[np.int64], task: Task, wanted: Sequence[Wanted]) -> Evaluation:
+    """Measure lists, wherever they come from.
+
+    Args:
+        lists: positions in the catalogue [n, K], best first, -1 where a list ends early; shorter ones end in misses.
+        users: rows of the task that the lists are of, [n].
+        task: what is to be found; the lists are taken as they are, masked items included.
+        wanted: metrics, as `parse_all` gives them.
+
+    Raises:
+        DataError: a metric needs facts about the items that the task has not.
+    """
     truth = task.truth
     hits = find_hits(lists, truth, users)
-    # A metric may ask for lists longer than a small catalogue: the places that nothing can fill are misses.
-    missing = max(k for _, k in wanted.values()) - hits.shape[1]
+    missing = max(0, max(one.k for one in wanted) - hits.shape[1])  # places that nothing fills are misses
     hits = np.pad(hits, ((0, 0), (0, missing)))
-    relevant = truth.lengths()[users]
-    values = {name: metric_functions.METRICS[kind](hits[:, :k], relevant) for name, (kind, k) in wanted.items()}
+    relevant, values, totals = truth.lengths()[users], dict[str, NDArray[np.float64]](), dict[str, float]()
+    history = task.history.take(users).matrix if any(one.metric.kind == "lists" for one in wanted) else task.history.matrix
+    for name, metric, k in wanted:
+        if isinstance(metric, HitMetric):
+            values[name] = metric.function(hits[:, :k], relevant)
+            continue
+        figure = metric.function(RankedLists(lists[:, :k], history, truth.n_items, task.facts))
+        if isinstance(figure, np.ndarray):
+            values[name] = figure
+        else:
+            totals[name] = figure
     covered = list_metrics.coverage(lists, truth.n_items)
-    return Evaluation(values, users, covered, int(task.looks_ahead()[users].sum()), lists)
+    return Evaluation(values, users, covered, int(task.looks_ahead()[users].sum()), lists, totals)
 
 
 def find_hits(lists: NDArray[np.int64], truth: Interactions, users: NDArray[np.int64]) -> NDArray[np.bool_]:

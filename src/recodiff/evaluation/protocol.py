@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recodiff.data.dataset import Dataset
 from recodiff.data.interactions import Interactions, need_interactions
 from recodiff.errors import ConfigError, DataError
+from recodiff.evaluation.item_facts import ItemFacts, item_facts
 
 PartName = Literal["valid", "test"]
 ChooseOn = Literal["valid", "inner"]
@@ -37,6 +38,7 @@ class Task:
         history: what the lists are made from, one row per user.
         truth: the items to be found, rows as in `history`.
         mask: the items that no list may hold, rows as in `history`.
+        facts: about the items, which some metrics of lists need.
 
     Raises:
         DataError: one of them is no Interactions, or truth or mask is over other users or items than the history.
@@ -45,6 +47,7 @@ class Task:
     history: Interactions
     truth: Interactions
     mask: Interactions
+    facts: ItemFacts = field(default_factory=ItemFacts)
 
     def __post_init__(self) -> None:
         for name in ("history", "truth", "mask"):
@@ -88,17 +91,28 @@ class Stages:
         data: its parts in the order of the protocol.
         protocol: what the test part is ranked from.
         choose_on: `valid`, or `inner` for the newest interactions of the training histories.
+        embeddings: of the items, one row per position, [I, D]; for a metric of lists.
     """
 
     data: Dataset
     protocol: Protocol = "official"
     choose_on: ChooseOn = "valid"
+    embeddings: NDArray[np.floating[Any]] | None = None
     _histories: dict[str, Interactions] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _chosen_on(self) -> Dataset:
         """The data while settings are chosen; `Dataset.inner` is the one place that makes the inner part."""
         return self.data.inner() if self.choose_on == "inner" else self.data
+
+    @cached_property
+    def facts(self) -> ItemFacts:
+        """What metrics of lists may ask about the items.
+
+        Raises:
+            DataError: there is not one embedding per item.
+        """
+        return item_facts(self.data, self.embeddings)
 
     @property
     def train(self) -> Interactions:
@@ -117,7 +131,7 @@ class Stages:
             DataError: as for `train`.
         """
         if self.choose_on == "inner":
-            return Stages(self._chosen_on).valid
+            return Stages(self._chosen_on, embeddings=self.embeddings).valid
         return None if self.data.valid is None else self.valid
 
     @cached_property
@@ -170,7 +184,7 @@ class Stages:
         for name in MASKED[part]:
             if name in have and name not in names:
                 mask = mask.union(have[name])
-        return Task(self._histories[history], self.data.part(part), mask)
+        return Task(self._histories[history], self.data.part(part), mask, self.facts)
 
     def tasks(self, *parts: PartName) -> dict[str, Task]:
         """Tasks by the part's name, for `measure`.
@@ -184,15 +198,25 @@ class Stages:
         return {part: self.valid if part == "valid" else self.test for part in parts}
 
 
-def stages(data: Dataset, *, protocol: Protocol = "official", choose_on: ChooseOn = "valid") -> Stages:
+def stages(
+    data: Dataset,
+    *,
+    protocol: Protocol = "official",
+    choose_on: ChooseOn = "valid",
+    embeddings: NDArray[np.floating[Any]] | None = None,
+) -> Stages:
     """Work out what is learned from, chosen on, ranked from, left out and to be found: the one place that does.
 
     Args:
         data: a data folder.
         protocol: `official`, `chronological` or `leaking`, as the module says.
         choose_on: `valid`, or `inner` for the newest tenth of each training history.
+        embeddings: of the items, one row per position, [I, D]; for a metric of lists.
+
+    Raises:
+        DataError: a chronological protocol is asked for, and the data lacks the validation or the test part.
     """
-    return Stages(in_order(data) if protocol == "chronological" else data, protocol, choose_on)
+    return Stages(in_order(data) if protocol == "chronological" else data, protocol, choose_on, embeddings)
 
 
 def test_comes_first(data: Dataset) -> bool:

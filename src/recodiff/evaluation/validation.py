@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recodiff.data.dataset import Dataset
-from recodiff.errors import DataError
-from recodiff.evaluation import metrics as metric_functions
+from recodiff.errors import ConfigError, DataError
 from recodiff.evaluation.evaluate import WithoutTruth, evaluate
+from recodiff.evaluation.metrics import parse_all
 from recodiff.evaluation.protocol import Task, stages
 from recodiff.models.base import Recommender
 
@@ -21,7 +21,7 @@ class Validation:
         users_without_truth: as for `evaluate`.
 
     Raises:
-        ConfigError: a metric is unknown.
+        ConfigError: there is no metric, or one is unknown or is of lists alone.
         DataError: the data has no validation part.
     """
 
@@ -32,8 +32,9 @@ class Validation:
         *,
         users_without_truth: WithoutTruth = "skip",
     ) -> None:
-        for metric in metrics:
-            metric_functions.parse(metric)
+        for wanted in parse_all(metrics):
+            if wanted.metric.kind != "hits":
+                raise ConfigError(f"'{wanted.name}' says nothing of what is to be found; validate by metrics such as recall@20")
         self.task, self.metrics = _task_of(task), tuple(metrics)
         self.users_without_truth: WithoutTruth = users_without_truth
 

@@ -20,7 +20,7 @@ from recodiff.config import Settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.interactions import Interactions
 from recodiff.errors import CheckpointError, ConfigError
-from recodiff.evaluation.evaluate import METRICS, Evaluation, WithoutTruth
+from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation, WithoutTruth
 from recodiff.evaluation.evaluate import measure as measure_tasks
 from recodiff.evaluation.protocol import ChooseOn, PartName, stages
 from recodiff.evaluation.validation import Validation
@@ -201,7 +201,7 @@ def measure(
     model: Recommender,
     data: Dataset,
     parts: Sequence[PartName] = ("test",),
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     *,
     history: str = "train",
     users_without_truth: WithoutTruth = "skip",
@@ -216,7 +216,7 @@ def measure(
         model: a fitted model.
         data: the data folder, over the model's items.
         parts: what is ranked.
-        metrics: see `evaluation.METRICS`.
+        metrics: see `evaluation.metrics.METRICS`.
         history: the input, `train` or `train+valid`.
         users_without_truth: see `evaluation.evaluate`.
         show_progress: whether a progress bar may be shown.

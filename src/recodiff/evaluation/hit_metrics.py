@@ -1,0 +1,66 @@
+"""Metrics of hits: pure functions.
+
+Shapes: `n` users, `K` list length. `hits` is boolean [n, K], True where the item at that rank is relevant, False where a list ends
+early; `relevant` is the number of relevant items of each user, int [n], masked ones included. Every function gives one value per
+user, float64 [n], in 0..1; a user without relevant items gets 0. Lists are cut at K. Ties in the scores are broken before, by the
+ranking: any order of equal scores. `evaluate` takes the mean over the users with relevant items, or over all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recodiff.evaluation.metric_kinds import Counts, HitMetric, Hits, Values
+
+
+def recall(hits: Hits, relevant: Counts) -> Values:
+    """Divide hits by |relevant|: the DiffRec paper's recall."""
+    return hits.sum(1) / np.maximum(relevant, 1)
+
+
+def recall_min(hits: Hits, relevant: Counts) -> Values:
+    """Divide hits by min(K, |relevant|): the recall of MultiVAE's code and of GiffCF. Not for one column with `recall`."""
+    return hits.sum(1) / np.maximum(np.minimum(relevant, hits.shape[1]), 1)
+
+
+def precision(hits: Hits, relevant: Counts) -> Values:
+    """Divide hits by K, also where a list ends early."""
+    return hits.sum(1) / hits.shape[1]
+
+
+def hit_rate(hits: Hits, relevant: Counts) -> Values:
+    """Give 1 where there is any hit, else 0."""
+    return np.where(hits.any(1), 1.0, 0.0)
+
+
+def mrr(hits: Hits, relevant: Counts) -> Values:
+    """Divide 1 by the rank of the first hit, from 1; 0 where none is among the first K."""
+    return np.where(hits.any(1), 1 / (hits.argmax(1) + 1), 0.0)
+
+
+def ndcg(hits: Hits, relevant: Counts) -> Values:
+    """Divide sum_j h_j / log2(j + 1) by its best value, sum_{j <= min(K, |relevant|)} 1 / log2(j + 1).
+
+    Ranks j are from 1, gains h_j 0 or 1.
+    """
+    discount = 1 / np.log2(np.arange(hits.shape[1]) + 2)
+    best = np.concatenate([[1.0], discount.cumsum()])  # a user without relevant items divides by 1
+    return hits @ discount / best[np.minimum(relevant, hits.shape[1])]
+
+
+def average_precision(hits: Hits, relevant: Counts) -> Values:
+    """Divide the sum of the precision at each hit by min(K, |relevant|); its mean over users is MAP."""
+    at_rank = hits.cumsum(1) / np.arange(1, hits.shape[1] + 1)
+    return (at_rank * hits).sum(1) / np.maximum(np.minimum(relevant, hits.shape[1]), 1)
+
+
+HIT_METRICS = (
+    HitMetric("recall", recall, "hits / relevant"),
+    HitMetric("recall_min", recall_min, "hits / min(K, relevant)"),
+    HitMetric("ndcg", ndcg, "discounted hits / those of the best list, of min(K, relevant) places"),
+    HitMetric("precision", precision, "hits / K"),
+    HitMetric("mrr", mrr, "1 / rank of the first hit, 0 where it is not among K"),
+    HitMetric("hit_rate", hit_rate, "1 where there is any hit"),
+    HitMetric("map", average_precision, "sum of the precision at each hit / min(K, relevant)"),
+)
+"""In the order in which they are listed."""

@@ -1,0 +1,81 @@
+"""The two kinds of metric: of hits, and of the lists themselves.
+
+Shapes: `n` users, `K` list length, `I` items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from recodiff.evaluation.item_facts import ItemFacts, Need
+
+Hits = NDArray[np.bool_]
+Counts = NDArray[np.integer]
+Lists = NDArray[np.integer]
+Values = NDArray[np.float64]
+Better = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True, eq=False)
+class RankedLists:
+    """What a list metric may look at.
+
+    Args:
+        lists: positions in the catalogue [n, K], best first, -1 where a list ends early.
+        history: what the lists were made from, [n, I], rows beside `lists`; an entry is an interaction, whatever its value.
+        n_items: I.
+        facts: about the items.
+    """
+
+    lists: Lists
+    history: csr_array
+    n_items: int
+    facts: ItemFacts
+
+
+@dataclass(frozen=True)
+class HitMetric:
+    """A metric of which places of a list are hits.
+
+    Args:
+        name: what stands before the `@`.
+        function: hits [n, K] and relevant items per user [n] -> one value per user [n], 0 for a user without relevant items.
+        meaning: one line.
+        better: which values are wanted.
+    """
+
+    name: str
+    function: Callable[[Hits, Counts], Values]
+    meaning: str
+    better: Better = "higher"
+    needs: ClassVar[tuple[Need, ...]] = ()
+    kind: ClassVar[str] = "hits"
+
+
+@dataclass(frozen=True)
+class ListMetric:
+    """A metric of the lists themselves, whatever is to be found.
+
+    Args:
+        name: what stands before the `@`.
+        function: lists, cut at K -> one value per user [n], NaN where it is not defined, or one number for all lists together.
+        meaning: one line.
+        better: which values are wanted.
+        needs: facts about the items, without which it is refused.
+    """
+
+    name: str
+    function: Callable[[RankedLists], Values | float]
+    meaning: str
+    better: Better = "higher"
+    needs: tuple[Need, ...] = ()
+    kind: ClassVar[str] = "lists"
+
+
+Metric = HitMetric | ListMetric
