@@ -1,0 +1,148 @@
+"""Lists that another program wrote: read, put into the order of their ranks, and their peculiarities reported.
+
+Shapes: `n_users` rows of the data, `L` places of the longest list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recodiff.data.interactions import IdMap
+from recodiff.data.readers.columns import plain
+from recodiff.data.readers.tables import open_table
+from recodiff.errors import DataError
+from recodiff.evaluation.protocol import Task
+
+ROLES = {
+    "user": ("user", "userid", "uid", "queryid", "query", "qid"),
+    "item": ("item", "itemid", "iid", "docid", "movieid", "productid"),
+    "rank": ("rank", "position", "place"),
+    "score": ("score", "prediction", "relevance", "rating", "weight"),
+}
+"""Names of the columns, in lower case without punctuation."""
+
+
+@dataclass(frozen=True)
+class GivenLists:
+    """Lists over the users and the items of the data.
+
+    Args:
+        items: positions in the catalogue, best first, int64 [n_users, L]; -1 after the end of a list, and at the place of an item
+            that the data does not know: it is a miss.
+        lengths: number of items in each list, int64 [n_users].
+        notes: one sentence for each peculiarity.
+    """
+
+    items: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    notes: tuple[str, ...]
+
+
+def read_lists(path: str | Path, users: IdMap, items: IdMap) -> GivenLists:
+    """Read lists from a table with the columns user, item and rank or score; without either, the rows stand best first.
+
+    An item that stands twice in a list counts where it stands first. Places are given out anew, so ranks may begin at 0 or 1.
+
+    Args:
+        path: a .parquet file, or a text table.
+        users: whose lists are wanted, in the order of the rows.
+        items: the catalogue.
+
+    Raises:
+        DataError: the file cannot be read, lacks a column, or holds no user of the data.
+    """
+    path = Path(path)
+    frame, notes = _ordered(_table(path), path.name)
+    user, item = users.positions(frame["user"], unknown="mark"), items.positions(frame["item"], unknown="mark")
+    if (user < 0).all():
+        raise DataError(f"{path.name} holds no user of the data; its ids are such as {frame['user'].head(3).to_list()}")
+    if (user < 0).any():
+        strange = frame["user"].filter(pl.Series(user < 0)).n_unique()
+        notes.append(f"{strange} users of {path.name} are not in the data; their lists are left out")
+    frame = pl.DataFrame({"user": user, "item": item, "id": frame["item"]}).filter(pl.col("user") >= 0)
+    once = frame.unique(["user", "id"], keep="first", maintain_order=True)
+    if once.height < frame.height:
+        notes.append(f"{frame.height - once.height} rows repeat an item of the same list; each item counts where it stands first")
+    if strange := int((once["item"] < 0).sum()):
+        notes.append(f"{strange} places hold an item that the data does not know; they count as misses")
+    lengths = np.bincount(once["user"].to_numpy(), minlength=len(users))
+    return GivenLists(_grid(once, len(users)), lengths, tuple(notes))
+
+
+def notes_on(lists: GivenLists, task: Task, k: int) -> list[str]:
+    """What to know of lists before their figures are read, one sentence for each peculiarity.
+
+    Args:
+        lists: of the users of the task.
+        task: what they are measured on, over the same users and items.
+        k: where the longest figure is cut.
+    """
+    items, lengths, truth = lists.items, lists.lengths, task.truth.lengths() > 0
+    missing, extra = int((truth & (lengths == 0)).sum()), int((~truth & (lengths > 0)).sum())
+    short = int((truth & (lengths > 0) & (lengths < k)).sum())
+    rows, columns = np.nonzero(items >= 0)
+    wide = task.mask.n_items + 1
+    seen = int(np.isin(rows * wide + items[rows, columns], task.mask.rows() * wide + task.mask.matrix.indices).sum())
+    notes = []
+    if missing:
+        notes.append(f"{missing} of {int(truth.sum())} users with something to be found have no list; they count as 0")
+    if extra:
+        notes.append(f"{extra} users have a list and nothing to be found")
+    if short:
+        notes.append(f"{short} lists hold fewer than {k} items; the places after their end count as misses")
+    if seen:
+        notes.append(f"{seen} places hold items that the user has interacted with before; a list without them would score higher")
+    return notes
+
+
+def _table(path: Path) -> pl.DataFrame:
+    """The columns that have a role, under its name."""
+    try:
+        if path.suffix == ".parquet":
+            frame = pl.read_parquet(path)
+            found = _roles(frame.columns, path.name)
+            return frame.select(pl.col(name).alias(role) for role, name in found.items())
+        table = open_table(path, header=True)
+        found = _roles(table.columns(), path.name)
+        return table.collect([pl.col(name).alias(role) for role, name in found.items()])[0]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"lists cannot be read from {path.name}: {' '.join(str(error).split())[:200]}") from None
+
+
+def _roles(columns: list[str], name: str) -> dict[str, str]:
+    found = {}
+    for role, known in ROLES.items():
+        fitting = sorted((column for column in columns if plain(column) in known), key=lambda column: known.index(plain(column)))
+        found |= {role: fitting[0]} if fitting else {}
+    for role in ("user", "item"):
+        if role not in found:
+            raise DataError(f"{name} has no column '{role}'; lists have the columns user, item and rank or score, with a header")
+    return found
+
+
+def _ordered(frame: pl.DataFrame, name: str) -> tuple[pl.DataFrame, list[str]]:
+    """The rows of each user best first, equals in the order of the file."""
+    by = next((role for role in ("rank", "score") if role in frame.columns), None)
+    if missing := frame.select(pl.any_horizontal(pl.all().is_null()).sum()).item():
+        raise DataError(f"{name} has {missing} rows with an empty field; leave these rows out")
+    if by is None:
+        return frame, [f"{name} has neither rank nor score; its rows are taken to stand best first"]
+    numbers = frame[by].cast(pl.Float64, strict=False)
+    if numbers.null_count() or numbers.is_nan().any():
+        raise DataError(f"the column {by} of {name} holds values that are no numbers; mend them, or leave these rows out")
+    frame = frame.with_columns(numbers)
+    tied = frame.filter(pl.struct("user", by).is_duplicated())["user"].n_unique()
+    notes = [f"{tied} lists hold items of one {by}; these stand in the order of the file"] if tied else []
+    return frame.sort(by, descending=by == "score", maintain_order=True), notes
+
+
+def _grid(rows: pl.DataFrame, n_users: int) -> NDArray[np.int64]:
+    places = rows.select(pl.int_range(pl.len()).over("user")).to_series().to_numpy()
+    items = np.full((n_users, places.max() + 1), -1, np.int64)
+    items[rows["user"].to_numpy(), places] = rows["item"].to_numpy()
+    return items
