@@ -7,6 +7,7 @@ import inspect
 import re
 from typing import Any, get_args
 
+import docstring_parser
 from cyclopts import App
 
 from recodiff.cli import COMMANDS
@@ -28,7 +29,9 @@ def section(name: str) -> str:
     function = getattr(importlib.import_module(f"recodiff.cli.{name}"), name)
     app = App(name=name, help_format="plaintext")
     app.default(function)
-    rows = [_row(argument) for argument in app.assemble_argument_collection()]
+    described = docstring_parser.parse(inspect.getdoc(function) or "").params
+    meanings = {parameter.arg_name: parameter.description or "" for parameter in described}
+    rows = [_row(argument, meanings.get(argument.field_info.name, "")) for argument in app.assemble_argument_collection()]
     return f"## {name}\n\n{_about(function)}\n\n{table(['argument', 'default', 'meaning'], rows)}"
 
 
@@ -45,10 +48,15 @@ def _about(function: Any) -> str:
     return "\n\n".join(parts)
 
 
-def _row(argument: Any) -> tuple[str, str, str]:
+def _row(argument: Any, meaning: str) -> tuple[str, str, str]:
     names = [name for name in argument.names if not name.startswith(("--no-", "--empty-"))]
     default = argument.field_info.default
-    said = "required" if argument.required else "" if default in (None, False, inspect.Parameter.empty) else code(default)
+    said = (
+        "required"
+        if argument.required
+        else ""
+        if default is None or default is False or default is inspect.Parameter.empty
+        else code(default)
+    )
     choices = [value for part in (argument.hint, *get_args(argument.hint)) for value in get_args(part) if isinstance(value, str)]
-    meaning = cell(argument.parameter.help or "")
-    return ", ".join(map(code, names)), said, meaning + (f" One of {', '.join(map(code, choices))}." if choices else "")
+    return ", ".join(map(code, names)), said, cell(meaning) + (f" One of {', '.join(map(code, choices))}." if choices else "")

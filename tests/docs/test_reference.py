@@ -1,0 +1,91 @@
+"""The reference is made from the program, and nothing public is left out or undocumented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import recodiff
+from offline import outside
+from recodiff.cli import COMMANDS
+from recodiff.config import BaseConfig
+from recodiff.errors import RecodiffError
+from recodiff.models.registry import MODELS
+from reference_pages import PAGES, api, commands, settings
+from site_hooks import site_link
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    return {path.removeprefix("reference/").removesuffix(".md"): page() for path, page in PAGES.items()}
+
+
+def test_every_public_name_stands_in_the_api_with_its_level(made: dict[str, str]) -> None:
+    for name in recodiff.__all__:
+        assert f"::: recodiff.{name}\n" in made["api"] + "\n", name
+        assert f"| {'stable' if name in recodiff.STABLE else 'provisional'} |" in made["api"].split(f"[`{name}`]")[1].split("\n")[0]
+
+
+def test_every_public_name_and_setting_is_documented() -> None:
+    assert api.undocumented() == []
+    assert settings.undocumented() == []
+
+
+def test_a_public_name_without_a_docstring_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        has_docstring, is_class = False, False
+
+    monkeypatch.setattr(api, "_source", lambda name: Silent())
+    assert f"recodiff.{api.names()[0]}" in api.undocumented()
+
+
+def test_a_setting_without_a_docstring_is_noticed() -> None:
+    class Silent(BaseConfig):
+        """A group."""
+
+        width: int = 3
+
+    Silent.__module__ = "elsewhere"
+    assert not settings.meaning(Silent, "width")
+
+
+def test_every_command_model_and_error_has_its_place(made: dict[str, str]) -> None:
+    for name in COMMANDS:
+        assert f"\n## {name}\n" in made["commands"], name
+    for name in MODELS:
+        assert f"`{name}`" in made["models"], name
+    for error in RecodiffError.__subclasses__():
+        assert error.__name__ in made["errors"]
+
+
+def test_a_command_shows_every_argument_with_its_default_and_meaning() -> None:
+    page = commands.section("train")
+    assert "| `--seed` | `0` | Of everything random. |" in page
+    assert "| `--data` | required |" in page
+    assert "`--no-resume`" not in page
+
+
+def test_a_setting_shows_default_bound_and_the_docstring_below_it(made: dict[str, str]) -> None:
+    assert "| `batch_size` | `400` | whole number, at least 1 | Users in a batch;" in made["settings"]
+    assert "| `patience_epochs` | `20` | whole number, at least 1 |" in made["settings"]
+
+
+def test_links_out_of_docs_become_links_of_the_site() -> None:
+    assert site_link("../benchmarks/results.md", "results.md", in_docs=True) == "benchmarks/results.md"
+    assert site_link("../../benchmarks/notebook/speed.md", "how-to/scale-out.md", in_docs=True) == "../benchmarks/notebook/speed.md"
+    assert site_link("../../docs/results.md", "benchmarks/notebook/speed.md", in_docs=False) == "../../results.md"
+    assert site_link("tune.md", "how-to/compare.md", in_docs=True) == "tune.md"
+    assert site_link("docs/how-to/tune.md", "CONTRIBUTING.md", in_docs=False) == "how-to/tune.md"
+
+
+def test_a_site_that_fetches_from_outside_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text(
+        '<link rel="stylesheet" href="own.css"><a href="https://example.org">a link is no fetch</a>'
+        '<script src="https://cdn.example.org/x.js"></script><link rel="canonical" href="https://example.org">'
+    )
+    (tmp_path / "own.css").write_text("body { background: url('//fonts.example.org/a.woff') }")
+    assert outside(tmp_path) == [
+        "index.html: <script> https://cdn.example.org/x.js",
+        "own.css: //fonts.example.org/a.woff",
+    ]
