@@ -6,7 +6,7 @@
     python benchmarks/sampled.py gowalla --samples all 8000 --epochs 30 --ema 0.995    judged by the average of the weights
     python benchmarks/sampled.py gowalla --samples 8000 --by uniform --lr 1.5e-3       drawn all alike, with another learning rate
 
-`all` is the full softmax. Epochs, and the number of samples that docs/results.md speaks for, are chosen on validation.
+`all` is the full softmax. Epochs, and the number of samples that benchmarks/notebook/sampled-softmax.md speaks for, are chosen on validation.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ recodiff train my.toml --data DIR --out RUN        with the line  model = "itera
 
 Bridge: x_t = (t/T) x + (1 - t/T) y, from the future y to the history x. Erasing: x_t lacks the t newest parts of what there is at
 t = 0. With T = 1 the first is F-DiffRec, the second too, but for how far it looks. Noising: x_t is the future under Gaussian
-noise, and the history is told at every step. What iterating is worth: docs/results.md.
+noise, and the history is told at every step. What iterating is worth: benchmarks/notebook/iterating.md.
 """
 
 from dataclasses import replace

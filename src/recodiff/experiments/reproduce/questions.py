@@ -148,7 +148,7 @@ QUESTIONS = (
         published="",
         notes=(
             "One factor at a time from F-DiffRec's preset, or its defaults where the data has none; all of them multiply in "
-            "bfloat16 while they learn, which gives F-DiffRec the accuracy of float32 (docs/results.md).",
+            "bfloat16 while they learn, which gives F-DiffRec the accuracy of float32 (benchmarks/notebook/speed.md).",
         ),
         paired=True,
     ),

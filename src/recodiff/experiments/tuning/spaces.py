@@ -239,7 +239,7 @@ def read_space(path: Path) -> Space:
     try:
         found = tomllib.loads(path.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not a TOML file ({error}); see docs/tuning.md for the form") from None
+        raise ConfigError(f"{path}: not a TOML file ({error}); see docs/how-to/tune.md for the form") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"space file '{path}' cannot be read ({error}); give a TOML file") from None
     return _dimensions(found, path, "")
