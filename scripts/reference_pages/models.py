@@ -9,12 +9,32 @@ from recodiff.errors import MissingExtraError
 from recodiff.models.registry import MODELS, Entry, build
 from reference_pages.markdown import anchor, code, first_paragraph, table
 
+TRAITS = {
+    "order_aware": "needs time",
+    "item_vectors": "item vectors",
+    "remembers_users": "remembers users",
+    "seeded": "draws numbers",
+}
+"""Trait -> heading of its column."""
+
 
 def page() -> str:
     """A table of all models, and a section for each class."""
-    rows = [(f"[`{name}`](#{anchor(name)})", entry.title, entry.about) for name, entry in MODELS.items()]
-    head = "# Models\n\nNames for `model` in a settings file, for the command line and for `recodiff.build`.\n\n"
-    return head + table(["name", "title", "what it is"], rows) + "\n\n" + "\n\n".join(map(section, MODELS)) + "\n"
+    rows = [(f"[`{name}`](#{anchor(name)})", entry.title, entry.about, *_traits(name)) for name, entry in MODELS.items()]
+    head = (
+        "# Models\n\nNames for `model` in a settings file, for the command line and for `recodiff.build`. The traits are those of the "
+        "default settings; another weighting may need time.\n\n"
+    )
+    header = ["name", "title", "what it is", *TRAITS.values()]
+    return head + table(header, rows) + "\n\n" + "\n\n".join(map(section, MODELS)) + "\n"
+
+
+def _traits(name: str) -> list[str]:
+    try:
+        traits = build(name).traits
+    except MissingExtraError:
+        return ["?"] * len(TRAITS)
+    return ["yes" if getattr(traits, trait) else "" for trait in TRAITS]
 
 
 def section(name: str) -> str:

@@ -164,7 +164,7 @@ def test_a_space_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_the_space_that_the_documentation_shows_fits_diffrec(tmp_path: Path) -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "tuning.md").read_text("utf-8")
+    page = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "tune.md").read_text("utf-8")
     (block,) = re.findall(r"```toml\n(.*?)```", page, flags=re.S)
     space = own(tmp_path, block)
     assert reachable(space, "diffrec", start_of("diffrec"), where="", strict=True) == space
