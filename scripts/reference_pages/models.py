@@ -22,8 +22,8 @@ def page() -> str:
     """A table of all models, and a section for each class."""
     rows = [(f"[`{name}`](#{anchor(name)})", entry.title, entry.about, *_traits(name)) for name, entry in MODELS.items()]
     head = (
-        "# Models\n\nNames for `model` in a settings file, for the command line and for `recodiff.build`. The traits are those of the "
-        "default settings; another weighting may need time.\n\n"
+        "# Models\n\nNames for `model` in a settings file, for the command line and for `recodiff.build`. The traits are those of "
+        "the default settings; another weighting may need time.\n\n"
     )
     header = ["name", "title", "what it is", *TRAITS.values()]
     return head + table(header, rows) + "\n\n" + "\n\n".join(map(section, MODELS)) + "\n"
