@@ -24,11 +24,12 @@ from recodiff import Run, Validation, load_dataset
 from recodiff.config import merge
 from recodiff.configs import read_settings
 from recodiff.experiments.reproduce import output
-from recodiff.experiments.reproduce.cases import Experiment
+from recodiff.experiments.reproduce.experiment import Experiment
 from recodiff.experiments.reproduce.result import Outcome
-from recodiff.experiments.runs.cases import METRICS, Case, Settled
-from recodiff.experiments.runs.runner import Asked, Found, load_complete, run_cases
-from recodiff.experiments.runs.train import measure
+from recodiff.experiments.runs.cases import REPORTED_METRICS, Case, ResolvedCase
+from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.options import Deadline, RunOptions
+from recodiff.experiments.runs.runner import CaseProgress, load_complete, run_cases
 from recodiff.models.registry import build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,11 +96,11 @@ PLAN = Experiment(
 )
 
 
-def settled(one: Case) -> Settled:
+def settled(one: Case) -> ResolvedCase:
     whole = build(one.model, merge(read_settings(PRESET)[1], one.settings)).config.model_dump(mode="json")
     plain = {name: value for name, value in one.settings.items() if name not in RANKING}
     train = build(one.model, merge(read_settings(PRESET)[1], plain)).config.model_dump(mode="json")
-    return Settled(one, f"preset {PRESET}", train, None if whole == train else whole, as_preset=False)
+    return ResolvedCase(one, f"preset {PRESET}", train, None if whole == train else whole, as_preset=False)
 
 
 def near(cases: Sequence[Case], folder: Path, out: Path, seeds: int, threads: int) -> None:
@@ -116,8 +117,8 @@ def near(cases: Sequence[Case], folder: Path, out: Path, seeds: int, threads: in
                 model = build(one.model, how.train).fit(data.train, run, validate=Validation(data))
                 trained = (one.model, how.train), model
             model = build(one.model, how.rank or how.train).restore(trained[1].state(), trained[1].items, "cpu")
-            found = measure(model, data, ("valid",), METRICS).parts["valid"]
-            row = told | {"near": {metric: found.mean(metric) for metric in METRICS}}
+            found = measure(model, data, ("valid",), REPORTED_METRICS).parts["valid"]
+            row = told | {"near": {metric: found.mean(metric) for metric in REPORTED_METRICS}}
             kept.put(row | {"best_epoch": trained[1].summary["best_epoch"], "machine": machine()}, told)
             print(one.key, seed, f"{found.mean('recall@20'):.4f} / {found.mean('ndcg@20'):.4f}", flush=True)
 
@@ -136,14 +137,14 @@ def main() -> None:
     if asked.near:
         near(chosen, asked.data, asked.out, asked.seeds, asked.threads)
         return
-    data, how = load_complete(asked.data), Asked(asked.seeds, minutes=asked.minutes, threads=asked.threads)
+    data, how = load_complete(asked.data), RunOptions(asked.seeds, threads=asked.threads, deadline=Deadline(asked.minutes))
 
-    def run(cases: Sequence[Case], how: Asked) -> Any:
-        found = [Found(one, settled(one)) for one in cases]
+    def run(cases: Sequence[Case], how: RunOptions) -> Any:
+        found = [CaseProgress(one, settled(one)) for one in cases]
         return run_cases(found, data, asked.data, asked.out, how, lambda said: print(said, flush=True), memory=False)
 
     run(chosen, how)
-    rows = run(CASES, replace(how, minutes=0))
+    rows = run(CASES, replace(how, deadline=Deadline(0)))
     output.write(Outcome(PLAN, data, rows, how.all_seeds, None), asked.out, print)
     for row in rows:
         print(f"{row.case.label:45} {row.test('recall@20')}  {row.test('ndcg@20')}  valid {row.valid('recall@20')}  {row.note}")

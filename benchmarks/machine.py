@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from recodiff.experiments.runs.train import commit
+from recodiff.experiments.runs.provenance import commit
 from recodiff.runtime.float32 import fast_products
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

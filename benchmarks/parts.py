@@ -22,13 +22,13 @@ from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data import Dataset
 from recodiff.evaluation.significance import LEAST_P, compare_pairs
-from recodiff.experiments.runs.cases import METRICS, TESTED
-from recodiff.experiments.runs.described import as_p, listed, table
-from recodiff.experiments.runs.job import digest, naming
+from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS
+from recodiff.experiments.runs.identity import digest, naming
+from recodiff.experiments.runs.measurement import PartName, measure
 from recodiff.experiments.runs.results import Result, describe, load, mean, save
-from recodiff.experiments.runs.train import PartName, measure
 from recodiff.models.mixture import Mixture
-from recodiff.reports.html import short
+from recodiff.reports.cells import as_p, listed, short
+from recodiff.reports.markdown import table
 from recodiff.runtime import files
 
 HERE = Path(__file__).resolve().parent
@@ -66,7 +66,7 @@ def measured(data: Dataset, folder: Path, seed: int, threads: int) -> list[Resul
     if all(have):
         return [one for one in have if one is not None]
     shares = dict(zip(model.parts, model.shares.tolist(), strict=True))
-    model.fit(data.train, Run(seed=seed, threads=threads, device="cpu"), validate=Validation(data, TESTED))
+    model.fit(data.train, Run(seed=seed, threads=threads, device="cpu"), validate=Validation(data, TESTED_METRICS))
     found = [_one(model, data, seed, f"{made_by}-{label}", {name: shares[name] for name in SUMS[label]}) for label in SUMS]
     for one in found:
         save(folder, one)
@@ -75,19 +75,19 @@ def measured(data: Dataset, folder: Path, seed: int, threads: int) -> list[Resul
 
 def _one(model: Mixture, data: Dataset, seed: int, key: str, shares: dict[str, float]) -> Result:
     model.shares = torch.tensor([shares.get(name, 0.0) for name in model.parts])
-    found = measure(model, data, PLACES, METRICS).parts
+    found = measure(model, data, PLACES, REPORTED_METRICS).parts
     return Result(
         key=key,
         model="fs-diffrec",
         seed=seed,
         settings={"shares": shares},
-        valid={metric: found["valid"].mean(metric) for metric in METRICS},
-        test={metric: found["test"].mean(metric) for metric in METRICS},
+        valid={metric: found["valid"].mean(metric) for metric in REPORTED_METRICS},
+        test={metric: found["test"].mean(metric) for metric in REPORTED_METRICS},
         seconds=sum(model.summary[name].get("seconds", 0.0) for name in shares),  # a closed form counts none
         best_epoch=None,
         parameters=sum(model.parts[name].parameters for name in shares),
         provenance=machine(),
-        per_user={f"{place} {metric}": found[place].values[metric] for place in PLACES for metric in TESTED},
+        per_user={f"{place} {metric}": found[place].values[metric] for place in PLACES for metric in TESTED_METRICS},
     )
 
 
@@ -95,21 +95,21 @@ def figures(rows: dict[str, list[Result]]) -> str:
     """The table of all sums."""
 
     def row(label: str, found: list[Result]) -> list[str]:
-        on = [[getattr(one, place)[metric] for one in found] for place in PLACES for metric in TESTED]
+        on = [[getattr(one, place)[metric] for one in found] for place in PLACES for metric in TESTED_METRICS]
         took = median(one.seconds for one in found)
         return [label, *(str(mean(values)) for values in on), f"{found[0].parameters:,}", f"{took:,.0f}"]
 
-    heads = [f"{place} {short(metric)}" for place in PLACES for metric in TESTED]
+    heads = [f"{place} {short(metric)}" for place in PLACES for metric in TESTED_METRICS]
     return table(["sum of", *heads, "parameters", "training s (median)"], [row(*of) for of in rows.items()])
 
 
 def differences(rows: dict[str, list[Result]], place: PartName) -> str:
     """The table of what was asked, user by user."""
     values = {
-        label: [np.mean([one.per_user[f"{place} {metric}"] for one in found], 0) for metric in TESTED]
+        label: [np.mean([one.per_user[f"{place} {metric}"] for one in found], 0) for metric in TESTED_METRICS]
         for label, found in rows.items()
     }
-    pairs = [(first, second, k) for first, second in ASKED for k in range(len(TESTED))]
+    pairs = [(first, second, k) for first, second in ASKED for k in range(len(TESTED_METRICS))]
     tested = compare_pairs(np.stack([values[first][k] - values[second][k] for first, second, k in pairs], 1))
     lines: dict[tuple[str, str], list[str]] = {}
     for i, (first, second, _) in enumerate(pairs):
@@ -119,7 +119,7 @@ def differences(rows: dict[str, list[Result]], place: PartName) -> str:
             as_p(tested.adjusted[i], bound=bool(tested.p[i] < LEAST_P)),
         )
         lines.setdefault((first, second), []).extend(cells)
-    heads = [f"{short(metric)} {what}" for metric in TESTED for what in ("difference", "95 % interval", "adjusted p")]
+    heads = [f"{short(metric)} {what}" for metric in TESTED_METRICS for what in ("difference", "95 % interval", "adjusted p")]
     return table(["of", "less", *heads], [[*pair, *cells] for pair, cells in lines.items()])
 
 
@@ -137,7 +137,8 @@ def page(rows: dict[str, list[Result]]) -> str:
             "## Differences on the validation part",
             differences(rows, "valid"),
             f"Values of each user averaged over seeds; paired bootstrap, 10,000 resamples; Holm's correction over the "
-            f"{len(ASKED) * len(TESTED)} differences of a table, ≤ where no resample was as far off; intervals uncorrected.",
+            f"{len(ASKED) * len(TESTED_METRICS)} differences of a table, ≤ where no resample was as far off; "
+            "intervals uncorrected.",
             f"Commit {listed(run['commit'] for run in runs)}; {listed(run['processor'] for run in runs)}, "
             f"{listed(run['threads'] for run in runs)} thread; {listed(run['date'][:10] for run in runs)}.",
         )

@@ -27,7 +27,7 @@ from machine import machine
 from peer_sides import HERE, Side, interpreter
 from recodiff import Batch, Recommender, Run, Traits, Validation, build, load_dataset
 from recodiff.data import Dataset, Interactions
-from recodiff.experiments.runs.train import measure
+from recodiff.experiments.runs.measurement import measure
 from recodiff.models.base import Validate
 
 ROWS = HERE / "peer_sasrec.json"

@@ -26,8 +26,8 @@ from machine import machine
 from recodiff import Run, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data.dataset import Dataset
-from recodiff.experiments.runs.described import table
-from recodiff.experiments.runs.train import measure
+from recodiff.experiments.runs.measurement import measure
+from recodiff.reports.markdown import table
 from recodiff.runtime import files
 
 METRICS = ("recall@20", "ndcg@20")

@@ -18,7 +18,7 @@ from machine import SHARED, machine
 from page import METRICS, QUALITY, ROWS, write_page
 from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
-from recodiff.experiments.runs.train import measure
+from recodiff.experiments.runs.measurement import measure
 
 HALF_LIFE = {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}
 LOW: dict[str, Any] = {"training": {"precision": "bfloat16"}}

@@ -31,7 +31,7 @@ from recodiff import Run, Validation, build, load_dataset, prepare, read_setting
 from recodiff.config import merge
 from recodiff.data import Dataset, Interactions
 from recodiff.data.split import AsPublished
-from recodiff.experiments.runs.train import measure
+from recodiff.experiments.runs.measurement import measure
 from recodiff.models.network import TorchRecommender
 from recodiff.runtime.memory import keep_freed_memory
 

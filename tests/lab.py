@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from recodiff.config import merge
-from recodiff.experiments.reproduce.cases import Experiment, Panel
+from recodiff.experiments.reproduce.experiment import Experiment, Panel
 from recodiff.experiments.reproduce.reproduce import reproduce
 from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.runs.cases import Case
-from recodiff.experiments.runs.runner import Asked, load_complete
+from recodiff.experiments.runs.options import Deadline, RunOptions
+from recodiff.experiments.runs.runner import load_complete
 
 TINY: dict[str, Any] = {
     "denoiser": {"hidden": [8]},
@@ -46,5 +47,6 @@ class Lab:
 
     def __call__(self, plan: Experiment, folder: Path | None = None, **asked: Any) -> Outcome:
         where = folder or self.folder
-        wanted = Asked(**({"device": "cpu", "threads": 1} | asked))
+        deadline = Deadline(asked.pop("minutes", None))
+        wanted = RunOptions(**({"device": "cpu", "threads": 1, "deadline": deadline} | asked))
         return reproduce(plan, load_complete(where), where, self.out, wanted, self.said.append)

@@ -11,7 +11,7 @@ import pytest
 from recodiff import Run
 from recodiff.experiments.tuning import search
 from recodiff.experiments.tuning.dimensions import Range, Space
-from recodiff.experiments.tuning.result import Tuned
+from recodiff.experiments.tuning.result import TuningResult
 from recodiff.models.linear.ease import Ease
 
 RUN = Run(device="cpu", progress=False)
@@ -20,7 +20,7 @@ LR: Space = {"training.lr": Range(low=1e-4, high=1e-1, log=True)}
 L2: Space = {"l2": Range(low=1.0, high=1e4, log=True)}
 
 
-def drawn(found: Tuned) -> list[Any]:
+def drawn(found: TuningResult) -> list[Any]:
     return [trial.settings for trial in found.trials]
 
 

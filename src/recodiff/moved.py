@@ -45,9 +45,10 @@ MODULES: dict[str, str] = {
     "recodiff.experiments.closer": "recodiff.experiments.runs.details",
     "recodiff.experiments.compare.tuned": "recodiff.experiments.compare.studies",
     "recodiff.experiments.dimensions": "recodiff.experiments.tuning.dimensions",
-    "recodiff.experiments.pages": "recodiff.experiments.runs.described",
+    "recodiff.experiments.pages": "recodiff.reports.cells",
     "recodiff.experiments.paired": "recodiff.evaluation.significance",
     "recodiff.experiments.protocols": "recodiff.experiments.runs.protocols",
+    "recodiff.experiments.reproduce.cases": "recodiff.experiments.reproduce.experiment",
     "recodiff.experiments.reproduce.drawing": "recodiff.experiments.reproduce.figures",
     "recodiff.experiments.reproduce.outcome": "recodiff.experiments.reproduce.result",
     "recodiff.experiments.reproduce.plans": "recodiff.experiments.reproduce.catalogue",
@@ -128,11 +129,47 @@ NAMES: dict[str, dict[str, str]] = {
         "recall": "recodiff.evaluation.hit_metrics",
         "recall_min": "recodiff.evaluation.hit_metrics",
     },
+    "recodiff.evaluation.significance": {"Tested": "recodiff.evaluation.significance:TestResult"},
+    "recodiff.experiments.reproduce.settings": {"settle": "recodiff.experiments.reproduce.settings:resolve"},
+    "recodiff.experiments.runs": {
+        "ChooseOn": "recodiff.evaluation.protocol",
+        "Measured": "recodiff.experiments.runs.measurement",
+        "PartName": "recodiff.evaluation.protocol",
+        "commit": "recodiff.experiments.runs.provenance",
+        "compare_fingerprint": "recodiff.experiments.runs.provenance:trained_on_other_data",
+        "measure": "recodiff.experiments.runs.measurement",
+    },
+    "recodiff.experiments.runs.cases": {
+        "METRICS": "recodiff.experiments.runs.cases:REPORTED_METRICS",
+        "Settled": "recodiff.experiments.runs.cases:ResolvedCase",
+        "TESTED": "recodiff.experiments.runs.cases:TESTED_METRICS",
+    },
+    "recodiff.experiments.runs.details": {"look_closer": "recodiff.experiments.runs.details:add_details"},
+    "recodiff.experiments.runs.job": {
+        "Group": "recodiff.experiments.runs.job:Job",
+        "digest": "recodiff.experiments.runs.identity",
+        "results_of": "recodiff.experiments.runs.job:run_job",
+    },
+    "recodiff.experiments.runs.peak_memory": {"call_apart": "recodiff.experiments.runs.peak_memory:call_in_process"},
+    "recodiff.experiments.runs.protocols": {
+        "HISTORY": "recodiff.evaluation.protocol",
+        "in_order": "recodiff.evaluation.protocol",
+    },
+    "recodiff.experiments.runs.runner": {
+        "Asked": "recodiff.experiments.runs.options:RunOptions",
+        "Found": "recodiff.experiments.runs.runner:CaseProgress",
+        "SEEDS": "recodiff.experiments.runs.options",
+    },
+    "recodiff.experiments.tuning.result": {"Tuned": "recodiff.experiments.tuning.result:TuningResult"},
     "recodiff.models.base": {"DERIVED": "recodiff.models.network", "TorchRecommender": "recodiff.models.network"},
     "recodiff.ranking": {
         "largest": "recodiff.ranking.topk",
         "rank": "recodiff.ranking.topk",
         "ranked": "recodiff.ranking.topk",
+    },
+    "recodiff.reports.cells": {
+        "provenance": "recodiff.experiments.runs.provenance:provenance_of_rows",
+        "table": "recodiff.reports.markdown",
     },
     "recodiff.training.loop": {"CHECKPOINT": "recodiff.training.checkpoint", "LOG": "recodiff.training.checkpoint"},
     "recodiff.training.memory": {
@@ -141,7 +178,7 @@ NAMES: dict[str, dict[str, str]] = {
         "users_at_once": "recodiff.runtime.memory",
     },
 }
-"""Module -> names that it had, and the module that has them now."""
+"""Module -> names that it had, and the module that has them now; `module:name` where the name is another."""
 
 
 def warn_deprecated(old: str, new: str, *, removed_in: str = REMOVED_IN, stacklevel: int = 3) -> None:
@@ -165,13 +202,13 @@ def old_names(module: str) -> Callable[[str], Any]:
     """
 
     def answer(name: str) -> Any:
-        home = NAMES.get(module, {}).get(name) or MODULES.get(module)
+        home, _, renamed = (NAMES.get(module, {}).get(name) or MODULES.get(module) or "").partition(":")
         own = name.startswith("__") or _is_submodule(module, name)
-        found = None if home is None or own else importlib.import_module(home)
-        if found is None or not hasattr(found, name):
+        found = None if not home or own else importlib.import_module(home)
+        if found is None or not hasattr(found, renamed or name):
             raise AttributeError(f"module '{module}' has no attribute '{name}'")
-        warn_deprecated(f"{module}.{name}", f"{home}.{name}")
-        return getattr(found, name)
+        warn_deprecated(f"{module}.{name}", f"{home}.{renamed or name}")
+        return getattr(found, renamed or name)
 
     return answer
 

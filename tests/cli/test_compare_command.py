@@ -17,11 +17,11 @@ from recodiff import build, load_dataset
 from recodiff.errors import ModelError
 from recodiff.experiments.compare import Comparison, compare
 from recodiff.experiments.runs import job
-from recodiff.experiments.runs.runner import Asked
-from recodiff.experiments.runs.train import measure
+from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.options import RunOptions
 from recodiff.models.linear.ease import Ease
 
-ASKED = Asked(1, device="cpu", threads=1)
+ASKED = RunOptions(1, device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_the_reference_is_the_best_by_validation(films: Path, tmp_path: Path) ->
 
 
 def test_seeds_are_averaged_user_by_user(films: Path, tiny: Path, tmp_path: Path) -> None:
-    found = compare([tiny, "popularity"], films, tmp_path, Asked(2, device="cpu"), reference="popularity", say=lambda _: None)
+    found = compare([tiny, "popularity"], films, tmp_path, RunOptions(2, device="cpu"), reference="popularity", say=lambda _: None)
     ours, base = (row.results for row in found.rows)
     values = np.mean([result.per_user["ndcg@20"] for result in ours], axis=0) - base[0].per_user["ndcg@20"]
     assert differences(found)["tiny", "ndcg@20"] == pytest.approx(values.mean())

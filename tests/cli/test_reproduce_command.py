@@ -12,7 +12,7 @@ from torch import Tensor
 
 from commands import Cli
 from lab import plan_of, tiny
-from recodiff.experiments.reproduce import cases, catalogue
+from recodiff.experiments.reproduce import catalogue, experiment
 from recodiff.training import loop
 
 Interrupted = Callable[[loop._Loop, Tensor], Any]
@@ -43,7 +43,7 @@ def test_a_table_is_printed_and_written(cli: Cli, data: Path, tmp_path: Path) ->
 def test_json_is_what_the_file_holds(cli: Cli, data: Path, tmp_path: Path) -> None:
     done = cli("reproduce", "table5", "--data", data, "--out", tmp_path / "r", "--quick", "--json").succeeded()
     assert json.loads(done.out) == json.loads((tmp_path / "r" / "table5.json").read_text())
-    assert json.loads(done.out)["cap"] == cases.QUICK_EPOCHS
+    assert json.loads(done.out)["cap"] == experiment.QUICK_EPOCHS
 
 
 def test_an_interrupted_command_says_how_to_go_on(cli: Cli, data: Path, tmp_path: Path, interrupted: None) -> None:

@@ -15,7 +15,8 @@ import pytest
 from recodiff.errors import MissingExtraError
 from recodiff.evaluation.evaluate import Evaluation
 from recodiff.reports import figures
-from recodiff.reports.html import Entry, Report, Sample, describe_split, describe_time, render, short, write_report
+from recodiff.reports.cells import short
+from recodiff.reports.html import Entry, Report, Sample, describe_split, describe_time, render, write_report
 from recodiff.runtime import files
 
 USERS = 40

@@ -8,13 +8,13 @@ from typing import Literal
 from recodiff.cli.output import print_json, print_table, refuse_taken, say
 from recodiff.cli.parameters import Whole
 from recodiff.errors import ConfigError
+from recodiff.evaluation.protocol import ChooseOn
 from recodiff.evaluation.significance import Test
 from recodiff.experiments.compare import compare as run
 from recodiff.experiments.compare import output, page
 from recodiff.experiments.compare.studies import tune_all
 from recodiff.experiments.compare.tables import tables
-from recodiff.experiments.runs.runner import Asked
-from recodiff.experiments.runs.train import ChooseOn
+from recodiff.experiments.runs.options import Deadline, RunOptions
 from recodiff.experiments.tuning.search import Budget
 
 
@@ -84,12 +84,13 @@ def compare(
         Print what compare.json holds.
     """
     refuse_taken(out, "the comparison")
-    asked, studies = Asked(seeds, minutes=minutes, device=device, threads=threads), None
+    studies = None
+    options = RunOptions(seeds, device=device, threads=threads, deadline=Deadline(minutes))
     if tune_trials is not None or tune_seconds is not None:
         if choose_on != "valid":
             raise ConfigError(f"studies choose on the validation part; leave out --choose-on {choose_on}, or the studies")
         budget = Budget(tune_trials, tune_seconds)
-        studies = tune_all(configs, data, out, asked, budget, recency=recency, protocol=protocol, reference=reference, say=say)
+        studies = tune_all(configs, data, out, options, budget, recency=recency, protocol=protocol, reference=reference, say=say)
     elif recency:
         raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
     sources = studies.sources if studies else configs
@@ -97,7 +98,7 @@ def compare(
         sources,
         data,
         out,
-        asked,
+        options,
         reference=reference,
         test=test,
         memory=memory,

@@ -11,7 +11,8 @@ from recodiff.cli.output import Estimate, print_table, say
 from recodiff.cli.parameters import Whole
 from recodiff.errors import MissingExtraError
 from recodiff.experiments import demo as tour
-from recodiff.reports.html import Entry, Sample, short
+from recodiff.reports.cells import short
+from recodiff.reports.html import Entry, Sample
 from recodiff.runtime.run import Run
 
 SHOWN = ("EASE", "F-DiffRec")

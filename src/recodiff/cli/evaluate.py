@@ -19,7 +19,7 @@ from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation
 from recodiff.evaluation.evaluate import evaluate as evaluate_model
 from recodiff.evaluation.item_facts import load_embeddings
 from recodiff.evaluation.protocol import stages
-from recodiff.experiments.runs.train import compare_fingerprint
+from recodiff.experiments.runs.provenance import trained_on_other_data
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model
 from recodiff.ranking.recommend import Unknown
@@ -78,7 +78,7 @@ def evaluate(
     """
     use_threads(threads)
     model, given = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
-    if warning := compare_fingerprint(run, given):
+    if warning := trained_on_other_data(run, given):
         warn(warning)
     dataset = over_items_of(model, given)
     task = stages(dataset, embeddings=load_embeddings(data, given.items, dataset.items)).task(part, history)

@@ -9,10 +9,11 @@ from recodiff.cli.parameters import Whole
 from recodiff.experiments.reproduce import catalogue, output, page, published
 from recodiff.experiments.reproduce.reproduce import reproduce as run
 from recodiff.experiments.reproduce.result import Outcome
-from recodiff.experiments.runs.cases import METRICS
+from recodiff.experiments.runs.cases import REPORTED_METRICS
+from recodiff.experiments.runs.options import Deadline, RunOptions
 from recodiff.experiments.runs.results import Mean
-from recodiff.experiments.runs.runner import Asked, load_complete
-from recodiff.reports.html import short
+from recodiff.experiments.runs.runner import load_complete
+from recodiff.reports.cells import short
 
 
 def reproduce(
@@ -62,13 +63,13 @@ def reproduce(
         Print what NAME.json holds.
     """
     plan = catalogue.experiment(name)
-    asked = Asked(seeds, quick, minutes, device, threads)
+    options = RunOptions(seeds, quick, device, threads, Deadline(minutes))
     dataset = load_complete(data)
     refuse_taken(out, "the page")
     output.refuse_other(plan, dataset, out, quick=quick)
     if apart := published.not_comparable(plan.published, dataset):
         say(apart)
-    found = run(plan, dataset, data, out, asked, say)
+    found = run(plan, dataset, data, out, options, say)
     written = output.write(found, out, say)
     if json:
         print_json(output.describe(found))
@@ -80,11 +81,11 @@ def reproduce(
 def _print(found: Outcome) -> None:
     beside = found.beside.rows if found.beside else {}
     theirs = ("recall@20", "ndcg@20") if beside else ()
-    ours = list(map(short, METRICS))
+    ours = list(map(short, REPORTED_METRICS))
     headers = ("case", *ours, *(f"published {short(metric)}" for metric in theirs), "valid R@20", "parameters")
     rows = []
     for row in found.rows:
-        figures = [row.test(metric) for metric in METRICS]
+        figures = [row.test(metric) for metric in REPORTED_METRICS]
         published_ones = [beside.get(row.case.key, {}).get(metric) for metric in theirs]
         rows.append(
             (row.case.label, *map(_cell, figures), *published_ones, _cell(row.valid("recall@20")), page.median(row, "parameters"))

@@ -11,7 +11,9 @@ from recodiff.cli.output import print_json, say
 from recodiff.cli.parameters import Whole
 from recodiff.configs import read_settings
 from recodiff.data.saving import load_dataset
-from recodiff.experiments.runs.train import ChooseOn, measure, train_run
+from recodiff.evaluation.protocol import ChooseOn
+from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.train import train_run
 from recodiff.models.registry import MODELS
 from recodiff.runtime.run import Run, Shared
 

@@ -13,7 +13,7 @@ from recodiff.cli.parameters import Whole
 from recodiff.configs import read_settings
 from recodiff.data.saving import load_dataset
 from recodiff.experiments.tuning import tune as search
-from recodiff.experiments.tuning.result import BEST, Tuned
+from recodiff.experiments.tuning.result import BEST, TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.spaces import read_space
 from recodiff.models.registry import MODELS
@@ -102,7 +102,7 @@ def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _told(found: Tuned, out: Path) -> dict[str, object]:
+def _told(found: TuningResult, out: Path) -> dict[str, object]:
     return {
         "out": str(out),
         "metric": found.metric,
@@ -115,12 +115,12 @@ def _told(found: Tuned, out: Path) -> dict[str, object]:
     }
 
 
-def _summary(found: Tuned, out: Path) -> str:
+def _summary(found: TuningResult, out: Path) -> str:
     start = "could not be trained" if found.start.value is None else f"had {found.start.value:.4f}"
     figure = f"validation {found.metric} {found.best.value:.4f} in trial {found.best.number}"
     return f"wrote {out / BEST}: {figure}, where the start {start}; {found.spent}"
 
 
-def _next(found: Tuned, data: Path, out: Path) -> str:
+def _next(found: TuningResult, data: Path, out: Path) -> str:
     seed = "" if found.about["seed"] == "0" else f" --seed {found.about['seed']}"
     return f"train it: recodiff train {out / BEST} --data {data} --out runs/{found.model.replace(':', '-')}{seed}"

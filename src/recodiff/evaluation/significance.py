@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recodiff.moved import old_names
+
 Values = NDArray[np.float64]
 Test = Literal["bootstrap", "wilcoxon"]
 RESAMPLES = 10_000
@@ -26,7 +28,7 @@ ENTRIES_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class TestResult:
     """What the data say of C differences.
 
     Args:
@@ -44,7 +46,7 @@ class Tested:
     adjusted: Values
 
 
-def compare_pairs(differences: Values, *, test: Test = "bootstrap", resamples: int = RESAMPLES, seed: int = 0) -> Tested:
+def compare_pairs(differences: Values, *, test: Test = "bootstrap", resamples: int = RESAMPLES, seed: int = 0) -> TestResult:
     """Means, bootstrap intervals and corrected p-values.
 
     Args:
@@ -57,7 +59,7 @@ def compare_pairs(differences: Values, *, test: Test = "bootstrap", resamples: i
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(means, (tail, 1 - tail), axis=0)
     p = bootstrap_p(means, differences.mean(0)) if test == "bootstrap" else wilcoxon_p(differences)
-    return Tested(differences.mean(0), low, high, p, holm(p))
+    return TestResult(differences.mean(0), low, high, p, holm(p))
 
 
 def resampled_means(differences: Values, resamples: int = RESAMPLES, seed: int = 0) -> Values:
@@ -122,3 +124,6 @@ def holm(p: ArrayLike) -> Values:
     found = np.empty_like(given)
     found[order] = adjusted
     return found
+
+
+__getattr__ = old_names(__name__)

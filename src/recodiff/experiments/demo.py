@@ -17,7 +17,9 @@ from recodiff.configs import read_settings
 from recodiff.data import Dataset, Interactions, Temporal, fetch, prepare
 from recodiff.data.saving import MANIFEST
 from recodiff.errors import ConfigError, DataError
-from recodiff.experiments.runs.train import measure, provenance, train_run
+from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.provenance import provenance
+from recodiff.experiments.runs.train import train_run
 from recodiff.models.base import Recommender
 from recodiff.models.registry import title
 from recodiff.ranking.recommend import history_of, recommend

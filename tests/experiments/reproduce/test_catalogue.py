@@ -7,8 +7,8 @@ import pytest
 from recodiff.config import merge
 from recodiff.configs import presets
 from recodiff.errors import ConfigError
-from recodiff.experiments.reproduce.cases import Experiment, cases_of
 from recodiff.experiments.reproduce.catalogue import EXPERIMENTS, experiment
+from recodiff.experiments.reproduce.experiment import Experiment, cases_of
 from recodiff.experiments.reproduce.paper import BESIDE
 from recodiff.experiments.reproduce.published import known, published
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from recodiff.evaluation.significance import holm, seed_p
 from recodiff.experiments.reproduce import figures, output, page
 from recodiff.experiments.reproduce.catalogue import EXPERIMENTS
 from recodiff.experiments.reproduce.result import Outcome
-from recodiff.experiments.runs.cases import TESTED, Case
-from recodiff.experiments.runs.described import as_p
+from recodiff.experiments.runs.cases import TESTED_METRICS, Case
+from recodiff.reports.cells import as_p
 
 X0, EPS = tiny("x0"), tiny("eps", more={"diffusion": {"prediction": "eps"}})
 POINTS = tuple(
@@ -36,7 +37,7 @@ def table(text: str, heading: str = "# ") -> dict[str, dict[str, str]]:
     for line in lines[start:]:
         if not line.startswith("|"):
             break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+        rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))])
     assert {len(row) for row in rows} == {len(rows[0])}, "every row has a cell for every head"
     return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
 
@@ -95,7 +96,7 @@ def test_an_effect_is_told_as_a_paired_difference(lab: Lab) -> None:
 def test_three_seeds_are_tested_and_corrected_for_how_many_tests_there_are(lab: Lab) -> None:
     found = lab(plan_of(X0, EPS, paired=True), seeds=3)
     text, _ = written(found, lab.out)
-    apart = [found.rows[1].apart(found.rows[0], metric) for metric in TESTED]
+    apart = [found.rows[1].differences(found.rows[0], metric) for metric in TESTED_METRICS]
     expected = [as_p(p) for p in holm([seed_p(three) or 0.0 for three in apart])]
     row = table(text, "## Differences, paired by seed")["case eps"]
     assert [row["R@20 adjusted p"], row["N@20 adjusted p"]] == expected
@@ -146,7 +147,7 @@ def test_figures_come_with_their_provenance(lab: Lab) -> None:
 
 def test_a_cell_breaks_no_table(lab: Lab) -> None:
     case = replace(tiny("odd"), label="a | b\nc")
-    assert "a / b c" in table(written(lab(plan_of(case), seeds=1), lab.out)[0])
+    assert r"a \| b c" in table(written(lab(plan_of(case), seeds=1), lab.out)[0])
 
 
 @pytest.mark.usefixtures("as_published")

@@ -11,12 +11,12 @@ from lab import plan_of, tiny
 from recodiff import load_dataset
 from recodiff.errors import CheckpointError
 from recodiff.experiments.reproduce.result import Outcome
-from recodiff.experiments.runs.cases import METRICS, Row
+from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.results import Mean, Result, load, mean, save
 
 
 def result(seed: int, recall: float) -> Result:
-    figures = dict.fromkeys(METRICS, recall)
+    figures = dict.fromkeys(REPORTED_METRICS, recall)
     return Result(f"key-{seed}-{recall}", "diffrec", seed, {}, figures, figures, 1.5, 3, 100)
 
 

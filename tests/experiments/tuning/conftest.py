@@ -11,7 +11,7 @@ import pytest
 from recodiff import prepare
 from recodiff.data import Dataset, synthesise
 from recodiff.experiments.tuning.dimensions import Space
-from recodiff.experiments.tuning.result import Tuned
+from recodiff.experiments.tuning.result import TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.tune import tune
 from studies import L2, RUN
@@ -23,12 +23,12 @@ def data() -> Dataset:
 
 
 @pytest.fixture
-def ease(data: Dataset) -> Callable[..., Tuned]:
+def ease(data: Dataset) -> Callable[..., TuningResult]:
     """A search of EASE's ridge."""
 
     def run(
         out: Path | None = None, trials: int | None = 6, *, seconds: float | None = None, seed: int = 0, space: Space = L2
-    ) -> Tuned:
+    ) -> TuningResult:
         return tune("ease", {}, data, replace(RUN, out=out, seed=seed), Budget(trials, seconds), space=space)
 
     return run

@@ -20,7 +20,7 @@ from recodiff.errors import ConfigError, DataError, MissingExtraError, ModelErro
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning import search
 from recodiff.experiments.tuning.dimensions import Choices, Range
-from recodiff.experiments.tuning.result import Tuned
+from recodiff.experiments.tuning.result import TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.study import Attempt
 from recodiff.experiments.tuning.tune import tune
@@ -30,7 +30,7 @@ from studies import L2, LR, RUN, TINY, a_second_a_glance, drawn
 # The search.
 
 
-def test_the_first_trial_is_the_start_and_the_best_is_never_worse(data: Dataset, ease: Callable[..., Tuned]) -> None:
+def test_the_first_trial_is_the_start_and_the_best_is_never_worse(data: Dataset, ease: Callable[..., TuningResult]) -> None:
     found = ease()
     assert len(found.trials) == 6
     assert found.trials[0] == found.start
@@ -42,17 +42,17 @@ def test_the_first_trial_is_the_start_and_the_best_is_never_worse(data: Dataset,
     assert Validation(data, ("recall@20",))(build("ease", found.settings).fit(data.train, RUN))["recall@20"] == found.best.value
 
 
-def test_a_start_outside_the_space_is_tried_all_the_same(ease: Callable[..., Tuned]) -> None:
+def test_a_start_outside_the_space_is_tried_all_the_same(ease: Callable[..., TuningResult]) -> None:
     found = ease(space={"l2": Range(low=1.0, high=10.0)}, trials=4)
     assert [trial.settings["l2"] <= 10 for trial in found.trials] == [False, True, True, True]
 
 
-def test_draws_follow_from_the_seed(ease: Callable[..., Tuned]) -> None:
+def test_draws_follow_from_the_seed(ease: Callable[..., TuningResult]) -> None:
     assert drawn(ease(seed=1)) == drawn(ease(seed=1))
     assert drawn(ease(seed=1)) != drawn(ease(seed=2))
 
 
-def test_a_third_is_drawn_at_random_and_then_comes_tpe(ease: Callable[..., Tuned], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_third_is_drawn_at_random_and_then_comes_tpe(ease: Callable[..., TuningResult], monkeypatch: pytest.MonkeyPatch) -> None:
     used, ask = [], optuna.Study.ask
 
     def watched(study: optuna.Study) -> optuna.Trial:
@@ -76,7 +76,7 @@ def test_tpe_learns_from_what_was_tried(data: Dataset, monkeypatch: pytest.Monke
     assert statistics.median(abs(math.log10(trial.settings["l2"]) - 2) for trial in found.trials[20:]) < 0.5
 
 
-def test_the_test_part_is_never_read(data: Dataset, ease: Callable[..., Tuned]) -> None:
+def test_the_test_part_is_never_read(data: Dataset, ease: Callable[..., TuningResult]) -> None:
     class Sealed:
         def __getattribute__(self, name: str) -> Any:
             raise AssertionError(f"the test part was asked for its {name}")
@@ -96,7 +96,7 @@ def test_a_setting_that_is_held_leaves_the_space(data: Dataset) -> None:
         tune("ease", {}, data, RUN, Budget(3), fixed=["l2"])
 
 
-def test_settings_that_were_tried_are_not_trained_again(ease: Callable[..., Tuned], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_were_tried_are_not_trained_again(ease: Callable[..., TuningResult], monkeypatch: pytest.MonkeyPatch) -> None:
     fits, fit = [], Ease._fit
     monkeypatch.setattr(Ease, "_fit", lambda model, *rest: (fits.append(model.config.l2), fit(model, *rest)))
     found = ease(space={"l2": Choices(choices=(500.0, 1.0))}, trials=8)
@@ -107,7 +107,7 @@ def test_settings_that_were_tried_are_not_trained_again(ease: Callable[..., Tune
     assert all(trial.value == found.trials[trial.repeats or 0].value for trial in again)
 
 
-def test_a_search_with_nothing_new_left_ends_before_its_time(ease: Callable[..., Tuned]) -> None:
+def test_a_search_with_nothing_new_left_ends_before_its_time(ease: Callable[..., TuningResult]) -> None:
     found = ease(space={"l2": Choices(choices=(500.0, 1.0))}, trials=None, seconds=600)
     assert search.REPEATS < len(found.trials) < 3 * search.REPEATS
 
@@ -148,7 +148,7 @@ def test_the_first_trial_is_finished_whatever_the_time(data: Dataset) -> None:
 
 
 @pytest.mark.parametrize(("trials", "seconds"), [(2, 600.0), (600, 1e-6)])
-def test_of_two_budgets_the_first_to_end_holds(ease: Callable[..., Tuned], trials: int, seconds: float) -> None:
+def test_of_two_budgets_the_first_to_end_holds(ease: Callable[..., TuningResult], trials: int, seconds: float) -> None:
     assert len(ease(trials=trials, seconds=seconds).trials) == (2 if seconds > 1 else 1)
 
 
@@ -238,7 +238,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, *, above: float) 
     ],
 )
 def test_a_trial_that_fails_with_the_models_own_error_is_recorded(
-    ease: Callable[..., Tuned], monkeypatch: pytest.MonkeyPatch, error: Exception
+    ease: Callable[..., TuningResult], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     failing(monkeypatch, error, above=600)
     found = ease(trials=10)
@@ -250,13 +250,15 @@ def test_a_trial_that_fails_with_the_models_own_error_is_recorded(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a mistake of ours"), ValueError("a mistake of ours")])
-def test_a_mistake_of_ours_is_not_hidden(ease: Callable[..., Tuned], monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_a_mistake_of_ours_is_not_hidden(
+    ease: Callable[..., TuningResult], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     failing(monkeypatch, error, above=0)
     with pytest.raises(type(error), match="a mistake of ours"):
         ease()
 
 
-def test_if_all_fail_that_is_said_once(ease: Callable[..., Tuned], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_if_all_fail_that_is_said_once(ease: Callable[..., TuningResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     failing(monkeypatch, ModelError("it diverged"), above=0)
     for _ in range(2):  # nothing is tried again
         with pytest.raises(ModelError, match="all 3 trials failed, the last one thus: it diverged"):
@@ -276,7 +278,7 @@ def test_settings_and_data_that_cannot_be_searched_are_refused_at_once(data: Dat
         tune("ease", {}, replace(data, valid=None), RUN, Budget(3))
 
 
-def test_optuna_is_only_asked_for_where_it_is_missing(ease: Callable[..., Tuned], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_optuna_is_only_asked_for_where_it_is_missing(ease: Callable[..., TuningResult], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtraError, match=r'pip install "recodiff\[tune\]"'):
         ease()

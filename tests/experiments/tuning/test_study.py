@@ -24,7 +24,7 @@ from recodiff.errors import CheckpointError
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning import search
 from recodiff.experiments.tuning.dimensions import Range
-from recodiff.experiments.tuning.result import Tuned
+from recodiff.experiments.tuning.result import TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.study import JOURNAL, open_study
 from recodiff.experiments.tuning.tune import refit, tune
@@ -37,7 +37,7 @@ from studies import L2, LR, RUN, TINY, a_second_a_glance, drawn, interrupt
 
 
 def test_the_same_command_adds_only_what_is_missing(
-    ease: Callable[..., Tuned], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ease: Callable[..., TuningResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ease(tmp_path / "s", 4)
     monkeypatch.setattr(Ease, "_fit", lambda *_: pytest.fail("nothing is missing"))
@@ -49,7 +49,7 @@ def test_the_same_command_adds_only_what_is_missing(
 
 
 def test_a_killed_study_goes_on_as_if_it_had_not_been(
-    ease: Callable[..., Tuned], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ease: Callable[..., TuningResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = ease(trials=8)
     for after in (0, 4):  # in the very first trial, and in a later one
@@ -65,7 +65,7 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(
     assert found.start.settings == {"l2": 500.0}
 
 
-def test_half_a_line_in_the_journal_is_no_trial(ease: Callable[..., Tuned], tmp_path: Path) -> None:
+def test_half_a_line_in_the_journal_is_no_trial(ease: Callable[..., TuningResult], tmp_path: Path) -> None:
     before = ease(tmp_path / "s", 4)
     with (tmp_path / "s" / JOURNAL).open("a") as journal:
         journal.write('{"op_code": 4, "wor')
@@ -77,7 +77,7 @@ def test_half_a_line_in_the_journal_is_no_trial(ease: Callable[..., Tuned], tmp_
     assert time.monotonic() - began < 20, "no wait for a lock that nobody holds"
 
 
-def test_a_damaged_study_is_refused(ease: Callable[..., Tuned], tmp_path: Path) -> None:
+def test_a_damaged_study_is_refused(ease: Callable[..., TuningResult], tmp_path: Path) -> None:
     ease(tmp_path / "s", 3)
     journal = tmp_path / "s" / JOURNAL
     journal.write_text("nonsense\n" + journal.read_text())
@@ -113,7 +113,7 @@ def test_the_folder_of_another_study_is_refused(data: Dataset, tmp_path: Path, c
     assert (out / JOURNAL).read_bytes() == before
 
 
-def test_a_folder_of_something_else_is_refused(ease: Callable[..., Tuned], tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_refused(ease: Callable[..., TuningResult], tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(CheckpointError, match="holds something else"):
         ease(tmp_path)
@@ -186,7 +186,7 @@ def test_any_config_survives_toml(name: str) -> None:
     assert build(name, tomllib.loads(to_toml(settings))).config == build(name, settings).config
 
 
-def test_every_trial_is_written(ease: Callable[..., Tuned], tmp_path: Path) -> None:
+def test_every_trial_is_written(ease: Callable[..., TuningResult], tmp_path: Path) -> None:
     found = ease(tmp_path / "s", 4)
     told = json.loads((tmp_path / "s" / "trials.json").read_text())
     assert [trial["settings"] for trial in told] == drawn(found)
@@ -198,7 +198,7 @@ def test_every_trial_is_written(ease: Callable[..., Tuned], tmp_path: Path) -> N
 
 
 def test_the_best_so_far_is_there_when_a_study_is_killed(
-    ease: Callable[..., Tuned], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ease: Callable[..., TuningResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupt(monkeypatch, 3)
     with pytest.raises(KeyboardInterrupt):
@@ -208,7 +208,7 @@ def test_the_best_so_far_is_there_when_a_study_is_killed(
 
 
 def test_a_search_without_a_folder_writes_nothing(
-    ease: Callable[..., Tuned], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ease: Callable[..., TuningResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ease(trials=2)

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
 from recodiff.evaluation.evaluate import Evaluation
+from recodiff.evaluation.protocol import ChooseOn, Protocol
 from recodiff.evaluation.significance import Test, compare_pairs
 from recodiff.experiments.compare.contenders import read_contenders
 from recodiff.experiments.compare.studies import Studies
-from recodiff.experiments.runs.cases import METRICS, TESTED, Protocol, Row
+from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Row
+from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.results import earlier
-from recodiff.experiments.runs.runner import Asked, Say, load_complete, run_cases
-from recodiff.experiments.runs.train import ChooseOn
+from recodiff.experiments.runs.runner import Say, load_complete, run_cases
 
 NAME = "compare"
 """Of the files that a comparison leaves."""
@@ -31,7 +32,7 @@ class Difference:
 
     Args:
         label: of the method.
-        metric: one of TESTED.
+        metric: one of TESTED_METRICS.
         value: mean over users of the values averaged over seeds.
         low: lower end of its 95 % interval.
         high: its upper end.
@@ -98,7 +99,7 @@ def compare(
     sources: Sequence[str | Path],
     folder: Path,
     out: Path,
-    asked: Asked | None = None,
+    options: RunOptions | None = None,
     *,
     reference: str | None = None,
     test: Test = "bootstrap",
@@ -114,7 +115,7 @@ def compare(
         sources: TOML files, presets or models.
         folder: the data, with a validation and a test part.
         out: for the runs.
-        asked: seeds, time, device; three seeds on the best device unless given.
+        options: seeds, time, device; three seeds on the best device unless given.
         reference: label of the one to test against; the best by validation unless given.
         test: where the p-values come from.
         memory: whether each training has a process of its own, whose peak memory is told.
@@ -128,17 +129,17 @@ def compare(
         DataError: the data has no validation or no test part, no order to choose on the end of train by, or is no data folder.
         OSError: the results cannot be written.
     """
-    asked = asked or Asked()
+    options = options or RunOptions()
     contenders = read_contenders(sources, reference)
     data = load_complete(folder)
     earlier(out / f"{NAME}.json", data, "a comparison")
     if choose_on == "inner":
         data.inner()  # refuses data that has none before anything is trained
     found = [one.found(data, protocol, choose_on) for one in contenders]
-    rows = run_cases(found, data, folder, out, asked, say, memory=memory, closely=True)
+    rows = run_cases(found, data, folder, out, options, say, memory=memory, detailed=True)
     against = reference or best(rows)
     differences = _differences(rows, against, test)
-    return Comparison(data, rows, asked.all_seeds, against, differences, test, memory, protocol, choose_on, studies)
+    return Comparison(data, rows, options.all_seeds, against, differences, test, memory, protocol, choose_on, studies)
 
 
 def best(rows: Sequence[Row]) -> str | None:
@@ -153,7 +154,7 @@ def _differences(rows: Sequence[Row], reference: str | None, test: Test) -> tupl
     if reference not in values or not others:
         return ()
     base = values[reference]
-    pairs = [(label, metric) for label in others for metric in TESTED]
+    pairs = [(label, metric) for label in others for metric in TESTED_METRICS]
     columns = [values[label].values[metric] - base.values[metric] for label, metric in pairs]
     found = compare_pairs(np.stack(columns, axis=1), test=test)
     figures = np.stack([found.mean, found.low, found.high, found.p, found.adjusted], axis=1).tolist()
@@ -168,4 +169,4 @@ def over_seeds(row: Row) -> Evaluation:
         return np.mean([result.per_user[name] for result in row.results], axis=0)
 
     coverage = float(np.mean([result.beyond["coverage"] for result in row.results]))
-    return Evaluation({metric: averaged(metric) for metric in METRICS}, first["users"], coverage, 0)
+    return Evaluation({metric: averaged(metric) for metric in REPORTED_METRICS}, first["users"], coverage, 0)

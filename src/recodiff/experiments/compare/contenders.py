@@ -9,10 +9,10 @@ from pathlib import Path
 from recodiff.configs import read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError
-from recodiff.experiments.runs.cases import Case, Protocol, Settled
+from recodiff.evaluation.protocol import ChooseOn, Protocol
+from recodiff.experiments.runs.cases import Case, ResolvedCase
 from recodiff.experiments.runs.protocols import refusal
-from recodiff.experiments.runs.runner import Found
-from recodiff.experiments.runs.train import ChooseOn
+from recodiff.experiments.runs.runner import CaseProgress
 from recodiff.experiments.tuning.result import BEST
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
@@ -32,7 +32,7 @@ class Contender:
     source: str
     model: Recommender
 
-    def found(self, data: Dataset, protocol: Protocol = "official", choose_on: ChooseOn = "valid") -> Found:
+    def found(self, data: Dataset, protocol: Protocol = "official", choose_on: ChooseOn = "valid") -> CaseProgress:
         """The case to run on `data`, or why it cannot be."""
         name, model = self.model.registered, self.model
         case = Case(
@@ -45,10 +45,10 @@ class Contender:
             needs_order=model.traits.order_aware,
         )
         if note := refusal(protocol, data):
-            return Found(case, note=f"not run: {note}")
+            return CaseProgress(case, note=f"not run: {note}")
         if case.needs_order and data.train.time_kind is None:
-            return Found(case, note="not run: it needs time, and this data has none")
-        return Found(case, Settled(case, self.source, self.model.config.model_dump(mode="json"), None, as_preset=True))
+            return CaseProgress(case, note="not run: it needs time, and this data has none")
+        return CaseProgress(case, ResolvedCase(case, self.source, self.model.config.model_dump(mode="json"), None, as_preset=True))
 
 
 def read_contenders(sources: Sequence[str | Path], reference: str | None = None) -> list[Contender]:

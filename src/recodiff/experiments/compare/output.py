@@ -13,11 +13,12 @@ from recodiff.errors import MissingExtraError
 from recodiff.experiments.compare import page
 from recodiff.experiments.compare.comparison import NAME, Comparison
 from recodiff.experiments.compare.tables import COST, Table, beyond_mean, median, tables
-from recodiff.experiments.runs.cases import METRICS, Row
-from recodiff.experiments.runs.described import provenance, table
+from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.details import BEYOND
+from recodiff.experiments.runs.provenance import provenance_of_rows
 from recodiff.experiments.runs.results import Mean
 from recodiff.experiments.runs.results import describe as describe_run
+from recodiff.reports.markdown import table
 from recodiff.runtime import files
 
 
@@ -56,7 +57,7 @@ def write(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path
 def markdown(found: Comparison) -> str:
     """The page in Markdown."""
     missing = [f"* {label}: {note}" for label, note in found.missing().items()]
-    where = [f"* {what}: {value}" for what, value in provenance(found.data, found.rows, found.seeds).items()]
+    where = [f"* {what}: {value}" for what, value in provenance_of_rows(found.data, found.rows, found.seeds).items()]
     parts = [
         f"# {page.title(found)}",
         *(part for one in tables(found) for part in _table(one)),
@@ -103,7 +104,7 @@ def _flat(found: Comparison, row: Row) -> dict[str, Any]:
     flat: dict[str, Any] = {"label": row.case.label, "model": row.case.model, "source": row.source}
     flat |= {"protocol": found.protocol, "choose_on": found.choose_on}
     flat |= {"order_aware": row.case.needs_order, "seeds": len(row.results)}
-    means = {f"test {metric}": row.test(metric) for metric in METRICS} | {"valid recall@20": row.valid("recall@20")}
+    means = {f"test {metric}": row.test(metric) for metric in REPORTED_METRICS} | {"valid recall@20": row.valid("recall@20")}
     means |= {figure: beyond_mean(row, figure) for figure in BEYOND}
     for name, mean in means.items():
         flat |= {name: mean and mean.value, f"{name} standard error": mean and mean.error}
@@ -154,8 +155,8 @@ def _row(found: Comparison, row: Row) -> dict[str, Any]:
         "source": row.source,
         "order_aware": row.case.needs_order,
         "note": row.note,
-        "test": {metric: _mean(row.test(metric)) for metric in METRICS},
-        "valid": {metric: _mean(row.valid(metric)) for metric in METRICS},
+        "test": {metric: _mean(row.test(metric)) for metric in REPORTED_METRICS},
+        "valid": {metric: _mean(row.valid(metric)) for metric in REPORTED_METRICS},
         "beyond": {figure: _mean(beyond_mean(row, figure)) for figure in BEYOND},
         "cost": {name: median(row, name) for name in COST},
         "differences": _differences(found, row),

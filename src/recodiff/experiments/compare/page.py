@@ -8,9 +8,9 @@ from html import escape
 from recodiff.experiments.compare.comparison import Comparison, over_seeds
 from recodiff.experiments.compare.studies import Studies
 from recodiff.experiments.compare.tables import Table, median, tables
-from recodiff.experiments.runs.cases import METRICS
-from recodiff.experiments.runs.described import provenance
-from recodiff.experiments.tuning.result import Tuned
+from recodiff.experiments.runs.cases import REPORTED_METRICS
+from recodiff.experiments.runs.provenance import provenance_of_rows
+from recodiff.experiments.tuning.result import TuningResult
 from recodiff.reports.html import Entry, Report, describe_data, document, draw_figures, section, tag
 
 FIGURES_NOTE = (
@@ -43,7 +43,7 @@ def render(found: Comparison, figures: str) -> str:
             *([section("What is missing", tag("ul", missing))] if missing else ()),
             *([section("Figures", figures, tag("p", FIGURES_NOTE, 'class="note"'))] if figures else ()),
         ],
-        provenance(found.data, found.rows, found.seeds),
+        provenance_of_rows(found.data, found.rows, found.seeds),
     )
 
 
@@ -59,11 +59,11 @@ def figures(found: Comparison) -> str:
         seconds = median(row, "training s") or 0.0
         entries.append(Entry(row.case.label, over_seeds(row), seconds, first.log, first.parameters))
     lengths = found.data.history("train").lengths()
-    return draw_figures(Report(title(found), "", {}, entries, METRICS, lengths)) if entries else ""
+    return draw_figures(Report(title(found), "", {}, entries, REPORTED_METRICS, lengths)) if entries else ""
 
 
 def _searched(studies: Studies) -> str:
-    def lines(one: Tuned) -> str:
+    def lines(one: TuningResult) -> str:
         return tag("ul", "".join(tag("li", escape(line)) for line in one.searched))
 
     return tag("ul", "".join(tag("li", escape(label) + lines(one)) for label, one in studies.found.items()))

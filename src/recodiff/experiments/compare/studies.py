@@ -8,12 +8,12 @@ from pathlib import Path
 
 from recodiff.data.dataset import Dataset
 from recodiff.errors import DataError, ModelError
-from recodiff.evaluation.protocol import in_order
+from recodiff.evaluation.protocol import Protocol, in_order
 from recodiff.experiments.compare.contenders import Contender, read_contenders
-from recodiff.experiments.runs.cases import Protocol
+from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.protocols import refusal
-from recodiff.experiments.runs.runner import Asked, Say, load_complete
-from recodiff.experiments.tuning.result import BEST, Tuned
+from recodiff.experiments.runs.runner import Say, load_complete
+from recodiff.experiments.tuning.result import BEST, TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.spaces import SPACES
 from recodiff.experiments.tuning.tune import tune
@@ -39,7 +39,7 @@ class Studies:
 
     budget: Budget
     sources: tuple[str, ...]
-    found: Mapping[str, Tuned]
+    found: Mapping[str, TuningResult]
     notes: Mapping[str, str]
 
     @property
@@ -53,7 +53,7 @@ def tune_all(
     sources: Sequence[str | Path],
     folder: Path,
     out: Path,
-    asked: Asked,
+    options: RunOptions,
     budget: Budget,
     *,
     recency: bool = False,
@@ -69,7 +69,7 @@ def tune_all(
         sources: as for `compare`: where the searches begin.
         folder: the data; its test part is not read.
         out: studies go to its folder `studies`, the settings found to `tuned`.
-        asked: device, threads, and the time after which no trial is begun.
+        options: device, threads, and the deadline after which no trial begins.
         budget: of each method.
         recency: whether weightings by recency are searched for every method that does not know the order already.
         protocol: which part is chosen on.
@@ -84,19 +84,19 @@ def tune_all(
     if why := refusal(protocol, data):
         return Studies(budget, tuple(one.source for one in contenders), {}, {one.label: f"not tuned: {why}" for one in contenders})
     data = in_order(data) if protocol == "chronological" else data
-    files_of, found, notes = dict[str, str](), dict[str, Tuned](), dict[str, str]()
+    files_of, found, notes = dict[str, str](), dict[str, TuningResult](), dict[str, str]()
     for number, one in enumerate(contenders, 1):
         study = out / STUDIES / one.label
         say(f"study {number}/{len(contenders)}: {one.label}")
         try:
-            best = _study(one, data, study, asked, budget, recency=recency)
+            best = _study(one, data, study, options, budget, recency=recency)
         except _NotTuned as why:
             notes[one.label] = f"not tuned: {why}"
             say(f"  {notes[one.label]}")
             continue
         found[one.label] = best
         files_of[one.label] = str(_keep(study / BEST, out / TUNED / f"{one.label}.toml"))
-        if note := _apart_from(best, budget) or (recency and data.train.time_kind is None and NO_AGES):
+        if note := _note(best, budget) or (recency and data.train.time_kind is None and NO_AGES):
             notes[one.label] = note
             say(f"  {note}")
     return Studies(budget, tuple(files_of.get(one.label, one.source) for one in contenders), found, notes)
@@ -106,24 +106,24 @@ class _NotTuned(Exception):  # noqa: N818 (a reason, and no error)
     """A method keeps the settings given."""
 
 
-def _study(one: Contender, data: Dataset, study: Path, asked: Asked, budget: Budget, *, recency: bool) -> Tuned:
+def _study(one: Contender, data: Dataset, study: Path, options: RunOptions, budget: Budget, *, recency: bool) -> TuningResult:
     name, ages = one.model.registered, recency and not one.model.traits.order_aware and data.train.time_kind is not None
     if name not in SPACES and not ages:
         raise _NotTuned("nothing is declared to search")
-    if asked.over() and not (study / BEST).exists():
-        raise _NotTuned(asked.not_begun)
-    run = Run(asked.device, threads=asked.threads, out=study)
+    if options.deadline.over() and not (study / BEST).exists():
+        raise _NotTuned(options.deadline.reason)
+    run = Run(options.device, threads=options.threads, out=study)
     settings = one.model.config.model_dump()
     try:
         if one.model.traits.order_aware:
             data.train.need_order(one.label)
-        return tune(name, settings, data, run, budget, recency=ages, where=one.source, over=asked.over)
+        return tune(name, settings, data, run, budget, recency=ages, where=one.source, over=options.deadline.over)
     except (DataError, ModelError) as error:
         raise _NotTuned(str(error)) from None
 
 
-def _apart_from(found: Tuned, budget: Budget) -> str:
-    """What a study has less or more than its budget, in words; empty where it is as it should be."""
+def _note(found: TuningResult, budget: Budget) -> str:
+    """How a study differs from its budget, in words; empty where it does not."""
     made = len(found.counted)
     if budget.trials is not None and made > budget.trials:
         return f"its study holds {made} trials of an earlier call, more than the {budget.trials} asked for now"

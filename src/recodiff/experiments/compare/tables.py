@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from recodiff.evaluation.significance import LEAST_P, Test
 from recodiff.experiments.compare.comparison import Comparison, Difference, best
 from recodiff.experiments.compare.studies import Studies
-from recodiff.experiments.runs.cases import METRICS, TESTED, Row
-from recodiff.experiments.runs.described import as_p
+from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Row
 from recodiff.experiments.runs.details import BEYOND
 from recodiff.experiments.runs.protocols import PARTS, SAID, chosen_on
 from recodiff.experiments.runs.results import Mean, Result, mean
-from recodiff.experiments.tuning.result import Tuned
-from recodiff.reports.html import short
+from recodiff.experiments.tuning.result import TuningResult
+from recodiff.reports.cells import as_p, short
 
 NOTHING = "–"
 Figure = Callable[[Result], float | None]
@@ -59,10 +58,10 @@ def accuracy(found: Comparison) -> Table:
     cost = [name for name in COST if name != "memory MB" or found.memory]
 
     def row(one: Row) -> tuple[str, ...]:
-        figures = [one.test(metric) for metric in METRICS] + [one.valid("recall@20")]
+        figures = [one.test(metric) for metric in REPORTED_METRICS] + [one.valid("recall@20")]
         return one.case.label, *map(text, figures), *(whole(one, name) for name in cost)
 
-    several = any(one.test(METRICS[0]) is not None and len(one.results) > 1 for one in found.measured)
+    several = any(one.test(REPORTED_METRICS[0]) is not None and len(one.results) > 1 for one in found.measured)
     spread = "(standard error over seeds; none of a single run)" if several else "(one run each)"
     note = (
         f"Mean over seeds {spread}. R: recall, hits / relevant; "
@@ -77,7 +76,7 @@ def accuracy(found: Comparison) -> Table:
     kinds = {result.memory_of for one in found.measured for result in one.results if result.memory_of}
     return Table(
         "Accuracy and cost",
-        ("method", *map(short, METRICS), f"{'valid' if found.protocol == 'official' else 'earlier'} R@20", *cost),
+        ("method", *map(short, REPORTED_METRICS), f"{'valid' if found.protocol == 'official' else 'earlier'} R@20", *cost),
         {name: list(map(row, rows)) for name, rows in found.blocks.items()},
         f"{note} Memory: peak, {', '.join(sorted(kinds))}." if kinds else note,
     )
@@ -101,11 +100,11 @@ def shares(found: Comparison) -> Table:
 
 def differences(found: Comparison) -> Table:
     """Each method minus the reference."""
-    heads = [f"{short(metric)} {what}" for metric in TESTED for what in ("difference", "95 % interval", "adjusted p")]
+    heads = [f"{short(metric)} {what}" for metric in TESTED_METRICS for what in ("difference", "95 % interval", "adjusted p")]
     by_label = {(one.label, one.metric): one for one in found.differences}
 
     def row(label: str) -> tuple[str, ...]:
-        ones = [by_label[label, metric] for metric in TESTED]
+        ones = [by_label[label, metric] for metric in TESTED_METRICS]
         cells = [(f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}", adjusted_p(one, found.test)) for one in ones]
         return label, *(cell for three in cells for cell in three)
 
@@ -127,7 +126,7 @@ def differences(found: Comparison) -> Table:
 def chosen(studies: Studies) -> Table:
     """What each study was given and what it found."""
 
-    def row(label: str, one: Tuned) -> tuple[str, ...]:
+    def row(label: str, one: TuningResult) -> tuple[str, ...]:
         ended = ", ".join(f"{n} {state}" for state, n in one.ended.items())
         figures = [NOTHING if trial.value is None else f"{trial.value:.4f}" for trial in (one.start, one.best)]
         return label, str(len(one.counted)), ended, f"{one.seconds:.0f}", *figures, str(one.best.number)

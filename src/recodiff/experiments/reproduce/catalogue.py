@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from recodiff.errors import ConfigError
-from recodiff.experiments.reproduce.cases import Experiment
+from recodiff.experiments.reproduce.experiment import Experiment
 from recodiff.experiments.reproduce.paper import PAPER
 from recodiff.experiments.reproduce.questions import QUESTIONS
 

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recodiff.experiments.reproduce.cases import Panel
+from recodiff.experiments.reproduce.experiment import Panel
 from recodiff.experiments.reproduce.published import Published, published
 from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.runs.cases import Case
 from recodiff.experiments.runs.results import Mean
 from recodiff.reports import figures
-from recodiff.reports.html import short
+from recodiff.reports.cells import short
 from recodiff.runtime import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-METRICS = ("recall@20", "ndcg@20")
+DRAWN_METRICS = ("recall@20", "ndcg@20")
 """What is drawn, one above the other: what the paper's figures show."""
 WIDE, HIGH = 3.1, 2.4
 """Inches of a panel."""
@@ -72,10 +72,10 @@ def draw(outcome: Outcome, out: Path) -> list[Path]:
 
 def _fill(figure: Figure, outcome: Outcome) -> None:
     columns = _columns(outcome)
-    figure.set_size_inches(WIDE * len(columns), HIGH * len(METRICS))
-    grid = figure.subplots(len(METRICS), len(columns), squeeze=False)
+    figure.set_size_inches(WIDE * len(columns), HIGH * len(DRAWN_METRICS))
+    grid = figure.subplots(len(DRAWN_METRICS), len(columns), squeeze=False)
     lines = list(dict.fromkeys(case.line for case in outcome.plan.cases))
-    for row, metric in zip(grid, METRICS, strict=True):
+    for row, metric in zip(grid, DRAWN_METRICS, strict=True):
         for axes, column in zip(row, columns, strict=True):
             _panel(axes, column, metric, lines)
             axes.set_title(f"{short(metric)}, {column.panel.title}\n{column.whose}", loc="left")

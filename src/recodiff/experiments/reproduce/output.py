@@ -9,10 +9,10 @@ from typing import Any
 from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError, MissingExtraError
 from recodiff.experiments.reproduce import figures, page
-from recodiff.experiments.reproduce.cases import Experiment
+from recodiff.experiments.reproduce.experiment import Experiment
 from recodiff.experiments.reproduce.published import published
 from recodiff.experiments.reproduce.result import Outcome
-from recodiff.experiments.runs.cases import METRICS, Row
+from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.results import Mean, earlier
 from recodiff.experiments.runs.results import describe as describe_run
 from recodiff.runtime import files
@@ -86,10 +86,10 @@ def _row(outcome: Outcome, row: Row, said: dict[str, float] | None) -> dict[str,
         "changed": row.case.settings,
         "noise": row.case.noise,
         "note": row.note,
-        "test": {metric: _mean(row.test(metric)) for metric in METRICS},
-        "valid": {metric: _mean(row.valid(metric)) for metric in METRICS},
+        "test": {metric: _mean(row.test(metric)) for metric in REPORTED_METRICS},
+        "valid": {metric: _mean(row.valid(metric)) for metric in REPORTED_METRICS},
         "difference_to": reference.case.key if paired else None,
-        "difference": {metric: _mean(row.minus(reference, metric)) for metric in METRICS} if paired else None,
+        "difference": {metric: _mean(row.minus(reference, metric)) for metric in REPORTED_METRICS} if paired else None,
         "published": said or None,
         "runs": [describe_run(result) for result in row.results],
     }

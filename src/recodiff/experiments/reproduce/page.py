@@ -11,10 +11,11 @@ from typing import Any
 from recodiff.evaluation.significance import LEAST_SEEDS, holm, seed_p
 from recodiff.experiments.reproduce.published import not_comparable, published
 from recodiff.experiments.reproduce.result import Outcome
-from recodiff.experiments.runs.cases import METRICS, TESTED, Row
-from recodiff.experiments.runs.described import as_p, listed, provenance, table
+from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Row
+from recodiff.experiments.runs.provenance import provenance_of_rows
 from recodiff.experiments.runs.results import Mean
-from recodiff.reports.html import short
+from recodiff.reports.cells import as_p, listed, short
+from recodiff.reports.markdown import table
 
 NOTHING = "–"
 PUBLISHED_AS = {"parameters": "parameters, M", "memory": "GPU memory, MB"}
@@ -51,7 +52,7 @@ def render(outcome: Outcome, *, drawing: bool) -> str:
         "## Settings",
         _settings(outcome),
         "## Where this comes from",
-        "\n".join(f"* {what}: {value}" for what, value in provenance(outcome.data, outcome.rows, outcome.seeds).items()),
+        "\n".join(f"* {what}: {value}" for what, value in provenance_of_rows(outcome.data, outcome.rows, outcome.seeds).items()),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -81,7 +82,7 @@ def _measured(outcome: Outcome) -> str:
         if any(metric in figures for figures in said.values()):
             columns[f"{PUBLISHED_AS.get(metric, head)}, published"] = lambda row: _number(said.get(row.case.key, {}), metric)
 
-    for metric in METRICS:
+    for metric in REPORTED_METRICS:
         add(short(metric), lambda row, metric=metric: _text(row.test(metric)), metric)
     add("valid R@20", lambda row: _text(row.valid("recall@20")))
     add("seconds", lambda row: median(row, "seconds"))
@@ -95,22 +96,24 @@ def _measured(outcome: Outcome) -> str:
 
 def _differences(outcome: Outcome) -> Iterable[str]:
     rows = [(row, outcome.reference(row)) for row in outcome.rows if row.results] if outcome.plan.paired else []
-    pairs = [(row, other) for row, other in rows if row is not other and row.minus(other, METRICS[0])]
+    pairs = [(row, other) for row, other in rows if row is not other and row.minus(other, REPORTED_METRICS[0])]
     if not pairs:
         return
-    found = {(k, metric): seed_p(row.apart(other, metric)) for k, (row, other) in enumerate(pairs) for metric in TESTED}
+    found = {
+        (k, metric): seed_p(row.differences(other, metric)) for k, (row, other) in enumerate(pairs) for metric in TESTED_METRICS
+    }
     raw = {key: p for key, p in found.items() if p is not None}
     adjusted = dict(zip(raw, map(as_p, holm(list(raw.values()))), strict=True))
-    tested = TESTED if raw else ()
+    tested = TESTED_METRICS if raw else ()
     cells = [
         [
             *(row.case.label, other.case.label),
-            *(_text(row.minus(other, metric), signed=True) for metric in METRICS),
+            *(_text(row.minus(other, metric), signed=True) for metric in REPORTED_METRICS),
             *(adjusted.get((k, metric), NOTHING) for metric in tested),
         ]
         for k, (row, other) in enumerate(pairs)
     ]
-    heads = ["case", "minus", *map(short, METRICS), *(f"{short(metric)} adjusted p" for metric in tested)]
+    heads = ["case", "minus", *map(short, REPORTED_METRICS), *(f"{short(metric)} adjusted p" for metric in tested)]
     yield "## Differences, paired by seed"
     yield table(heads, cells)
     if tested:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recodiff.experiments.reproduce.cases import Experiment, Panel
+from recodiff.experiments.reproduce.experiment import Experiment, Panel
 from recodiff.experiments.runs.cases import Case
 
 TITLES = {

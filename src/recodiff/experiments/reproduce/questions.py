@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from recodiff.config import Settings, merge
-from recodiff.experiments.reproduce.cases import Experiment
-from recodiff.experiments.runs.cases import Case, Protocol
+from recodiff.evaluation.protocol import Protocol
+from recodiff.experiments.reproduce.experiment import Experiment
+from recodiff.experiments.runs.cases import Case
 
 
 def _without(key: str, label: str, settings: Settings | None = None, **more: Any) -> Case:

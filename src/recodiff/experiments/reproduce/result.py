@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recodiff.data.dataset import Dataset
-from recodiff.experiments.reproduce.cases import Experiment
+from recodiff.experiments.reproduce.experiment import Experiment
 from recodiff.experiments.reproduce.published import Published, beside
 from recodiff.experiments.runs.cases import Row
 

@@ -8,15 +8,16 @@ from recodiff.config import Settings, merge
 from recodiff.configs import presets, read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.experiments.runs import protocols
-from recodiff.experiments.runs.cases import Case, Settled
+from recodiff.experiments.runs.cases import Case, ResolvedCase
 from recodiff.experiments.runs.details import EMBEDDINGS
 from recodiff.models.registry import MODELS, build
+from recodiff.moved import old_names
 
 FALLBACK = "ml-1m_clean"
 """The data whose preset stands in where a model has none for the data at hand."""
 
 
-def settle(case: Case, data: Dataset, folder: Path, *, cap: int | None = None) -> Settled | str:
+def resolve(case: Case, data: Dataset, folder: Path, *, cap: int | None = None) -> ResolvedCase | str:
     """The settings of a case, or why it cannot be run, in a few words.
 
     Args:
@@ -50,7 +51,7 @@ def settle(case: Case, data: Dataset, folder: Path, *, cap: int | None = None) -
         source += f", item embeddings: {EMBEDDINGS} of the data folder"
     if rank == train:
         rank = None
-    return Settled(case, source, train, rank, as_preset=train == plain and rank is None and case.protocol == "official")
+    return ResolvedCase(case, source, train, rank, as_preset=train == plain and rank is None and case.protocol == "official")
 
 
 def _preset(case: Case, data: str) -> tuple[Settings, str]:
@@ -80,3 +81,6 @@ def _whole(model: str, settings: Settings, cap: int | None) -> Settings:
     if cap is not None and "training" in whole:
         whole["training"]["epochs"] = min(cap, whole["training"]["epochs"])
     return whole
+
+
+__getattr__ = old_names(__name__)

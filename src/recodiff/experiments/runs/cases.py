@@ -1,4 +1,4 @@
-"""What is trained and measured: cases, the settings they run with, and what was found of them. Data, not code."""
+"""What is trained and measured: cases, the settings they run with, and their results. Data, not code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from recodiff.config import Settings
 from recodiff.evaluation.protocol import ChooseOn, Protocol
 from recodiff.experiments.runs.results import Mean, Result, mean
+from recodiff.moved import old_names
 
-METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+REPORTED_METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 """What is measured, on the test part and on the validation part."""
-TESTED = ("recall@20", "ndcg@20")
+TESTED_METRICS = ("recall@20", "ndcg@20")
 """What differences are tested in."""
 
 
@@ -56,8 +57,8 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """A case that can be run.
+class ResolvedCase:
+    """A case with all its settings, ready to run.
 
     Args:
         case: of the plan.
@@ -100,11 +101,14 @@ class Row:
         """Over seeds, of the validation part."""
         return mean([result.valid[metric] for result in self.results])
 
-    def apart(self, other: Row, metric: str) -> list[float]:
+    def differences(self, other: Row, metric: str) -> list[float]:
         """The differences on the test part, of each seed that both have."""
         theirs = {result.seed: result.test[metric] for result in other.results}
         return [result.test[metric] - theirs[result.seed] for result in self.results if result.seed in theirs]
 
     def minus(self, other: Row, metric: str) -> Mean | None:
         """Their mean."""
-        return mean(self.apart(other, metric))
+        return mean(self.differences(other, metric))
+
+
+__getattr__ = old_names(__name__)

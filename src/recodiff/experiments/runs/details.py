@@ -17,6 +17,7 @@ from recodiff.evaluation import list_metrics
 from recodiff.evaluation.evaluate import Evaluation
 from recodiff.experiments.runs.results import Result
 from recodiff.models.base import Recommender
+from recodiff.moved import old_names
 from recodiff.ranking.recommend import recommend
 from recodiff.runtime import files
 from recodiff.runtime.run import Run
@@ -26,24 +27,24 @@ EMBEDDINGS = "item_emb.npy"
 """Item embeddings of a released folder."""
 LENGTH = 20
 BEYOND = {
-    "coverage": f"coverage: share of the catalogue that stands in somebody's {LENGTH}",
+    "coverage": f"coverage: share of the catalogue that is among the {LENGTH} of some user",
     "gini": "Gini: 0 where all items are shown equally often, 1 where one only",
-    "novelty": "novelty: mean -log2 of the share of users who met the item in training, in bits",
+    "novelty": "novelty: mean -log2 of the share of users who interacted with the item in training, in bits",
     "genre_diversity": "genre diversity: 1 - mean cosine of the genres of two items of a list",
     "embedding_diversity": f"embedding diversity: the same of {EMBEDDINGS} of the data folder",
     "miscalibration": "miscalibration: KL divergence of the genres of a list from those of the history, 0 is best",
 }
-"""What is told of the lists of the test part, and what it is."""
+"""What is reported of the lists of the test part, and what it means."""
 
 
-def look_closer(result: Result, model: Recommender, data: Dataset, folder: Path, test: Evaluation, run: Run) -> Result:
-    """The result with values per user, figures beyond accuracy, the training's log, and inference time.
+def add_details(result: Result, model: Recommender, data: Dataset, folder: Path | None, test: Evaluation, run: Run) -> Result:
+    """The result with values per user, figures beyond accuracy, the log of the training, and inference time.
 
     Args:
         result: of the run.
         model: that was trained.
         data: it was measured on.
-        folder: where the data stands; item embeddings may stand beside it.
+        folder: of the data, which may hold item embeddings; None for data in memory.
         test: the evaluation of the test part.
         run: its folder holds the log.
     """
@@ -53,13 +54,13 @@ def look_closer(result: Result, model: Recommender, data: Dataset, folder: Path,
     return replace(result, inference_seconds=seconds, beyond=describe_lists(data, folder, test), log=log, per_user=per_user)
 
 
-def describe_lists(data: Dataset, folder: Path, test: Evaluation) -> dict[str, float]:
-    """The figures of BEYOND that the data allows, means over the users of whom they can be told."""
+def describe_lists(data: Dataset, folder: Path | None, test: Evaluation) -> dict[str, float]:
+    """The figures of BEYOND that the data allows: means over the users for whom they are defined."""
     assert test.lists is not None
     lists, n_items = test.lists[:, :LENGTH], len(data.items)
     popularity = np.bincount(data.train.matrix.indices, minlength=n_items)
     users = int((data.train.lengths() > 0).sum())
-    found: dict[str, float] = {"coverage": list_metrics.coverage(lists, n_items), "gini": list_metrics.gini(lists, n_items)}
+    figures: dict[str, float] = {"coverage": list_metrics.coverage(lists, n_items), "gini": list_metrics.gini(lists, n_items)}
     values = {"novelty": list_metrics.novelty(lists, popularity, users)}
     genres = genres_of(data.item_table)
     if genres is not None:
@@ -68,15 +69,15 @@ def describe_lists(data: Dataset, folder: Path, test: Evaluation) -> dict[str, f
     embeddings = _embeddings(folder, n_items)
     if embeddings is not None:
         values["embedding_diversity"] = list_metrics.diversity(lists, embeddings)
-    told = {name: value[~np.isnan(value)] for name, value in values.items()}
-    found |= {name: float(value.mean()) for name, value in told.items() if len(value)}
-    return {name: found[name] for name in BEYOND if name in found}
+    defined = {name: value[~np.isnan(value)] for name, value in values.items()}
+    figures |= {name: float(value.mean()) for name, value in defined.items() if len(value)}
+    return {name: figures[name] for name in BEYOND if name in figures}
 
 
-def _embeddings(folder: Path, n_items: int) -> NDArray[np.floating] | None:
-    """Of the data folder, None where they are not there or not one for each item."""
-    path = folder / EMBEDDINGS
-    if not path.is_file():
+def _embeddings(folder: Path | None, n_items: int) -> NDArray[np.floating] | None:
+    """Item embeddings [I, D] of the data folder, None where there are none or not one for each item."""
+    path = None if folder is None else folder / EMBEDDINGS
+    if path is None or not path.is_file():
         return None
     with files.reading(path, DataError, "remove it, or put a .npy file of floats [items, size] there"):
         found = files.read_array(path)
@@ -84,7 +85,7 @@ def _embeddings(folder: Path, n_items: int) -> NDArray[np.floating] | None:
 
 
 def _seconds_to_rank(model: Recommender, data: Dataset) -> float:
-    """For the first LENGTH items of everybody with a history, weighting and masking included."""
+    """For the first LENGTH items of all users with a history, weighting and masking included."""
     history = data.history("train")
     history = history.take(np.flatnonzero(history.lengths()))
     began = time.perf_counter()
@@ -98,3 +99,6 @@ def _log(out: Path | None) -> list[dict[str, float]]:
         return []
     with files.reading(path, CheckpointError, "remove it, and train again"):
         return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+__getattr__ = old_names(__name__)

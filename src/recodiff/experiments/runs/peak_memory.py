@@ -1,4 +1,4 @@
-"""A training in a process of its own, for its peak memory."""
+"""Peak memory of a training, measured in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from recodiff.errors import ModelError, RecodiffError
+from recodiff.moved import old_names
 
 MB = 2**20
 LATE_IMPORTS = ("scipy.linalg", "scipy.sparse.linalg", "sklearn.cluster")
 """Imported by some models when they first need them: their code is no memory of the model's."""
 LEAVE_SECONDS = 10
-"""A process that has answered may take so long to leave."""
+"""How long a process that has answered may take to end."""
 T = TypeVar("T")
 
 
@@ -37,11 +38,13 @@ class Peak(NamedTuple):
 
 
 def kind_of(device: str) -> str:
-    """What is measured where a model trains on `device`."""
+    """What peak memory means where a model trains on `device`, in words."""
     return "CUDA allocator" if _on_gpu(device) else "resident beyond the imports"
 
 
-def call_apart(call: Callable[..., T], *arguments: object, device: str, imports: Sequence[str] = LATE_IMPORTS) -> tuple[T, Peak]:
+def call_in_process(
+    call: Callable[..., T], *arguments: object, device: str, imports: Sequence[str] = LATE_IMPORTS
+) -> tuple[T, Peak]:
     """The answer of `call` in a fresh process, and the peak memory of that process.
 
     Args:
@@ -57,7 +60,7 @@ def call_apart(call: Callable[..., T], *arguments: object, device: str, imports:
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(theirs, call, arguments, device, imports), daemon=True)
-    with _deaf_to_interrupts():  # inherited: an interruption is this process's to tell, once
+    with _ignore_interrupts():  # inherited: this process alone reports an interruption
         process.start()
     theirs.close()
     try:
@@ -67,7 +70,7 @@ def call_apart(call: Callable[..., T], *arguments: object, device: str, imports:
         process.join()
         killed = process.exitcode == -signal.SIGKILL
         why = (
-            "was killed, most likely for want of memory; free some of it"
+            "was killed, most likely because memory ran out; free some memory"
             if killed
             else f"ended with {process.exitcode}; run it again"
         )
@@ -81,7 +84,7 @@ def call_apart(call: Callable[..., T], *arguments: object, device: str, imports:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -98,7 +101,7 @@ def _answer(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it is writing is cleared away
     try:
         to.send((None, _measured(call, arguments, device, imports)))
-    except Exception as error:  # whatever it is, it is raised again where it can be told
+    except Exception as error:  # whatever it is, the process that asked raises it again
         to.send((_portable(error), traceback.format_exc()))
 
 
@@ -109,7 +112,7 @@ def _portable(error: Exception) -> Exception:
 
 
 def _measured(call: Callable[..., T], arguments: tuple[object, ...], device: str, imports: Sequence[str]) -> tuple[T, Peak]:
-    """Unpickling `call` has imported what it needs at once, and the rest follows: what stands here then is the baseline."""
+    """The answer and its peak. Unpickling `call` has imported what it needs, the late imports follow: that is the baseline."""
     for name in imports:
         with suppress(ImportError):
             importlib.import_module(name)
@@ -141,3 +144,6 @@ def _resident(field: str) -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / MB if sys.platform == "darwin" else peak / 1024
+
+
+__getattr__ = old_names(__name__)

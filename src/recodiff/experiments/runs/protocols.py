@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recodiff.data.dataset import Dataset
 from recodiff.evaluation.protocol import ChooseOn, Protocol, test_comes_first
+from recodiff.moved import old_names
 
 SAID: dict[Protocol, str] = {
     "official": "test part, input train, train and valid masked",
@@ -33,3 +34,6 @@ def refusal(protocol: Protocol, data: Dataset) -> str:
     if protocol == "leaking" and not test_comes_first(data):
         return "valid lies before test here, so it gives nothing away"
     return ""
+
+
+__getattr__ = old_names(__name__)

@@ -33,11 +33,11 @@ class Result:
         best_epoch: the one that was kept, of a model trained by epochs.
         parameters: numbers learned.
         shares: part -> its share, of a model that is a sum of others.
-        memory: MB, see `apart`; None where it was not asked for.
+        memory: MB, see `peak_memory`; None where it was not measured.
         memory_of: what that is the peak of.
         provenance: data, device, versions, commit, machine and date.
-        inference_seconds: to make the lists of all users with a history; this and what follows only of a run looked at closely.
-        beyond: figures of the lists beyond accuracy, see `closer`.
+        inference_seconds: to make the lists of all users with a history; this and what follows belong to a detailed run alone.
+        beyond: figures of the lists beyond accuracy, see `details`.
         log: of a training by epochs, see `figures.Series`; empty of other methods.
         per_user: `users`, rows of the measured users of the test part, int64 [n], and each metric's values for them, float64 [n];
             kept in a file of its own.

@@ -1,29 +1,22 @@
-"""One run: a model trained on one data folder, saved, and measured on it."""
+"""Train a model on one data folder and save it: what `recodiff train` does."""
 
 from __future__ import annotations
 
 import os
-import platform
-import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from importlib import resources
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from recodiff.config import Settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.interactions import Interactions
 from recodiff.errors import CheckpointError, ConfigError
-from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation, WithoutTruth
-from recodiff.evaluation.evaluate import measure as measure_tasks
-from recodiff.evaluation.protocol import ChooseOn, PartName, stages
+from recodiff.evaluation.protocol import ChooseOn, stages
 from recodiff.evaluation.validation import Validation
+from recodiff.experiments.runs.provenance import provenance
 from recodiff.models.base import Recommender
 from recodiff.models.registry import build
 from recodiff.models.saving import CONFIG, classes_outside, is_unfinished, load_model, read_config, refuse_existing, save_model
@@ -158,84 +151,3 @@ def _refit(model: Recommender, name: str, train: Interactions, run: Run) -> Reco
 
 def _without_log(summary: dict[str, Any]) -> dict[str, Any]:
     return {key: _without_log(value) if isinstance(value, dict) else value for key, value in summary.items() if key != "log"}
-
-
-def provenance(data: Dataset, run: Run) -> dict[str, Any]:
-    """Where figures come from: data, seed, device, versions, commit and machine."""
-    return {
-        "data": {"name": data.name, "fingerprint": data.fingerprint(), "users": len(data.users), "items": len(data.items)},
-        "seed": run.seed,
-        "device": str(run.torch_device),
-        "threads": torch.get_num_threads(),
-        "versions": {name: version(name) for name in ("recodiff", "torch", "numpy", "polars")}
-        | {"python": platform.python_version()},
-        "commit": commit(),
-    }
-
-
-def commit() -> str | None:
-    """The commit of the checkout this package runs from, with `+` where files were changed; None when installed."""
-    here = Path(str(resources.files("recodiff")))
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", "__init__.py")
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "..") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """Evaluations of one model by part, and the seconds they took together."""
-
-    parts: dict[str, Evaluation]
-    seconds: float
-
-
-def measure(
-    model: Recommender,
-    data: Dataset,
-    parts: Sequence[PartName] = ("test",),
-    metrics: Sequence[str] = DEFAULT_METRICS,
-    *,
-    history: str = "train",
-    users_without_truth: WithoutTruth = "skip",
-    show_progress: bool = False,
-) -> Measured:
-    """Evaluates a model on parts of a data folder by the paper's protocol.
-
-    The input is `history`; masked are train (and fold-in histories) when `valid` is ranked, train and valid when `test`
-    is, and the history itself always.
-
-    Args:
-        model: a fitted model.
-        data: the data folder, over the model's items.
-        parts: what is ranked.
-        metrics: see `evaluation.metrics.METRICS`.
-        history: the input, `train` or `train+valid`.
-        users_without_truth: see `evaluation.evaluate`.
-        show_progress: whether a progress bar may be shown.
-
-    Raises:
-        DataError: the data has no such part.
-        ConfigError: a part is both input and ranked.
-    """
-    staged = stages(data)
-    tasks = {name: staged.task(name, history) for name in parts}
-    began = time.perf_counter()
-    found = measure_tasks(model, tasks, metrics, users_without_truth=users_without_truth, show_progress=show_progress)
-    return Measured(found, time.perf_counter() - began)
-
-
-def compare_fingerprint(folder: Path, data: Dataset) -> str | None:
-    """A sentence to warn with where a model folder was trained on other data; None where it was this."""
-    trained = read_config(folder)["info"].get("data", {})
-    if not trained or trained.get("fingerprint") == data.fingerprint():
-        return None
-    theirs, ours = f"'{trained.get('name')}' ({trained.get('fingerprint')})", f"'{data.name}' ({data.fingerprint()})"
-    return f"'{folder}' was trained on {theirs}, this is {ours}"

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from recodiff.config import Settings, to_toml
 from recodiff.experiments.tuning.dimensions import Space, flatten, leaves_of
 from recodiff.models.registry import title
+from recodiff.moved import old_names
 from recodiff.runtime import files
 
 BEST, TRIALS = "best.toml", "trials"
@@ -52,7 +53,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """What a search found.
 
     Args:
@@ -164,3 +165,6 @@ def write_trials(folder: Path, trials: Sequence[Trial], metric: str) -> None:
 
 def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | bool) else value
+
+
+__getattr__ = old_names(__name__)

@@ -15,7 +15,7 @@ from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError, ModelError
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning.dimensions import Space, flatten, nest, standing
-from recodiff.experiments.tuning.result import State, Trial, Tuned, best_of, write_trials
+from recodiff.experiments.tuning.result import State, Trial, TuningResult, best_of, write_trials
 from recodiff.experiments.tuning.study import Attempt, Study
 from recodiff.models.base import Recommender
 from recodiff.models.network import TorchRecommender
@@ -73,7 +73,7 @@ class Task:
         validation: what every trial is judged by: the first of its metrics.
         run: device, seed, threads; `out` is the folder for the files.
         budget: for all trials together.
-        about: data, seed and device, see `Tuned`.
+        about: data, seed and device, see `TuningResult`.
         over: tells when no further trial may begin, whatever is left of the budget; the first always may.
     """
 
@@ -115,7 +115,7 @@ class Search:
         """Spent by them."""
         return sum(trial.seconds for trial in self.trials)
 
-    def go_on(self) -> Tuned:
+    def go_on(self) -> TuningResult:
         """Tries until the budget is spent, or draw after draw brings nothing new.
 
         Raises:
@@ -139,7 +139,7 @@ class Search:
         exhausted = len(last) == REPEATS and all(trial.repeats is not None for trial in last)
         return exhausted or self.task.budget.spent(len(self.counted), self.seconds) >= 1
 
-    def _write(self) -> Tuned | None:
+    def _write(self) -> TuningResult | None:
         """What was found so far; the files say so too."""
         task = self.task
         if task.run.out is not None:
@@ -149,7 +149,7 @@ class Search:
             return None
         settings = merge(task.start, nest(best.settings))
         about = {**task.about, "budget": str(task.budget)}
-        found = Tuned(task.model, settings, task.metric, best, tuple(self.trials), task.space, self.is_done(), about)
+        found = TuningResult(task.model, settings, task.metric, best, tuple(self.trials), task.space, self.is_done(), about)
         if task.run.out is not None:
             found.write(task.run.out)
         return found

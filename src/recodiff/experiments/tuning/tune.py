@@ -11,7 +11,7 @@ from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.train import train_run, validation_metrics
 from recodiff.experiments.tuning.dimensions import Space, reachable
-from recodiff.experiments.tuning.result import Tuned
+from recodiff.experiments.tuning.result import TuningResult
 from recodiff.experiments.tuning.search import Budget, Search, Task
 from recodiff.experiments.tuning.spaces import space_of
 from recodiff.experiments.tuning.study import open_study
@@ -34,7 +34,7 @@ def tune(
     fixed: Collection[str] = (),
     where: str | None = None,
     over: Callable[[], bool] = lambda: False,
-) -> Tuned:
+) -> TuningResult:
     """Searches settings of a model by its validation figure.
 
     The first trial has the settings that are given, so the best is never worse than these. A third of the budget is drawn
@@ -95,7 +95,7 @@ def _alone(model: Recommender) -> list[Recommender]:
     return [one for _, part in model.in_order() for one in _alone(part)] if isinstance(model, Mixture) else [model]
 
 
-def refit(tuned: Tuned, data: Dataset, run: Run) -> Recommender:
+def refit(tuned: TuningResult, data: Dataset, run: Run) -> Recommender:
     """Trains the best settings on train and validation together, see `runs.train_run`.
 
     Args:

@@ -15,7 +15,7 @@ from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data import Dataset
 from recodiff.evaluation.protocol import looks_ahead
-from recodiff.experiments.runs.train import measure
+from recodiff.experiments.runs.measurement import measure
 
 
 @pytest.fixture(scope="module")

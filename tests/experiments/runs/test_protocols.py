@@ -12,10 +12,10 @@ from recodiff import Run, load_dataset, read_settings
 from recodiff.data import save_dataset
 from recodiff.evaluation import protocol as protocols
 from recodiff.experiments.reproduce import page
-from recodiff.experiments.reproduce.cases import Experiment
-from recodiff.experiments.reproduce.settings import settle
-from recodiff.experiments.runs.cases import Case, Settled
-from recodiff.experiments.runs.train import measure
+from recodiff.experiments.reproduce.experiment import Experiment
+from recodiff.experiments.reproduce.settings import resolve
+from recodiff.experiments.runs.cases import Case, ResolvedCase
+from recodiff.experiments.runs.measurement import measure
 from recodiff.models.registry import build
 
 EASE = Case("ease", "EASE", "ease", seeded=False)
@@ -67,9 +67,9 @@ def test_fewer_passes_rank_the_same_training_again(lab: Lab, release: Path) -> N
     whole, one = (row.results[0] for row in found.rows)
     assert whole.test != one.test
     assert one.settings["diffusion"]["steps"] == 1
-    settled = settle(cases[1], load_dataset(release), release)
-    assert isinstance(settled, Settled)
-    assert settled.source.endswith("1 of 4 steps back")
+    resolved = resolve(cases[1], load_dataset(release), release)
+    assert isinstance(resolved, ResolvedCase)
+    assert resolved.source.endswith("1 of 4 steps back")
 
 
 def test_one_pass_of_a_trained_chain_is_not_taken_for_a_model_trained_without_one(lab: Lab) -> None:

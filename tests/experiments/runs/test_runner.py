@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from recodiff import load_dataset, prepare, read_settings
 from recodiff.config import merge
 from recodiff.data import Dataset, Random, synthesise
 from recodiff.errors import ConfigError, DataError
-from recodiff.experiments.reproduce.cases import QUICK_EPOCHS, Experiment
 from recodiff.experiments.reproduce.catalogue import EXPERIMENTS
-from recodiff.experiments.reproduce.settings import settle
-from recodiff.experiments.runs import cases, job, runner
-from recodiff.experiments.runs.runner import Asked, span
-from recodiff.experiments.runs.train import measure
+from recodiff.experiments.reproduce.experiment import QUICK_EPOCHS, Experiment
+from recodiff.experiments.reproduce.settings import resolve
+from recodiff.experiments.runs import cases, job, options, runner
+from recodiff.experiments.runs.identity import naming
+from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.options import Deadline, RunOptions
+from recodiff.experiments.runs.runner import span
 from recodiff.models.registry import MODELS, Entry, build
 from recodiff.training import loop
 
@@ -61,7 +64,7 @@ def test_figures_are_those_of_the_official_protocol(lab: Lab, release: Path) -> 
     (row,) = lab(plan_of(POPULAR), seeds=1).rows
     data = load_dataset(release)
     found = measure(build("popularity").fit(data.train), data, ("valid", "test")).parts
-    for metric in cases.METRICS:
+    for metric in cases.REPORTED_METRICS:
         assert row.results[0].test[metric] == found["test"].mean(metric)
         assert row.results[0].valid[metric] == found["valid"].mean(metric)
     assert row.results[0].parameters == len(data.items)
@@ -157,7 +160,8 @@ def test_a_damaged_result_is_refused_by_name(lab: Lab) -> None:
 
 def test_no_run_is_begun_once_the_minutes_are_over(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of(tiny("a"), tiny("b", more={"training": {"lr": 0.01}}))
-    monkeypatch.setattr(runner, "time", types.SimpleNamespace(monotonic=lambda: 100.0 * len(lab.trained)))
+    for module in (runner, options):
+        monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: 100.0 * len(lab.trained)))
     found = lab(plan, seeds=2, minutes=3)
     assert len(lab.trained) == 2
     assert lab.said[1].endswith("(2 min so far, about 5 min left)")
@@ -193,11 +197,11 @@ def test_settings_are_the_preset_for_the_data_or_a_stated_one(lab: Lab, release:
     (row,) = lab(plan_of(cases.Case("d", "DiffRec", "diffrec")), other, seeds=1, minutes=0).rows
     assert row.source == "preset diffrec-ml-1m_clean, as there is none for mine"
     tuned = cases.Case("d", "DiffRec", "diffrec", tuned="diffrec-ml-1m_clean-tuned")
-    settled = settle(tuned, load_dataset(release), release)
-    assert not isinstance(settled, str)
+    resolved = resolve(tuned, load_dataset(release), release)
+    assert not isinstance(resolved, str)
     _, wanted = read_settings("diffrec-ml-1m_clean-tuned")
-    assert settled.source == "preset diffrec-ml-1m_clean-tuned"
-    assert settled.train["denoiser"]["hidden"] == wanted["denoiser"]["hidden"]
+    assert resolved.source == "preset diffrec-ml-1m_clean-tuned"
+    assert resolved.train["denoiser"]["hidden"] == wanted["denoiser"]["hidden"]
 
 
 def test_order_aware_models_need_order(lab: Lab, tmp_path: Path) -> None:
@@ -241,10 +245,10 @@ def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path:
     case = cases.Case("C = 3", "C = 3", "l-diffrec", {"codec": {"clusters": 3}})
     folder = Path(shutil.copytree(release, tmp_path / "ml-1m_clean"))
     data = load_dataset(folder)
-    plain = settle(case, data, folder)
+    plain = resolve(case, data, folder)
     np.save(folder / "item_emb.npy", np.ones((3, 2), np.float32))
-    released = settle(case, data, folder)
-    tuned = settle(replace(case, tuned="lt-diffrec-ml-1m_clean"), data, folder)
+    released = resolve(case, data, folder)
+    tuned = resolve(replace(case, tuned="lt-diffrec-ml-1m_clean"), data, folder)
     assert not isinstance(plain, str)
     assert not isinstance(released, str)
     assert not isinstance(tuned, str)
@@ -253,11 +257,11 @@ def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path:
     assert released.train["codec"]["embeddings"] == {"kind": "file", "path": str(folder / "item_emb.npy")}
     assert released.source.endswith("item embeddings: item_emb.npy of the data folder")
     assert tuned.train["codec"]["embeddings"]["kind"] == "svd"
-    told = job.naming(released.train)
+    told = naming(released.train)
     assert str(tmp_path) not in json.dumps(told), "results name no place of this machine"
     assert told["codec"]["embeddings"]["path"] == "item_emb.npy"
     np.save(folder / "item_emb.npy", np.zeros((3, 2), np.float32))
-    assert job.naming(released.train) != told, "other embeddings are another run"
+    assert naming(released.train) != told, "other embeddings are another run"
 
 
 def test_a_question_about_noise_doubts_data_that_tells_of_none(lab: Lab) -> None:
@@ -272,15 +276,15 @@ def test_a_question_about_noise_doubts_data_that_tells_of_none(lab: Lab) -> None
 def test_every_case_can_be_run_on_data_without_embeddings(plan: Experiment, release: Path) -> None:
     data = load_dataset(release)
     for case in plan.cases:
-        settled = settle(case, data, release)
-        assert not isinstance(settled, str), settled
-        build(case.model, settled.train)
+        resolved = resolve(case, data, release)
+        assert not isinstance(resolved, str), resolved
+        build(case.model, resolved.train)
 
 
-@pytest.mark.parametrize(("asked", "words"), [({"seeds": 0}, "seeds = 0"), ({"minutes": -1.0}, "minutes = -1")])
-def test_what_cannot_be_asked_for(asked: dict[str, Any], words: str) -> None:
+@pytest.mark.parametrize(("asked", "words"), [(lambda: RunOptions(0), "seeds = 0"), (lambda: Deadline(-1.0), "minutes = -1")])
+def test_what_cannot_be_asked_for(asked: Callable[[], object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        Asked(**asked)
+        asked()
 
 
 def test_a_device_that_is_not_there_stops_at_once(lab: Lab) -> None:
@@ -291,5 +295,5 @@ def test_a_device_that_is_not_there_stops_at_once(lab: Lab) -> None:
 
 def test_a_setting_that_came_later_makes_no_old_run_a_stranger() -> None:
     old = {"diffusion": {"steps": 5}, "codec": {"kind": "identity"}}
-    assert job.naming(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
-    assert job.naming(merge(old, {"diffusion": {"space": "dense"}})) != old
+    assert naming(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
+    assert naming(merge(old, {"diffusion": {"space": "dense"}})) != old

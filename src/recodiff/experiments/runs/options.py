@@ -1,0 +1,69 @@
+"""How an experiment is run: its seeds, its device, and when to stop."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from recodiff.errors import ConfigError
+
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A time after which nothing new begins; what is under way is finished.
+
+    Args:
+        minutes: counted from when this was made; None for no end, 0 for nothing new at all.
+
+    Raises:
+        ConfigError: the time is negative.
+    """
+
+    minutes: float | None = None
+    began: float = field(default_factory=lambda: time.monotonic(), compare=False)
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None and not self.minutes >= 0:
+            raise ConfigError(f"minutes = {self.minutes:g} cannot be used; give 0 or more, or leave it out to run to the end")
+
+    def over(self) -> bool:
+        """Whether the minutes are over."""
+        return self.minutes is not None and time.monotonic() - self.began >= 60 * self.minutes
+
+    @property
+    def reason(self) -> str:
+        """Why something did not begin, in words."""
+        return f"the {self.minutes:g} minutes were over" if self.minutes else "--minutes 0 asks for what there is"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How much of an experiment is run, and where.
+
+    Args:
+        seeds: how many, counted from 1; 3 unless given, 1 in a quick pass.
+        quick: one seed, fewer points, a few epochs.
+        device: `auto`, `cpu`, `cuda`...
+        threads: CPU threads; as torch has it unless given.
+        deadline: after which no run and no trial of a study begins.
+
+    Raises:
+        ConfigError: there are no seeds.
+    """
+
+    seeds: int | None = None
+    quick: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    deadline: Deadline = field(default_factory=Deadline)
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and self.seeds < 1:
+            raise ConfigError(f"seeds = {self.seeds} gives no figures; give 1 or more")
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds themselves."""
+        return tuple(range(1, 1 + (self.seeds or (1 if self.quick else SEEDS))))
