@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
 import polars.selectors as cs
+from cyclopts import Parameter
 
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads
@@ -17,12 +18,21 @@ from recodiff.data.saving import load_dataset
 from recodiff.errors import DataError
 from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation
 from recodiff.evaluation.evaluate import evaluate as evaluate_model
+from recodiff.evaluation.hit_metrics import HIT_METRICS
 from recodiff.evaluation.item_facts import load_embeddings
+from recodiff.evaluation.list_metrics import LIST_METRICS
+from recodiff.evaluation.metrics import LIST_LENGTH
 from recodiff.evaluation.protocol import stages
 from recodiff.experiments.runs.provenance import trained_on_other_data
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model
 from recodiff.ranking.recommend import Unknown
+
+METRICS_HELP = (
+    "Separated by commas, each with a list length, such as recall@20. "
+    f"Of hits: {', '.join(metric.name for metric in HIT_METRICS)}. "
+    f"Of the lists themselves, at {LIST_LENGTH} unless given: {', '.join(metric.name for metric in LIST_METRICS)}."
+)
 
 
 def evaluate(
@@ -32,7 +42,7 @@ def evaluate(
     data: Path,
     part: Literal["test", "valid"] = "test",
     history: Literal["train", "train+valid"] = "train",
-    metrics: str = ",".join(DEFAULT_METRICS),
+    metrics: Annotated[str, Parameter(help=METRICS_HELP)] = ",".join(DEFAULT_METRICS),
     users_without_truth: Literal["skip", "zero"] = "skip",
     per_user: Path | None = None,
     overwrite: bool = False,
@@ -55,14 +65,11 @@ def evaluate(
     data
         A data folder.
     part
-        The part whose interactions are to be found.
+        The part whose interactions are to be evaluation.
     history
-        What the lists are made from. Histories later than what is to be found are flagged.
-    metrics
-        Separated by commas, each with a list length: recall@K, recall_min, ndcg, precision, mrr, hit_rate, map; of the lists
-        themselves coverage, gini, novelty, genre_diversity, embedding_diversity, miscalibration (at 20 unless given).
+        What the lists are made from. Histories later than what is to be evaluation are flagged.
     users_without_truth
-        Leave users with nothing to be found out of the means, or count them as zero (the released program's rule).
+        Leave users with nothing to be evaluation out of the means, or count them as zero (the released program's rule).
     per_user
         Also write each user's figures to this .parquet or .csv file.
     overwrite
@@ -77,47 +84,52 @@ def evaluate(
         Print one flat JSON object, metric -> number.
     """
     use_threads(threads)
-    model, given = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
-    if warning := trained_on_other_data(run, given):
+    model, on_disk = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
+    if warning := trained_on_other_data(run, on_disk):
         warn(warning)
-    dataset = over_items_of(model, given)
-    task = stages(dataset, embeddings=load_embeddings(data, given.items, dataset.items)).task(part, history)
+    dataset = over_items_of(model, on_disk)
+    task = stages(dataset, embeddings=load_embeddings(data, on_disk.items, dataset.items)).task(part, history)
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     began = time.perf_counter()
-    found = evaluate_model(model, task, metrics=names, users_without_truth=users_without_truth, show_progress=True)
+    evaluation = evaluate_model(model, task, metrics=names, users_without_truth=users_without_truth, show_progress=True)
     seconds = time.perf_counter() - began
-    if found.looks_ahead:
+    if evaluation.looks_ahead:
         warn(
-            f"the history of {found.looks_ahead} of {len(found.users)} users holds interactions later than some that are ranked: "
-            "these figures look into the future"
+            f"the history of {evaluation.looks_ahead} of {len(evaluation.users)} users holds interactions later than some that are "
+            "to be found: these figures look into the future"
         )
     if per_user is not None:
-        write_frame(_per_user(found, dataset), per_user, overwrite=overwrite)
+        write_frame(_per_user(evaluation, dataset), per_user, overwrite=overwrite)
     if json:
-        print_json(found.flat())
+        print_json(evaluation.flat())
         return
-    print_table(
-        ("metric", "mean", "standard error"),
-        _rows(found),
-        title=f"{dataset.name}: {part}, from {history}, {len(found.users)} users",
-    )
-    for name, values in found.values.items():
+    _print(evaluation, f"{dataset.name}: {part}, from {history}, {len(evaluation.users)} users", seconds)
+
+
+def _print(evaluation: Evaluation, title: str, seconds: float) -> None:
+    print_table(("metric", "mean", "standard error"), _rows(evaluation), title=title)
+    for name, values in evaluation.values.items():
         if undefined := int(np.isnan(values).sum()):
             say(f"{name}: the mean of {len(values) - undefined} users; it is not defined for the other {undefined}")
-    say(f"{100 * found.coverage:.1f} % of the catalogue recommended; recall@K = hits / relevant; {seconds:.1f} s")
+    say(f"{100 * evaluation.coverage:.1f} % of the catalogue recommended; recall@K = hits / relevant; {seconds:.1f} s")
 
 
-def _rows(found: Evaluation) -> list[tuple[str, float | None, float | None]]:
+def _rows(evaluation: Evaluation) -> list[tuple[str, float | None, float | None]]:
     """Metric, mean and standard error; None where there is none."""
 
     def known(figure: float) -> float | None:
         return None if np.isnan(figure) else figure
 
-    return [(name, known(found.mean(name)), known(found.standard_error(name))) for name in (*found.values, *found.totals)]
+    return [
+        (name, known(evaluation.mean(name)), known(evaluation.standard_error(name)))
+        for name in (*evaluation.values, *evaluation.totals)
+    ]
 
 
-def _per_user(found: Evaluation, dataset: Dataset) -> pl.DataFrame:
-    return pl.DataFrame({"user": dataset.users.externals(found.users), **found.values}).with_columns(cs.float().fill_nan(None))
+def _per_user(evaluation: Evaluation, dataset: Dataset) -> pl.DataFrame:
+    return pl.DataFrame({"user": dataset.users.externals(evaluation.users), **evaluation.values}).with_columns(
+        cs.float().fill_nan(None)
+    )
 
 
 def over_items_of(model: Recommender, dataset: Dataset, unknown: Unknown = "skip") -> Dataset:

@@ -22,7 +22,7 @@ def export(
     overwrite: bool = False,
     trust_code: bool = False,
 ) -> None:
-    """Write user and item vectors whose inner product, plus the item's bias, is the score.
+    """Write item and user vectors whose inner product, plus the item's bias, is the score.
 
     Example: recodiff export runs/t vectors --data ml-1m
 
@@ -33,7 +33,7 @@ def export(
     out
         A folder: items.parquet (item, vector, bias) and, with --data, users.parquet (user, vector).
     data
-        A data folder whose users (all their history) get vectors.
+        A data folder; its users get vectors, each from the whole history.
     overwrite
         Replace vectors that are already there.
     trust_code

@@ -169,8 +169,8 @@ def _histories(
     x = dataset.history("+".join(dataset.parts()) if parts == "all" else parts)
     if not user and users is None:
         return x.take(np.flatnonzero(x.lengths() > 0))
-    asked = [*(user or []), *(read_ids(users).to_list() if users else [])]
-    return x.take(x.users.positions(list(dict.fromkeys(asked)), what="user"))
+    wanted = [*(user or []), *(read_ids(users).to_list() if users else [])]
+    return x.take(x.users.positions(list(dict.fromkeys(wanted)), what="user"))
 
 
 def _allowed(model: Recommender, candidates: Path | None, exclude: Path | None) -> Candidates | None:

@@ -23,7 +23,7 @@ def similar(
     trust_code: bool = False,
     json: bool = False,
 ) -> None:
-    """The items most like given ones, for models with item vectors.
+    """Find the items most similar to given ones, by the cosine of a model's item vectors.
 
     Example: recodiff similar runs/t 50 181 -k 5
 
@@ -34,7 +34,7 @@ def similar(
     item
         Item ids.
     k
-        Neighbours of each.
+        Similar items of each, 1 to the size of the catalogue less one.
     trust_code
         Allow a model class from outside recodiff.
     json
@@ -44,8 +44,8 @@ def similar(
     frame = similar_items(model, item, k)
     if titles := load_titles(run):
         for column, name in (("item", "title"), ("similar", "similar_title")):
-            found = model.items.positions(frame[column])
-            frame = frame.with_columns(pl.Series(titles, dtype=pl.String).gather(found).alias(name))
+            positions = model.items.positions(frame[column])
+            frame = frame.with_columns(pl.Series(titles, dtype=pl.String).gather(positions).alias(name))
     if json:
         print_json(frame.to_dicts())
     else:

@@ -1,4 +1,4 @@
-"""What lists are worth: protocols, metrics and tests of significance."""
+"""Protocols, metrics and tests of significance: how recommendations are measured."""
 
 from recodiff.moved import old_names
 

@@ -1,4 +1,4 @@
-"""Measuring lists against what came true: full ranking over the catalogue, streamed, per-user values kept.
+"""Measuring recommendations: full ranking over the catalogue, streamed, with a value per user.
 
 Shapes: `n_users` rows of the history, `K` list length.
 """
@@ -179,9 +179,9 @@ def measure(
     for name, task in tasks.items():
         if task.truth.nnz == 0:
             raise DataError(f"no user has an interaction in '{name}' to be found; check how the data was split")
-        for one in wanted:
-            for need in one.metric.needs:
-                task.facts.get(need, one.name)  # refuses before anything is scored
+        for each in wanted:
+            for need in each.metric.needs:
+                task.facts.get(need, each.name)  # refuses before anything is scored
     evaluations: dict[str, Evaluation] = {}
     for history in histories:
         alike = {name: task for name, task in tasks.items() if task.history is history}
@@ -199,7 +199,7 @@ def _measure_together(
 ) -> dict[str, Evaluation]:
     """Tasks with one history, scored once."""
     history = next(iter(tasks.values())).history
-    k = min(max(one.k for one in wanted), history.n_items)
+    k = min(max(each.k for each in wanted), history.n_items)
     measured = {name: (task.truth.lengths() > 0) | (users_without_truth == "zero") for name, task in tasks.items()}
     ranked_users = np.flatnonzero(np.logical_or.reduce(list(measured.values())))
     here = ranked_users if model.shard else ranked_users[distributed.share(len(ranked_users))]
@@ -226,10 +226,10 @@ def evaluate_lists(lists: NDArray[np.int64], users: NDArray[np.int64], task: Tas
     """
     truth = task.truth
     hits = find_hits(lists, truth, users)
-    missing = max(0, max(one.k for one in wanted) - hits.shape[1])  # places that nothing fills are misses
+    missing = max(0, max(each.k for each in wanted) - hits.shape[1])  # places that nothing fills are misses
     hits = np.pad(hits, ((0, 0), (0, missing)))
     relevant, values, totals = truth.lengths()[users], dict[str, NDArray[np.float64]](), dict[str, float]()
-    history = task.history.take(users).matrix if any(one.metric.kind == "lists" for one in wanted) else task.history.matrix
+    history = task.history.take(users).matrix if any(each.metric.kind == "lists" for each in wanted) else task.history.matrix
     for name, metric, k in wanted:
         if isinstance(metric, HitMetric):
             values[name] = metric.function(hits[:, :k], relevant)
@@ -244,11 +244,20 @@ def evaluate_lists(lists: NDArray[np.int64], users: NDArray[np.int64], task: Tas
 
 
 def find_hits(lists: NDArray[np.int64], truth: Interactions, users: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Where lists [n, K] of `users` [n] hold items of `truth`, boolean [n, K]."""
+    """Mark the places of lists that hold an item of the truth.
+
+    Args:
+        lists: positions in the catalogue [n, K], -1 where a list ends early.
+        truth: the items to be found.
+        users: rows of `truth` that the lists are of, [n].
+
+    Returns:
+        Boolean [n, K].
+    """
     wide = truth.n_items + 1  # room for the -1 of a list that ends early
     true = np.sort(truth.rows() * wide + truth.matrix.indices + 1)
-    asked = users[:, None] * wide + lists + 1
+    shown = users[:, None] * wide + lists + 1
     if len(true) == 0:
         return np.zeros(lists.shape, dtype=bool)
-    at = np.minimum(np.searchsorted(true, asked), len(true) - 1)
-    return (true[at] == asked) & (lists >= 0)
+    at = np.minimum(np.searchsorted(true, shown), len(true) - 1)
+    return (true[at] == shown) & (lists >= 0)

@@ -61,7 +61,7 @@ def parse_all(names: str | Sequence[str]) -> list[Wanted]:
     Raises:
         ConfigError: there is none, or as for `parse`.
     """
-    wanted = {one.name: one for one in map(parse, [names] if isinstance(names, str) else names)}
+    wanted = {each.name: each for each in map(parse, [names] if isinstance(names, str) else names)}
     if not wanted:
         raise ConfigError("no metric is asked for; name one, such as recall@20")
     return list(wanted.values())

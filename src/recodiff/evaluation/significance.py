@@ -1,4 +1,4 @@
-"""Whether one method is better than another: paired tests over users or over seeds, corrected for how many there are.
+"""Paired tests of two methods over users or over seeds, corrected for the number of comparisons.
 
 Shapes: `n` users, `C` comparisons. `differences` [n, C] holds one method's value minus the reference's for the same user.
 """
@@ -18,18 +18,20 @@ Values = NDArray[np.float64]
 Test = Literal["bootstrap", "wilcoxon"]
 RESAMPLES = 10_000
 LEAST_P = 1.5 / (1 + RESAMPLES)
-"""A p below it is of a bootstrap that no resample speaks against."""
+"""A p below it is of a bootstrap in which no resample is as far from the mean as 0 is."""
 LEAST_SEEDS = 3
+"""With fewer seeds there is no test over seeds."""
 ROUNDING = 1e-12
-"""Figures that are no further apart are equal."""
+"""Figures that differ by no more are equal."""
 LEVEL = 0.95
+"""Confidence level of the intervals."""
 ENTRIES_AT_ONCE = 2_000_000
-"""Of the counts that some of the resamples are made of."""
+"""Counts of users that are drawn at the same time."""
 
 
 @dataclass(frozen=True, eq=False)
 class TestResult:
-    """What the data say of C differences.
+    """Means, intervals and p-values of C differences.
 
     Args:
         mean: over users.
@@ -47,12 +49,12 @@ class TestResult:
 
 
 def compare_pairs(differences: Values, *, test: Test = "bootstrap", resamples: int = RESAMPLES, seed: int = 0) -> TestResult:
-    """Means, bootstrap intervals and corrected p-values.
+    """Test C differences over the same n users.
 
     Args:
-        differences: [n, C], n at least 1.
-        test: where the p-values come from; the intervals are of the bootstrap always.
-        resamples: of the bootstrap.
+        differences: one value per user and comparison, [n, C], n at least 1.
+        test: where the p-values come from; the intervals are always those of the bootstrap.
+        resamples: drawings of the bootstrap.
         seed: of the bootstrap.
     """
     means = resampled_means(differences, resamples, seed)
@@ -63,9 +65,14 @@ def compare_pairs(differences: Values, *, test: Test = "bootstrap", resamples: i
 
 
 def resampled_means(differences: Values, resamples: int = RESAMPLES, seed: int = 0) -> Values:
-    """Means over as many users drawn with replacement, [resamples, C]; all comparisons share the draws.
+    """Draw as many users with replacement and take the means, [resamples, C]; all comparisons share the draws.
 
-    A resample is how often each user was drawn: so a product of matrices gives the means of all comparisons at once.
+    A resample counts how often each user is drawn, so one matrix product gives the means of all comparisons.
+
+    Args:
+        differences: [n, C].
+        resamples: how many.
+        seed: of the draws.
     """
     n = len(differences)
     generator = np.random.default_rng(seed)
@@ -79,7 +86,7 @@ def resampled_means(differences: Values, resamples: int = RESAMPLES, seed: int =
 
 
 def bootstrap_p(means: Values, observed: Values) -> Values:
-    """(1 + |{b: |mean_b - observed| >= |observed|}|) / (1 + resamples): the bootstrap moved to a difference of nought, [C].
+    """(1 + |{b: |mean_b - observed| >= |observed|}|) / (1 + resamples): the p-value of a bootstrap centred on 0, [C].
 
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 16.4, of both sides. Rounding must not decide between
     equals, hence the tolerance.
@@ -89,19 +96,23 @@ def bootstrap_p(means: Values, observed: Values) -> Values:
 
 
 def wilcoxon_p(differences: Values) -> Values:
-    """Wilcoxon's signed-rank test, users without a difference left out, [C]; 1 where no user has one."""
+    """Two-sided p-values [C] of Wilcoxon's signed-rank test, without the users who have no difference; 1 where no user has one.
+
+    Args:
+        differences: [n, C].
+    """
     from scipy.stats import wilcoxon  # seconds to import, and only some need it
 
     return np.array([wilcoxon(column)[1] if column.any() else 1.0 for column in differences.T])
 
 
 def seed_p(differences: Sequence[float]) -> float | None:
-    """Student's paired t-test over seeds, two-sided; None of fewer than three, and of a difference that knows no spread.
+    """Two-sided p-value of Student's paired t-test over seeds; None for fewer than three, or where all differ by the same.
 
     It asks whether other seeds on the same users would show the difference, where the tests above ask for other users.
 
     Args:
-        differences: one for each seed.
+        differences: one per seed.
     """
     from scipy.stats import ttest_1samp  # as above
 
@@ -114,16 +125,18 @@ def seed_p(differences: Sequence[float]) -> float | None:
 
 
 def holm(p: ArrayLike) -> Values:
-    """p-values that hold for all C comparisons together: max over the smaller ones of (C - rank) p, at most 1, rank from 0.
+    """Correct p-values [C] for the number of comparisons: max over the smaller ones of (C - rank) p, at most 1, rank from 0.
 
     Holm, Scandinavian Journal of Statistics 6(2), 1979.
+
+    Args:
+        p: one per comparison, each as if there were no other.
     """
-    given = np.asarray(p, dtype=np.float64)
-    order = np.argsort(given, kind="stable")
-    adjusted = np.minimum(np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1)), 1)
-    found = np.empty_like(given)
-    found[order] = adjusted
-    return found
+    single = np.asarray(p, dtype=np.float64)
+    order = np.argsort(single, kind="stable")
+    adjusted = np.empty_like(single)
+    adjusted[order] = np.minimum(np.maximum.accumulate(single[order] * np.arange(len(single), 0, -1)), 1)
+    return adjusted
 
 
 __getattr__ = old_names(__name__)

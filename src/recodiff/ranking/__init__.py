@@ -1,4 +1,4 @@
-"""From scores to lists: mask, top-k, and vectors for an index."""
+"""From scores to recommendations: mask, top-k, and vectors for an index."""
 
 from recodiff.moved import old_names
 

@@ -39,16 +39,25 @@ def ranked(
     allowed: NDArray[np.int64] | None = None,
     show_progress: bool = False,
 ) -> dict[str, Lists]:
-    """The lists of `rank`, of all users together: by the mask's name, items and scores, both [n_users, K]."""
+    """Put the lists of `rank` together: by the mask's name, items and scores of all users, both [n_users, K].
+
+    Args:
+        model: as for `rank`.
+        history: as for `rank`.
+        k: as for `rank`.
+        masks: as for `rank`.
+        allowed: as for `rank`.
+        show_progress: as for `rank`.
+    """
     n, at = history.n_users, 0
     # Made before the first block of scores: lists kept one by one would lie where it was freed, and the next would not fit there.
-    found = {name: (np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)) for name in masks}
-    for part in rank(model, history, k, masks, allowed=allowed, show_progress=show_progress) if n else ():
-        here = slice(at, at + len(next(iter(part.values()))[0]))
-        for name, (items, scores) in part.items():
-            found[name][0][here], found[name][1][here] = items, scores
+    whole = {name: (np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)) for name in masks}
+    for lists in rank(model, history, k, masks, allowed=allowed, show_progress=show_progress) if n else ():
+        here = slice(at, at + len(next(iter(lists.values()))[0]))
+        for name, (items, scores) in lists.items():
+            whole[name][0][here], whole[name][1][here] = items, scores
         at = here.stop
-    return found
+    return whole
 
 
 def rank(
@@ -60,7 +69,9 @@ def rank(
     allowed: NDArray[np.int64] | None = None,
     show_progress: bool = False,
 ) -> Iterator[dict[str, Lists]]:
-    """Streams top-k lists batch by batch, scoring once for all of several masks.
+    """Stream top-k lists batch by batch, scoring once for all of several masks.
+
+    Where processes share the model's items, all rank the same users, each its items, and every one has the lists of all.
 
     Args:
         model: a fitted model.
@@ -70,10 +81,12 @@ def rank(
         allowed: positions [n] of the only items to rank; all unless given.
         show_progress: whether a progress bar may be shown.
 
-    Where processes share the model's items, all rank the same users, each its items, and every one has the lists of all.
-
     Yields:
         For the next users in row order, by the mask's name: items [B, K] (-1 where a list ends early) and scores [B, K].
+
+    Raises:
+        ModelError: a score is NaN, or `score` gives another shape.
+        DataError: the model needs to know what came first, and the history has no time.
     """
     items = model.shard or ALL
     width = items.width(history.n_items)
@@ -93,8 +106,8 @@ def rank(
                 raise ModelError(
                     f"{model.registered} gave scores of shape {tuple(scores.shape)} in place of {wanted}; mend score()"
                 )
-            found = {name: _top(scores, next(part), banned, min(k, width), last=name == final) for name, part in unwanted.items()}
-            yield found if model.shard is None else {name: _merged(own, k, model.shard) for name, own in found.items()}
+            lists = {name: _top(scores, next(part), banned, min(k, width), last=name == final) for name, part in unwanted.items()}
+            yield lists if model.shard is None else {name: _merged(part, k, model.shard) for name, part in lists.items()}
             advance(len(users), "")
 
 
@@ -121,19 +134,20 @@ def _top(scores: Tensor, seen: Rows, banned: Tensor | None, k: int, *, last: boo
     if banned is not None:
         masked.masked_fill_(banned, float("-inf"))
     values, items = largest(masked, k)
-    found, best = items.masked_fill_(values == float("-inf"), -1).cpu().numpy(), values.cpu().numpy()
+    positions, best = items.masked_fill_(values == float("-inf"), -1).cpu().numpy(), values.cpu().numpy()
     if np.isnan(best).any():  # topk takes NaN for the largest, so none can hide
         raise ModelError(
             "the model's scores are NaN: it diverged in training, so lower its learning rate and train anew; of a model of your "
             "own, score() may be at fault"
         )
-    return found, best
+    return positions, best
 
 
 def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """`scores.topk(k)` of [B, I]: of many columns only the k blocks of BLOCK with the greatest maxima are looked into.
+    """Find what `scores.topk(k)` of [B, I] finds: of many columns only the k blocks of BLOCK with the greatest maxima are searched.
 
-    Whatever is among the k largest stands in one of those blocks, so the values are the same; of equals another may be found.
+    Whatever is among the k largest stands in one of those blocks, so the values are the same. Among equal scores the order is
+    arbitrary, and another item may stand in the last place.
 
     Args:
         scores: contiguous.
@@ -154,12 +168,12 @@ def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values, columns.gather(1, at)
 
 
-def _merged(own: Lists, k: int, its: Shard) -> Lists:
-    """The best of what each process found among its items; an item is found by one process alone."""
-    found, values = own
-    found = np.where(found < 0, found, found + its.start)
-    missing = [(0, 0), (0, k - found.shape[1])]
-    both = np.pad(found, missing, constant_values=-1), np.pad(values, missing, constant_values=-np.inf)
+def _merged(lists: Lists, k: int, shard: Shard) -> Lists:
+    """The best of the lists that all processes made of their items; an item belongs to one process alone."""
+    positions, values = lists
+    positions = np.where(positions < 0, positions, positions + shard.start)
+    missing = [(0, 0), (0, k - positions.shape[1])]
+    both = np.pad(positions, missing, constant_values=-1), np.pad(values, missing, constant_values=-np.inf)
     items, scores = (np.concatenate(list(distributed.gather(part[None], distributed.size())), axis=1) for part in both)
     best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(items, best, 1), np.take_along_axis(scores, best, 1)

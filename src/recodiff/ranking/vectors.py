@@ -22,22 +22,29 @@ from recodiff.runtime.memory import MOST_USERS
 
 
 def item_vectors(model: Recommender) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Item vectors [I, H] and biases [I], in catalogue order: score = vector . user + bias.
+    """Take a model's item vectors [I, H] and biases [I], in catalogue order: score = item vector . user vector + bias.
+
+    Args:
+        model: a fitted model.
 
     Raises:
         ModelError: the model's scores are no inner product.
     """
-    found = model.vectors()
-    return found.vectors.cpu().numpy(), found.bias.cpu().numpy()
+    items = model.vectors()
+    return items.vectors.cpu().numpy(), items.bias.cpu().numpy()
 
 
 @torch.inference_mode()
 def user_vectors(model: Recommender, history: Interactions) -> NDArray[np.float32]:
-    """User vectors [n, H] of histories, known to the model or not.
+    """Make user vectors [n, H] of histories; the users need not be known to the model.
+
+    Args:
+        model: a fitted model.
+        history: one row per user.
 
     Raises:
         ModelError: the model's scores are no inner product.
-        DataError: `history` is over other items than the model's.
+        DataError: `history` is no Interactions, or over other items than the model's.
     """
     need_interactions(history, "the history", HISTORIES)
     refuse_foreign(model, history)
@@ -45,15 +52,15 @@ def user_vectors(model: Recommender, history: Interactions) -> NDArray[np.float3
 
 
 def similar_items(model: Recommender, items: Sequence[Any], k: int) -> pl.DataFrame:
-    """The `k` items whose vectors point most nearly the same way.
+    """Find the `k` items whose vectors have the greatest cosine with those of given items.
 
     Args:
-        model: one with item vectors.
+        model: a fitted model with item vectors.
         items: external ids.
         k: neighbours of each, 1 to I - 1.
 
     Returns:
-        Columns item, rank, similar, cosine.
+        Columns item, rank (from 1), similar (an external id) and cosine (-1 to 1).
 
     Raises:
         ModelError: the model is not fitted or has no item vectors, or `k` lies outside the catalogue.
@@ -65,15 +72,15 @@ def similar_items(model: Recommender, items: Sequence[Any], k: int) -> pl.DataFr
     vectors = normalize(model.vectors().vectors)
     if not isinstance(k, int | np.integer) or not 1 <= k < len(vectors):
         raise ModelError(f"k = {k!r} lies outside 1..{len(vectors) - 1}, the other items of the catalogue")
-    asked = torch.from_numpy(model.items.positions(items, what="item")).to(vectors.device)
-    cosine = vectors[asked] @ vectors.T
-    cosine.scatter_(1, asked[:, None], float("-inf"))
-    values, found = (part.cpu().numpy() for part in cosine.topk(k))
+    chosen = torch.from_numpy(model.items.positions(items, what="item")).to(vectors.device)
+    cosine = vectors[chosen] @ vectors.T
+    cosine.scatter_(1, chosen[:, None], float("-inf"))
+    values, nearest = (part.cpu().numpy() for part in cosine.topk(k))
     return pl.DataFrame(
         {
-            "item": model.items.externals(np.repeat(asked.cpu().numpy(), k)),
+            "item": model.items.externals(np.repeat(chosen.cpu().numpy(), k)),
             "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(items)),
-            "similar": model.items.externals(found.ravel()),
+            "similar": model.items.externals(nearest.ravel()),
             "cosine": values.ravel(),
         }
     )
