@@ -21,7 +21,7 @@ lint: $(READY)
 	$(BIN)/pyright
 
 docs: $(READY)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	PYTHONPATH=scripts NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	$(BIN)/python scripts/offline.py site
 
 format: $(READY)

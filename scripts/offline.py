@@ -1,5 +1,8 @@
 """Whether a built site fetches anything from another host.
 
+The theme's script fetches in three cases, which a page must not have: a diagram in mermaid, and the figures of a repository's host;
+and for browsers without ResizeObserver (before 2020), which is left as it is.
+
 python scripts/offline.py SITE
 """
 
@@ -38,6 +41,8 @@ class _Page(HTMLParser):
             target = given.get("href", "")
         if HOST.match(target):
             self.found.append(f"<{tag}> {target}")
+        if "mermaid" in given.get("class", "").split() or given.get("data-md-component") == "source":
+            self.found.append(f"<{tag}> of which the theme's script fetches the drawing or the figures")
 
 
 def outside(site: Path) -> list[str]:

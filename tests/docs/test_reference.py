@@ -82,10 +82,11 @@ def test_links_out_of_docs_become_links_of_the_site() -> None:
 def test_a_site_that_fetches_from_outside_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(
         '<link rel="stylesheet" href="own.css"><a href="https://example.org">a link is no fetch</a>'
-        '<script src="https://cdn.example.org/x.js"></script><link rel="canonical" href="https://example.org">'
+        '<script src="https://cdn.example.org/x.js"></script><link rel="canonical" href="https://example.org"><pre class="mermaid">'
     )
     (tmp_path / "own.css").write_text("body { background: url('//fonts.example.org/a.woff') }")
     assert outside(tmp_path) == [
         "index.html: <script> https://cdn.example.org/x.js",
+        "index.html: <pre> of which the theme's script fetches the drawing or the figures",
         "own.css: //fonts.example.org/a.woff",
     ]
