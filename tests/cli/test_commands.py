@@ -93,8 +93,27 @@ def test_prepare_splits_as_told(cli: Cli, log: Path, tmp_path: Path, split: tupl
 def test_prepare_says_where_time_tells_no_order(cli: Cli, tmp_path: Path, moments: int, told: bool) -> None:
     lines = [f"{u},{i},{1_000_000_000 + i % moments}\n" for u in range(20) for i in range(30) if (u + i) % 4]
     (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(lines))
-    said = cli("prepare", tmp_path / "log.csv", tmp_path / "d").succeeded().err
+    said = cli("prepare", tmp_path / "log.csv", tmp_path / "d", "--events", "split").succeeded().err
     assert ("100% of the rows that follow another of the same user have the very same time" in said) == told
+
+
+def test_prepare_cuts_no_basket_and_says_who_loses_a_part(cli: Cli, tmp_path: Path) -> None:
+    lines = [f"{u},{i},{1_000_000_000 + i // (10 if u else 30)}\n" for u in range(20) for i in range(30)]
+    (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(lines))
+    asked = "prepare", tmp_path / "log.csv", tmp_path / "d", "--split", "temporal", "--valid", 0.1
+    done = cli(*asked, "--test", 0.2, "--json")
+    assert done.code == 1
+    assert "part 'valid' empty" in done.err
+    assert "where events (what a user does at one time) stay whole" in done.err
+    done = cli(
+        "prepare", tmp_path / "log.csv", tmp_path / "d", "--split", "temporal", "--valid", 0, "--test", 0.2, "--json"
+    ).succeeded()
+    events = json.loads(done.out)["events"]
+    assert (events["kind"], events["test_seen"], events["lost"]) == ("whole", 0.0, {"valid": 0, "test": 1})
+    assert "1 users have no test part, since what a user does at one time (an event) is not cut" in done.err
+    assert "rows of equal time stand in the order of their items" in done.err
+    done = cli("prepare", tmp_path / "log.csv", tmp_path / "d2", "--events", "split", "--json").succeeded()
+    assert "20 users' test begins inside an event that training has seen" in done.err
 
 
 def test_prepare_takes_a_table_without_names(cli: Cli, log: Path, tmp_path: Path) -> None:
@@ -448,3 +467,17 @@ def test_threads_can_be_bounded_and_none_is_no_number_of_them(cli: Cli, data: Pa
     cli("evaluate", tmp_path / "m", "--data", data, "--threads", 1).succeeded()
     cli("evaluate", tmp_path / "m", "--data", data, "--threads", 0).refused("threads = 0")
     cli("recommend", tmp_path / "m", "--data", data, "--threads", 0).refused("threads = 0")
+
+
+def test_evaluate_says_where_model_and_data_differ_in_events(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [f"{u},{i},{1_000_000_000 + n // 3}\n" for u in range(30) for n, i in enumerate(rng.permutation(20)[:15])]
+    (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(lines))
+    for events in ("whole", "split"):
+        cli("prepare", tmp_path / "log.csv", tmp_path / events, "--events", events, "--name", "baskets").succeeded()
+    cli("train", "ease", "--data", tmp_path / "whole", "--out", tmp_path / "run").succeeded()
+    said = "its events are whole and these split, so the figures do not compare"
+    assert said in cli("evaluate", tmp_path / "run", "--data", tmp_path / "split").succeeded().err
+    assert "its events" not in cli("evaluate", tmp_path / "run", "--data", tmp_path / "whole").succeeded().err
+    described = json.loads((tmp_path / "run" / "config.json").read_text("utf-8"))
+    assert described["info"]["data"]["events"] == "whole"

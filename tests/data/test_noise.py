@@ -67,7 +67,7 @@ SPLIT = Temporal(0.2, 0.2)
 
 def test_low_ratings_fall_into_the_part_of_their_time() -> None:
     low = [("early", 1, 5), ("gap", 3, 35), ("tie", 2, 40), ("late valid", 2, 49), ("at test", 1, 50), ("after", 1, 60)]
-    made = prepare(diary(*low, *HIGH), min_weight=MIN, split=SPLIT, noise=NaturalNoise("all"))
+    made = prepare(diary(*low, *HIGH), min_weight=MIN, split=SPLIT, noise=NaturalNoise("all"), events="ordered")
     assert [item for _, item, _ in entries(made, "train")] == ["early", "h1", "h2", "h3", "gap"]
     assert [item for _, item, _ in entries(made, "valid")] == ["tie", "h4", "late valid"]  # a tie stands as in the log
     assert entries(made, "test") == [("ann", "h5", 50)]

@@ -30,7 +30,7 @@ def clicks(users: int = 20, each: int = 10, seed: int = 0) -> pl.DataFrame:
 
 
 def test_prepare_returns_what_it_writes(tmp_path: Path) -> None:
-    made = prepare(clicks(), tmp_path / "clicks")
+    made = prepare(clicks(), tmp_path / "clicks", events="split")
     assert load_dataset(tmp_path / "clicks").info == {"format": "recodiff-dataset", "version": 1} | made.info
     assert made.info["parts"] == {"train": 140, "valid": 20, "test": 40}
     assert made.info["split"] == {"strategy": "temporal", "valid": 0.1, "test": 0.2}
@@ -175,6 +175,6 @@ def test_it_is_the_same_every_time(tmp_path: Path) -> None:
     ],
 )
 def test_real_folders(shared: Path, folder: str, parts: dict[str, int]) -> None:
-    made = prepare(shared / folder)
+    made = prepare(shared / folder, events="split")
     assert made.info["parts"] == parts
     assert made.titles() is not None

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 import reference
 from recodiff import build, recommend
-from recodiff.data.interactions import IdMap, Interactions
+from recodiff.data.interactions import Events, IdMap, Interactions
 from recodiff.data.weighting import HalfLife, LinearRecency, PowerLaw, Uniform, Weighting
 from recodiff.errors import DataError
 from recodiff.runtime.run import Run
@@ -276,3 +276,35 @@ def test_t_diffrec_is_diffrec_on_weighted_rows() -> None:
     theirs = recommend(plain, weighted, 4, exclude_seen=False)
     np.testing.assert_array_equal(ours.items, theirs.items)
     np.testing.assert_array_equal(ours.scores, theirs.scores)
+
+
+# Events
+
+
+def basket(*times: int, events: Events) -> Interactions:
+    ids = IdMap.range(1), IdMap.range(len(times))
+    return Interactions.from_arrays([0] * len(times), range(len(times)), *ids, times=times, time_kind="clock", events=events)
+
+
+@pytest.mark.parametrize(
+    ("weighting", "expected"),
+    [
+        (LinearRecency(w_min=0.1, w_max=1), [0.1, 0.55, 0.55, 0.55, 1, 1]),
+        (HalfLife(half_life=1, floor=0), [0.25, 0.5, 0.5, 0.5, 1, 1]),
+        (PowerLaw(floor=0), [1 / 3, 1 / 2, 1 / 2, 1 / 2, 1, 1]),
+        (HalfLife(half_life=1, floor=0, unit="days"), [0.25, 0.5, 0.5, 0.5, 1, 1]),
+    ],
+)
+def test_the_items_of_a_whole_event_are_of_one_age(weighting: Weighting, expected: list[float]) -> None:
+    x = basket(0, DAY, DAY, DAY, 2 * DAY, 2 * DAY, events="whole")
+    assert weights(weighting, x) == [pytest.approx(expected)]
+
+
+@pytest.mark.parametrize("events", ["ordered", "split"])
+def test_of_other_events_each_item_has_its_own_age(events: Events) -> None:
+    x = basket(0, DAY, DAY, DAY, events=events)
+    assert weights(HalfLife(half_life=1, floor=0), x) == [pytest.approx([1 / 8, 1 / 4, 1 / 2, 1])]
+
+
+def test_a_user_of_one_event_weighs_as_a_user_of_one_interaction() -> None:
+    assert weights(LinearRecency(w_min=0.1, w_max=1), basket(5, 5, 5, events="whole")) == [pytest.approx([0.1, 0.1, 0.1])]

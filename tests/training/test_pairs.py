@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
-from recodiff.data.interactions import IdMap, Interactions
-from recodiff.data.weighting import LinearRecency, Uniform
+from recodiff.data.interactions import Events, IdMap, Interactions
+from recodiff.data.weighting import HalfLife, LinearRecency, Uniform, Weighting
 from recodiff.errors import DataError
 from recodiff.tensors.random import keyed_generator
 from recodiff.tensors.rows import Rows
-from recodiff.training.pairs import Contrast, Unmet
+from recodiff.training.pairs import Contrast, Forecast, Pair, Unmet
 from toy import random_interactions
 
 CPU = torch.device("cpu")
@@ -86,3 +86,86 @@ def test_a_user_who_has_met_everything_is_refused_by_name() -> None:
     x = Interactions.from_arrays([0, 1, 1, 1], [0, 0, 1, 2], IdMap(["ann", "bob"]), IdMap.range(3))
     with pytest.raises(DataError, match="user 'bob' has met all 3 items, so there is none to compare them with; leave out the 1"):
         Contrast(1).bind(x, Uniform(), CPU)
+
+
+def baskets(events: Events, seed: int = 0, users: int = 40) -> Interactions:
+    """Users of several events, each of up to four items."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 5, (users, 6))
+    user, time = np.repeat(np.arange(users), sizes.sum(1)), np.concatenate([np.repeat(np.arange(6) * 10, row) for row in sizes])
+    item = np.concatenate([rng.permutation(30)[:n] for n in sizes.sum(1)])
+    return Interactions.from_arrays(user, item, IdMap.range(users), IdMap.range(30), times=time, time_kind="clock", events=events)
+
+
+def forecast(x: Interactions, pairs: Forecast, weighting: Weighting, seed: int) -> Pair:
+    return pairs.bind(x, weighting, CPU)(torch.arange(x.n_users), keyed_generator(seed))
+
+
+def times_of(x: Interactions, user: int, items: set[int]) -> set[int]:
+    assert x.times is not None
+    entries = slice(x.matrix.indptr[user], x.matrix.indptr[user + 1])
+    return {int(t) for t, i in zip(x.times[entries], x.matrix.indices[entries], strict=True) if int(i) in items}
+
+
+def items_of(rows: Rows | None, user: int) -> set[int]:
+    assert rows is not None
+    return set(rows.columns[rows.offsets[user] : rows.offsets[user + 1]].tolist())
+
+
+@pytest.mark.parametrize("events", ["whole", "ordered"])
+@pytest.mark.parametrize("reach", [None, 0.5])
+def test_a_forecast_cuts_no_event(events: Events, reach: float | None) -> None:
+    x = baskets(events)
+    cuts = set()
+    for seed in range(4):
+        pair = forecast(x, Forecast(reach=reach), Uniform(), seed)
+        for user in range(x.n_users):
+            before, after = (items_of(rows, user) for rows in (pair.source, pair.target))
+            earlier, later = times_of(x, user, before), times_of(x, user, after)
+            assert before
+            assert after
+            assert max(earlier) < min(later)
+            c = len(earlier)
+            assert len(later) == (6 - c if reach is None else min(6 - c, -(-c // 2)))
+            whole = times_of(x, user, met_by(x, user) - before - after)
+            assert not whole & (earlier | later)
+            cuts.add(c)
+    assert cuts == {1, 2, 3, 4, 5}
+
+
+def test_a_forecast_of_split_events_may_cut_them() -> None:
+    x = baskets("split")
+    pair = forecast(x, Forecast(), Uniform(), 0)
+    both = [times_of(x, user, items_of(pair.source, user)) & times_of(x, user, items_of(pair.target, user)) for user in range(40)]
+    assert any(both)
+
+
+@pytest.mark.parametrize("weighting", [HalfLife(half_life=2), LinearRecency(), HalfLife(unit="days")])
+@pytest.mark.parametrize("events", ["whole", "ordered", "split"])
+def test_the_source_weighs_as_the_history_it_is(events: Events, weighting: Weighting) -> None:
+    x = baskets(events)
+    pair = forecast(x, Forecast(target=LinearRecency()), weighting, 1)
+    kept = np.concatenate([np.arange(n) < len(items_of(pair.source, u)) for u, n in enumerate(x.lengths())])
+    np.testing.assert_allclose(pair.source.values, weighting(x.only(kept)).matrix.data, rtol=1e-6)
+
+
+def test_targets_of_one_event_weigh_alike() -> None:
+    x = baskets("whole")
+    pair = forecast(x, Forecast(target=HalfLife(half_life=1, floor=0)), Uniform(), 2)
+    assert pair.target is not None
+    for user in range(x.n_users):
+        row = slice(int(pair.target.offsets[user]), int(pair.target.offsets[user + 1]))
+        times = [times_of(x, user, {i}).pop() for i in pair.target.columns[row].tolist()]
+        first = min(times)
+        assert pair.target.values[row].tolist() == pytest.approx([0.5 ** ((t - first) / 10) for t in times])
+
+
+def test_equal_times_in_another_order_make_the_same_pairs() -> None:
+    x = baskets("whole")
+    assert x.times is not None
+    order = np.random.default_rng(1).permutation(x.nnz)
+    again = Interactions.from_arrays(
+        x.rows()[order], x.matrix.indices[order], x.users, x.items, times=x.times[order], time_kind="clock", events="whole"
+    )
+    one, other = (forecast(given, Forecast(), HalfLife(), 3) for given in (x, again))
+    assert torch.equal(one.source.dense(), other.source.dense())

@@ -14,6 +14,7 @@ from recodiff.cli.output import print_json, say, warn
 from recodiff.cli.parameters import Whole
 from recodiff.data import NaturalNoise
 from recodiff.data import prepare as prepare_data
+from recodiff.data.events import remarks
 from recodiff.data.readers.columns import TimeUnit
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.split import SPLITS, Split
@@ -42,6 +43,7 @@ def prepare(
     valid_from: str | None = None,
     test_from: str | None = None,
     seed: Whole | None = None,
+    events: Literal["auto", "whole", "ordered", "split"] = "auto",
     keep_weights: bool = False,
     natural_noise: Literal["same", "all"] | None = None,
     noise_seed: Whole | None = None,
@@ -64,6 +66,8 @@ def prepare(
 
     Noise never reaches the test part. For noise of random items, see `recodiff corrupt`.
 
+    What a user does at one time, such as a basket, is an event: it goes to one part, and models read it as a set.
+
     Examples: recodiff prepare clicks.csv data/clicks --user-core 5 --item-core 5 --split temporal
               recodiff prepare ratings.csv data/noisy --min-rating 4 --natural-noise same
 
@@ -84,15 +88,19 @@ def prepare(
     split
         auto: as published where the source comes split, else by time within each user, else at random.
     valid
-        Share of the validation part (leave-last: how many interactions).
+        Share of the validation part (leave-last: how many events).
     test
-        Share of the test part (leave-last: how many interactions).
+        Share of the test part (leave-last: how many events).
     valid_from
         temporal-at: when the validation part begins, unix seconds or ISO.
     test_from
         temporal-at: when the test part begins.
     seed
         Of random splits.
+    events
+        whole: nothing cuts what a user does at one time. ordered: nor does this, and the order of its rows is real. split: rows
+        of equal time stand alone, in the order of the log, as in published protocols. auto: split where the source comes split,
+        else whole.
     keep_weights
         Keep ratings or counts as weights instead of 1.
     natural_noise
@@ -148,8 +156,8 @@ def prepare(
         warn(f"{returns} rows have a rating or count of 0 or less and count as interactions; leave them out with --min-rating")
     if share := _tied(log):
         warn(
-            f"{share:.0%} of the rows that follow another of the same user have the very same time: what came first is then the "
-            "order of the rows; if that means nothing, leave the time column out"
+            f"{share:.0%} of the rows that follow another of the same user have the very same time, so hardly anything came first; "
+            "if the times mean nothing, leave the time column out"
         )
     dataset = prepare_data(
         log,
@@ -159,11 +167,14 @@ def prepare(
         item_core=item_core,
         duplicates=duplicates,
         split=strategy,
+        events=None if events == "auto" else events,
         keep_weights=keep_weights,
         noise=_noise(natural_noise, noise_seed),
         name=name,
         overwrite=overwrite,
     )
+    for sentence in remarks(dataset.info.get("events", {})):
+        warn(sentence)
     if json:
         print_json(dataset.info)
     else:

@@ -77,8 +77,8 @@ def recommend(
     unknown
         Leave out items of a history that the model does not know and say how many, or refuse them.
     effect_of_newest
-        Show beside each rank the one without the newest interaction, as `before` (empty where it is beyond ten times -k). For a
-        single user, also name the items that left the list.
+        Show beside each rank the one without the newest event (interaction, where events are split), as `before` (empty where
+        it is beyond ten times -k). For a single user, also name the items that left the list.
     out
         Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title.
     overwrite
@@ -141,11 +141,11 @@ def _beside(frame: pl.DataFrame, before: pl.DataFrame, k: int) -> pl.DataFrame:
 
 
 def _before(model: Recommender, x: Interactions, depth: int, include_seen: bool, allowed: Candidates | None) -> pl.DataFrame:
-    """Ranks without the newest interaction, as user, item, before; what the whole history leaves out is left out here too.
+    """Ranks without the newest event, as user, item, before; what the whole history leaves out is left out here too.
 
-    A history of one interaction has no ranks without it.
+    A history of one event has no ranks without it.
     """
-    x = x.take(np.flatnonzero(x.lengths() > 1))
+    x = x.take(np.flatnonzero(x.event_counts() > 1))
     mask = None if include_seen else x
     lists = rank_items(model, without_newest(x), depth, exclude_seen=False, exclude=mask, candidates=allowed)
     return lists.to_frame().select("user", "item", before="rank")

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recodiff.data.interactions import IdMap, Interactions, TimeKind
+from recodiff.data.events import newest_share
+from recodiff.data.interactions import Events, IdMap, Interactions, TimeKind
 from recodiff.errors import DataError
 from recodiff.moved import old_names
 
@@ -43,8 +44,8 @@ class Dataset:
     def __post_init__(self) -> None:
         if any(part.users != self.users or part.items != self.items for part in self.parts().values()):
             raise DataError("the parts number users or items differently; build all of them with the same two IdMaps")
-        if len({part.time_kind for part in self.parts().values()}) > 1:
-            raise DataError("some parts have another kind of time than others; give all of them the same, or none")
+        if len({(part.time_kind, part.events) for part in self.parts().values()}) > 1:
+            raise DataError("some parts have another kind of time or events than others; give all of them the same, or none")
         if self.item_table is not None and self.item_table.height != len(self.items):
             raise DataError(
                 f"the item table has {self.item_table.height} rows for {len(self.items)} items; give one row per item position"
@@ -120,15 +121,13 @@ class Dataset:
         """The training part alone, its newest interactions in place of the validation part: to choose by the near future.
 
         Args:
-            share: of each user's training history, rounded down.
+            share: of each user's training history, rounded down; events stay whole, as `data.split` says.
 
         Raises:
             DataError: the data has no order, or nobody's history is long enough.
         """
         self.train.need_order("an inner validation part")
-        rows, length = self.train.rows(), self.train.lengths()
-        newest = length[rows] - 1 - self.train.positions()
-        held = newest < np.floor(length * share + 1e-9)[rows]  # as in `split`
+        held = newest_share(self.train, share)
         if not held.any():
             raise DataError(f"no training history has the {math.ceil(1 / share)} interactions that an inner validation part needs")
         info = self.info | {"name": f"{self.name}, inner"}
@@ -162,7 +161,7 @@ def _moment(seconds: int) -> str:
     return str(np.datetime64(int(seconds), "s")) + "Z"
 
 
-def build(frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None) -> Interactions:
+def build(frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None, events: Events = "split") -> Interactions:
     """Interactions from a table of positions (`user`, `item`, maybe `weight`, `time`) in the order of the log."""
     columns = {name: frame[name].to_numpy() if name in frame.columns else None for name in ("weight", "time")}
     return Interactions.from_arrays(
@@ -173,6 +172,7 @@ def build(frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind |
         weights=columns["weight"],
         times=columns["time"],
         time_kind=time_kind,
+        events=events,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,8 @@ from recodiff.errors import DataError
 TimeKind = Literal["clock", "order"]
 MOST_WEIGHT = 1e12
 """Largest weight of an interaction: sums of squares of a billion of them are finite in float32."""
+Events = Literal["whole", "ordered", "split"]
+"""What interactions of a user at one time are; see `Interactions.events`."""
 
 
 def need_interactions(given: object, what: str, remedy: str) -> None:
@@ -38,9 +40,14 @@ def need_interactions(given: object, what: str, remedy: str) -> None:
 class Interactions:
     """Who interacted with what, how strongly and when: the one currency of the library.
 
-    The entries of a user stand oldest first; equal times keep the order of the log. Their arrays are read-only,
-    because sorting them by column would lose that order. What a user has *seen* is the pattern of the matrix; its
-    values are weights, and a weight of zero is still seen.
+    The entries of a user stand oldest first. Their arrays are read-only, because sorting them by column would lose that
+    order. What a user has *seen* is the pattern of the matrix; its values are weights, and a weight of zero is still seen.
+
+    An *event* is all that a user does at one time, such as a basket:
+
+    * `whole`: nothing cuts it, and models read it as a set; its entries stand in the order of their columns.
+    * `ordered`: nothing cuts it, and models read it in the order of the log.
+    * `split`: every interaction is an event of its own, and equal times keep the order of the log.
 
     Args:
         matrix: [n_users, I] float32, one entry per user and item.
@@ -48,6 +55,7 @@ class Interactions:
         time_kind: what `times` are; None when there is no time.
         users: external user ids, one per row.
         items: external item ids, one per column.
+        events: what interactions of a user at one time are.
 
     Raises:
         DataError: shapes disagree, a pair stands twice, a weight is not finite, or times run backwards.
@@ -58,6 +66,7 @@ class Interactions:
     time_kind: TimeKind | None
     users: IdMap
     items: IdMap
+    events: Events = "split"
 
     def __post_init__(self) -> None:
         _check(self)
@@ -76,6 +85,7 @@ class Interactions:
         weights: ArrayLike | None = None,
         times: ArrayLike | None = None,
         time_kind: TimeKind | None = None,
+        events: Events = "split",
     ) -> Interactions:
         """Builds interactions from positions in log order.
 
@@ -87,6 +97,7 @@ class Interactions:
             weights: [nnz], finite; 1 unless given.
             times: [nnz] whole numbers, see `time_kind`.
             time_kind: `clock` (seconds) or `order` (a rank within the user); needed with `times`.
+            events: what interactions of a user at one time are.
 
         Raises:
             DataError: as for the class.
@@ -96,11 +107,11 @@ class Interactions:
         when = None if times is None else np.asarray(times, dtype=np.int64)
         if len(row) and (row.min() < 0 or row.max() >= len(users) or col.min() < 0 or col.max() >= len(items)):
             raise DataError(f"positions lie outside the {len(users)} users and {len(items)} items; build the maps first")
-        # Without time the log's order means nothing, so the item's position makes the storage canonical.
-        order = np.lexsort((col if when is None else when, row))
+        # Where the log's order means nothing, the item's position makes the storage canonical.
+        order = np.lexsort((col, row) if when is None else (col, when, row) if events == "whole" else (when, row))
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(users)))])
         matrix = csr_array((data[order], col[order], indptr), shape=(len(users), len(items)))
-        return cls(matrix, None if when is None else when[order], time_kind, users, items)
+        return cls(matrix, None if when is None else when[order], time_kind, users, items, events)
 
     @property
     def n_users(self) -> int:
@@ -133,6 +144,50 @@ class Interactions:
         """Place of each entry in its user's history, [nnz]; 0 is the oldest."""
         return np.arange(self.nnz, dtype=np.int64) - self.matrix.indptr[self.rows()]
 
+    def event_positions(self) -> IntArray:
+        """Place of each entry's event in its user's history, [nnz]; 0 is the oldest."""
+        if self.times is None or self.events == "split":
+            return self.positions()
+        begins = self.event_begins()
+        place = np.cumsum(begins) - 1
+        return place - place[self.matrix.indptr[self.rows()]]
+
+    def event_counts(self) -> IntArray:
+        """How many events each user has, [n_users]."""
+        if self.times is None or self.events == "split":
+            return self.lengths()
+        return np.bincount(self.rows()[self.event_begins()], minlength=self.n_users).astype(np.int64)
+
+    def read_positions(self) -> IntArray:
+        """Place of each entry as models read it, [nnz]: entries of a `whole` event share one."""
+        return self.event_positions() if self.events == "whole" else self.positions()
+
+    def read_lengths(self) -> IntArray:
+        """How many places each history has as models read it, [n_users]."""
+        return self.event_counts() if self.events == "whole" else self.lengths()
+
+    def shared_places(self) -> IntArray | None:
+        """`read_positions` where entries share one, as in events of several that are `whole`; else None."""
+        return self.read_positions() if self.events == "whole" and self.shares_times() else None
+
+    def event_begins(self) -> NDArray[np.bool_]:
+        """Which entries are the first of an event, [nnz]."""
+        return np.ones(self.nnz, dtype=bool) if self.events == "split" else self._begins_time()
+
+    def _begins_time(self) -> NDArray[np.bool_]:
+        begins = np.ones(self.nnz, dtype=bool)
+        if self.times is not None:
+            begins[1:] = (np.diff(self.times) != 0) | (np.diff(self.rows()) != 0)
+        return begins
+
+    def has_distinct_times(self) -> bool:
+        """Whether no two interactions of a user share a time, so that the kind of events makes no difference."""
+        return self.times is None or bool(self._begins_time().all())
+
+    def shares_times(self) -> bool:
+        """Whether some event, `whole` or `ordered`, has several entries."""
+        return self.events != "split" and not self.has_distinct_times()
+
     def need_order(self, what: str) -> None:
         """Refuses data without time.
 
@@ -155,7 +210,7 @@ class Interactions:
         entries = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
         matrix = csr_array((self.matrix.data[entries], self.matrix.indices[entries], indptr), shape=(len(chosen), self.n_items))
         times = None if self.times is None else self.times[entries]
-        return Interactions(matrix, times, self.time_kind, self.users.take(chosen), self.items)
+        return Interactions(matrix, times, self.time_kind, self.users.take(chosen), self.items, self.events)
 
     def over(self, items: IdMap) -> tuple[Interactions, int]:
         """The same interactions over another catalogue, and how many were left out because it lacks their item."""
@@ -177,16 +232,22 @@ class Interactions:
             weights=self.matrix.data[kept],
             times=times,
             time_kind=self.time_kind,
+            events=self.events,
         )
 
     def union(self, other: Interactions) -> Interactions:
         """Both sets of interactions, in time order; of a pair in both, this one's entry is kept.
 
         Raises:
-            DataError: the two do not share users, items and kind of time.
+            DataError: the two do not share users, items and kind of time; or kind of events, where the other has equal times.
         """
         if self.users != other.users or self.items != other.items or self.time_kind != other.time_kind:
             raise DataError("these interactions differ in users, items or kind of time; take both parts from one data folder")
+        if self.events != other.events and not other.has_distinct_times():
+            raise DataError(
+                f"what one user does at one time is {self.events!r} in these interactions and {other.events!r} in those; build "
+                "both with the same events="
+            )
         row = np.concatenate([self.rows(), other.rows()])
         col = np.concatenate([self.matrix.indices, other.matrix.indices]).astype(np.int64)
         _, first = np.unique(row * max(self.n_items, 1) + col, return_index=True)
@@ -196,16 +257,25 @@ class Interactions:
         if self.times is not None and other.times is not None:
             times = np.concatenate([self.times, other.times])[first]
         return Interactions.from_arrays(
-            row[first], col[first], self.users, self.items, weights=weights, times=times, time_kind=self.time_kind
+            row[first],
+            col[first],
+            self.users,
+            self.items,
+            weights=weights,
+            times=times,
+            time_kind=self.time_kind,
+            events=self.events,
         )
 
     def fingerprint(self) -> str:
-        """A hash of pattern, weights, times and ids: equal data has equal fingerprints."""
+        """A hash of pattern, weights, times, events and ids: equal data has equal fingerprints."""
         digest = hashlib.sha256()
         for array in (self.matrix.indptr, self.matrix.indices, self.matrix.data, self.times):
             digest.update(b"none" if array is None else np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes())
         for ids in (self.users.ids, self.items.ids):
             digest.update("\0".join(ids.cast(pl.String)).encode())
+        if self.shares_times():  # of distinct times it makes no difference
+            digest.update(self.events.encode())
         return digest.hexdigest()[:16]
 
 
@@ -217,6 +287,8 @@ def _check(x: Interactions) -> None:
         raise DataError(f"weights are {matrix.dtype}; give float32")
     if matrix.nnz and not (matrix.data.min() >= -MOST_WEIGHT and matrix.data.max() <= MOST_WEIGHT):  # NaN is neither
         raise DataError(f"a weight is NaN, infinite or beyond {MOST_WEIGHT:.0e}; drop, mend or scale those rows")
+    if x.events not in get_args(Events):
+        raise DataError(f"events cannot be {x.events!r}; choose {', '.join(get_args(Events))}")
     if (x.times is None) != (x.time_kind is None):
         raise DataError(
             f"times and time_kind go together (times {'are' if x.times is not None else 'are not'} given, kind {x.time_kind})"

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
+from recodiff.data.events import report
 from recodiff.data.filters import PAIR, Duplicates, deduplicate
 from recodiff.data.interactions import Interactions
 from recodiff.data.readers.log import Log
@@ -179,6 +180,8 @@ def corrupt(
     name = name or (f"{clean.name}-noise-{share:g}" if out is None else Path(out).resolve().name)
     info = clean.info | {"name": name, "noise": [*clean.info.get("noise", []), made]}
     noisy = replace(clean, **parts, info=info)
+    if "events" in info:
+        info = info | {"events": info["events"] | report(noisy.parts())}
     noisy = replace(noisy, info=info | noisy.summary())
     if out is not None:
         save_dataset(noisy, out, overwrite=overwrite)
@@ -272,4 +275,5 @@ def _inserted(rng: np.random.Generator, x: Interactions, row: IntArray, item: In
         weights=np.concatenate([x.matrix.data, x.matrix.data[near]])[order],
         times=None if x.times is None else np.concatenate([x.times, x.times[near]])[order],
         time_kind=x.time_kind,
+        events=x.events,
     )

@@ -12,13 +12,14 @@ import polars as pl
 
 from recodiff.data import filters
 from recodiff.data.dataset import PARTS, Dataset, align, build
+from recodiff.data.events import lost, recorded, report, sorted_by_item
 from recodiff.data.filters import PAIR, Duplicates
-from recodiff.data.interactions import IdMap, Interactions, TimeKind
+from recodiff.data.interactions import Events, IdMap, Interactions, TimeKind
 from recodiff.data.noise import NaturalNoise, rated_below
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.saving import MANIFEST, save_dataset
 from recodiff.data.split import AsPublished, Random, Split, Temporal
-from recodiff.errors import DataError
+from recodiff.errors import ConfigError, DataError
 from recodiff.runtime.folders import check_free
 
 Step = dict[str, Any]
@@ -33,6 +34,7 @@ def prepare(
     item_core: int = 0,
     duplicates: Duplicates = "first",
     split: Split | None = None,
+    events: Events | None = None,
     keep_weights: bool = False,
     noise: NaturalNoise | None = None,
     name: str | None = None,
@@ -51,6 +53,9 @@ def prepare(
         duplicates: of a user's repeats of an item keep the `first` or `last`, or `refuse` them.
         split: a strategy of `recodiff.data.split`; unless given, the log's own parts where it comes split, otherwise by
             time within each user, and at random where there is no time.
+        events: what interactions of a user at one time are, such as a basket: `whole` (nothing cuts them, models read them as
+            a set), `ordered` (nothing cuts them, and the log's order within them is real) or `split` (each stands alone, in the
+            log's order, as in published protocols). Unless given, `whole`, and `split` of a log that comes split.
         keep_weights: keep ratings or counts as weights; otherwise every interaction weighs 1.
         noise: low ratings to add to train and validation; `min_weight` is the threshold, and the test part stays as it is.
         name: what tables call the data; the name of `out` or of the source unless given.
@@ -64,6 +69,12 @@ def prepare(
         check_free(Path(out), overwrite=overwrite, marker=MANIFEST)
     log = source if isinstance(source, Log) else read_log(source)
     split = split or _usual_split(log)
+    events = _events(log, split, events)
+    kind: dict[str, Any] = {"kind": events}
+    if log.time_kind is not None and sorted_by_item(log.frame):
+        kind["sorted_by_item"] = True
+    if events == "whole" and {"time", "weight"} <= set(log.frame.columns):  # which of repeats at one time stays, the log cannot say
+        log = replace(log, frame=log.frame.sort("weight", maintain_order=True))
     if noise is not None:
         noise.check(log, min_weight, split)
         log = replace(log, frame=log.frame.with_row_index("row"))
@@ -82,8 +93,13 @@ def prepare(
         "split": split.describe(),
         "weights": "kept" if weighted else "all 1",
     }
+    if log.time_kind is not None:
+        info["events"] = kind
     unused = [] if weighted else ["weight"]
-    clean = split(clean.drop(unused, strict=False), log.time_kind)
+    unmarked = clean.drop(unused, strict=False)
+    clean = split(unmarked, log.time_kind, events)
+    if events != "split" and split.needs != "nothing":
+        kind["lost"] = lost(clean, split(unmarked, log.time_kind))
     dataset = _dataset(clean, clean, log, split, info)
     if noise is not None and min_weight is not None:
         low = rated_below(read, min_weight, clean, duplicates).drop(unused)
@@ -99,6 +115,12 @@ def _usual_split(log: Log) -> Split:
     if "part" in log.frame.columns:
         return AsPublished(valid=0) if (log.frame["part"] == "valid").any() else AsPublished()
     return Random() if log.time_kind is None else Temporal()
+
+
+def _events(log: Log, split: Split, asked: Events | None) -> Events:
+    if log.time_kind is None and asked not in (None, "split"):
+        raise ConfigError(f"events={asked!r} are of equal time, and {log.source} has no time; leave the events out")
+    return asked or ("split" if log.time_kind is None or isinstance(split, AsPublished) else "whole")
 
 
 def _filtered(
@@ -138,7 +160,10 @@ def _dataset(frame: pl.DataFrame, clean: pl.DataFrame, log: Log, split: Split, i
     (users, user), (items, item) = (_numbered(ids[name]) for name in PAIR)
     numbered = frame.with_columns(user=user.head(frame.height), item=item.head(frame.height))
     table = None if log.items is None else align(log.items, items)
-    dataset = Dataset(**_parts(numbered, users, items, log.time_kind, split), item_table=table, info=info)  # type: ignore[arg-type]
+    parts = _parts(numbered, users, items, log.time_kind, split, recorded(info))
+    dataset = Dataset(**parts, item_table=table, info=info)  # type: ignore[arg-type]
+    if "events" in info:
+        info = info | {"events": info["events"] | report(dataset.parts())}
     return replace(dataset, info=info | dataset.summary())
 
 
@@ -154,15 +179,17 @@ def _numbered(column: pl.Series) -> tuple[IdMap, pl.Series]:
 
 
 def _parts(
-    frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None, split: Split
+    frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None, split: Split, events: Events
 ) -> dict[str, Interactions | None]:
     found = {name: frame.filter(pl.col("part") == name) for name in PARTS}
     if sum(part.height for part in found.values()) != frame.height:
         raise DataError(f"the split {split.name!r} made parts other than {', '.join(PARTS)}; mend it")
     empty = [name for name in split.promises() if found[name].is_empty()]
     if empty:
+        whole = "" if events == "split" else " where events (what a user does at one time) stay whole"
+        other = "choose other shares" if split.name == "leave-last" else "choose other shares, or the split leave-last"
         raise DataError(
             f"the split {split.name!r} leaves the part {empty[0]!r} empty: {frame.height} interactions of {len(users)} users do "
-            f"not suffice; choose other shares{'' if split.name == 'leave-last' else ', or the split leave-last'}, or filter less"
+            f"not suffice{whole}; {other}, or filter less"
         )
-    return {name: None if part.is_empty() else build(part, users, items, time_kind) for name, part in found.items()}
+    return {name: None if part.is_empty() else build(part, users, items, time_kind, events) for name, part in found.items()}

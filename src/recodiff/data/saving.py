@@ -8,6 +8,7 @@ columns `user` and `item`, positions; `weight` unless all are 1; `time` where th
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -16,10 +17,11 @@ import numpy as np
 import polars as pl
 
 from recodiff.data.dataset import PARTS, Dataset, align, build
+from recodiff.data.events import recorded, unknown_to
 from recodiff.data.interactions import IdMap, Interactions, TimeKind
 from recodiff.data.readers.diffrec import RELEASE_FILES, read_release
 from recodiff.data.readers.formats import READERS, read_items
-from recodiff.errors import DataError
+from recodiff.errors import DataError, RecodiffWarning
 from recodiff.runtime import files
 from recodiff.runtime.folders import atomic_folder, finish
 
@@ -56,6 +58,8 @@ def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False)
         head = {"format": FORMAT, "version": VERSION, "name": Path(path).resolve().name}
         hashes = {name: files.sha256(folder / name) for name in IDS}  # of the parts the fingerprint speaks
         manifest = head | dataset.info | dataset.summary() | {"hashes": hashes}
+        if dataset.train.times is not None:
+            manifest["events"] = manifest.get("events", {}) | {"kind": dataset.train.events}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -132,6 +136,8 @@ def _load_canonical(folder: Path) -> Dataset:
     dataset = Dataset(**parts, item_table=table if table.width else None, info=info)  # type: ignore[arg-type]
     if dataset.fingerprint() != info.get("fingerprint"):
         raise DataError(f"{folder} holds other data than its {MANIFEST} says (the fingerprints differ); prepare the data again")
+    if sentence := unknown_to(dataset.name, info, dataset.parts()):
+        warnings.warn(sentence, RecodiffWarning, stacklevel=3)
     return dataset
 
 
@@ -144,7 +150,7 @@ def _load_part(path: Path, users: IdMap, items: IdMap, info: dict[str, Any]) -> 
     if any(frame.null_count().row(0)):
         raise DataError(f"{path} has empty cells; prepare the data again")
     try:
-        return build(frame, users, items, info["time"]["kind"])
+        return build(frame, users, items, info["time"]["kind"], recorded(info))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 

@@ -1,8 +1,12 @@
 """Ways to split a log into train, validation and test: each marks every interaction with its one part.
 
-A strategy is called as `split(frame, time_kind)` and answers with the same rows in the same order and a text column `part`:
-`train`, `valid`, `test` or `fold_in`. In time, interactions of equal time stand in the order of the log. Shares are rounded
-down, so what a short history cannot spare stays in train.
+A strategy is called as `split(frame, time_kind, events)` and answers with the same rows in the same order and a text column
+`part`: `train`, `valid`, `test` or `fold_in`. Shares are rounded down, so what a short history cannot spare stays in train.
+
+An event is all that a user does at one time (see `Interactions`). A boundary between parts that falls inside an event moves to
+the nearer end of it, so that shares stay near what was asked: the event goes to the part in which its middle lies, to the later
+one where that is the boundary itself. A user's oldest event stays in train. Where events are `split`, every interaction is an
+event of its own, and equal times keep the order of the log.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import polars as pl
 
-from recodiff.data.interactions import TimeKind
+from recodiff.data.interactions import Events, TimeKind
 from recodiff.errors import ConfigError, DataError
 
 
@@ -30,12 +34,13 @@ class Split(ABC):
     @abstractmethod
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame: ...
 
-    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None) -> pl.DataFrame:
+    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None, events: Events = "split") -> pl.DataFrame:
         """The same rows with a column `part`.
 
         Args:
             frame: columns `user`, `item`, no pair twice; `time` where there is one.
             time_kind: what `time` is.
+            events: what interactions of a user at one time are.
 
         Raises:
             DataError: the strategy needs time, or times that compare across users, and the log has none.
@@ -44,7 +49,10 @@ class Split(ABC):
             raise DataError(f"the split {self.name!r} needs to know what came first, and this log has no time; use 'random'")
         if self.needs == "clock" and time_kind == "order":
             raise DataError(f"the split {self.name!r} compares users' times, and this log has ranks within each; use 'temporal'")
-        return self._mark(frame)
+        if "time" not in frame.columns:
+            return self._mark(frame)
+        place = pl.col("time").rank("dense" if events != "split" else "ordinal").over("user").cast(pl.Int64)
+        return self._mark(frame.with_columns(event=place)).drop("event")
 
     def promises(self) -> list[str]:
         """The parts that the settings ask for: those that must not end up empty."""
@@ -69,14 +77,26 @@ def _share(count: pl.Expr, share: float) -> pl.Expr:
     return (count * share + 1e-9).floor().cast(pl.Int64)
 
 
-def _parts(newest: pl.Expr, valid: pl.Expr, test: pl.Expr) -> pl.Expr:
-    """`newest` counts from 0 at the end: the last `test` are test, the `valid` before them validation."""
-    return pl.when(newest < test).then(pl.lit("test")).when(newest < test + valid).then(pl.lit("valid")).otherwise(pl.lit("train"))
+def _parts(after: pl.Expr, valid: pl.Expr, test: pl.Expr) -> pl.Expr:
+    """`after` counts from 0 at the end: the last `test` are test, the `valid` before them validation."""
+    return pl.when(after < test).then(pl.lit("test")).when(after < test + valid).then(pl.lit("valid")).otherwise(pl.lit("train"))
 
 
 def _from_end(column: str, group: Sequence[str] = ("user",)) -> pl.Expr:
-    """Place of each row in its user's history, counted from 0 at the end; equal values stand in the order of the log."""
-    return (pl.len() - pl.col(column).rank("ordinal")).over(group).cast(pl.Int64)
+    """Interactions of the group after the middle of each row's event, less a half: 0 for a newest one that is its own event.
+
+    Args:
+        column: orders the events; equal values are one event.
+        group: of what columns; the oldest event is as far from the end as a whole group.
+    """
+    size, before = pl.len().over(group).cast(pl.Int64), pl.col(column).rank("min").over(group).cast(pl.Int64) - 1
+    own = pl.len().over([*group, column]).cast(pl.Int64)
+    return pl.when(before == 0).then(size).otherwise((2 * (size - before) - own - 1) / 2)
+
+
+def _events_from_end() -> pl.Expr:
+    """Events of the user after each row's, 0 for the newest."""
+    return pl.col("event").max().over("user") - pl.col("event")
 
 
 def random_keys(frame: pl.DataFrame, seed: int) -> pl.Series:
@@ -87,12 +107,21 @@ def random_keys(frame: pl.DataFrame, seed: int) -> pl.Series:
     return pl.Series("key", keys)
 
 
+def _with_keys(frame: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """The rows with a column `key` as `random_keys` draws it; those of one event have that of its first item."""
+    frame = frame.with_columns(random_keys(frame, seed))
+    if "event" not in frame.columns:
+        return frame
+    group = [name for name in ("user", "event", "part") if name in frame.columns]
+    return frame.with_columns(pl.col("key").sort_by("item").first().over(group))
+
+
 @dataclass(frozen=True)
 class Temporal(Split):
     """The newest share of each user's history is the test part, the share before it the validation part.
 
     Args:
-        valid, test: shares of each history.
+        valid, test: shares of the interactions of each history.
     """
 
     valid: float = 0.1
@@ -105,7 +134,7 @@ class Temporal(Split):
 
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         size = pl.len().over("user")
-        return frame.with_columns(part=_parts(_from_end("time"), _share(size, self.valid), _share(size, self.test)))
+        return frame.with_columns(part=_parts(_from_end("event"), _share(size, self.valid), _share(size, self.test)))
 
 
 @dataclass(frozen=True)
@@ -181,12 +210,12 @@ def _seconds(moment: int | str | datetime | None) -> int | None:
 
 @dataclass(frozen=True)
 class LeaveLast(Split):
-    """The last interactions of each user are the test part, those before them the validation part.
+    """The last events of each user are the test part, those before them the validation part.
 
-    A user keeps at least one train interaction; what is missing then is missing in validation first.
+    A user keeps at least one event in train; what is missing then is missing in validation first.
 
     Args:
-        valid, test: interactions of each user.
+        valid, test: events of each user; interactions where events are `split`.
     """
 
     valid: int = 1
@@ -199,14 +228,14 @@ class LeaveLast(Split):
             raise ConfigError(f"leave-last takes counts from 0 on, not both 0 (valid={self.valid}, test={self.test})")
 
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
-        spare = pl.len().over("user").cast(pl.Int64) - 1
+        spare = pl.col("event").max().over("user") - 1
         test = pl.min_horizontal(spare, pl.lit(self.test))
-        return frame.with_columns(part=_parts(_from_end("time"), pl.min_horizontal(spare - test, pl.lit(self.valid)), test))
+        return frame.with_columns(part=_parts(_events_from_end(), pl.min_horizontal(spare - test, pl.lit(self.valid)), test))
 
 
 @dataclass(frozen=True)
 class Random(Split):
-    """A random share of each user's interactions, whatever their times.
+    """A random share of each user's interactions, whatever their times; events are drawn whole.
 
     Args:
         valid, test: shares of each history.
@@ -224,7 +253,7 @@ class Random(Split):
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         size = pl.len().over("user")
         part = _parts(_from_end("key"), _share(size, self.valid), _share(size, self.test))
-        return frame.with_columns(random_keys(frame, self.seed)).with_columns(part=part).drop("key")
+        return _with_keys(frame, self.seed).with_columns(part=part).drop("key")
 
 
 @dataclass(frozen=True)
@@ -232,7 +261,7 @@ class HeldOutUsers(Split):
     """Some users are never trained on: part of each one's history is folded in, the rest is what must be predicted.
 
     The target is the newest share of the history where there is time and a random one where there is none, at least one
-    interaction; users with a single interaction are not held out.
+    event; users with a single event are not held out.
 
     Args:
         valid, test: shares of the users.
@@ -252,18 +281,19 @@ class HeldOutUsers(Split):
             raise ConfigError(f"target={self.target:g} must lie between 0 and 1: the share of a held-out history to predict")
 
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
-        sizes = frame.group_by("user").len().sort("user")
-        eligible = sizes.filter(pl.col("len") > 1)["user"]
+        frame = frame.with_columns(random_keys(frame, self.seed))
+        order = "event" if "event" in frame.columns else "key"
+        events = frame.group_by("user").agg(n=pl.col(order).n_unique()).sort("user")
+        eligible = events.filter(pl.col("n") > 1)["user"]
         chosen = np.random.default_rng([self.seed, 1]).permutation(len(eligible))
-        n_test, n_valid = (int(len(sizes) * share + 1e-9) for share in (self.test, self.valid))
+        n_test, n_valid = (int(len(events) * share + 1e-9) for share in (self.test, self.valid))
         test, valid = eligible.gather(chosen[:n_test]), eligible.gather(chosen[n_test : n_test + n_valid])
-        size = pl.len().over("user").cast(pl.Int64)
-        newest = _from_end("time" if "time" in frame.columns else "key")
-        is_target = newest < pl.max_horizontal(_share(size, self.target), pl.lit(1))
+        newest = pl.col(order) == pl.col(order).max().over("user")
+        is_target = newest | (_from_end(order) < _share(pl.len().over("user"), self.target))
         held = pl.when(pl.col("user").is_in(test.implode())).then(pl.lit("test"))
         held = held.when(pl.col("user").is_in(valid.implode())).then(pl.lit("valid"))
         part = pl.when(pl.col("held").is_null()).then(pl.lit("train")).when(is_target).then("held").otherwise(pl.lit("fold_in"))
-        return frame.with_columns(random_keys(frame, self.seed), held=held).with_columns(part=part).drop("key", "held")
+        return frame.with_columns(held=held).with_columns(part=part).drop("key", "held")
 
 
 @dataclass(frozen=True)
@@ -290,7 +320,7 @@ class AsPublished(Split):
         group = ("user", "part")
         chosen = (pl.col("part") == "train") & (_from_end("key", group) < _share(pl.len().over(group), self.valid))
         part = pl.when(chosen).then(pl.lit("valid")).otherwise("part")
-        return frame.with_columns(random_keys(frame, self.seed)).with_columns(part=part).drop("key")
+        return _with_keys(frame, self.seed).with_columns(part=part).drop("key")
 
 
 SPLITS: dict[str, type[Split]] = {

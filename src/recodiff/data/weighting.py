@@ -24,8 +24,8 @@ class Age:
     """How old the interactions of some histories are; numpy arrays or torch tensors, one number an interaction.
 
     Args:
-        items: how many of the history came after it, 0 for the newest.
-        length: how many the history has in all.
+        items: how many of the history came after it, 0 for the newest; those of one `whole` event count as one.
+        length: how many the history has in all, counted alike.
         days: time before the history's newest; None where there is no clock time.
     """
 
@@ -35,14 +35,14 @@ class Age:
 
 
 def ages(x: Interactions) -> Age:
-    """Ages of every entry of `x` [nnz]."""
+    """Ages of every entry of `x` [nnz]; equal for all entries of a `whole` event."""
     rows = x.rows()
-    length = x.lengths()[rows]
+    length = x.read_lengths()[rows]
     days = None
     if x.times is not None and x.time_kind == "clock":
         newest = x.matrix.indptr[1:][rows] - 1
         days = (x.times[newest] - x.times) / SECONDS_PER_DAY
-    return Age(length - 1 - x.positions(), length, days)
+    return Age(length - 1 - x.read_positions(), length, days)
 
 
 class Weighting(BaseConfig):
@@ -89,7 +89,7 @@ class Uniform(Weighting):
 class LinearRecency(Weighting):
     """The paper's, section 2.2: w_m = w_min + (w_max - w_min) (m - 1) / (M - 1) for the m-th of M interactions in time.
 
-    A user's only interaction gets w_min, as in the released program.
+    A user's only interaction gets w_min, as in the released program. Of `whole` events it is the m-th of M events.
     """
 
     kind: Literal["linear"] = "linear"
@@ -109,7 +109,7 @@ class LinearRecency(Weighting):
 
 
 class _Decay(Weighting):
-    """A weighting by age: how many interactions, or days, before the user's newest."""
+    """A weighting by age: how many interactions (of `whole` events: events), or days, before the user's newest."""
 
     unit: Literal["items", "days"] = "items"
     """What age is counted in; days need clock time."""

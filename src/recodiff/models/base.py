@@ -220,8 +220,11 @@ def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tu
     if model.traits.reads_order:
         history.need_order(model.registered)
     device = model.device
-    rows = Rows.from_csr(model.config.weighting(history).matrix).to(device)
-    views = {name: Rows.from_csr(weighting(history).matrix).to(device) for name, weighting in model.views.items()}
+    shared = history.shared_places() if model.traits.reads_order else None
+    rows, *others = (
+        Rows.from_csr(weighting(history).matrix, device, shared) for weighting in (model.config.weighting, *model.views.values())
+    )
+    views = dict(zip(model.views, others, strict=True))
     places = torch.from_numpy(history.users.within(model.users)).to(device)
     parts, of_views = rows.split(size), {name: view.split(size) for name, view in views.items()}
     for users in torch.arange(history.n_users, device=device).split(size):

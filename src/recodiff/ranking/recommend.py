@@ -150,10 +150,8 @@ def refuse_foreign(model: Recommender, history: Interactions) -> None:
 
 
 def without_newest(history: Interactions) -> Interactions:
-    """Take the newest interaction from each history; an empty one stays empty."""
-    earlier = np.ones(history.nnz, bool)
-    earlier[history.matrix.indptr[1:][history.lengths() > 0] - 1] = False
-    return history.only(earlier)
+    """Take the newest event from each history, which is one interaction where events are `split`; an empty one stays empty."""
+    return history.only(history.event_positions() < history.event_counts()[history.rows()] - 1)
 
 
 def history_of(model: Recommender, *histories: Sequence[Any], unknown: Unknown = "refuse") -> Interactions:
@@ -217,4 +215,6 @@ def _warn_of_unknown(unknown: Sequence[Any], total: int, *, stacklevel: int) -> 
 def _nothing_of(history: Interactions) -> Interactions:
     none = np.empty(0, dtype=np.int64)
     times = None if history.times is None else none
-    return Interactions.from_arrays(none, none, history.users, history.items, times=times, time_kind=history.time_kind)
+    return Interactions.from_arrays(
+        none, none, history.users, history.items, times=times, time_kind=history.time_kind, events=history.events
+    )

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
 TERMS_AT_ONCE = 2**22
@@ -37,6 +39,8 @@ class Rows:
         width: D.
         before: entries of the whole batch that stand before these, where the rows are a part of it.
         total: entries of the whole batch; None where the rows are all of it.
+        places: int64 [nnz], the place of each entry in its row, where several share one; they begin at 0 and rise by at most 1.
+            None: each has its own.
     """
 
     offsets: Tensor
@@ -45,18 +49,21 @@ class Rows:
     width: int
     before: int = 0
     total: int | None = None
+    places: Tensor | None = None
 
     @staticmethod
-    def from_csr(matrix: csr_array, device: torch.device | str = "cpu") -> Rows:
+    def from_csr(matrix: csr_array, device: torch.device | str = "cpu", places: NDArray[np.int64] | None = None) -> Rows:
         """A sparse matrix [B, D] as rows, entries in their order.
 
         Args:
             matrix: any numeric type; its values become float32.
             device: where the rows stand.
+            places: of its entries, [nnz]; see the class.
         """
         offsets, columns = (torch.from_numpy(part.astype("int64")) for part in (matrix.indptr, matrix.indices))
         width = 0 if matrix.shape is None else int(matrix.shape[1])
-        return Rows(offsets, columns, torch.from_numpy(matrix.data.astype("float32")), width).to(device)
+        shared = None if places is None else torch.from_numpy(places)
+        return Rows(offsets, columns, torch.from_numpy(matrix.data.astype("float32")), width, places=shared).to(device)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -64,13 +71,15 @@ class Rows:
     def to(self, device: torch.device | str) -> Rows:
         """The same rows on another device."""
         offsets, columns, values = (part.to(device, non_blocking=True) for part in (self.offsets, self.columns, self.values))
-        return Rows(offsets, columns, values, self.width)
+        places = None if self.places is None else self.places.to(device, non_blocking=True)
+        return Rows(offsets, columns, values, self.width, places=places)
 
     def part(self, start: int, stop: int) -> Rows:
         """The rows from `start` to `stop`, which remember where they stood: what is drawn for entries is drawn for all."""
         first, last = int(self.offsets[start]), int(self.offsets[stop])
         offsets = self.offsets[start : stop + 1] - first
-        return Rows(offsets, self.columns[first:last], self.values[first:last], self.width, first, len(self.columns))
+        places = None if self.places is None else self.places[first:last]
+        return Rows(offsets, self.columns[first:last], self.values[first:last], self.width, first, len(self.columns), places)
 
     def split(self, size: int) -> Iterator[Rows]:
         """The rows, `size` at a time, once empty where there are none; a GPU is waited for once, before the first."""
@@ -78,12 +87,14 @@ class Rows:
         bounds = self.offsets[torch.tensor([*starts, len(self)], device=self.offsets.device)].tolist()
         for start, (first, last) in zip(starts, pairwise(bounds), strict=True):
             offsets = self.offsets[start : min(start + size, len(self)) + 1] - first
-            yield Rows(offsets, self.columns[first:last], self.values[first:last], self.width)
+            places = None if self.places is None else self.places[first:last]
+            yield Rows(offsets, self.columns[first:last], self.values[first:last], self.width, places=places)
 
     def take(self, rows: Tensor) -> Rows:
         """The rows at positions int64 [n], in that order."""
         entries, offsets = self.entries_of(rows)
-        return Rows(offsets, self.columns[entries], self.values[entries], self.width)
+        places = None if self.places is None else self.places[entries]
+        return Rows(offsets, self.columns[entries], self.values[entries], self.width, places=places)
 
     def entries_of(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Where the entries of some rows stand, one row after another: positions int64 [n] -> entries int64, offsets [n + 1]."""

@@ -84,7 +84,7 @@ class _Loop:
         self.optimizer = AdamW(model.parameter_groups(self.module), fused=fused)
         pairs = model.pairs()
         self.draw: Draw = pairs.bind(data, model.config.weighting, self.device)
-        self.users = torch.from_numpy(np.flatnonzero(data.lengths() >= pairs.least)).to(self.device)
+        self.users = torch.from_numpy(np.flatnonzero(data.event_counts() >= pairs.least)).to(self.device)
         if not len(self.users):
             raise ModelError(f"nobody has the {pairs.least} interactions that this model learns from; check filters and split")
         self.by_item = checkpoint.slices(self.module, self.optimizer, model.by_item())

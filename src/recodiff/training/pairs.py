@@ -60,7 +60,7 @@ class Pairs(Protocol):
     """A kind of pair; `bind` does once what does not depend on the draw."""
 
     least: ClassVar[int]
-    """Interactions a user needs to be learned from."""
+    """Events a user needs to be learned from: interactions, where each is an event of its own."""
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
         """The draw over one set of interactions."""
@@ -75,16 +75,20 @@ class Reconstruct(BaseConfig):
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
         """See `Pairs`."""
-        rows = Rows.from_csr(weighting.for_fit(train).matrix).to(device)
+        rows = self.rows(train, weighting).to(device)
 
         def draw(users: Tensor, generator: torch.Generator) -> Pair:
             return Pair(rows.take(users))
 
         return draw
 
+    def rows(self, train: Interactions, weighting: Weighting) -> Rows:
+        """What a draw takes from, [n_users, I]."""
+        return Rows.from_csr(weighting.for_fit(train).matrix)
+
 
 class InOrder(Reconstruct):
-    """A user's whole history in its order, for models that make their own targets from it."""
+    """A user's whole history in its order, for models that make their own targets from it; a `whole` event has one place."""
 
     least: ClassVar[int] = 2
 
@@ -97,14 +101,18 @@ class InOrder(Reconstruct):
         train.need_order("a sequence model")
         return super().bind(train, weighting, device)
 
+    def rows(self, train: Interactions, weighting: Weighting) -> Rows:
+        """See `Reconstruct`."""
+        return Rows.from_csr(weighting.for_fit(train).matrix, places=train.shared_places())
+
 
 class Forecast(BaseConfig):
     """What comes later is made from what came before: training as the model is used.
 
-    A user's n interactions are cut at c ~ U{1..n-1}, anew in each epoch. The source is the first c, weighted by their age
-    before the cut as `recommend` weights a whole history (wherever the weighting is placed: a prefix *is* a history). The
-    target is the rest, weighted by distance after the cut. The source is `seen`, left out of the loss. Interactions of
-    equal time stand in the order of the log, and a cut may fall between them.
+    A user's n events are cut at c ~ U{1..n-1}, anew in each epoch. The source is the first c, weighted by their age before the
+    cut as `recommend` weights a whole history (wherever the weighting is placed: a prefix *is* a history). The target is the
+    rest, weighted by distance after the cut. The source is `seen`, left out of the loss. An event is all that the user does at
+    one time; where events are `split`, it is one interaction, and those of equal time stand in the order of the log.
     """
 
     kind: Literal["forecast"] = "forecast"
@@ -124,56 +132,79 @@ class Forecast(BaseConfig):
         train.need_order("forecasting")
         weighting.check(train)
         self.target.check(train)
-        rows = Rows.from_csr(train.matrix).to(device)
-        days = None
-        if train.time_kind == "clock" and train.times is not None:
-            days = torch.from_numpy(train.times / SECONDS_PER_DAY).to(device)
+        histories = _Histories(train, device)
 
         def draw(users: Tensor, generator: torch.Generator) -> Pair:
-            entries, offsets = rows.entries_of(users)
-            length = offsets.diff()
+            events = histories.events[users]
             share = torch.rand(len(users), dtype=torch.float64, generator=generator, device=device)  # below 1, product included
-            cut = 1 + (share * (length - 1)).long()
-            end = length if self.reach is None else cut + (self.reach * cut).ceil().long()
-            return _cut(rows, entries, offsets, (cut, end), days, (weighting, self.target))
+            cut = 1 + (share * (events - 1)).long()
+            end = events if self.reach is None else torch.minimum(events, cut + (self.reach * cut).ceil().long())
+            return histories.cut(users, cut, end, (weighting, self.target))
 
         return draw
 
 
-def _cut(
-    rows: Rows,
-    entries: Tensor,
-    offsets: Tensor,
-    bounds: tuple[Tensor, Tensor],
-    days: Tensor | None,
-    weightings: tuple[Weighting, Weighting],
-) -> Pair:
-    """Histories cut after their first `cut` [B] interactions, and what follows up to an `end` [B].
+class _Histories:
+    """Histories that can be cut between their events.
 
     Args:
-        rows: everybody's histories.
-        entries: the entries of the batch's users in `rows`, int64 [nnz].
-        offsets: where each user's begin among them, int64 [B + 1].
-        bounds: cut, 1..length - 1, and end, above it.
-        days: time of every entry of `rows`.
-        weightings: of what comes before, and of what comes after.
+        x: the histories.
+        device: where they stand.
     """
-    cut, end = bounds
-    users = torch.repeat_interleave(torch.arange(len(cut), device=cut.device), offsets.diff(), output_size=len(entries))
-    place = torch.arange(len(entries), device=cut.device) - offsets[users]
-    after = place - cut[users]  # 0 is the first after the cut
-    newest = entries[offsets[:-1] + cut - 1]
-    parts: list[Rows] = []
-    for weighting, chosen in zip(weightings, (after < 0, (after >= 0) & (place < end[users])), strict=True):
-        own, user = entries[chosen], users[chosen]
-        length = torch.zeros_like(cut).index_add_(0, user, torch.ones_like(user))
-        apart = None if days is None else (days[own] - days[newest[user]]).abs()
-        items = torch.where(after >= 0, after, -1 - after)[chosen]
-        factors: Any = weighting.factors(Age(items, length[user], apart))
-        begins = torch.cat([length.new_zeros(1), length.cumsum(0)])
-        parts.append(Rows(begins, rows.columns[own], rows.values[own] * factors.to(rows.values.dtype), rows.width))
-    source, target = parts
-    return Pair(source, target, seen=source)
+
+    def __init__(self, x: Interactions, device: torch.device) -> None:
+        self.rows = Rows.from_csr(x.matrix, places=x.shared_places()).to(device)
+        counts = x.event_counts()
+        self.events = torch.from_numpy(counts).to(device)
+        """How many each user has, int64 [n_users]."""
+        self.days: Tensor | None = None
+        if x.time_kind == "clock" and x.times is not None:
+            self.days = torch.from_numpy(x.times / SECONDS_PER_DAY).to(device)
+        self.begins: tuple[Tensor, Tensor] | None = None
+        if x.shares_times():
+            first = np.flatnonzero(x.event_begins())
+            before = np.insert(first - x.matrix.indptr[x.rows()[first]], np.cumsum(counts), x.lengths())
+            table = np.concatenate([[0], np.cumsum(counts + 1)])
+            self.begins = torch.from_numpy(before.astype(np.int64)).to(device), torch.from_numpy(table).to(device)
+
+    def before(self, users: Tensor, events: Tensor) -> Tensor:
+        """How many interactions of `users` [B] stand before the event of a number [B]; all before the number of their events."""
+        if self.begins is None:
+            return events
+        counts, tables = self.begins
+        return counts[tables[users] + events]
+
+    def cut(self, users: Tensor, cut: Tensor, end: Tensor, weightings: tuple[Weighting, Weighting]) -> Pair:
+        """Histories cut after their first `cut` [B] events, and what follows up to an `end` [B].
+
+        Args:
+            users: whose, int64 [B].
+            cut: 1..events - 1.
+            end: above the cut, up to the number of events.
+            weightings: of what comes before, and of what comes after.
+        """
+        entries, offsets = self.rows.entries_of(users)
+        user = torch.repeat_interleave(torch.arange(len(cut), device=cut.device), offsets.diff(), output_size=len(entries))
+        nth = torch.arange(len(entries), device=cut.device) - offsets[user]
+        first, last = self.before(users, cut), self.before(users, end)
+        # Ages are counted in what models read as one: interactions, or whole events.
+        shared = self.rows.places
+        after, bounds = (nth - first[user], (first, last)) if shared is None else (shared[entries] - cut[user], (cut, end))
+        newest, lengths = entries[offsets[:-1] + first - 1], (bounds[0], bounds[1] - bounds[0])
+        parts: list[Rows] = []
+        for weighting, length, chosen in zip(
+            weightings, lengths, (nth < first[user], (nth >= first[user]) & (nth < last[user])), strict=True
+        ):
+            own, whose = entries[chosen], user[chosen]
+            size = torch.zeros_like(cut).index_add_(0, whose, torch.ones_like(whose))
+            apart = None if self.days is None else (self.days[own] - self.days[newest[whose]]).abs()
+            items = torch.where(after >= 0, after, -1 - after)[chosen]
+            factors: Any = weighting.factors(Age(items, length[whose], apart))
+            begins = torch.cat([size.new_zeros(1), size.cumsum(0)])
+            values = self.rows.values[own] * factors.to(self.rows.values.dtype)
+            parts.append(Rows(begins, self.rows.columns[own], values, self.rows.width))
+        source, target = parts
+        return Pair(source, target, seen=source)
 
 
 AnyPairs = Annotated[Reconstruct | Forecast, Field(discriminator="kind")]

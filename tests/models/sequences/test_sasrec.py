@@ -12,7 +12,7 @@ from recodiff.data.interactions import IdMap, Interactions
 from recodiff.data.weighting import HalfLife, Uniform
 from recodiff.errors import ConfigError, DataError
 from recodiff.models.sequences.sasrec import SASRec, SASRecNet
-from recodiff.models.sequences.windows import windows
+from recodiff.models.sequences.windows import ItemWindow, windows
 from recodiff.tensors.random import Part, PartGenerator
 from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Pair
@@ -35,6 +35,7 @@ def net(**settings: object) -> SASRecNet:
 
 def test_a_window_is_the_newest_items_from_the_left() -> None:
     found = windows(Rows.from_csr(histories([5, 1, 7, 2, 8], [3], []).matrix), 4)
+    assert isinstance(found, ItemWindow)
     assert found.items.tolist() == [[1, 7, 2, 8], [3, 0, 0, 0], [0, 0, 0, 0]]
     assert found.weights.tolist() == [[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
     assert found.lengths.tolist() == [4, 1, 0]
@@ -42,7 +43,9 @@ def test_a_window_is_the_newest_items_from_the_left() -> None:
 
 def test_in_training_any_run_of_a_long_history_is_shown_equally_often() -> None:
     rows, generator = Rows.from_csr(histories(*[[5, 1, 7, 2, 8, 4]] * 300).matrix), torch.Generator().manual_seed(0)
-    first, count = windows(rows, 4, generator).items[:, 0].unique(return_counts=True)
+    window = windows(rows, 4, generator)
+    assert isinstance(window, ItemWindow)
+    first, count = window.items[:, 0].unique(return_counts=True)
     assert first.tolist() == [1, 5, 7]
     np.testing.assert_allclose(count / 300, 1 / 3, atol=0.09)
 

@@ -25,8 +25,10 @@ from recodiff.runtime.run import Run
 
 def provenance(data: Dataset, run: Run) -> dict[str, Any]:
     """Data, seed, device, threads, versions and commit of one run, as JSON holds them."""
+    known = {"name": data.name, "fingerprint": data.fingerprint(), "users": len(data.users), "items": len(data.items)}
+    events = data.train.events  # `split` is not written, as it was not before there were others
     return {
-        "data": {"name": data.name, "fingerprint": data.fingerprint(), "users": len(data.users), "items": len(data.items)},
+        "data": known if events == "split" else known | {"events": events},
         "seed": run.seed,
         "device": str(run.torch_device),
         "threads": torch.get_num_threads(),
@@ -67,7 +69,9 @@ def trained_on_other_data(folder: Path, data: Dataset) -> str | None:
     if not trained or trained.get("fingerprint") == data.fingerprint():
         return None
     theirs, ours = f"'{trained.get('name')}' ({trained.get('fingerprint')})", f"'{data.name}' ({data.fingerprint()})"
-    return f"'{folder}' was trained on {theirs}, this is {ours}"
+    kinds = trained.get("events", "split"), data.train.events
+    events = f"; its events are {kinds[0]} and these {kinds[1]}, so the figures do not compare" if kinds[0] != kinds[1] else ""
+    return f"'{folder}' was trained on {theirs}, this is {ours}{events}"
 
 
 def provenance_of_rows(data: Dataset, rows: Sequence[Row], seeds: Sequence[int]) -> dict[str, str]:

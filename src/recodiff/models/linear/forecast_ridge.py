@@ -52,7 +52,7 @@ class ForecastRidge(Recommender):
         dtype = torch.float64 if n <= DOUBLE_UP_TO_ITEMS else torch.float32
         refuse_if_too_large(n, dtype, device, title(self.registered), more=1)
         draw = config.pairs.bind(train, config.weighting, torch.device("cpu"))
-        users = torch.from_numpy(train.lengths() >= config.pairs.least).nonzero().flatten()
+        users = torch.from_numpy(train.event_counts() >= config.pairs.least).nonzero().flatten()
         if not len(users):
             raise ModelError(
                 f"nobody has the {config.pairs.least} interactions that this model learns from; check filters and split"

@@ -27,7 +27,7 @@ class GRU4RecNet(SequenceNet):
 
     def states(self, window: Window, generator: torch.Generator | None = None) -> Tensor:
         """See `SequenceNet`."""
-        read = self.items[window.items] * math.sqrt(self.config.width) * window.weights[..., None]
+        read = window.read(self.items, math.sqrt(self.config.width))
         x = drop(read, self.config.dropout, generator)
         for layer in self.layers:
             x = drop(layer(x)[0], self.config.dropout, generator)

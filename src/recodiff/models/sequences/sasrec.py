@@ -68,8 +68,8 @@ class SASRecNet(SequenceNet):
 
     def states(self, window: Window, generator: torch.Generator | None = None) -> Tensor:
         """See `SequenceNet`."""
-        read = self.items[window.items] * math.sqrt(self.config.width) * window.weights[..., None]
-        x = drop(read + self.places[: window.items.shape[1]], self.config.dropout, generator)
+        read = window.read(self.items, math.sqrt(self.config.width))
+        x = drop(read + self.places[: window.size], self.config.dropout, generator)
         for block in self.blocks:
             x = block(x, generator)
         return self.norm(x)

@@ -1,10 +1,14 @@
-"""Windows: items of histories that follow each other, side by side for a network that reads them in their order.
+"""Windows: places of histories that follow each other, side by side for a network that reads them in their order.
 
-Shapes: `B` users in a batch, `I` items, `L` places of the window, `N` places of the batch that have a next item.
+A place is one interaction, or one event of several (all that a user does at one time), which is read as a set: as the mean of
+its items.
+
+Shapes: `B` users in a batch, `I` items, `L` places of the window, `D` width, `N` places of the batch that have a next one.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -16,44 +20,39 @@ from recodiff.tensors.rows import Rows
 
 
 @dataclass(frozen=True)
-class Window:
-    """Items of some histories that follow each other, from the left; places beyond a history are empty.
+class Window(ABC):
+    """Places of some histories that follow each other, from the left; those beyond a history are empty.
 
     Args:
-        items: int64 [B, L], 0 where a place is empty.
-        weights: [B, L], 0 where a place is empty.
         lengths: places that are filled, int64 [B].
+        size: L.
     """
 
-    items: Tensor
-    weights: Tensor
     lengths: Tensor
+    size: int
 
+    @abstractmethod
+    def read(self, table: Tensor, scale: float) -> Tensor:
+        """What a table of items [I, D] has for each place, times `scale` and its weight, [B, L, D]; zeros of an empty one."""
+
+    @abstractmethod
     def before_last(self) -> Window:
         """The same without the last place."""
-        return Window(self.items[:, :-1], self.weights[:, :-1], self.lengths.clamp(max=self.items.shape[1] - 1))
 
+    @abstractmethod
     def following(self, horizon: int, weighting: AnyWeighting, width: int) -> tuple[Tensor, Rows]:
-        """For each place that has a next item, the items that follow it.
+        """For each place that has a next one, the items of those that follow it.
 
         Args:
-            horizon: how many at most.
-            weighting: of them, by distance.
+            horizon: how many places at most.
+            weighting: of them, by distance; the items of an event share its weight.
             width: I.
 
         Returns:
             Which places, boolean [B, L], and their rows [N, I].
         """
-        has_next = torch.arange(self.items.shape[1], device=self.lengths.device) + 1 < self.lengths[:, None]
-        row, place = has_next.nonzero(as_tuple=True)
-        ahead = place[:, None] + 1 + torch.arange(horizon, device=row.device)
-        there = ahead < self.lengths[row, None]
-        count = there.sum(1)
-        which, step = there.nonzero(as_tuple=True)
-        values = weighting.factors(Age(step, count[which])).to(self.weights.dtype)
-        offsets = torch.cat([count.new_zeros(1), count.cumsum(0)])
-        return has_next, Rows(offsets, self.items[row[which], ahead[which, step]], values, width)
 
+    @abstractmethod
     def known(self, places: Tensor, width: int) -> Rows:
         """What stands in the window up to each of some places, that place included.
 
@@ -64,22 +63,113 @@ class Window:
         Returns:
             [N, I].
         """
+
+    def has_next(self) -> Tensor:
+        """Which places have a next one, boolean [B, L]."""
+        return torch.arange(self.size, device=self.lengths.device) + 1 < self.lengths[:, None]
+
+    def ahead(self, places: Tensor, horizon: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The places that follow each of some places [B, L].
+
+        Returns:
+            One number a pair of them, int64: which of those places it follows (0..N-1), its distance from 0 on, and where it
+            stands, as user * L + place.
+        """
         row, place = places.nonzero(as_tuple=True)
-        up_to = torch.arange(self.items.shape[1], device=row.device) <= place[:, None]
+        next_ones = place[:, None] + 1 + torch.arange(horizon, device=row.device)
+        which, step = (next_ones < self.lengths[row, None]).nonzero(as_tuple=True)
+        return which, step, row[which] * self.size + next_ones[which, step]
+
+
+@dataclass(frozen=True)
+class ItemWindow(Window):
+    """A window whose places are single interactions.
+
+    Args:
+        items: int64 [B, L], 0 where a place is empty.
+        weights: [B, L], 0 where a place is empty.
+    """
+
+    items: Tensor
+    weights: Tensor
+
+    def read(self, table: Tensor, scale: float) -> Tensor:
+        """See `Window`."""
+        return table[self.items] * scale * self.weights[..., None]
+
+    def before_last(self) -> ItemWindow:
+        """See `Window`."""
+        size = self.size - 1
+        return ItemWindow(self.lengths.clamp(max=size), size, self.items[:, :-1], self.weights[:, :-1])
+
+    def following(self, horizon: int, weighting: AnyWeighting, width: int) -> tuple[Tensor, Rows]:
+        """See `Window`."""
+        places = self.has_next()
+        which, step, at = self.ahead(places, horizon)
+        count = torch.bincount(which, minlength=int(places.sum()))
+        values = weighting.factors(Age(step, count[which])).to(self.weights.dtype)
+        offsets = torch.cat([count.new_zeros(1), count.cumsum(0)])
+        return places, Rows(offsets, self.items.flatten()[at], values, width)
+
+    def known(self, places: Tensor, width: int) -> Rows:
+        """See `Window`."""
+        row, place = places.nonzero(as_tuple=True)
+        up_to = torch.arange(self.size, device=row.device) <= place[:, None]
         which, step = up_to.nonzero(as_tuple=True)
         offsets = torch.cat([place.new_zeros(1), (place + 1).cumsum(0)])
         return Rows(offsets, self.items[row[which], step], self.weights.new_ones(len(which)), width)
 
 
+@dataclass(frozen=True)
+class EventWindow(Window):
+    """A window whose places are events; a place that follows another foresees whole events.
+
+    Args:
+        events: the weighted items of each place, user by user, [B * L, I].
+    """
+
+    events: Rows
+
+    def read(self, table: Tensor, scale: float) -> Tensor:
+        """See `Window`: the mean of an event's items."""
+        counts = self.events.offsets.diff().clamp(min=1)
+        return (self.events.matmul(table) * (scale / counts[:, None])).view(-1, self.size, table.shape[1])
+
+    def before_last(self) -> EventWindow:
+        """See `Window`."""
+        kept = torch.arange(len(self.events), device=self.lengths.device).view(-1, self.size)[:, :-1].flatten()
+        return EventWindow(self.lengths.clamp(max=self.size - 1), self.size - 1, self.events.take(kept))
+
+    def following(self, horizon: int, weighting: AnyWeighting, width: int) -> tuple[Tensor, Rows]:
+        """See `Window`: each event weighs what a single interaction in its place would."""
+        places = self.has_next()
+        which, step, at = self.ahead(places, horizon)
+        count = torch.bincount(which, minlength=int(places.sum()))
+        found = self.events.take(at)
+        event = found.row_of()
+        values = weighting.factors(Age(step, count[which])).to(found.values.dtype) / found.offsets.diff()
+        last = torch.cat([count.new_zeros(1), count.cumsum(0)])
+        return places, Rows(found.offsets[last], found.columns, values[event], width)
+
+    def known(self, places: Tensor, width: int) -> Rows:
+        """See `Window`."""
+        row, place = places.nonzero(as_tuple=True)
+        first = self.events.offsets[row * self.size]
+        count = self.events.offsets[row * self.size + place + 1] - first
+        offsets = torch.cat([count.new_zeros(1), count.cumsum(0)])
+        entries = torch.repeat_interleave(first - offsets[:-1], count) + torch.arange(int(offsets[-1]), device=count.device)
+        return Rows(offsets, self.events.columns[entries], torch.ones_like(self.events.values[entries]), width)
+
+
 def windows(rows: Rows, length: int, generator: torch.Generator | None = None) -> Window:
-    """The newest L items of histories.
+    """The newest L places of histories.
 
     Args:
         rows: oldest first, [B, I].
         length: L.
-        generator: where given, a longer history shows any L of its items that follow each other, equally likely.
+        generator: where given, a longer history shows any L of its places that follow each other, equally likely.
     """
-    whole = rows.offsets.diff()
+    whole = rows.offsets.diff() if rows.places is None else _places(rows, rows.places)
     lengths = whole.clamp(max=length)
     skipped = whole - lengths
     if generator is not None:
@@ -88,8 +178,23 @@ def windows(rows: Rows, length: int, generator: torch.Generator | None = None) -
             (len(rows),), generator, lambda shape: torch.rand(shape, dtype=torch.float64, generator=generator, device=device)
         )
         skipped = (share * (skipped + 1)).long()
+    if rows.places is not None:
+        row = rows.row_of()
+        place = rows.places - skipped[row]
+        shown = (place >= 0) & (place < length)
+        count = torch.bincount((row * length + place)[shown], minlength=len(rows) * length)
+        offsets = torch.cat([count.new_zeros(1), count.cumsum(0)])
+        return EventWindow(lengths, length, Rows(offsets, rows.columns[shown], rows.values[shown], rows.width))
     place = torch.arange(length, device=skipped.device)
     filled = place < lengths[:, None]
     entry = torch.where(filled, (rows.offsets[:-1] + skipped)[:, None] + place, 0)
     columns, values = (part if len(part) else part.new_zeros(1) for part in (rows.columns, rows.values))
-    return Window(torch.where(filled, columns[entry], 0), torch.where(filled, values[entry], 0.0), lengths)
+    return ItemWindow(lengths, length, torch.where(filled, columns[entry], 0), torch.where(filled, values[entry], 0.0))
+
+
+def _places(rows: Rows, places: Tensor) -> Tensor:
+    """How many places each row has, int64 [B]."""
+    counts = torch.zeros_like(rows.offsets[1:])
+    filled = rows.offsets.diff() > 0
+    counts[filled] = places[rows.offsets[1:][filled] - 1] + 1
+    return counts

@@ -1,0 +1,155 @@
+"""Events: all that a user does at one time, such as a basket. What a log and a dataset's parts do to them, in numbers.
+
+Shapes: `n_users` users, `nnz` interactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recodiff.data.interactions import Events, Interactions
+from recodiff.errors import DataError
+
+LATER = ("valid", "test")
+SORTED = 0.99
+"""From this share of ascending neighbours on, rows of equal time are sorted by item; of two in random order half ascend."""
+LEAST_PAIRS = 20
+"""Neighbours of equal time without which nothing is said of their order."""
+
+
+def recorded(info: Mapping[str, Any]) -> Events:
+    """What a data folder says of its events; `split` where it says nothing, as folders did before events were known.
+
+    Raises:
+        DataError: it says something else than `whole`, `ordered` or `split`.
+    """
+    events = info.get("events", {"kind": "split"})
+    found = events.get("kind", "split") if isinstance(events, dict) else events
+    if found not in get_args(Events):
+        raise DataError(f"the data's events are {found!r}, which this program does not know; prepare the data again")
+    return found
+
+
+def newest_share(x: Interactions, share: float) -> NDArray[np.bool_]:
+    """Which entries are the newest share of their user's history, rounded down, [nnz].
+
+    A boundary inside an event moves to its nearer end, and a user's oldest event is never among them: see `data.split`.
+    """
+    begins = x.event_begins()
+    first, event = np.flatnonzero(begins), np.cumsum(begins) - 1
+    own = np.diff(first, append=x.nnz)[event]
+    rows = x.rows()
+    size, before = x.lengths()[rows], first[event] - x.matrix.indptr[rows]
+    return (before > 0) & (2 * (size - before) - own <= 2 * np.floor(size * share + 1e-9))
+
+
+def report(parts: Mapping[str, Interactions]) -> dict[str, Any]:
+    """How the parts of a dataset stand to its events; empty where there is no time.
+
+    Args:
+        parts: by name, as `Dataset.parts` gives them.
+
+    Returns:
+        `shared`: share of the interactions whose event has several; `times_per_user`: events of a user, on average;
+        `users_of_one`: users whose whole history is one event; and, where there is a test part, `test_seen`: share of its
+        interactions whose event stands in an earlier part too, and `users_cut`: users who have such interactions.
+    """
+    timed = {name: part.times for name, part in parts.items() if part.times is not None}
+    if not timed:
+        return {}
+    rows = [
+        pl.DataFrame({"user": parts[name].rows(), "time": times}).with_columns(part=pl.lit(name)) for name, times in timed.items()
+    ]
+    test = pl.col("part") == "test"
+    events = pl.concat(rows).group_by("user", "time").agg(n=pl.len(), test=test.sum())
+    per_user = events.group_by("user").len()["len"]
+    found: dict[str, Any] = {
+        "shared": _share(events.filter(pl.col("n") > 1)["n"], events["n"]),
+        "times_per_user": round(float(per_user.mean() or 0), 2),  # type: ignore[arg-type]
+        "users_of_one": int((per_user == 1).sum()),
+    }
+    if "test" in timed:
+        cut = events.filter((pl.col("test") > 0) & (pl.col("test") < pl.col("n")))
+        found |= {"test_seen": _share(cut["test"], events["test"]), "users_cut": cut["user"].n_unique()}
+    return found
+
+
+def _share(part: pl.Series, whole: pl.Series) -> float:
+    return round(float(part.sum()) / max(float(whole.sum()), 1), 4)
+
+
+def lost(whole: pl.DataFrame, cut: pl.DataFrame) -> dict[str, int]:
+    """Users who lack a part because no event is cut, by the part.
+
+    Args:
+        whole: columns `user`, `part`; as the split marked whole events.
+        cut: as it marks interactions one by one.
+    """
+    has = [{name: set(frame.filter(part=name)["user"].unique()) for name in LATER} for frame in (whole, cut)]
+    return {name: len(has[1][name] - has[0][name]) for name in LATER}
+
+
+def sorted_by_item(frame: pl.DataFrame) -> bool:
+    """Whether rows of equal time stand in the order of their items, up or down, which says nothing of what came first.
+
+    Args:
+        frame: columns `user`, `item`, `time`, in the order of the log.
+    """
+    rows = frame.select("user", "time", "item").sort("user", "time", maintain_order=True)
+    beside = (pl.col("user") == pl.col("user").shift()) & (pl.col("time") == pl.col("time").shift())
+    up = rows.select(up=pl.when(beside & (pl.col("item") != pl.col("item").shift())).then(pl.col("item") > pl.col("item").shift()))
+    up = up["up"].drop_nulls()
+    return len(up) >= LEAST_PAIRS and not 1 - SORTED < float(up.mean() or 0) < SORTED  # type: ignore[arg-type]
+
+
+def remarks(found: Mapping[str, Any]) -> list[str]:
+    """What a user should know of the events of data that was just prepared, one sentence each.
+
+    Args:
+        found: `events` of what `dataset.json` holds; empty where there is no time.
+    """
+    sentences = []
+    for part, users in found.get("lost", {}).items():
+        if users:
+            sentences.append(f"{users} users have no {part} part, since what a user does at one time (an event) is not cut")
+    if found.get("sorted_by_item"):
+        remedy = {
+            "whole": "which says nothing of what came first and is not used",
+            "ordered": "so their order is hardly real; use --events whole",
+            "split": "so the highest of them come last, and models are measured on that; use --events whole",
+        }
+        sentences.append(f"rows of equal time stand in the order of their items, {remedy[found['kind']]}")
+    if users := found.get("users_cut", 0):
+        sentences.append(_cut(users))
+    return sentences
+
+
+def cut_note(parts: Mapping[str, Interactions]) -> str | None:
+    """A sentence for tables of data whose test part begins inside events; None where it does not.
+
+    Args:
+        parts: by name, as `Dataset.parts` gives them.
+    """
+    users = report(parts).get("users_cut", 0)
+    return _cut(users) if users else None
+
+
+def _cut(users: int) -> str:
+    return f"{users} users' test begins inside an event that training has seen"
+
+
+def unknown_to(name: str, info: Mapping[str, Any], parts: Mapping[str, Interactions]) -> str | None:
+    """A sentence on data that was prepared before events were known, where that changes its figures.
+
+    Args:
+        name: of the data.
+        info: what its `dataset.json` holds.
+        parts: by name.
+    """
+    note = None if "events" in info else cut_note(parts)
+    return note and f"'{name}' was prepared before events were kept whole: {note}; prepare it again to keep them whole"
