@@ -471,7 +471,7 @@ def test_threads_can_be_bounded_and_none_is_no_number_of_them(cli: Cli, data: Pa
 
 def test_evaluate_says_where_model_and_data_differ_in_events(cli: Cli, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    lines = [f"{u},{i},{1_000_000_000 + n // 3}\n" for u in range(30) for n, i in enumerate(rng.permutation(20)[:15])]
+    lines = [f"{u},{i},{1_000_000_000 + n // 2}\n" for u in range(30) for n, i in enumerate(rng.permutation(20)[:15])]
     (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(lines))
     for events in ("whole", "split"):
         cli("prepare", tmp_path / "log.csv", tmp_path / events, "--events", events, "--name", "baskets").succeeded()
