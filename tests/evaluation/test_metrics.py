@@ -6,15 +6,16 @@ import pytest
 
 from recodiff.errors import ConfigError
 from recodiff.evaluation.hit_metrics import HIT_METRICS
+from recodiff.evaluation.judged_metrics import JUDGED_METRICS
 from recodiff.evaluation.list_metrics import LIST_METRICS
 from recodiff.evaluation.metrics import METRICS, parse, parse_all
 
 
 def test_every_metric_is_registered_once() -> None:
-    assert list(METRICS.values()) == [*HIT_METRICS, *LIST_METRICS]
+    assert list(METRICS.values()) == [*HIT_METRICS, *JUDGED_METRICS, *LIST_METRICS]
     for name, metric in METRICS.items():
         assert name == metric.name
-        assert metric.kind in ("hits", "lists")
+        assert metric.kind in ("hits", "judged", "lists")
         assert metric.meaning
         assert "\n" not in metric.meaning
 
@@ -38,7 +39,7 @@ def test_a_metric_of_lists_may_leave_its_length_out() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["recall", "recall@", "recall@0", "recall@-3", "recall@2.5", "Recall@20", "auc@20", "@20", "", "coverage@", "gini@0"],
+    ["recall", "recall@", "recall@0", "recall@-3", "recall@2.5", "Recall@20", "@20", "", "coverage@", "gini@0"],
 )
 def test_names_that_mean_nothing_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="no metric"):

@@ -51,6 +51,21 @@ def average_precision(ranked: Sequence[int], relevant: set[int]) -> float:
     return sum(at_hits) / min(len(ranked), len(relevant))
 
 
+def ndcg_k(ranked: Sequence[int], relevant: set[int]) -> float:
+    gain = sum(1 / math.log2(rank + 1) for rank, item in enumerate(ranked, 1) if item in relevant)
+    return gain / sum(1 / math.log2(rank + 1) for rank in range(1, len(ranked) + 1))
+
+
+def map_relevant(ranked: Sequence[int], relevant: set[int]) -> float:
+    at_hits = [precision(ranked[: k + 1], relevant) for k in range(len(ranked)) if ranked[k] in relevant]
+    return sum(at_hits) / len(relevant) if relevant else 0.0
+
+
+def map_hits(ranked: Sequence[int], relevant: set[int]) -> float:
+    at_hits = [precision(ranked[: k + 1], relevant) for k in range(len(ranked)) if ranked[k] in relevant]
+    return sum(at_hits) / len(at_hits) if at_hits else 0.0
+
+
 METRICS: dict[str, Callable[[Sequence[int], set[int]], float]] = {
     "recall": recall,
     "recall_min": recall_min,
@@ -59,6 +74,9 @@ METRICS: dict[str, Callable[[Sequence[int], set[int]], float]] = {
     "mrr": mrr,
     "ndcg": ndcg,
     "map": average_precision,
+    "map_relevant": map_relevant,
+    "map_hits": map_hits,
+    "ndcg_k": ndcg_k,
 }
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, DataError
 from recodiff.evaluation import list_metrics
-from recodiff.evaluation.metric_kinds import HitMetric, RankedLists
-from recodiff.evaluation.metrics import Wanted, parse_all
+from recodiff.evaluation.conventions import Formula, Judged, judge
+from recodiff.evaluation.metric_kinds import HitMetric, JudgedMetric, RankedLists
+from recodiff.evaluation.metrics import WHOLE, Wanted, parse_all
 from recodiff.evaluation.protocol import Task
 from recodiff.models.base import Recommender
 from recodiff.ranking.recommend import refuse_foreign
@@ -226,13 +227,17 @@ def evaluate_lists(lists: NDArray[np.int64], users: NDArray[np.int64], task: Tas
     """
     truth = task.truth
     hits = find_hits(lists, truth, users)
-    missing = max(0, max(each.k for each in wanted) - hits.shape[1])  # places that nothing fills are misses
+    longest = max((each.k for each in wanted if each.k < WHOLE), default=0)
+    missing = max(0, longest - hits.shape[1])  # places that nothing fills are misses
     hits = np.pad(hits, ((0, 0), (0, missing)))
     relevant, values, totals = truth.lengths()[users], dict[str, NDArray[np.float64]](), dict[str, float]()
     history = task.history.take(users).matrix if any(each.metric.kind == "lists" for each in wanted) else task.history.matrix
     for name, metric, k in wanted:
         if isinstance(metric, HitMetric):
             values[name] = metric.function(hits[:, :k], relevant)
+            continue
+        if isinstance(metric, JudgedMetric):
+            values[name] = _judged(name, metric.formula, judge(lists, users, truth, task.mask), k)
             continue
         figure = metric.function(RankedLists(lists[:, :k], history, truth.n_items, task.facts))
         if isinstance(figure, np.ndarray):
@@ -241,6 +246,14 @@ def evaluate_lists(lists: NDArray[np.int64], users: NDArray[np.int64], task: Tas
             totals[name] = figure
     covered = list_metrics.coverage(lists, truth.n_items)
     return Evaluation(values, users, covered, int(task.looks_ahead()[users].sum()), lists, totals)
+
+
+def _judged(name: str, formula: Formula, judged: Judged, k: int) -> NDArray[np.float64]:
+    if formula.gain != "binary" and judged.ratings is None:
+        raise DataError(f"{name} needs ratings, and the data holds none; prepare it with --keep-weights")
+    if formula.cut == "ranking" and not judged.are_rankings():
+        raise DataError(f"{name} needs every item to be found in the lists; these end after {judged.lengths.max()} items")
+    return formula.values(judged, k)
 
 
 def find_hits(lists: NDArray[np.int64], truth: Interactions, users: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -48,10 +48,29 @@ def ndcg(hits: Hits, relevant: Counts) -> Values:
     return hits @ discount / best[np.minimum(relevant, hits.shape[1])]
 
 
+def ndcg_k(hits: Hits, relevant: Counts) -> Values:
+    """Divide sum_j h_j / log2(j + 1) by that of hits at all K ranks, also where fewer items are relevant: RecTools' NDCG."""
+    discount = 1 / np.log2(np.arange(hits.shape[1]) + 2)
+    return hits @ discount / discount.sum()
+
+
 def average_precision(hits: Hits, relevant: Counts) -> Values:
     """Divide the sum of the precision at each hit by min(K, |relevant|); its mean over users is MAP."""
-    at_rank = hits.cumsum(1) / np.arange(1, hits.shape[1] + 1)
-    return (at_rank * hits).sum(1) / np.maximum(np.minimum(relevant, hits.shape[1]), 1)
+    return _precision_at_hits(hits) / np.maximum(np.minimum(relevant, hits.shape[1]), 1)
+
+
+def map_relevant(hits: Hits, relevant: Counts) -> Values:
+    """Divide the sum of the precision at each hit by |relevant|, also where K is smaller: trec_eval's map, cut at K."""
+    return _precision_at_hits(hits) / np.maximum(relevant, 1)
+
+
+def map_hits(hits: Hits, relevant: Counts) -> Values:
+    """Divide the sum of the precision at each hit by the number of hits: one hit at rank 1 gives 1 whatever is missed."""
+    return _precision_at_hits(hits) / np.maximum(hits.sum(1), 1)
+
+
+def _precision_at_hits(hits: Hits) -> Values:
+    return (hits.cumsum(1) / np.arange(1, hits.shape[1] + 1) * hits).sum(1)
 
 
 HIT_METRICS = (
@@ -62,5 +81,8 @@ HIT_METRICS = (
     HitMetric("mrr", mrr, "1 / rank of the first hit, 0 where it is not among K"),
     HitMetric("hit_rate", hit_rate, "1 where there is any hit"),
     HitMetric("map", average_precision, "sum of the precision at each hit / min(K, relevant)"),
+    HitMetric("map_relevant", map_relevant, "sum of the precision at each hit / relevant"),
+    HitMetric("map_hits", map_hits, "sum of the precision at each hit / hits"),
+    HitMetric("ndcg_k", ndcg_k, "discounted hits / those of K hits, also where fewer items are relevant"),
 )
 """In the order in which they are listed."""

@@ -1,4 +1,4 @@
-"""The two kinds of metric: of hits, and of the lists themselves.
+"""The kinds of metric: of hits, of hits and more that is known of the truth, and of the lists themselves.
 
 Shapes: `n` users, `K` list length, `I` items.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recodiff.evaluation.conventions import Formula
 from recodiff.evaluation.item_facts import ItemFacts, Need
 
 Hits = NDArray[np.bool_]
@@ -78,4 +79,28 @@ class ListMetric:
     kind: ClassVar[str] = "lists"
 
 
-Metric = HitMetric | ListMetric
+@dataclass(frozen=True)
+class JudgedMetric:
+    """A metric of hits that needs more than how many items are relevant: their ratings, or a ranking of all candidates.
+
+    Args:
+        name: what stands before the `@`; all of the name where the formula needs a whole ranking.
+        formula: of one user; 0 for a user without relevant items.
+        meaning: one line.
+        better: which values are wanted.
+    """
+
+    name: str
+    formula: Formula
+    meaning: str
+    better: Better = "higher"
+    needs: ClassVar[tuple[Need, ...]] = ()
+    kind: ClassVar[str] = "judged"
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is of whole rankings, and has no K."""
+        return self.formula.cut == "ranking"
+
+
+Metric = HitMetric | JudgedMetric | ListMetric

@@ -1,21 +1,26 @@
 """The one registry of metrics, of hits and of lists.
 
-To add one, put a function and its entry into `hit_metrics.py` or `list_metrics.py`; commands, reference and checks follow.
+To add one, put a function and its entry into `hit_metrics.py`, `judged_metrics.py` or `list_metrics.py`; commands, reference and
+checks follow.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from recodiff.errors import ConfigError
 from recodiff.evaluation.hit_metrics import HIT_METRICS
+from recodiff.evaluation.judged_metrics import JUDGED_METRICS
 from recodiff.evaluation.list_metrics import LIST_METRICS
-from recodiff.evaluation.metric_kinds import Metric
+from recodiff.evaluation.metric_kinds import JudgedMetric, Metric
 from recodiff.moved import old_names
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (*HIT_METRICS, *LIST_METRICS)}
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*HIT_METRICS, *JUDGED_METRICS, *LIST_METRICS)}
 """By the name that stands before the `@`."""
+WHOLE = sys.maxsize
+"""K of a metric of whole rankings, which has none in its name."""
 LIST_LENGTH = 20
 """K of a list metric that is named without one."""
 
@@ -26,7 +31,7 @@ class Wanted(NamedTuple):
     Args:
         name: such as `recall@20`.
         metric: its entry.
-        k: the list length.
+        k: the list length; `WHOLE` of a metric of whole rankings.
     """
 
     name: str
@@ -35,7 +40,7 @@ class Wanted(NamedTuple):
 
 
 def parse(name: str) -> Wanted:
-    """Read a name such as `recall@20`; a list metric may leave its length out, `coverage` is `coverage@20`.
+    """Read a name such as `recall@20`; `auc` and its like have no length, a list metric may leave it out.
 
     Args:
         name: as it was typed.
@@ -45,6 +50,10 @@ def parse(name: str) -> Wanted:
     """
     kind, at, k = name.partition("@")
     metric = METRICS.get(kind)
+    if isinstance(metric, JudgedMetric) and metric.whole:
+        if at:
+            raise ConfigError(f"'{kind}' is of whole rankings and takes no length; leave '@{k}' out")
+        return Wanted(kind, metric, WHOLE)
     if metric is not None and metric.kind == "lists" and not at:
         return Wanted(f"{kind}@{LIST_LENGTH}", metric, LIST_LENGTH)
     if metric is None or not k.isdecimal() or int(k) < 1:

@@ -33,7 +33,7 @@ class Validation:
         users_without_truth: WithoutTruth = "skip",
     ) -> None:
         for wanted in parse_all(metrics):
-            if wanted.metric.kind != "hits":
+            if wanted.metric.kind == "lists":
                 raise ConfigError(f"'{wanted.name}' says nothing of what is to be found; validate by metrics such as recall@20")
         self.task, self.metrics = _task_of(task), tuple(metrics)
         self.users_without_truth: WithoutTruth = users_without_truth
