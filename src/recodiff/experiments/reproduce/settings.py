@@ -7,9 +7,9 @@ from pathlib import Path
 from recodiff.config import Settings, merge
 from recodiff.configs import presets, read_settings
 from recodiff.data.dataset import Dataset
+from recodiff.evaluation.item_facts import EMBEDDINGS
 from recodiff.experiments.runs import protocols
 from recodiff.experiments.runs.cases import Case, ResolvedCase
-from recodiff.experiments.runs.details import EMBEDDINGS
 from recodiff.models.registry import MODELS, build
 from recodiff.moved import old_names
 

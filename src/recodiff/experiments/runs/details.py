@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
-from recodiff.data.genres import genres_of
-from recodiff.errors import CheckpointError, DataError
-from recodiff.evaluation import list_metrics
+from recodiff.errors import CheckpointError
 from recodiff.evaluation.evaluate import Evaluation
+from recodiff.evaluation.item_facts import item_facts, load_embeddings
+from recodiff.evaluation.list_metrics import LIST_METRICS
+from recodiff.evaluation.list_quality import list_quality
+from recodiff.evaluation.metric_kinds import RankedLists
+from recodiff.evaluation.metrics import METRICS
 from recodiff.experiments.runs.results import Result
 from recodiff.models.base import Recommender
 from recodiff.moved import old_names
@@ -23,18 +25,12 @@ from recodiff.runtime import files
 from recodiff.runtime.run import Run
 from recodiff.training.checkpoint import LOG
 
-EMBEDDINGS = "item_emb.npy"
-"""Item embeddings of a released folder."""
 LENGTH = 20
 BEYOND = {
-    "coverage": f"coverage: share of the catalogue that is among the {LENGTH} of some user",
-    "gini": "Gini: 0 where all items are shown equally often, 1 where one only",
-    "novelty": "novelty: mean -log2 of the share of users who interacted with the item in training, in bits",
-    "genre_diversity": "genre diversity: 1 - mean cosine of the genres of two items of a list",
-    "embedding_diversity": f"embedding diversity: the same of {EMBEDDINGS} of the data folder",
-    "miscalibration": "miscalibration: KL divergence of the genres of a list from those of the history, 0 is best",
+    name: f"{name.replace('_', ' ')}: {METRICS[name].meaning}"
+    for name in ("coverage", "gini", "novelty", "genre_diversity", "embedding_diversity", "miscalibration")
 }
-"""What is reported of the lists of the test part, and what it means."""
+"""List metric -> what tables say of it; measured of the test part's lists at LENGTH."""
 
 
 def add_details(result: Result, model: Recommender, data: Dataset, folder: Path | None, test: Evaluation, run: Run) -> Result:
@@ -57,31 +53,9 @@ def add_details(result: Result, model: Recommender, data: Dataset, folder: Path 
 def describe_lists(data: Dataset, folder: Path | None, test: Evaluation) -> dict[str, float]:
     """The figures of BEYOND that the data allows: means over the users for whom they are defined."""
     assert test.lists is not None
-    lists, n_items = test.lists[:, :LENGTH], len(data.items)
-    popularity = np.bincount(data.train.matrix.indices, minlength=n_items)
-    users = int((data.train.lengths() > 0).sum())
-    figures: dict[str, float] = {"coverage": list_metrics.coverage(lists, n_items), "gini": list_metrics.gini(lists, n_items)}
-    values = {"novelty": list_metrics.novelty(lists, popularity, users)}
-    genres = genres_of(data.item_table)
-    if genres is not None:
-        values["genre_diversity"] = list_metrics.diversity(lists, genres[1])
-        values["miscalibration"] = list_metrics.calibration(data.history("train").take(test.users).matrix, lists, genres[1])
-    embeddings = _embeddings(folder, n_items)
-    if embeddings is not None:
-        values["embedding_diversity"] = list_metrics.diversity(lists, embeddings)
-    defined = {name: value[~np.isnan(value)] for name, value in values.items()}
-    figures |= {name: float(value.mean()) for name, value in defined.items() if len(value)}
-    return {name: figures[name] for name in BEYOND if name in figures}
-
-
-def _embeddings(folder: Path | None, n_items: int) -> NDArray[np.floating] | None:
-    """Item embeddings [I, D] of the data folder, None where there are none or not one for each item."""
-    path = None if folder is None else folder / EMBEDDINGS
-    if path is None or not path.is_file():
-        return None
-    with files.reading(path, DataError, "remove it, or put a .npy file of floats [items, size] there"):
-        found = files.read_array(path)
-    return found if found.ndim == 2 and len(found) == n_items else None
+    facts = item_facts(data, load_embeddings(folder, data.items))
+    lists = RankedLists(test.lists[:, :LENGTH], data.history("train").take(test.users).matrix, len(data.items), facts)
+    return list_quality(lists, [metric for metric in LIST_METRICS if metric.name in BEYOND])
 
 
 def _seconds_to_rank(model: Recommender, data: Dataset) -> float:
