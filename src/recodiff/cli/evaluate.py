@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,18 +12,23 @@ import polars as pl
 import polars.selectors as cs
 from cyclopts import Parameter
 
+from recodiff.cli.like import show_like
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads
 from recodiff.data.dataset import Dataset
 from recodiff.data.saving import load_dataset
-from recodiff.errors import DataError
-from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation
+from recodiff.errors import ConfigError, DataError
+from recodiff.evaluation.conventions import Judged, judge
+from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation, WithoutTruth, evaluate_lists
 from recodiff.evaluation.evaluate import evaluate as evaluate_model
+from recodiff.evaluation.given_lists import notes_on, read_lists
 from recodiff.evaluation.hit_metrics import HIT_METRICS
 from recodiff.evaluation.item_facts import load_embeddings
+from recodiff.evaluation.judged_metrics import JUDGED_METRICS
 from recodiff.evaluation.list_metrics import LIST_METRICS
-from recodiff.evaluation.metrics import LIST_LENGTH
-from recodiff.evaluation.protocol import stages
+from recodiff.evaluation.metrics import LIST_LENGTH, WHOLE, Wanted, parse_all
+from recodiff.evaluation.peers import kind_of, peer
+from recodiff.evaluation.protocol import Task, stages
 from recodiff.experiments.runs.provenance import trained_on_other_data
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model
@@ -31,15 +37,19 @@ from recodiff.ranking.recommend import Unknown
 METRICS_HELP = (
     "Separated by commas, each with a list length, such as recall@20. "
     f"Of hits: {', '.join(metric.name for metric in HIT_METRICS)}. "
+    f"By ratings: {', '.join(metric.name for metric in JUDGED_METRICS if not metric.whole)}. "
+    f"Of whole rankings, without a length: {', '.join(metric.name for metric in JUDGED_METRICS if metric.whole)}. "
     f"Of the lists themselves, at {LIST_LENGTH} unless given: {', '.join(metric.name for metric in LIST_METRICS)}."
 )
 
 
 def evaluate(
-    run: Path,
+    run: Path | None = None,
     /,
     *,
     data: Path,
+    lists: Path | None = None,
+    like: str | None = None,
     part: Literal["test", "valid"] = "test",
     history: Literal["train", "train+valid"] = "train",
     metrics: Annotated[str, Parameter(help=METRICS_HELP)] = ",".join(DEFAULT_METRICS),
@@ -51,25 +61,30 @@ def evaluate(
     trust_code: bool = False,
     json: bool = False,
 ) -> None:
-    """Measure a model on a data folder: full ranking of the catalogue, mean and standard error over users.
+    """Measure a model, or lists of another program, on a data folder: mean and standard error over users.
 
-    The test part is ranked from the train part, with train and valid masked (the paper's protocol).
+    The whole catalogue is ranked for the test part from the train part, with train and valid masked (the paper's protocol).
 
     Examples: recodiff evaluate runs/t --data ml-1m_clean --json
               recodiff evaluate runs/t --data ml-1m_clean --metrics recall@20,coverage@20,novelty@20
+              recodiff evaluate --lists theirs.csv --data ml-1m_clean --like rectools
 
     Parameters
     ----------
     run
-        A folder that `recodiff train` wrote.
+        A folder that `recodiff train` wrote; left out with --lists.
     data
         A data folder.
+    lists
+        A .csv, .tsv or .parquet file of lists: user, item, and rank or score, ids as in the data folder.
+    like
+        Give the figures of another package, such as rectools or ranx, by its own divisors, users and names.
     part
-        The part whose interactions are to be evaluation.
+        The part whose interactions are to be found.
     history
-        What the lists are made from. Histories later than what is to be evaluation are flagged.
+        What the lists are made from. Histories later than what is to be found are flagged.
     users_without_truth
-        Leave users with nothing to be evaluation out of the means, or count them as zero (the released program's rule).
+        Leave users with nothing to be found out of the means, or count them as zero (the released program's rule).
     per_user
         Also write each user's figures to this .parquet or .csv file.
     overwrite
@@ -84,15 +99,21 @@ def evaluate(
         Print one flat JSON object, metric -> number.
     """
     use_threads(threads)
-    model, on_disk = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
-    if warning := trained_on_other_data(run, on_disk):
-        warn(warning)
-    dataset = over_items_of(model, on_disk)
-    task = stages(dataset, embeddings=load_embeddings(data, on_disk.items, dataset.items)).task(part, history)
-    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    if like is not None:
+        peer(like)
+    wanted = parse_all([name.strip() for name in metrics.split(",") if name.strip()])
     began = time.perf_counter()
-    evaluation = evaluate_model(model, task, metrics=names, users_without_truth=users_without_truth, show_progress=True)
-    seconds = time.perf_counter() - began
+    if lists is not None and run is None:
+        dataset = load_dataset(data)
+        task = stages(dataset, embeddings=load_embeddings(data, dataset.items, dataset.items)).task(part, history)
+        evaluation, judged = _of_lists(lists, task, wanted, users_without_truth)
+    elif run is not None and lists is None:
+        model, dataset, task = _opened(run, data, device, trust_code, part, history)
+        names = [each.name for each in wanted]
+        evaluation = evaluate_model(model, task, metrics=names, users_without_truth=users_without_truth, show_progress=True)
+        judged = None if evaluation.lists is None else judge(evaluation.lists, evaluation.users, task.truth, task.mask)
+    else:
+        raise ConfigError("give either the folder of a trained model or --lists FILE, and not both")
     if evaluation.looks_ahead:
         warn(
             f"the history of {evaluation.looks_ahead} of {len(evaluation.users)} users holds interactions later than some that are "
@@ -100,10 +121,37 @@ def evaluate(
         )
     if per_user is not None:
         write_frame(_per_user(evaluation, dataset), per_user, overwrite=overwrite)
-    if json:
+    title = f"{dataset.name}: {part}, from {history}, {len(evaluation.users)} users"
+    if like is not None and judged is not None:
+        chosen = None if metrics == ",".join(DEFAULT_METRICS) else {kind_of(each.name.partition("@")[0]) for each in wanted}
+        show_like(like, judged, sorted({each.k for each in wanted if each.k < WHOLE}), chosen, title, json=json)
+    elif json:
         print_json(evaluation.flat())
-        return
-    _print(evaluation, f"{dataset.name}: {part}, from {history}, {len(evaluation.users)} users", seconds)
+    else:
+        _print(evaluation, title, time.perf_counter() - began)
+
+
+def _opened(
+    run: Path, data: Path, device: str, trust_code: bool, part: Literal["test", "valid"], history: str
+) -> tuple[Recommender, Dataset, Task]:
+    """The model, the data over its items, and what it is asked; a warning where it was trained on other data."""
+    model, on_disk = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
+    if warning := trained_on_other_data(run, on_disk):
+        warn(warning)
+    dataset = over_items_of(model, on_disk)
+    return model, dataset, stages(dataset, embeddings=load_embeddings(data, on_disk.items, dataset.items)).task(part, history)
+
+
+def _of_lists(path: Path, task: Task, wanted: Sequence[Wanted], without_truth: WithoutTruth) -> tuple[Evaluation, Judged]:
+    """Figures of lists that another program wrote; what is odd about them is warned of."""
+    lists = read_lists(path, task.truth.users, task.truth.items)
+    longest = max((each.k for each in wanted if each.k < WHOLE), default=1)
+    for note in (*lists.notes, *notes_on(lists, task, longest)):
+        warn(note)
+    users = np.flatnonzero((task.truth.lengths() > 0) | ((without_truth == "zero") & (lists.lengths > 0)))
+    everyone = np.flatnonzero((task.truth.lengths() > 0) | (lists.lengths > 0))
+    judged = judge(lists.items[everyone], everyone, task.truth, task.mask, lists.lengths[everyone])
+    return evaluate_lists(lists.items[users], users, task, wanted), judged
 
 
 def _print(evaluation: Evaluation, title: str, seconds: float) -> None:

@@ -122,10 +122,8 @@ def like(name: str, judged: Judged, lengths: Sequence[int], kinds: Collection[st
     Raises:
         ConfigError: there is no such package.
     """
-    if name not in peers():
-        raise ConfigError(f"no package '{name}'; --like takes one of {', '.join(peers())}")
     answers, refusals = [], []
-    for figure in peers()[name].figures:
+    for figure in peer(name).figures:
         if kinds is not None and figure.kind not in kinds:
             continue
         for k in lengths if figure.formula.cut == "k" else lengths[:1]:
@@ -150,6 +148,17 @@ def formulas() -> Mapping[str, Formula]:
 def peers() -> Mapping[str, Peer]:
     """The packages, by the name that `recodiff evaluate --like` takes."""
     return {name: _peer(package) for name, package in _table()["packages"].items()}
+
+
+def peer(name: str) -> Peer:
+    """One package.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if name not in peers():
+        raise ConfigError(f"no package '{name}'; --like takes one of {', '.join(peers())}")
+    return peers()[name]
 
 
 @cache
