@@ -294,7 +294,7 @@ def test_evaluate_measures_the_lists_themselves(cli: Cli, data: Path, run: Path,
     """Of hits and of lists in one call; item 3 of the log has no genres, and no item has embeddings."""
     command = ("evaluate", run, "--data", data, "--metrics")
     done = cli(*command, "recall@5,coverage@5,novelty@5,gini", "--per-user", tmp_path / "users.csv").succeeded()
-    assert [line.split()[0] for line in done.out.splitlines()[2:]] == ["recall@5", "novelty@5", "coverage@5", "gini@20"]
+    assert [line.split()[0] for line in done.out.splitlines()[2:]] == ["recall@5", "coverage@5", "novelty@5", "gini@20"]
     assert done.out.splitlines()[-1].endswith("-"), "one number for all lists has no standard error"
     assert pl.read_csv(tmp_path / "users.csv").columns == ["user", "recall@5", "novelty@5"]
     figures = json.loads(cli(*command, "recall@5,coverage@5,novelty@5", "--json").succeeded().out)

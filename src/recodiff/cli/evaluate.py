@@ -128,7 +128,7 @@ def evaluate(
     elif json:
         print_json(evaluation.flat())
     else:
-        _print(evaluation, title, time.perf_counter() - began)
+        _print(evaluation, wanted, title, time.perf_counter() - began)
 
 
 def _opened(
@@ -154,24 +154,21 @@ def _of_lists(path: Path, task: Task, wanted: Sequence[Wanted], without_truth: W
     return evaluate_lists(lists.items[users], users, task, wanted), judged
 
 
-def _print(evaluation: Evaluation, title: str, seconds: float) -> None:
-    print_table(("metric", "mean", "standard error"), _rows(evaluation), title=title)
+def _print(evaluation: Evaluation, wanted: Sequence[Wanted], title: str, seconds: float) -> None:
+    print_table(("metric", "mean", "standard error"), _rows(evaluation, wanted), title=title)
     for name, values in evaluation.values.items():
         if undefined := int(np.isnan(values).sum()):
             say(f"{name}: the mean of {len(values) - undefined} users; it is not defined for the other {undefined}")
     say(f"{100 * evaluation.coverage:.1f} % of the catalogue recommended; recall@K = hits / relevant; {seconds:.1f} s")
 
 
-def _rows(evaluation: Evaluation) -> list[tuple[str, float | None, float | None]]:
+def _rows(evaluation: Evaluation, wanted: Sequence[Wanted]) -> list[tuple[str, float | None, float | None]]:
     """Metric, mean and standard error; None where there is none."""
 
     def known(figure: float) -> float | None:
         return None if np.isnan(figure) else figure
 
-    return [
-        (name, known(evaluation.mean(name)), known(evaluation.standard_error(name)))
-        for name in (*evaluation.values, *evaluation.totals)
-    ]
+    return [(each.name, known(evaluation.mean(each.name)), known(evaluation.standard_error(each.name))) for each in wanted]
 
 
 def _per_user(evaluation: Evaluation, dataset: Dataset) -> pl.DataFrame:
