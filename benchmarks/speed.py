@@ -24,7 +24,7 @@ from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.hidden import HiddenChain
 from recodiff.diffusion.process import GaussianProcess
-from recodiff.diffusion.schedules import linear_variance
+from recodiff.diffusion.schedules import LinearVariance
 from recodiff.diffusion.timesteps import UniformTimesteps
 from recodiff.evaluation.evaluate import measure
 from recodiff.evaluation.protocol import stages
@@ -71,7 +71,7 @@ def _rows(batch: int, items: int, per_user: int) -> Rows:
 def chain(name: str, items: int, hidden: list[int], steps: int, per_user: int, batch: int = 400) -> Row:
     """The hidden-space chain against the plain one, same weights and histories."""
     keep_freed_memory()
-    process = GaussianProcess(linear_variance(steps, 0.005, 0.005, 0.01, first_beta=1e-5))
+    process = GaussianProcess(LinearVariance(noise_scale=0.005, noise_min=0.005, noise_max=0.01, first_beta=1e-5).betas(steps))
     net = MLPDenoiser(items, hidden, generator=keyed_generator(0, "bench"))
     diffusion = Diffusion(process, net, UniformTimesteps(steps)).eval()
     rows = _rows(batch, items, per_user)

@@ -89,6 +89,7 @@ CHANGES = {
     "versions",
     "commit",
     "date",
+    "seal",
     "machine",
     "created",
     "out",

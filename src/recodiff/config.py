@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from recodiff.errors import ConfigError
+from recodiff.errors import ConfigError, RecodiffWarning
 from recodiff.moved import old_names
 
 Settings = dict[str, Any]
@@ -22,8 +25,35 @@ class BaseConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+_tolerated: ContextVar[bool] = ContextVar("tolerated", default=False)
+
+
+@contextmanager
+def contradictions_tolerated() -> Iterator[None]:
+    """A context in which settings that contradict each other are warned of and not refused: those of a model that exists."""
+    token = _tolerated.set(True)
+    try:
+        yield
+    finally:
+        _tolerated.reset(token)
+
+
+def refuse(sentence: str) -> None:
+    """Refuse settings that contradict each other, from a pydantic validator of the group that holds them.
+
+    Args:
+        sentence: names the settings, their values and the remedy.
+
+    Raises:
+        ValueError: always, but within `contradictions_tolerated`, where it is a warning; `check` makes a ConfigError of it.
+    """
+    if not _tolerated.get():
+        raise ValueError(sentence)
+    warnings.warn(sentence, RecodiffWarning, stacklevel=2)
+
+
 def check(config: type[C], settings: Mapping[str, Any], *, where: str) -> C:
-    """Builds `config` from plain settings.
+    """Build `config` from plain settings.
 
     Args:
         config: the class.
@@ -41,7 +71,7 @@ def check(config: type[C], settings: Mapping[str, Any], *, where: str) -> C:
 
 def _sentence(config: type[BaseConfig], error: ValidationError, where: str) -> str:
     problems = error.errors()
-    # What is missing may stand there misspelt, so an unknown key is told first.
+    # What is missing may stand there misspelt, so an unknown key is reported first.
     first = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     path = ".".join(str(part) for part in _walk(config, first["loc"])[0])
     more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -53,6 +83,10 @@ def _sentence(config: type[BaseConfig], error: ValidationError, where: str) -> s
     if first["type"] == "missing":
         return f"{where}: setting '{path}' is missing; give it a value{more}"
     said = first["msg"].removeprefix("Value error, ")
+    if (
+        path and first["type"] == "value_error" and isinstance(first["input"], Mapping)
+    ):  # a group whose settings contradict each other, which the sentence names
+        return f"{where}: in '{path}': {said}{more}"
     return f"{where}: setting '{path}' = {first['input']!r}: {said}{more}" if path else f"{where}: {said}{more}"
 
 
@@ -85,7 +119,12 @@ def _models_in(annotation: Any) -> list[Any]:
 
 
 def to_toml(settings: Mapping[str, Any]) -> str:
-    """Settings as TOML. What is None is left out: TOML has no word for it, and it reads as the default."""
+    """Settings as the text of a TOML file.
+
+    Args:
+        settings: numbers, words, truth values, lists of these, and groups. What is None is left out: TOML has no word for it, and
+            it reads as the default.
+    """
     return "\n".join(_toml_lines(settings, ())).strip() + "\n"
 
 
@@ -105,7 +144,12 @@ def _toml_value(value: Any) -> str:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Settings:
-    """Settings of `over` laid upon `base`, group by group; a group whose `kind` (or `model`) changes is replaced whole."""
+    """New settings: those of `over` laid upon `base`, group by group.
+
+    Args:
+        base: stays as it is.
+        over: a group whose `kind` (or `model`) differs from the base's replaces it whole.
+    """
     merged: Settings = dict(base)
     for key, value in over.items():
         old = merged.get(key)

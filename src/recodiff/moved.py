@@ -120,6 +120,9 @@ NAMES: dict[str, dict[str, str]] = {
         "load_dataset": "recodiff.data.saving",
         "save_dataset": "recodiff.data.saving",
     },
+    "recodiff.diffusion.settings": dict.fromkeys(
+        ("AnySchedule", "Binomial", "Cosine", "Linear", "LinearVariance", "NoNoise"), "recodiff.diffusion.schedules"
+    ),
     "recodiff.evaluation.metrics": {
         "average_precision": "recodiff.evaluation.hit_metrics",
         "hit_rate": "recodiff.evaluation.hit_metrics",

@@ -11,7 +11,7 @@ import reference
 from recodiff.diffusion.denoisers import MLPDenoiser, timestep_embedding
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.process import GaussianProcess
-from recodiff.diffusion.schedules import no_noise
+from recodiff.diffusion.schedules import NoNoise
 from recodiff.diffusion.timesteps import UniformTimesteps
 from recodiff.tensors.networks import ACTIVATIONS, Activation
 from recodiff.tensors.random import Kept
@@ -127,7 +127,7 @@ class Recorder(MLPDenoiser):
 
 def shown(x: Tensor, *, dropout: float, training: bool, seed: int = 0) -> Tensor:
     net = Recorder(x.shape[1], [4], generator=rng())
-    diffusion = Diffusion(GaussianProcess(no_noise(2)), net, UniformTimesteps(2), dropout=dropout).train(training)
+    diffusion = Diffusion(GaussianProcess(NoNoise().betas(2)), net, UniformTimesteps(2), dropout=dropout).train(training)
     diffusion.loss(x, generator=rng(seed))
     return net.given
 
@@ -156,7 +156,7 @@ def test_the_dropout_mask_is_the_generators() -> None:
 def test_dropout_leaves_embedding_hidden_layers_and_target_alone() -> None:
     """With an all-zero row nothing can be dropped, so training and evaluation agree exactly."""
     net = MLPDenoiser(30, [16, 8], generator=rng())
-    diffusion = Diffusion(GaussianProcess(no_noise(3)), net, UniformTimesteps(3), dropout=0.9)
+    diffusion = Diffusion(GaussianProcess(NoNoise().betas(3)), net, UniformTimesteps(3), dropout=0.9)
     x, target, t = torch.zeros(4, 30), torch.randn(4, 30), torch.tensor([0, 1, 2, 2])
     trained = diffusion.train().loss(x, target, t=t, generator=rng())
     judged = diffusion.eval().loss(x, target, t=t, generator=rng())

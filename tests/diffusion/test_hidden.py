@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 import reference
+from noise import SCHEDULES
 from recodiff.data.interactions import IdMap, Interactions
-from recodiff.diffusion import hidden, schedules
+from recodiff.diffusion import hidden
 from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.process import GaussianProcess
@@ -22,14 +23,6 @@ from recodiff.runtime.run import Run
 from recodiff.tensors.networks import ACTIVATIONS, Activation
 from recodiff.tensors.rows import Rows
 
-SCHEDULES = {
-    "linear_variance": lambda steps: schedules.linear_variance(steps, 0.5, 0.01, 0.9),
-    "released": lambda steps: schedules.linear_variance(steps, 0.005, 0.005, 0.01, first_beta=1e-5),
-    "linear": lambda steps: schedules.linear(steps, 0.5, 0.01, 0.9),
-    "cosine": schedules.cosine,
-    "binomial": schedules.binomial,
-    "none": schedules.no_noise,
-}
 LAYERS = [(12,), (12, 7), (12, 7, 9)]
 ROWS, WIDTH, K = 8, 60, 20
 
@@ -76,24 +69,24 @@ def assert_hidden_is_plain(diffusion: Diffusion) -> None:
 @pytest.mark.parametrize("steps", [1, 2, 5, 40])
 @pytest.mark.parametrize("layers", LAYERS, ids=str)
 def test_the_hidden_chain_is_the_plain_one_for_every_schedule_and_depth(name: str, steps: int, layers: tuple[int, ...]) -> None:
-    assert_hidden_is_plain(make(SCHEDULES[name](steps), layers))
+    assert_hidden_is_plain(make(SCHEDULES[name].betas(steps), layers))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("layers", LAYERS, ids=str)
 def test_the_hidden_chain_is_the_plain_one_for_every_activation(activation: Activation, layers: tuple[int, ...]) -> None:
-    assert_hidden_is_plain(make(SCHEDULES["linear_variance"](5), layers, activation))
-    assert_hidden_is_plain(make(SCHEDULES["released"](40), layers, activation))
+    assert_hidden_is_plain(make(SCHEDULES["linear_variance"].betas(5), layers, activation))
+    assert_hidden_is_plain(make(SCHEDULES["released"].betas(40), layers, activation))
 
 
 def test_the_hidden_chain_holds_with_one_hidden_unit_and_with_more_than_items() -> None:
     for layers in [(1,), (1, 1), (100,), (100, 3)]:
-        assert_hidden_is_plain(make(SCHEDULES["cosine"](5), layers))
+        assert_hidden_is_plain(make(SCHEDULES["cosine"].betas(5), layers))
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_hidden_chain_is_algorithm_2_in_float64(name: str) -> None:
-    betas = SCHEDULES[name](5)
+    betas = SCHEDULES[name].betas(5)
     diffusion, rows = make(betas, (12, 7), "silu"), some_rows()
     net = reference.ConcatMLP({key: p.detach().double().numpy() for key, p in diffusion.denoiser.state_dict().items()}, "silu")
     x0 = rows.dense().double().numpy()
@@ -107,7 +100,7 @@ def test_the_hidden_chain_is_algorithm_2_in_float64(name: str) -> None:
 
 
 def test_a_user_is_one_vector_whose_decoding_is_the_score() -> None:
-    diffusion, rows = make(SCHEDULES["binomial"](5), (12, 7)), some_rows()
+    diffusion, rows = make(SCHEDULES["binomial"].betas(5), (12, 7)), some_rows()
     chain = hidden.HiddenChain(diffusion)
     g, last = chain.user_vectors(rows), diffusion.denoiser.last
     assert g.shape == (ROWS, 7)
@@ -115,14 +108,14 @@ def test_a_user_is_one_vector_whose_decoding_is_the_score() -> None:
 
 
 def test_a_row_does_not_depend_on_its_batch() -> None:
-    chain, rows = hidden.HiddenChain(make(SCHEDULES["cosine"](5), (12,))), some_rows()
+    chain, rows = hidden.HiddenChain(make(SCHEDULES["cosine"].betas(5), (12,))), some_rows()
     together = chain.denoise(rows)
     alone = torch.cat([chain.denoise(rows.take(torch.tensor([i]))) for i in range(ROWS)])
     torch.testing.assert_close(alone, together, rtol=1e-5, atol=1e-6)
 
 
 def test_the_chain_leaves_its_input_and_the_weights_alone() -> None:
-    diffusion, rows = make(SCHEDULES["cosine"](5), (1,)), some_rows()
+    diffusion, rows = make(SCHEDULES["cosine"].betas(5), (1,)), some_rows()
     before, dense = [p.detach().clone() for p in diffusion.parameters()], rows.dense()
     chain = hidden.HiddenChain(diffusion)
     first = chain.denoise(dense)
@@ -135,7 +128,7 @@ def test_the_chain_leaves_its_input_and_the_weights_alone() -> None:
 
 
 def test_it_does_not_hold_for_eps_normalised_input_or_noise_in_sampling() -> None:
-    betas = SCHEDULES["linear_variance"](5)
+    betas = SCHEDULES["linear_variance"].betas(5)
     assert hidden.holds(make(betas, (12,)))
     assert not hidden.holds(make(betas, (12,), prediction="eps"))
     assert not hidden.holds(make(betas, (12,), normalise=True))

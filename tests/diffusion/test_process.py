@@ -11,29 +11,25 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import reference
-from recodiff.diffusion import schedules
+from noise import NOISY
 from recodiff.diffusion.process import GaussianProcess
+from recodiff.diffusion.schedules import Binomial, Cosine, Linear, LinearVariance, NoNoise
 
-SCHEDULES = {
-    "linear_variance": lambda steps: schedules.linear_variance(steps, 0.5, 0.01, 0.9),
-    "released": lambda steps: schedules.linear_variance(steps, 0.0001, 0.0005, 0.005, first_beta=1e-5),
-    "linear": lambda steps: schedules.linear(steps, 0.5, 0.01, 0.9),
-    "cosine": schedules.cosine,
-    "binomial": schedules.binomial,
-}
-TINY = schedules.linear_variance(5, 0.0001, 0.0005, 0.005)  # noise from 5e-8 to 5e-7: the paper's for Amazon-book
+TINY = LinearVariance(noise_scale=0.0001, noise_min=0.0005, noise_max=0.005).betas(5)
+"""Of noise from 5e-8 to 5e-7: the paper's for Amazon-book."""
 
 
 @st.composite
 def some_betas(draw: st.DrawFn) -> Tensor:
     """Any schedule, its noise down to that of the released settings."""
     steps, first = draw(st.integers(1, 60)), draw(st.none() | st.floats(5e-8, 1))
-    kind = draw(st.sampled_from(["linear_variance", "linear", "cosine", "binomial"]))
-    if kind in ("cosine", "binomial"):
-        return getattr(schedules, kind)(steps, first_beta=first)
+    alone = draw(st.sampled_from([None, Cosine, Binomial]))
+    if alone is not None:
+        return alone(first_beta=first).betas(steps)
+    kind = draw(st.sampled_from([LinearVariance, Linear]))
     s, a = draw(st.floats(1e-4, 1)), draw(st.floats(5e-4, 0.5))
     b = draw(st.floats(min(2 * a, 0.99), 0.999))
-    return getattr(schedules, kind)(steps, s, a, b, first_beta=first)
+    return kind(noise_scale=s, noise_min=a, noise_max=b, first_beta=first).betas(steps)
 
 
 @settings(deadline=None, max_examples=100)
@@ -78,7 +74,7 @@ def test_a_posterior_step_leads_from_the_law_of_x_t_to_that_of_the_step_before(b
     np.testing.assert_allclose(c2**2 * noise[1:] + std**2, noise[:-1], rtol=1e-6)
 
 
-@pytest.mark.parametrize("betas", [TINY, *(make(40) for make in SCHEDULES.values())], ids=["tiny", *SCHEDULES])
+@pytest.mark.parametrize("betas", [TINY, *(schedule.betas(40) for schedule in NOISY.values())], ids=["tiny", *NOISY])
 def test_tables_are_the_float64_truth_rounded_once(betas: Tensor) -> None:
     p = GaussianProcess(betas)
     exact, left = [Fraction(0)], Fraction(1)
@@ -115,9 +111,9 @@ def test_casting_the_module_does_not_touch_the_float64_tables() -> None:
     assert process.alpha_bar.dtype == process.x0_weights("snr").dtype == torch.float64
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("name", NOISY)
 def test_q_sample_is_equation_3(name: str) -> None:
-    betas, rng = SCHEDULES[name](5), np.random.default_rng(0)
+    betas, rng = NOISY[name].betas(5), np.random.default_rng(0)
     x0, eps, t = rng.normal(size=(20, 7)), rng.normal(size=(20, 7)), rng.integers(0, 5, 20)
     x_t = GaussianProcess(betas).q_sample(torch.tensor(x0).float(), torch.tensor(t), torch.tensor(eps).float())
     np.testing.assert_allclose(x_t.numpy(), reference.q_sample(x0, t.tolist(), eps, betas.numpy()), atol=1e-6)
@@ -126,7 +122,7 @@ def test_q_sample_is_equation_3(name: str) -> None:
 @pytest.mark.parametrize("name", ["linear_variance", "cosine"])
 @pytest.mark.parametrize("t", [0, 2, 4])
 def test_q_sample_has_the_mean_and_variance_of_q(name: str, t: int) -> None:
-    betas, draws = SCHEDULES[name](5), 40_000
+    betas, draws = NOISY[name].betas(5), 40_000
     x0 = torch.tensor([0.0, 1.0, 0.3, -2.0])
     eps = torch.randn(draws, 4, generator=torch.Generator().manual_seed(t))
     x_t = GaussianProcess(betas).q_sample(x0.expand(draws, 4), torch.full((draws,), t), eps)
@@ -138,7 +134,7 @@ def test_q_sample_has_the_mean_and_variance_of_q(name: str, t: int) -> None:
 
 def test_walking_the_chain_forward_step_by_step_gives_the_law_of_q_sample() -> None:
     """Eq. (2) iterated: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) z."""
-    betas, draws, rng = SCHEDULES["linear"](5), 40_000, np.random.default_rng(1)
+    betas, draws, rng = NOISY["linear"].betas(5), 40_000, np.random.default_rng(1)
     x = np.ones(draws)
     for beta in betas.numpy():
         x = math.sqrt(1 - beta) * x + math.sqrt(beta) * rng.normal(size=draws)
@@ -148,10 +144,10 @@ def test_walking_the_chain_forward_step_by_step_gives_the_law_of_q_sample() -> N
     assert x.std() == pytest.approx(std, rel=4.5 / math.sqrt(2 * draws))
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("name", NOISY)
 @pytest.mark.parametrize("steps", [1, 5, 40])
 def test_x0_from_eps_undoes_q_sample(name: str, steps: int) -> None:
-    process = GaussianProcess(SCHEDULES[name](steps))
+    process = GaussianProcess(NOISY[name].betas(steps))
     generator = torch.Generator().manual_seed(steps)
     x0, eps = torch.randn(2, steps, 6, generator=generator)
     t = torch.arange(steps)
@@ -161,17 +157,17 @@ def test_x0_from_eps_undoes_q_sample(name: str, steps: int) -> None:
 
 
 def test_each_row_gets_its_own_step() -> None:
-    process, x = GaussianProcess(SCHEDULES["cosine"](5)), torch.randn(5, 3)
+    process, x = GaussianProcess(NOISY["cosine"].betas(5)), torch.randn(5, 3)
     t = torch.tensor([4, 0, 2, 2, 1])
     together = process.posterior_mean(x, 2 * x, t)
     alone = [process.posterior_mean(x[i : i + 1], 2 * x[i : i + 1], t[i : i + 1]) for i in range(5)]
     torch.testing.assert_close(together, torch.cat(alone))
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("name", NOISY)
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_step_weights_of_x0_prediction(name: str, steps: int) -> None:
-    betas = SCHEDULES[name](steps)
+    betas = NOISY[name].betas(steps)
     process = GaussianProcess(betas)
     np.testing.assert_allclose(process.x0_weights("snr").numpy(), reference.x0_weights(betas.numpy()), rtol=1e-7)
     np.testing.assert_allclose(process.x0_weights("half_snr").numpy(), reference.x0_weights(betas.numpy(), half=True), rtol=1e-7)
@@ -179,14 +175,14 @@ def test_step_weights_of_x0_prediction(name: str, steps: int) -> None:
 
 
 def test_equation_11_halves_every_weight_but_the_first_steps() -> None:
-    process = GaussianProcess(schedules.linear_variance(5, 0.5, 0.001, 0.005))
+    process = GaussianProcess(LinearVariance(noise_scale=0.5, noise_min=0.001, noise_max=0.005).betas(5))
     np.testing.assert_allclose(process.x0_weights("half_snr").numpy(), [1, 500, 1000 / 6, 250 / 3, 50], rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("name", NOISY)
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_step_weights_of_eps_prediction(name: str, steps: int) -> None:
-    betas = SCHEDULES[name](steps)
+    betas = NOISY[name].betas(steps)
     process = GaussianProcess(betas)
     np.testing.assert_allclose(process.eps_weights("snr").numpy(), reference.eps_weights(betas.numpy()), rtol=1e-7)
     assert process.eps_weights("half_snr")[1:].tolist() == (process.eps_weights("snr")[1:] / 2).tolist()
@@ -194,7 +190,7 @@ def test_step_weights_of_eps_prediction(name: str, steps: int) -> None:
 
 
 def test_without_noise_x_t_is_x_0_and_a_step_back_is_the_estimate() -> None:
-    process, x, t = GaussianProcess(schedules.no_noise(3)), torch.randn(3, 4), torch.arange(3)
+    process, x, t = GaussianProcess(NoNoise().betas(3)), torch.randn(3, 4), torch.arange(3)
     assert not process.has_noise
     torch.testing.assert_close(process.q_sample(x, t, torch.randn(3, 4)), x, rtol=0, atol=0)
     torch.testing.assert_close(process.posterior_mean(2 * x, x, t), 2 * x, rtol=0, atol=0)

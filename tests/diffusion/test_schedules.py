@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import reference
-from recodiff.diffusion import schedules
+from recodiff.config import check
 from recodiff.diffusion.process import GaussianProcess
+from recodiff.diffusion.schedules import Binomial, Cosine, Linear, LinearVariance, NoNoise
 from recodiff.diffusion.settings import DiffusionConfig
 from recodiff.errors import ConfigError
 from recodiff.models.registry import build
@@ -43,6 +44,10 @@ CHECK_VALUES = {
 }
 
 
+def eq_4(s: float, a: float, b: float, first: float | None = None) -> LinearVariance:
+    return LinearVariance(noise_scale=s, noise_min=a, noise_max=b, first_beta=first)
+
+
 def assert_digits(value: float, said: str) -> None:
     """`value` rounds to the number as it is printed; a number printed short is taken as exact to 6 digits."""
     digits = max(len(said.partition("e")[0].replace(".", "").lstrip("0")), 6)
@@ -52,7 +57,7 @@ def assert_digits(value: float, said: str) -> None:
 @pytest.mark.parametrize("name", CHECK_VALUES)
 def test_released_settings_give_the_check_values_of_betas_and_alpha_bar(name: str) -> None:
     (s, a, b, steps, first), said, _ = CHECK_VALUES[name]
-    betas = schedules.linear_variance(steps, s, a, b, first_beta=first)
+    betas = eq_4(s, a, b, first).betas(steps)
     found = [*(float(betas[t]) for t in (0, 1, -1)), float(GaussianProcess(betas).alpha_bar[-1])]
     for value, expected in zip(found, said, strict=True):
         assert_digits(value, expected)
@@ -61,7 +66,7 @@ def test_released_settings_give_the_check_values_of_betas_and_alpha_bar(name: st
 @pytest.mark.parametrize("name", CHECK_VALUES)
 def test_released_settings_give_the_check_values_of_loss_weights(name: str) -> None:
     (s, a, b, steps, first), _, said = CHECK_VALUES[name]
-    weights = GaussianProcess(schedules.linear_variance(steps, s, a, b, first_beta=first)).x0_weights("snr")
+    weights = GaussianProcess(eq_4(s, a, b, first).betas(steps)).x0_weights("snr")
     for t, expected in zip((0, 1, 2, -1), said, strict=True):
         assert_digits(float(weights[t]), expected)
 
@@ -81,7 +86,7 @@ def test_released_settings_give_the_check_values_of_loss_weights(name: str) -> N
 def test_effective_noise_spans_the_range_of_equation_4_or_of_the_released_program(
     s: float, a: float, b: float, steps: int, first: float | None, low: float, high: float
 ) -> None:
-    noise = 1 - GaussianProcess(schedules.linear_variance(steps, s, a, b, first_beta=first)).alpha_bar
+    noise = 1 - GaussianProcess(eq_4(s, a, b, first).betas(steps)).alpha_bar
     assert float(noise[0]) == pytest.approx(low, rel=1e-3)
     assert float(noise[-1]) == pytest.approx(high, rel=5e-3)
 
@@ -89,86 +94,75 @@ def test_effective_noise_spans_the_range_of_equation_4_or_of_the_released_progra
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("first", [None, 1e-5, 1.0])
 def test_every_schedule_equals_its_equation(steps: int, first: float | None) -> None:
-    shape = (steps, 0.3, 0.01, 0.9)
-    for ours, truth in [
-        (schedules.linear_variance(*shape, first_beta=first), reference.linear_variance(*shape, first)),
-        (schedules.linear(*shape, first_beta=first), reference.linear(*shape, first)),
-        (schedules.cosine(steps, first_beta=first), reference.cosine(steps, first)),
-        (schedules.binomial(steps, first_beta=first), reference.binomial(steps, first)),
+    levels = (0.3, 0.01, 0.9)
+    for schedule, truth in [
+        (eq_4(*levels, first), reference.linear_variance(steps, *levels, first)),
+        (Linear(noise_scale=0.3, noise_min=0.01, noise_max=0.9, first_beta=first), reference.linear(steps, *levels, first)),
+        (Cosine(first_beta=first), reference.cosine(steps, first)),
+        (Binomial(first_beta=first), reference.binomial(steps, first)),
     ]:
+        ours = schedule.betas(steps)
         assert ours.dtype == torch.float64
         assert ours.shape == (steps,)
         np.testing.assert_allclose(ours.numpy(), truth, rtol=1e-12)
 
 
 def test_linear_variance_without_a_first_beta_is_equation_4() -> None:
-    noise = 1 - GaussianProcess(schedules.linear_variance(5, 0.5, 0.002, 0.01)).alpha_bar
+    noise = 1 - GaussianProcess(eq_4(0.5, 0.002, 0.01).betas(5)).alpha_bar
     np.testing.assert_allclose(noise.numpy(), [0.001, 0.002, 0.003, 0.004, 0.005], rtol=1e-12)
 
 
 def test_a_first_beta_scales_every_alpha_bar() -> None:
-    plain = GaussianProcess(schedules.linear_variance(40, 0.005, 0.005, 0.01)).alpha_bar
-    fixed = GaussianProcess(schedules.linear_variance(40, 0.005, 0.005, 0.01, first_beta=1e-5)).alpha_bar
+    plain = GaussianProcess(eq_4(0.005, 0.005, 0.01).betas(40)).alpha_bar
+    fixed = GaussianProcess(eq_4(0.005, 0.005, 0.01, 1e-5).betas(40)).alpha_bar
     np.testing.assert_allclose((fixed / plain).numpy(), np.full(40, (1 - 1e-5) / (1 - 2.5e-5)), rtol=1e-14)
 
 
 def test_binomial_by_hand() -> None:
-    np.testing.assert_allclose(schedules.binomial(4).numpy(), [1 / 5, 1 / 4, 1 / 3, 1 / 2], rtol=1e-15)
+    np.testing.assert_allclose(Binomial().betas(4).numpy(), [1 / 5, 1 / 4, 1 / 3, 1 / 2], rtol=1e-15)
 
 
 def test_cosine_is_capped_where_its_noise_would_be_complete() -> None:
-    betas = schedules.cosine(10)
+    betas = Cosine().betas(10)
     assert float(betas[-1]) == 0.999
     assert bool((betas[:-1] < 0.999).all())
 
 
 def test_one_step_is_legal_for_every_schedule() -> None:
-    assert schedules.linear_variance(1, 0.5, 0.01, 0.02).tolist() == [0.005]
-    assert schedules.linear(1, 0.5, 0.01, 0.02).tolist() == [0.005]
-    assert schedules.binomial(1).tolist() == [0.5]
-    assert schedules.cosine(1).tolist() == [0.999]
-    assert schedules.no_noise(1).tolist() == [0.0]
+    assert eq_4(0.5, 0.01, 0.02).betas(1).tolist() == eq_4(0.5, 0.01, 0.01).betas(1).tolist() == [0.005]
+    assert Linear(noise_scale=0.5, noise_min=0.01, noise_max=0.02).betas(1).tolist() == [0.005]
+    assert Binomial().betas(1).tolist() == [0.5]
+    assert Cosine().betas(1).tolist() == [0.999]
+    assert NoNoise().betas(1).tolist() == [0.0]
 
 
-@pytest.mark.parametrize("make", [schedules.linear_variance, schedules.linear])
-@pytest.mark.parametrize("s", [0.0, -0.1])
-def test_no_noise_scale_is_refused_with_its_value(make, s: float) -> None:
-    with pytest.raises(ConfigError, match=rf"beta at step 1 of 5 .* noise_scale={s}, noise_min=0.001, noise_max=0.01"):
-        make(5, s, 0.001, 0.01)
+@pytest.mark.parametrize("kind", [LinearVariance, Linear])
+@pytest.mark.parametrize(("setting", "value"), [("noise_scale", 0.0), ("noise_scale", -0.1), ("noise_max", 1.5)])
+def test_a_level_outside_its_range_is_refused_with_its_value(kind: type[Linear], setting: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"mine: setting '{setting}' = {value}: "):
+        check(kind, {setting: value}, where="mine")
 
 
-def test_equal_bounds_of_the_variance_are_refused_with_their_values() -> None:
-    with pytest.raises(ConfigError, match=r"beta at step 2 of 5 is 0, .*noise_min=0.01, noise_max=0.01"):
-        schedules.linear_variance(5, 0.5, 0.01, 0.01)
-
-
-def test_a_falling_variance_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"beta at step 2 .* noise_min=0.02, noise_max=0.01"):
-        schedules.linear_variance(5, 0.5, 0.02, 0.01)
-
-
-def test_too_much_noise_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"outside \(0, 1\]"):
-        schedules.linear(5, 1.0, 0.5, 1.5)
-
-
-def test_a_value_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"is nan, outside \(0, 1\], with noise_scale=nan"):
-        schedules.linear_variance(5, float("nan"), 0.001, 0.01)
-
-
-@pytest.mark.parametrize("first", [0.0, -1e-5, 1.5])
+@pytest.mark.parametrize("first", [0.0, -1e-5, 1.5, float("nan")])
 def test_a_first_beta_outside_its_range_is_refused(first: float) -> None:
-    with pytest.raises(ConfigError, match="beta at step 1"):
-        schedules.cosine(5, first_beta=first)
+    with pytest.raises(ConfigError, match=f"setting 'first_beta' = {first}"):
+        check(Cosine, {"first_beta": first}, where="mine")
 
 
-def test_the_model_refuses_what_its_schedule_refuses() -> None:
-    config = DiffusionConfig.model_validate({"schedule": {"kind": "linear_variance", "noise_min": 0.01, "noise_max": 0.01}})
-    with pytest.raises(ConfigError, match=r"noise_min=0.01, noise_max=0.01"):
-        config.schedule.betas(5)
-    with pytest.raises(ConfigError, match=r"noise_scale.* = 0"):
-        build("diffrec", {"diffusion": {"schedule": {"kind": "linear_variance", "noise_scale": 0}}})
+@pytest.mark.parametrize("kind", ["linear_variance", "linear"])
+def test_noise_that_falls_is_refused_where_the_model_is_built(kind: str) -> None:
+    falling = {"kind": kind, "noise_min": 0.02, "noise_max": 0.01}
+    for model, settings in (("diffrec", {"diffusion": {"schedule": falling}}), ("multidae++", {"noise": {"schedule": falling}})):
+        with pytest.raises(ConfigError, match=r"schedule': noise_max = 0.01 is below noise_min = 0.02; exchange them"):
+            build(model, settings)
+
+
+def test_a_variance_that_does_not_rise_is_refused_where_the_model_is_built() -> None:
+    level = {"kind": "linear_variance", "noise_min": 0.01, "noise_max": 0.01}
+    for model, settings in (("diffrec", {"diffusion": {"schedule": level}}), ("multidae++", {"noise": {"schedule": level}})):
+        with pytest.raises(ConfigError, match=r"beta at step 2 of 5 is 0, .*noise_min=0.01, noise_max=0.01.*change one"):
+            build(model, settings)
+    build("diffrec", {"diffusion": {"steps": 1, "schedule": level}})
 
 
 @pytest.mark.parametrize("kind", ["linear_variance", "linear", "cosine", "binomial", "none"])

@@ -208,11 +208,11 @@ def test_a_model_learns_from_sampled_items_and_refuses_them_where_they_mean_noth
     board, run = checkerboard(), Run(seed=0, progress=False, device="cpu")
     settings = {"diffusion": {"sampled_items": 4}, "training": {"epochs": 2, "batch_size": 10}}
     assert build("f-diffrec", settings).fit(board, run).summary["epochs"] == 2
-    for wrong, why in (({"loss": "squared"}, "diffusion.loss='multinomial'"), ({"space": "dense"}, "hidden space")):
+    for wrong, why in (({"loss": "squared"}, "loss='multinomial'"), ({"space": "dense"}, "hidden space")):
         with pytest.raises(ConfigError, match=why):
-            build("f-diffrec", {"diffusion": {"sampled_items": 4, **wrong}}).fit(board, run)
+            build("f-diffrec", {"diffusion": {"sampled_items": 4, **wrong}})
     with pytest.raises(ConfigError, match="give their number"):
-        build("f-diffrec", {"diffusion": {"sampled_by": "popularity"}}).fit(board, run)
+        build("f-diffrec", {"diffusion": {"sampled_by": "popularity"}})
     latent = {"codec": {"clusters": 1, "latent": 4}, "diffusion": {"sampled_items": 4}}
     with pytest.raises(ConfigError, match="sampled_items is for"):
-        build("l-diffrec", latent).fit(board, run)
+        build("l-diffrec", latent)

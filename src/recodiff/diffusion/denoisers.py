@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,14 +20,6 @@ from recodiff.tensors.sharding import ALL, AllItems
 
 BY_ITEM = {"first.weight": 1, "last.weight": 0, "last.bias": 0}
 """Of `MLPDenoiser`: the parameters of the size of the catalogue, and which of their dimensions is the items'."""
-
-
-class Denoiser(Protocol):
-    """[B, D], t [B] -> x0_hat or eps_hat [B, D]."""
-
-    def __call__(self, x_t: Tensor, t: Tensor, keep: Kept | None = None) -> Tensor:
-        """The estimate; `keep` is what dropout leaves of the input."""
-        ...
 
 
 def timestep_embedding(t: Tensor, size: int) -> Tensor:

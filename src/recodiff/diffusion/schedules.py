@@ -1,92 +1,162 @@
-"""Noise schedules: the variances beta_1..beta_T of the forward process, as float64 [T].
+"""Noise schedules: the variances beta_1..beta_T of the forward process.
 
-Shapes: `T` steps. Every beta lies in (0, 1]; `no_noise` alone is all zeros.
+A new schedule is one class here, named in `AnySchedule`. Shapes: `T` steps. Every beta lies in (0, 1]; those of `NoNoise` alone
+are zero.
 """
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from typing import Annotated, Literal, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from recodiff.config import BaseConfig, refuse
 from recodiff.errors import ConfigError
 
 MAX_BETA = 0.999
+"""Above it a step would leave nothing of the row (Improved DDPM, ICML 2021)."""
+FirstBeta = Annotated[float | None, Field(gt=0, le=1)]
 
 
-def linear_variance(
-    steps: int, noise_scale: float, noise_min: float, noise_max: float, *, first_beta: float | None = None
-) -> Tensor:
-    """The paper's schedule, Eq. (4): 1 - alpha_bar_t rises linearly from s*a to s*b.
+class Schedule(BaseConfig):
+    """Settings that give the variances of the forward process."""
+
+    @abstractmethod
+    def betas(self, steps: int) -> Tensor:
+        """The variance of every step.
+
+        Args:
+            steps: T, at least 1.
+
+        Returns:
+            float64 [T], each in (0, 1], or all of them 0.
+
+        Raises:
+            ConfigError: a beta lies outside (0, 1].
+        """
+
+    def _checked(self, betas: Tensor, first: float | None) -> Tensor:
+        """The betas, the first one replaced where `first` is given; refused where one lies outside (0, 1]."""
+        if first is not None:
+            betas = torch.cat([betas.new_tensor([first]), betas[1:]])
+        outside = (~((betas > 0) & (betas <= 1))).nonzero()  # a NaN is outside too
+        if len(outside):
+            t = int(outside[0])
+            given = ", ".join(f"{name}={value}" for name, value in self.model_dump().items() if value is not None)
+            raise ConfigError(
+                f"beta at step {t + 1} of {len(betas)} is {betas[t]:.3g}, outside (0, 1], with {given}; change one of these"
+            )
+        return betas
+
+
+class _Between(Schedule):
+    """A schedule between two levels of noise."""
+
+    noise_scale: float = Field(default=0.005, gt=0, le=1)
+    """s, which multiplies both levels."""
+    noise_min: float = Field(default=0.005, gt=0, lt=1)
+    """a, alpha_min of Eq. (4): the first level."""
+    noise_max: float = Field(default=0.01, gt=0, lt=1)
+    """b, alpha_max of Eq. (4): the last level, not below the first."""
+    first_beta: FirstBeta = None
+    """Replaces beta_1. The released DiffRec and T-DiffRec have 1e-5, which multiplies every alpha_bar by (1 - 1e-5) / (1 - s a)."""
+
+    @model_validator(mode="after")
+    def _levels_rise(self) -> Self:
+        if self.noise_max < self.noise_min:
+            refuse(f"noise_max = {self.noise_max} is below noise_min = {self.noise_min}; exchange them, or raise noise_max")
+        return self
+
+    def _levels(self, steps: int) -> Tensor:
+        """From s a to s b in equal steps, float64 [T]."""
+        first, last = self.noise_scale * self.noise_min, self.noise_scale * self.noise_max
+        return torch.linspace(first, last, steps, dtype=torch.float64)
+
+
+class LinearVariance(_Between):
+    """The paper's schedule, Eq. (4): 1 - alpha_bar_t rises linearly from s a to s b.
+
+    With more than one step b must be greater than a.
+    """
+
+    kind: Literal["linear_variance"] = "linear_variance"
+
+    def betas(self, steps: int) -> Tensor:
+        """See `Schedule`."""
+        variance = self._levels(steps)
+        rise = variance.diff() / (1 - variance[:-1])  # 1 - alpha_bar_t / alpha_bar_{t-1}, without cancellation
+        return self._checked(torch.cat([variance[:1], rise.clamp(max=MAX_BETA)]), self.first_beta)
+
+
+class Linear(_Between):
+    """Betas that rise linearly from s a to s b (DDPM, NeurIPS 2020)."""
+
+    kind: Literal["linear"] = "linear"
+
+    def betas(self, steps: int) -> Tensor:
+        """See `Schedule`."""
+        return self._checked(self._levels(steps), self.first_beta)
+
+
+class Cosine(Schedule):
+    """Betas of alpha_bar(u) = cos^2((u + .008) / 1.008 * pi / 2) at u = t/T, at most .999 (Improved DDPM, ICML 2021)."""
+
+    kind: Literal["cosine"] = "cosine"
+    first_beta: FirstBeta = None
+    """Replaces beta_1."""
+
+    def betas(self, steps: int) -> Tensor:
+        """See `Schedule`."""
+        u = torch.arange(steps + 1, dtype=torch.float64) / steps
+        alpha_bar = torch.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+        return self._checked((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=MAX_BETA), self.first_beta)
+
+
+class Binomial(Schedule):
+    """beta_t = 1 / (T - t + 1) for t = 0..T-1, of the released program."""
+
+    kind: Literal["binomial"] = "binomial"
+    first_beta: FirstBeta = None
+    """Replaces beta_1."""
+
+    def betas(self, steps: int) -> Tensor:
+        """See `Schedule`."""
+        return self._checked(1 / (steps - torch.arange(steps, dtype=torch.float64) + 1), self.first_beta)
+
+
+class NoNoise(Schedule):
+    """No noise: x_t = x_0 at every step, and the chain applies the network T times over.
+
+    This is what the released program does for a noise scale of 0 when it ranks; it is not the limit of s -> 0, because SNR weights
+    do not exist here.
+    """
+
+    kind: Literal["none"] = "none"
+
+    def betas(self, steps: int) -> Tensor:
+        """All zeros, float64 [T]."""
+        return torch.zeros(steps, dtype=torch.float64)
+
+
+AnySchedule = Annotated[LinearVariance | Linear | Cosine | Binomial | NoNoise, Field(discriminator="kind")]
+"""The schedules that settings may name by their `kind`."""
+
+
+def refuse_impossible(schedule: Schedule, steps: int) -> None:
+    """Refuse a schedule that gives no betas for a number of steps, from a validator of the settings that hold both.
 
     Args:
-        steps: T, at least 1.
-        noise_scale: s > 0.
-        noise_min: a > 0, with s*a < 1.
-        noise_max: b > a, with s*b < 1.
-        first_beta: replaces beta_1 where given, in (0, 1]. The released DiffRec and T-DiffRec put 1e-5 there, which
-            multiplies every alpha_bar by (1 - 1e-5) / (1 - s*a); L- and LT-DiffRec keep Eq. (4).
-
-    Returns:
-        betas, float64 [T].
+        schedule: of the settings.
+        steps: T.
 
     Raises:
-        ConfigError: the betas do not lie in (0, 1].
+        ValueError: there is a beta outside (0, 1]; pydantic makes an error of it that names the setting.
     """
-    variance = torch.linspace(noise_scale * noise_min, noise_scale * noise_max, steps, dtype=torch.float64)
-    rise = variance.diff() / (1 - variance[:-1])  # 1 - alpha_bar_t / alpha_bar_{t-1}, without cancellation
-    betas = torch.cat([variance[:1], rise.clamp(max=MAX_BETA)])
-    said = f"noise_scale={noise_scale}, noise_min={noise_min}, noise_max={noise_max}"
-    return _checked(_with_first(betas, first_beta), f"{said}: need noise_scale > 0 and 0 < noise_min < noise_max")
-
-
-def linear(steps: int, noise_scale: float, noise_min: float, noise_max: float, *, first_beta: float | None = None) -> Tensor:
-    """Betas that rise linearly from s*a to s*b (DDPM, NeurIPS 2020); arguments as for `linear_variance`."""
-    betas = torch.linspace(noise_scale * noise_min, noise_scale * noise_max, steps, dtype=torch.float64)
-    said = f"noise_scale={noise_scale}, noise_min={noise_min}, noise_max={noise_max}"
-    return _checked(_with_first(betas, first_beta), f"{said}: need 0 < noise_scale * noise and at most 1")
-
-
-def cosine(steps: int, *, first_beta: float | None = None) -> Tensor:
-    """Betas of alpha_bar(u) = cos^2((u + .008) / 1.008 * pi / 2) at u = t/T, at most .999 (Improved DDPM, ICML 2021).
-
-    Args:
-        steps: T, at least 1.
-        first_beta: as for `linear_variance`.
-
-    Returns:
-        betas, float64 [T].
-    """
-    u = torch.arange(steps + 1, dtype=torch.float64) / steps
-    alpha_bar = torch.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
-    return _checked(_with_first((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=MAX_BETA), first_beta), f"steps={steps}")
-
-
-def binomial(steps: int, *, first_beta: float | None = None) -> Tensor:
-    """beta_t = 1 / (T - t + 1) for t = 0..T-1; arguments and result as for `cosine`."""
-    betas = 1 / (steps - torch.arange(steps, dtype=torch.float64) + 1)
-    return _checked(_with_first(betas, first_beta), f"steps={steps}")
-
-
-def no_noise(steps: int) -> Tensor:
-    """All zeros [T]: x_t = x_0 at every step, and the chain applies the network T times over.
-
-    This is what the released program does for a noise scale of 0 when it ranks; it is not the limit of s -> 0, because
-    SNR weights do not exist here.
-    """
-    return torch.zeros(steps, dtype=torch.float64)
-
-
-def _with_first(betas: Tensor, first_beta: float | None) -> Tensor:
-    if first_beta is None:
-        return betas
-    return torch.cat([betas.new_tensor([first_beta]), betas[1:]])
-
-
-def _checked(betas: Tensor, said: str) -> Tensor:
-    outside = (~((betas > 0) & (betas <= 1))).nonzero()  # a NaN is outside too
-    if len(outside):
-        t = int(outside[0])
-        raise ConfigError(f"beta at step {t + 1} of {len(betas)} is {betas[t]:.3g}, outside (0, 1], with {said}")
-    return betas
+    try:
+        schedule.betas(steps)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None

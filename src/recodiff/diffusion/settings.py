@@ -1,82 +1,17 @@
-"""Settings of the diffusion: schedule, loss, network, sampling."""
+"""Settings of the diffusion: its loss, network and sampling; the schedules are in `schedules`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
-from torch import Tensor
+from pydantic import Field, model_validator
 
-from recodiff.config import BaseConfig
-from recodiff.diffusion import schedules
+from recodiff.config import BaseConfig, refuse
 from recodiff.diffusion.diffusion import Prediction
 from recodiff.diffusion.process import StepWeights
+from recodiff.diffusion.schedules import AnySchedule, LinearVariance, NoNoise, refuse_impossible
+from recodiff.moved import old_names
 from recodiff.tensors.networks import Activation, Initialisation
-
-
-class LinearVariance(BaseConfig):
-    """1 - alpha_bar_t rises linearly, Eq. (4): the paper's schedule."""
-
-    kind: Literal["linear_variance"] = "linear_variance"
-    noise_scale: float = Field(default=0.005, gt=0, le=1)
-    """s."""
-    noise_min: float = Field(default=0.005, gt=0, lt=1)
-    """alpha_min of Eq. (4)."""
-    noise_max: float = Field(default=0.01, gt=0, lt=1)
-    """alpha_max of Eq. (4)."""
-    first_beta: float | None = Field(default=None, gt=0, le=1)
-    """Replaces beta_1; the released DiffRec and T-DiffRec have 1e-5."""
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.linear_variance(steps, self.noise_scale, self.noise_min, self.noise_max, first_beta=self.first_beta)
-
-
-class Linear(LinearVariance):
-    """Betas rise linearly."""
-
-    kind: Literal["linear"] = "linear"  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.linear(steps, self.noise_scale, self.noise_min, self.noise_max, first_beta=self.first_beta)
-
-
-class Cosine(BaseConfig):
-    """The cosine schedule of Improved DDPM."""
-
-    kind: Literal["cosine"] = "cosine"
-    first_beta: float | None = Field(default=None, gt=0, le=1)
-    """As for LinearVariance."""
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.cosine(steps, first_beta=self.first_beta)
-
-
-class Binomial(BaseConfig):
-    """beta_t = 1 / (T - t + 1)."""
-
-    kind: Literal["binomial"] = "binomial"
-    first_beta: float | None = Field(default=None, gt=0, le=1)
-    """As for LinearVariance."""
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.binomial(steps, first_beta=self.first_beta)
-
-
-class NoNoise(BaseConfig):
-    """No Gaussian noise: T plain applications of the network."""
-
-    kind: Literal["none"] = "none"
-
-    def betas(self, steps: int) -> Tensor:
-        """float64 [T]."""
-        return schedules.no_noise(steps)
-
-
-AnySchedule = Annotated[LinearVariance | Linear | Cosine | Binomial | NoNoise, Field(discriminator="kind")]
 
 
 class DiffusionConfig(BaseConfig):
@@ -102,6 +37,28 @@ class DiffusionConfig(BaseConfig):
     space: Literal["auto", "dense", "hidden"] = "auto"
     """Where the loss is computed: on rows of the catalogue's width (`dense`), or between the hidden layers (`hidden`: x0
     prediction, identity codec); `auto` takes what costs less arithmetic, see `hidden.pays`."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        refuse_impossible(self.schedule, self.steps)
+        if self.prediction == "eps" and isinstance(self.schedule, NoNoise):
+            refuse("prediction='eps' estimates the noise, and schedule.kind='none' has none; use prediction='x0'")
+        if self.prediction == "eps" and self.loss != "squared":
+            refuse(f"prediction='eps' needs loss='squared', and loss is '{self.loss}'; use prediction='x0'")
+        if self.space == "hidden" and self.prediction != "x0":
+            refuse(f"space='hidden' needs prediction='x0', and prediction is '{self.prediction}'; use space='auto' or 'dense'")
+        return self
+
+    @model_validator(mode="after")
+    def _samples(self) -> Self:
+        if self.sampled_items is None:
+            if self.sampled_by != "uniform":
+                refuse(f"sampled_by='{self.sampled_by}' says how sampled_items are drawn; give their number")
+        elif self.loss != "multinomial":
+            refuse(f"sampled_items is for loss='multinomial', and loss is '{self.loss}'; leave it out, or set that loss")
+        elif self.space == "dense":
+            refuse("sampled_items needs the hidden space, and space is 'dense'; use 'auto' or 'hidden'")
+        return self
 
 
 class DenoiserConfig(BaseConfig):
@@ -130,3 +87,6 @@ class SamplingConfig(BaseConfig):
     """Whether the chain adds the posterior's noise; the paper does not."""
     seed: int = 0
     """Of that noise, so that lists can be had again."""
+
+
+__getattr__ = old_names(__name__)

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from recodiff.config import contradictions_tolerated
 from recodiff.data.interactions import IdMap
 from recodiff.data.saving import MANIFEST
 from recodiff.errors import CheckpointError, RecodiffError
@@ -162,9 +163,10 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool | Co
             raise CheckpointError(f"'{path / file}' is missing or not what was saved; copy the folder again or train anew")
     tensors, _ = files.read_tensors(path / WEIGHTS)
     try:
-        model = build(name, described["config"], where=str(path / CONFIG))
-        users = _ids(path / USERS) if USERS in hashes else None
-        return model.restore(tensors, _ids(path / ITEMS), place, users=users)
+        with contradictions_tolerated():
+            model = build(name, described["config"], where=str(path / CONFIG))
+            users = _ids(path / USERS) if USERS in hashes else None
+            return model.restore(tensors, _ids(path / ITEMS), place, users=users)
     except (RecodiffError, KeyError, RuntimeError, TypeError, ValueError, IndexError, pl.exceptions.PolarsError) as error:
         raise CheckpointError(f"'{folder}' does not fit this recodiff ({error}); update recodiff or train anew") from None
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from recodiff.config import BaseConfig
 from recodiff.diffusion.process import GaussianProcess
-from recodiff.diffusion.settings import AnySchedule, NoNoise
+from recodiff.diffusion.schedules import AnySchedule, NoNoise, refuse_impossible
 from recodiff.diffusion.timesteps import UniformTimesteps
 from recodiff.models.base import ModelConfig
 from recodiff.models.batch import Batch, ItemVectors
@@ -137,6 +137,11 @@ class NoiseConfig(BaseConfig):
     """T: each row is noised to a step drawn uniformly from the T; at 1 there is one level."""
     schedule: AnySchedule = NoNoise()
     """How noisy each step is; `none` leaves the rows as they are."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        refuse_impossible(self.schedule, self.steps)
+        return self
 
 
 class AutoencoderConfig(ModelConfig):

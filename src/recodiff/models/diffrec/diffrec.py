@@ -12,8 +12,10 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
+from recodiff.config import refuse
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion import hidden
 from recodiff.diffusion.codecs import ClusteredVAE, Codec, IdentityCodec
@@ -62,6 +64,20 @@ class DiffRecConfig(ModelConfig):
     denoiser: DenoiserConfig = DenoiserConfig()
     sampling: SamplingConfig = SamplingConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        wanted, steps, noised = self.diffusion, self.diffusion.steps, self.sampling.noise_steps
+        if noised > steps:
+            refuse(f"sampling.noise_steps={noised} lies outside 0..{steps}, diffusion.steps; give at most that")
+        if self.denoiser.normalise and (wanted.space == "hidden" or wanted.sampled_items is not None):
+            name = "sampled_items" if wanted.space != "hidden" else "space='hidden'"
+            refuse(f"diffusion.{name} needs the hidden space, and that needs denoiser.normalise=false; set it, or leave {name} out")
+        if not isinstance(self.codec, Identity) and wanted.loss != "squared":
+            refuse(f"diffusion.loss='{wanted.loss}' is for rows, and codec.kind is '{self.codec.kind}'; codes need loss='squared'")
+        if not isinstance(self.codec, Identity) and wanted.space == "hidden":
+            refuse(f"diffusion.space='hidden' is for rows, codec.kind='identity', and that is '{self.codec.kind}'; leave it out")
+        return self
 
 
 class DiffRecNet(nn.Module):
@@ -146,13 +162,7 @@ class DiffRec(TorchRecommender[DiffRecNet]):
 
     def build(self, n_items: int, generator: torch.Generator) -> DiffRecNet:
         """See `TorchRecommender`."""
-        codec, given = self.config.codec, self.config.diffusion
-        if given.sampled_items is not None and given.loss != "multinomial":
-            raise ConfigError("diffusion.sampled_items is for diffusion.loss='multinomial'; leave it out, or set that loss")
-        if given.sampled_items is None and given.sampled_by != "uniform":
-            raise ConfigError(
-                f"diffusion.sampled_by='{given.sampled_by}' says how diffusion.sampled_items are drawn; give their number"
-            )
+        codec = self.config.codec
         if isinstance(codec, Identity):
             diffusion = self._diffusion(n_items, generator)
             if self._trains_hidden(diffusion):
@@ -161,21 +171,13 @@ class DiffRec(TorchRecommender[DiffRecNet]):
             if self.shard is not None:
                 self._check_shared(diffusion)
             return DiffRecNet(IdentityCodec(), diffusion)
-        if given.loss != "squared":
-            raise ConfigError(f"diffusion.loss='{given.loss}' is for rows; codes of a latent need 'squared'")
-        if given.space == "hidden":
-            raise ConfigError(
-                "diffusion.space='hidden' is for rows, codec.kind='identity'; a latent diffuses short codes as they are"
-            )
         return LatentDiffRecNet(codec.build(self.derived, generator), self._diffusion(codec.latent, generator), codec)
 
     def _trains_hidden(self, diffusion: Diffusion) -> bool:
         """Whether the loss of rows costs less in the hidden space, or the settings want it there."""
         given, obstacle = self.config.diffusion, hidden.trains(diffusion)
-        if given.sampled_items is not None and (given.space == "dense" or obstacle):
-            raise ConfigError(
-                f"diffusion.sampled_items needs the hidden space: {obstacle or 'it needs diffusion.space other than dense'}"
-            )
+        if given.sampled_items is not None and obstacle:
+            raise ConfigError(f"diffusion.sampled_items needs the hidden space: {obstacle}; leave it out")
         if given.space == "hidden" and obstacle:
             raise ConfigError(f"diffusion.space='hidden' cannot train this model: {obstacle}; use 'auto' or 'dense'")
         wanted = given.space == "hidden" or given.sampled_items is not None
@@ -195,9 +197,7 @@ class DiffRec(TorchRecommender[DiffRecNet]):
 
     def _diffusion(self, width: int, generator: torch.Generator) -> Diffusion:
         config: DiffRecConfig = self.config
-        steps, noised, sampled = config.diffusion.steps, config.sampling.noise_steps, config.diffusion.sampled_items
-        if noised > steps:
-            raise ConfigError(f"sampling.noise_steps={noised} lies outside 0..{steps}, the number of steps (diffusion.steps)")
+        steps, sampled = config.diffusion.steps, config.diffusion.sampled_items
         net = config.denoiser
         denoiser = MLPDenoiser(
             width,
