@@ -14,7 +14,7 @@ import pytest
 
 from recodiff import moved
 from recodiff.data import synthesise
-from recodiff.moved import MODULES, NAMES, REMOVED_IN, warn_deprecated
+from recodiff.moved import FUNCTIONS, MODULES, NAMES, REMOVED_IN, warn_deprecated
 
 BECAME_PACKAGES = [old for old in MODULES if importlib.util.find_spec(MODULES[old]) and MODULES[old].startswith(f"{old}.")]
 """Old modules whose path is a package's now: they import as the package, which answers for the old names."""
@@ -66,6 +66,16 @@ def test_an_old_name_is_the_new_one(module: str, name: str) -> None:
         return
     with pytest.warns(DeprecationWarning, match=f"{module}.{name}.*{REMOVED_IN}"):
         assert getattr(holder, name) is new
+
+
+@pytest.mark.parametrize(("module", "function"), FUNCTIONS.items())
+def test_a_module_answers_for_the_function_that_had_its_path(module: str, function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`recodiff.evaluation.evaluate` was a function; importing `recodiff.data.corrupt` must not hide `recodiff.corrupt`."""
+    holder = importlib.import_module(module)
+    monkeypatch.setattr(holder, function, lambda *given, **named: (given, named))
+    with pytest.warns(DeprecationWarning, match=rf"{function}\(\).*{REMOVED_IN}") as warned:
+        assert holder(1, two=2) == ((1,), {"two": 2})  # pyright: ignore[reportCallIssue]
+    assert warned[0].filename == __file__
 
 
 def test_a_name_that_never_was_is_refused_as_python_does() -> None:

@@ -112,6 +112,7 @@ NAMES: dict[str, dict[str, str]] = {
         "read_release": "recodiff.data.readers.diffrec",
     },
     "recodiff.evaluation": {
+        "METRICS": "recodiff.evaluation.evaluate:DEFAULT_METRICS",
         "Validation": "recodiff.evaluation.validation",
         "looks_ahead": "recodiff.evaluation.protocol",
     },
@@ -184,6 +185,14 @@ NAMES: dict[str, dict[str, str]] = {
 """Module -> names that it had, and the module that has them now; `module:name` where the name is another."""
 
 
+FUNCTIONS: dict[str, str] = {
+    "recodiff.data.noise": "corrupt",
+    "recodiff.evaluation.evaluate": "evaluate",
+    "recodiff.ranking.recommend": "recommend",
+}
+"""Module -> its function whose old path is a module's now: `from recodiff.evaluation import evaluate` gives the module."""
+
+
 def warn_deprecated(old: str, new: str, *, removed_in: str = REMOVED_IN, stacklevel: int = 3) -> None:
     """Warn that `old` is called `new` now.
 
@@ -214,6 +223,25 @@ def old_names(module: str) -> Callable[[str], Any]:
         return getattr(found, renamed or name)
 
     return answer
+
+
+class _CallableModule(ModuleType):
+    """A module that answers for the function which had its path."""
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        """Call the function, with a warning that names its new path."""
+        function = FUNCTIONS[self.__name__]
+        warn_deprecated(f"{self.__name__}()", f"{self.__name__}.{function}()")
+        return getattr(self, function)(*positional, **named)
+
+
+def answer_calls(module: str) -> None:
+    """Make a module of FUNCTIONS callable.
+
+    Args:
+        module: its dotted path.
+    """
+    sys.modules[module].__class__ = _CallableModule
 
 
 def _is_submodule(module: str, name: str) -> bool:

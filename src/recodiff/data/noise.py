@@ -22,6 +22,7 @@ from recodiff.data.readers.log import Log
 from recodiff.data.saving import MANIFEST, load_dataset, save_dataset
 from recodiff.data.split import Split, random_keys
 from recodiff.errors import ConfigError, DataError
+from recodiff.moved import answer_calls
 from recodiff.runtime.folders import check_free
 
 IntArray = NDArray[np.int64]
@@ -277,3 +278,6 @@ def _inserted(rng: np.random.Generator, x: Interactions, row: IntArray, item: In
         time_kind=x.time_kind,
         events=x.events,
     )
+
+
+answer_calls(__name__)

@@ -20,6 +20,7 @@ from recodiff.evaluation.metric_kinds import HitMetric, JudgedMetric, RankedList
 from recodiff.evaluation.metrics import WHOLE, Wanted, parse_all
 from recodiff.evaluation.protocol import Task
 from recodiff.models.base import Recommender
+from recodiff.moved import answer_calls
 from recodiff.ranking.recommend import refuse_foreign
 from recodiff.ranking.topk import ranked
 from recodiff.runtime import distributed
@@ -274,3 +275,6 @@ def find_hits(lists: NDArray[np.int64], truth: Interactions, users: NDArray[np.i
         return np.zeros(lists.shape, dtype=bool)
     at = np.minimum(np.searchsorted(true, shown), len(true) - 1)
     return (true[at] == shown) & (lists >= 0)
+
+
+answer_calls(__name__)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recodiff.data.interactions import IdMap, Interactions, need_interactions
 from recodiff.errors import ConfigError, DataError, ModelError, RecodiffWarning
 from recodiff.models.base import Recommender
+from recodiff.moved import answer_calls
 from recodiff.ranking.candidates import Candidates, Ids
 from recodiff.ranking.topk import ranked
 from recodiff.runtime import distributed
@@ -218,3 +219,6 @@ def _nothing_of(history: Interactions) -> Interactions:
     return Interactions.from_arrays(
         none, none, history.users, history.items, times=times, time_kind=history.time_kind, events=history.events
     )
+
+
+answer_calls(__name__)
