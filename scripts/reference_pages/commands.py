@@ -59,4 +59,8 @@ def _row(argument: Any, meaning: str) -> tuple[str, str, str]:
         else code(default)
     )
     choices = [value for part in (argument.hint, *get_args(argument.hint)) for value in get_args(part) if isinstance(value, str)]
-    return ", ".join(map(code, names)), said, cell(meaning) + (f" One of {', '.join(map(code, choices))}." if choices else "")
+    return (
+        ", ".join(map(code, names)),
+        said,
+        cell(argument.parameter.help or meaning) + (f" One of {', '.join(map(code, choices))}." if choices else ""),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -120,3 +121,30 @@ def test_every_file_that_the_documents_name_exists() -> None:
         for path in re.findall(r"`((?:\w+/)+\w+\.(?:py|toml))`", page.read_text("utf-8")):
             known = any((base / path).exists() for base in (ROOT, ROOT / "src" / "recodiff"))
             assert known or "NAME" in path or path.startswith(("tuned/", "runs/")), f"{page.name} names {path}"
+
+
+def defined_names() -> set[str]:
+    """Functions, classes, parameters, fields, attributes and modules of the package."""
+    names: set[str] = set()
+    for path in (ROOT / "src" / "recodiff").rglob("*.py"):
+        names |= {path.stem, path.parent.name}
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.arg):
+                names.add(node.arg)
+            elif isinstance(node, ast.Name):
+                names.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                names.add(node.attr)
+    return names
+
+
+def test_every_name_of_the_program_that_the_explanation_gives_is_defined() -> None:
+    names = defined_names()
+    for page in (ROOT / "docs" / "explanation").glob("*.md"):
+        prose = re.sub(r"^(```|    ).*?^(```|$)", "", page.read_text("utf-8"), flags=re.M | re.S)
+        for code in re.findall(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?:\([^`]*\))?`", prose):
+            if not code.endswith((".py", ".toml", ".md", ".parquet", ".json")):
+                missing = [part for part in code.split(".") if part not in names and part not in {"recodiff", "testing"}]
+                assert not missing, f"{page.name} names {code}"

@@ -66,6 +66,12 @@ def test_a_command_shows_every_argument_with_its_default_and_meaning() -> None:
     assert "`--no-resume`" not in page
 
 
+def test_every_argument_of_every_command_has_a_meaning(made: dict[str, str]) -> None:
+    rows = [line for line in made["commands"].splitlines() if line.startswith("| `") and line.count(" | ") == 2]
+    assert len(rows) > 100
+    assert [row for row in rows if row.endswith("|  |")] == []
+
+
 def test_a_setting_shows_default_bound_and_the_docstring_below_it(made: dict[str, str]) -> None:
     assert "| `batch_size` | `400` | whole number, at least 1 | Users in a batch;" in made["settings"]
     assert "| `patience_epochs` | `20` | whole number, at least 1 |" in made["settings"]
