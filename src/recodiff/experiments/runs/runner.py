@@ -110,7 +110,7 @@ def run_cases(
     if run.threads:
         torch.set_num_threads(run.threads)
     jobs = _jobs([one.resolved for one in cases if one.resolved], options.all_seeds, memory, detailed)
-    with held(out):
+    with held(out), held(out / WORK):
         _Runner(data, folder, out / WORK, options, run, device, say).run(jobs, {one.case.key: one for one in cases})
     return tuple(one.row(options.all_seeds) for one in cases)
 

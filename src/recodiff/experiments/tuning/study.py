@@ -51,8 +51,8 @@ def open_study(folder: Path | None, identity: Mapping[str, Any], *, seed: int, w
     if folder is None:
         yield Study(optuna.create_study(direction="maximize", pruner=pruner), seed)
         return
-    _refuse_foreign(folder, identity)
     with held(folder):
+        _refuse_foreign(folder, identity)
         if not (folder / STUDY).exists():
             files.write_json(folder / STUDY, identity)
         storage = _storage(folder / JOURNAL)
