@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recodiff.cli.output import Estimate, print_json, print_table, read_ids, say, write_frame
+from recodiff.cli.output import Estimate, print_json, print_table, say, write_frame
 from recodiff.errors import ConfigError
 
 HEADERS = ("model", "R@10", "R@20", "parameters")
@@ -66,12 +66,6 @@ def test_json_keeps_letters(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "Amélie" in text
     assert json.loads(text) == {"title": "Amélie"}
-
-
-@pytest.mark.parametrize(("name", "content"), [("ids.txt", "a\n\n b \n"), ("ids.csv", "user,age\na,1\nb,2\n"), ("ids", "a\r\nb")])
-def test_ids_come_from_lines_or_the_first_column(tmp_path: Path, name: str, content: str) -> None:
-    (tmp_path / name).write_text(content)
-    assert read_ids(tmp_path / name).to_list() == ["a", "b"]
 
 
 def test_frames_come_back_as_they_were(tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_a_release_folder_loads_as_it_is(tmp_path: Path) -> None:
     assert (data.train.nnz, data.valid.nnz, data.test.nnz, data.fold_in) == (3, 2, 1, None)  # type: ignore[union-attr]
     assert data.train.time_kind == "order"
     assert data.titles() == ["0", "1", "2", "3", "Four", "5", "6"]
-    assert data.history("train+test+valid").take([0]).matrix.indices.tolist() == [4, 2, 1, 3]
+    assert data.history("train+test+valid").take([0]).matrix.indices.tolist() == [4, 2, 3, 1]
     save_dataset(data, tmp_path / "copy")
     assert load_dataset(tmp_path / "copy").fingerprint() == data.fingerprint()
 

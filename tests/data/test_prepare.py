@@ -31,11 +31,29 @@ def clicks(users: int = 20, each: int = 10, seed: int = 0) -> pl.DataFrame:
 
 def test_prepare_returns_what_it_writes(tmp_path: Path) -> None:
     made = prepare(clicks(), tmp_path / "clicks", events="split")
-    assert load_dataset(tmp_path / "clicks").info == {"format": "recodiff-dataset", "version": 1} | made.info
+    told = load_dataset(tmp_path / "clicks").info
+    assert set(told.pop("hashes")) == {"users.parquet", "items.parquet"}
+    assert told == {"format": "recodiff-dataset", "version": 1} | made.info
     assert made.info["parts"] == {"train": 140, "valid": 20, "test": 40}
     assert made.info["split"] == {"strategy": "temporal", "valid": 0.1, "test": 0.2}
     assert made.name == "clicks"
     assert (made.train.matrix.data == 1).all()
+
+
+def test_what_was_taken_for_what_is_kept(tmp_path: Path) -> None:
+    lines = [f"{u % 9},i{u:03},{1 + u % 5},{1_396_310_400_000 + 432_000_000 * (u % 20)},x" for u in range(90)]
+    (tmp_path / "log.csv").write_text("\n".join(["user_id,item_id,rating,ts,note", *lines]) + "\n")
+    assert prepare(tmp_path / "log.csv").info["reading"] == {
+        "format": "table",
+        "user": "column 0 'user_id', first 0, 0 .. 8",
+        "item": "column 1 'item_id', first i000, i000 .. i089",
+        "weight": "column 2 'rating', first 1, 1 .. 5",
+        "time": "column 3 'ts', milliseconds, 2014-04-01 .. 2014-07-05",
+        "unread": ["note"],
+        "lines": 91,
+        "rows": 90,
+        "warnings": [],
+    }
 
 
 def test_the_summary_counts_every_step() -> None:
@@ -113,7 +131,7 @@ def test_a_release_keeps_its_parts(tmp_path: Path) -> None:
     made = prepare(tmp_path)
     assert made.info["split"] == {"strategy": "published", "valid": 0, "seed": 0}
     assert (made.info["parts"], made.items.ids.to_list()) == ({"train": 2, "valid": 1, "test": 1}, [1, 2, 3, 4])
-    assert prepare(tmp_path, split=LeaveLast(0, 1)).test.matrix.indices.tolist() == [2]  # type: ignore[union-attr]
+    assert prepare(tmp_path, split=LeaveLast(0, 1)).test.matrix.indices.tolist() == [0]  # type: ignore[union-attr]
 
 
 def test_options_of_reading_go_through_a_log(tmp_path: Path) -> None:

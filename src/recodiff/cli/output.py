@@ -148,23 +148,3 @@ def refuse_file(path: Path, overwrite: bool) -> None:
     """Raises ConfigError where `path` is there and may not be replaced."""
     if path.exists() and not overwrite:
         raise ConfigError(f"'{path}' is already there; choose another name, or say --overwrite")
-
-
-def read_ids(path: Path) -> pl.Series:
-    """External ids from a file: the first column of .parquet or .csv (with a header), else one per line.
-
-    Raises:
-        ConfigError: the file cannot be read or holds no ids.
-    """
-    try:
-        if path.suffix == ".parquet":
-            ids = pl.read_parquet(path).to_series(0)
-        elif path.suffix == ".csv":
-            ids = pl.read_csv(path, infer_schema=False).to_series(0)
-        else:
-            ids = pl.Series([line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()], dtype=pl.String)
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError, IndexError) as error:
-        raise ConfigError(f"ids cannot be read from '{path}' ({' '.join(str(error).split())}); give one id per line") from None
-    if len(ids.drop_nulls()) == 0:
-        raise ConfigError(f"'{path}' holds no ids; give one id per line")
-    return ids.drop_nulls()

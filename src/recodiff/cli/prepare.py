@@ -15,8 +15,9 @@ from recodiff.cli.parameters import Whole
 from recodiff.data import NaturalNoise
 from recodiff.data import prepare as prepare_data
 from recodiff.data.events import remarks
-from recodiff.data.readers.columns import TimeUnit
 from recodiff.data.readers.log import Log, read_log
+from recodiff.data.readers.reader import PartOrder
+from recodiff.data.readers.times import TimeUnit
 from recodiff.data.split import SPLITS, Split
 from recodiff.errors import ConfigError
 
@@ -52,10 +53,13 @@ def prepare(
     item_column: str | None = None,
     weight_column: str | None = None,
     time_column: str | None = None,
+    part_column: str | None = None,
+    part_order: PartOrder = "auto",
     items: Path | None = None,
     separator: str | None = None,
     header: Annotated[bool | None, Parameter(negative="--no-header")] = None,
     encoding: str | None = None,
+    quotes: bool | None = None,
     time_unit: TimeUnit = "auto",
     drop_bad_rows: bool = False,
     name: str | None = None,
@@ -74,7 +78,8 @@ def prepare(
     Parameters
     ----------
     source
-        CSV, TSV, Parquet, MovieLens, RecBole .inter, LightGCN text, a DiffRec release folder, or a folder that holds one.
+        CSV, TSV, Parquet, JSON lines, MovieLens, RecBole .inter, LightGCN text, a DiffRec release; a file of one, or a folder or an
+        archive (.zip, .tar.gz) that holds one, whole, in pieces or in parts (train, valid, test).
     out
         The data folder to write.
     min_rating
@@ -117,6 +122,10 @@ def prepare(
         Name of a rating or count column.
     time_column
         Name of the time column.
+    part_column
+        Name of a column that says train, valid or test, to keep the parts as they are.
+    part_order
+        Of a DiffRec release, which part is the later in time: test (valid-test) or valid (test-valid, as the known releases are).
     items
         A table with titles, where none stands beside the source: item ids and a column title.
     separator
@@ -125,8 +134,10 @@ def prepare(
         Whether the first line of a text table names the columns, where that is not recognised.
     encoding
         Of a text table, where it is not UTF-8.
+    quotes
+        Whether fields of a text table may stand in double quotes, where that is not recognised.
     time_unit
-        Of numeric times.
+        Of numeric times; order where only their sequence counts, or that of the rows where there is no time.
     drop_bad_rows
         Drop and count malformed rows instead of refusing them.
     name
@@ -145,12 +156,15 @@ def prepare(
         item=item_column,
         weight=weight_column,
         time=time_column,
+        part=part_column,
         items=items,
         separator=separator,
         header=header,
         encoding=encoding,
+        quotes=quotes,
         time_unit=time_unit,
         on_bad_rows="drop" if drop_bad_rows else "refuse",
+        part_order=part_order,
     )
     if min_rating is None and "weight" in log.frame.columns and (returns := int((log.frame["weight"] <= 0).sum())):
         warn(f"{returns} rows have a rating or count of 0 or less and count as interactions; leave them out with --min-rating")
@@ -173,6 +187,7 @@ def prepare(
         name=name,
         overwrite=overwrite,
     )
+    _tell(log)
     for sentence in remarks(dataset.info.get("events", {})):
         warn(sentence)
     if json:
@@ -180,6 +195,14 @@ def prepare(
     else:
         print_dataset(dataset)
         say(f"wrote {out}")
+
+
+def _tell(log: Log) -> None:
+    """What was taken for what, and what is strange about it; after the work, so that a refusal stays one sentence."""
+    for sentence in log.reading.sentences() if log.reading is not None else ():
+        say(sentence)
+    for warning in log.reading.warnings if log.reading is not None else ():
+        warn(warning)
 
 
 def _tied(log: Log) -> float:

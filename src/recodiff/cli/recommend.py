@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 import numpy as np
 import polars as pl
 from cyclopts import Parameter
+from numpy.typing import NDArray
 
 from recodiff.cli.evaluate import over_items_of
-from recodiff.cli.output import print_json, print_table, read_ids, refuse_file, say, warn, write_frame
+from recodiff.cli.output import print_json, print_table, refuse_file, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads, whole
 from recodiff.data.interactions import Interactions
+from recodiff.data.readers.id_files import read_ids
 from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError
 from recodiff.models.base import Recommender
@@ -63,7 +65,7 @@ def recommend(
     user
         A user of the data; may be repeated. All users unless given.
     users
-        A file of users: one per line, or the first column of .csv or .parquet.
+        A file of users: one per line, or of a table (.csv, .tsv, .parquet) the column of that name, else the first.
     history
         Item ids, oldest first, instead of --data.
     k
@@ -169,7 +171,7 @@ def _histories(
     x = dataset.history("+".join(dataset.parts()) if parts == "all" else parts)
     if not user and users is None:
         return x.take(np.flatnonzero(x.lengths() > 0))
-    wanted = [*(user or []), *(read_ids(users).to_list() if users else [])]
+    wanted = [*(user or []), *(read_ids(users, x.users, "user").to_list() if users else [])]
     return x.take(x.users.positions(list(dict.fromkeys(wanted)), what="user"))
 
 
@@ -177,6 +179,12 @@ def _allowed(model: Recommender, candidates: Path | None, exclude: Path | None) 
     if candidates is None and exclude is None:
         return None
     n = len(model.items)
-    allowed = np.arange(n) if candidates is None else model.items.positions(read_ids(candidates), what="item")
-    banned = np.empty(0, np.int64) if exclude is None else model.items.positions(read_ids(exclude), what="item")
+    allowed = np.arange(n) if candidates is None else model.items.positions(read_ids(candidates, model.items, "item"), what="item")
+    banned = (
+        np.empty(0, np.int64) if exclude is None else model.items.positions(read_ids(exclude, model.items, "item"), what="item")
+    )
     return Candidates.positions(np.setdiff1d(allowed, banned))
+
+
+def _positions(model: Recommender, path: Path) -> NDArray[np.int64]:
+    return model.items.positions(read_ids(path, model.items, "item"), what="item")

@@ -89,6 +89,7 @@ def prepare(
         "name": name or (Path(out).resolve().name if out is not None else Path(log.source).stem),
         "source": log.source,
         "terms": log.terms,
+        **({} if log.reading is None else {"reading": log.reading.as_info()}),
         "steps": steps,
         "split": split.describe(),
         "weights": "kept" if weighted else "all 1",

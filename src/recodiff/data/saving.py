@@ -21,6 +21,7 @@ from recodiff.data.events import recorded, unknown_to
 from recodiff.data.interactions import IdMap, Interactions, TimeKind
 from recodiff.data.readers.diffrec import RELEASE_FILES, read_release
 from recodiff.data.readers.formats import READERS, read_items
+from recodiff.data.readers.reader import PartOrder
 from recodiff.errors import DataError, RecodiffWarning
 from recodiff.runtime import files
 from recodiff.runtime.folders import atomic_folder, finish
@@ -72,14 +73,15 @@ def _table(part: Interactions) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def load_dataset(path: str | Path) -> Dataset:
+def load_dataset(path: str | Path, *, part_order: PartOrder = "auto") -> Dataset:
     """Reads a canonical folder, or a DiffRec release folder as it is.
 
     A release folder has 1 + its highest number users and items over **all** parts. Its times are ranks within a user over
-    train, then test, then valid: the order in time, verified for the two ML-1M sets and assumed for the others.
+    train, then valid, then test; of the known releases over train, then test, then valid (see `RELEASED`).
 
     Args:
         path: the folder.
+        part_order: which of valid and test is the later part of a release folder.
 
     Raises:
         DataError: it is neither, of a later version, or a file is missing, damaged or does not belong to the others.
@@ -89,7 +91,7 @@ def load_dataset(path: str | Path) -> Dataset:
     if (folder / MANIFEST).is_file():
         return _load_canonical(folder)
     if (folder / RELEASE_FILES["train"]).is_file():
-        return _load_release(folder)
+        return _load_release(folder, part_order)
     if not folder.exists():
         raise DataError(f"{folder} does not exist; give a data folder, or make one with `recodiff prepare`")
     raise DataError(
@@ -97,8 +99,8 @@ def load_dataset(path: str | Path) -> Dataset:
     )
 
 
-def _load_release(folder: Path) -> Dataset:
-    frame = read_release(folder)
+def _load_release(folder: Path, part_order: PartOrder) -> Dataset:
+    frame, _ = read_release(folder, part_order)
     if frame.is_empty():
         raise DataError(f"{folder} holds no interactions; fetch it again")
     users, items = (_numbered(frame[name], folder) for name in ("user", "item"))

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recodiff.data import read_log
-from recodiff.errors import DataError
+from recodiff.data import load_dataset, read_log
+from recodiff.data.readers import diffrec
+from recodiff.errors import ConfigError, DataError
 
 GENRES = "|".join("1" if genre in (3, 5) else "0" for genre in range(19))
 
@@ -86,8 +87,8 @@ def test_lightgcn_text(tmp_path: Path) -> None:
     [
         ("0 1 2\n1 x\n", "train.txt, line 2: '1 x' is not LightGCN's"),
         ("0 1 2\n\n1 -3\n", "train.txt, line 3: '1 -3' is not"),
-        ("0\t1\t2\n", "say format='table' if it is a table"),
-        ("", "holds no interactions"),
+        ("0 1 2\n1\t3\n", "say format='table' if it is a table"),
+        ("", "train.txt is empty"),
         (b"0 1 \xe9", "train.txt is not UTF-8"),
     ],
 )
@@ -96,23 +97,38 @@ def test_bad_lightgcn_text_is_refused(tmp_path: Path, text: str | bytes, message
         read_log(write(tmp_path, {"train.txt": text}))
 
 
-def test_a_table_named_like_lightgcn_text_can_be_read_as_one(tmp_path: Path) -> None:
+def test_a_table_named_like_lightgcn_text_is_read_as_one(tmp_path: Path) -> None:
     path = write(tmp_path, {"train.txt": "0\t1\t5\n"}) / "train.txt"
-    assert read_log(path, format="table").frame.rows() == [(0, 1, 5)]
-    with pytest.raises(DataError, match=r"looks like lightgcn, not table; give the file itself"):
-        read_log(tmp_path, format="table")
+    assert read_log(path).frame.rows() == read_log(tmp_path).frame.rows() == [(0, 1, 5)]
+    write(tmp_path, {"train.txt": "1 5 6\n2 7 9\n"})
+    assert read_log(path, format="table").frame.rows() == read_log(tmp_path, format="table").frame.rows() == [(1, 5, 6), (2, 7, 9)]
+    assert read_log(path, format="lightgcn").frame.rows() == [(1, 5), (1, 6), (2, 7), (2, 9)]
+    with pytest.raises(DataError, match=r"looks like lightgcn, not parquet; give the file itself"):
+        read_log(write(tmp_path, {"train.txt": "1 5 6 7\n2 7\n"}), format="parquet")
 
 
-def test_a_release_counts_time_over_train_then_test_then_valid(tmp_path: Path) -> None:
+def test_a_release_counts_time_over_its_parts(tmp_path: Path) -> None:
     release(tmp_path, train=[[0, 4], [1, 0], [0, 2]], test=[[0, 1]], valid=[[0, 3], [1, 4]])
     write(tmp_path, {"items.csv": "item,title,verified\n4,Four,True\n"})
+    train = [(0, 4, "train", 0), (0, 2, "train", 1)]
     log = read_log(tmp_path)
     assert log.time_kind == "order"
-    assert log.frame.sort("user", "time").rows() == [
-        *((0, 4, "train", 0), (0, 2, "train", 1), (0, 1, "test", 2), (0, 3, "valid", 3)),
-        *((1, 0, "train", 0), (1, 4, "valid", 1)),
-    ]
+    assert log.reading is not None
+    assert log.frame.filter(pl.col("user") == 0).rows() == [*train, (0, 3, "valid", 2), (0, 1, "test", 3)]
+    assert log.reading.roles["time"].startswith("the order of rows, in train, then valid, then test")
+    between = read_log(tmp_path, part_order="test-valid")
+    assert between.frame.filter(pl.col("user") == 0).rows() == [*train, (0, 1, "test", 2), (0, 3, "valid", 3)]
     assert items_of(tmp_path) == [(4, "Four", "True")]
+    with pytest.raises(ConfigError, match=r"part_order='random' is unknown; choose one of auto, valid-test, test-valid"):
+        read_log(tmp_path, part_order="random")  # type: ignore[arg-type]
+
+
+def test_a_known_release_has_its_test_part_before_the_validation_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(tmp_path, train=[[0, 4], [1, 0]], test=[[0, 1]], valid=[[0, 3]])
+    monkeypatch.setitem(diffrec.RELEASED, (2, 5, 4), "toy")
+    assert read_log(tmp_path).frame["part"].to_list() == ["train", "train", "test", "valid"]
+    assert load_dataset(tmp_path).part("valid").times.tolist() == [2]  # type: ignore[union-attr]
+    assert load_dataset(tmp_path, part_order="valid-test").part("test").times.tolist() == [2]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -189,3 +205,5 @@ def test_real_folders(shared: Path, folder: str, rows: int, time_kind: str | Non
     log = read_log(shared / folder)
     assert (log.frame.height, log.time_kind, log.dropped) == (rows, time_kind, {})
     assert (None if log.items is None else log.items["title"][0]) == title
+    assert log.reading is not None
+    assert log.reading.warnings == ()

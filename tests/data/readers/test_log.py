@@ -71,7 +71,9 @@ def test_text_ids_without_a_header(tmp_path: Path) -> None:
     path = write(tmp_path, "ann,apple\nbob,pear\n")
     with pytest.raises(DataError, match=r"clearly the user: it has 'ann', 'apple'"):
         read_log(path)
-    assert read_log(path, header=False).frame.rows() == [("ann", "apple"), ("bob", "pear")]
+    with pytest.raises(DataError, match=r"which of columns 0 \('ann'\) and 1 \('apple'\) is the user"):
+        read_log(path, header=False)
+    assert read_log(path, header=False, user=0, item=1).frame.rows() == [("ann", "apple"), ("bob", "pear")]
 
 
 def test_leading_zeros_stay(tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_a_time_may_be_a_rank(tmp_path: Path) -> None:
     [
         ("user,item,rating\n1,2,5\n3,4,abc\n", "log.csv, line 3: rating is 'abc', not a finite number; mend the row"),
         ("user,item,rating\n1,2,5\n\n3,4,abc\n5,6,def\n", r"line 4: rating is 'abc'.*1 more like it"),
-        ("user,item,rating\n1,2,NaN\n", r"line 2: rating is missing \(empty or NaN\)"),
+        ("user,item,rating\n1,2,NaN\n", r"line 2: rating is missing \(empty, NaN or a mark such as NA\)"),
         ("user,item,rating\n1,2,inf\n", "line 2: rating is 'inf'"),
         ("user,item,rating\n1,2,5\n3,4\n", "line 3: rating is missing"),
         ("user,item\n1,2\n,4\n", "line 3: user is missing"),
@@ -103,7 +105,7 @@ def test_a_time_may_be_a_rank(tmp_path: Path) -> None:
         ("user,item,date\n1,2,2020-01-01\n3,4,01/02/2020\n", "line 3: date is '01/02/2020', not a time"),
         ("user,item,date\n1,2,20200101\n", "column 'date' holds numbers like 20200101"),
         ('user,note,item,rating\n1,"a\nb",5,2\n3,c,5,bad\n', "row 2: rating is 'bad'"),
-        ('user,item\n1,"2\n3,4\n', "are all quotes closed"),
+        ('user,item\n1,"2\n3,4\n', "line 2: .* has a quote that does not close"),
         ("1,2,3,4,5\n", "no header and 5 columns; say which"),
         ("a,b\nx,y\n", "no column that is clearly the user"),
         ("user\n1\n", "no column that is clearly the item"),
@@ -155,7 +157,7 @@ def test_what_is_not_there_or_not_known_is_refused(tmp_path: Path) -> None:
         read_log(tmp_path / "nope.csv")
     with pytest.raises(DataError, match=r"a dict is no frame"):
         read_log({"user": [1], "item": [2]})
-    with pytest.raises(DataError, match=r"unpacked folder"):
+    with pytest.raises(DataError, match=r"ml.zip cannot be unpacked .*fetch it again"):
         read_log(write(tmp_path, b"PK", "ml.zip"))
 
 

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from recodiff.data.readers.columns import Raw
-from recodiff.data.readers.reader import Options, Reader
-from recodiff.data.readers.tables import open_table, read_delimited
+import polars as pl
+
+from recodiff.data.readers.columns import Raw, find_columns, labels_of, looks_like_time
+from recodiff.data.readers.parts import Piece, pieces_in
+from recodiff.data.readers.places import by_place, columns_of, kind_of
+from recodiff.data.readers.reader import WHOLE, Options, Reader
+from recodiff.data.readers.tables import TextTable, open_table
+from recodiff.errors import DataError
+from recodiff.runtime import files
 
 ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".data")
 
@@ -17,19 +23,82 @@ class DelimitedText(Reader):
     """One interaction a line, fields between separators."""
 
     name = "table"
-    quoted: ClassVar[bool] = True
+    quoted: ClassVar[bool | None] = None
 
-    def recognise(self, path: Path) -> Sequence[Path]:
-        """Any file; of a folder its one text file."""
-        if not path.is_dir():
-            return [path]
-        aside = ("items", "users", "readme")
-        texts = [file for file in sorted(path.iterdir()) if file.suffix in ENDINGS and file.stem.lower() not in aside]
-        return texts if len(texts) == 1 else []
+    def recognise(self, path: Path) -> Sequence[Piece]:
+        """Any file; of a folder its one text file, its pieces or its parts."""
+        return pieces_in(path, ENDINGS) if path.is_dir() else [Piece(path)]
 
-    def read(self, files: Sequence[Path], options: Options) -> Raw:
+    def read(self, pieces: Sequence[Piece], options: Options) -> Raw:
         """The columns that have a role, all values still text."""
+        read = []
+        for piece in pieces:
+            with files.reading(piece.path, DataError, WHOLE):
+                read.append(self._read(piece.path, options))
+        return Raw.joined(read, [piece.part for piece in pieces], pieces[0].path.name)
+
+    def _read(self, path: Path, options: Options) -> Raw:
         text = open_table(
-            files[0], separator=options.separator, header=options.header, encoding=options.encoding, quoted=self.quoted
+            path,
+            separator=options.separator,
+            header=options.header,
+            encoding=options.encoding,
+            quoted=self.quoted if options.quotes is None else options.quotes,
+            by_position=options.by_position,
         )
-        return read_delimited(files[0], options.given, text, drop_long=options.on_bad_rows == "drop")
+        columns = text.columns()
+        roles = find_columns(columns, options.given if text.header else _placed(text, options), path.name)
+        if text.header:
+            _check_plausible(text, columns, roles, options)
+        select = [pl.col(name).alias(role) for role, name in roles.items()]
+        frame, dropped = text.collect(select, drop_long=options.on_bad_rows == "drop")
+        names = roles if text.header else {role: f"{role} (column {columns.index(name)})" for role, name in roles.items()}
+        unread = [name for name in columns if name not in roles.values()]
+        return Raw(
+            frame,
+            path.name,
+            names,
+            lambda row: text.place(row, frame.height),
+            is_text=True,
+            dropped=dropped,
+            labels=labels_of(columns, roles, named=text.header),
+            unread=tuple(unread if text.header else (f"column {columns.index(name)}" for name in unread)),
+            lines=frame.height + text.header + dropped,
+            warnings=tuple(_warnings(text, columns, roles, options)),
+        )
+
+
+def _placed(text: TextTable, options: Options) -> dict[str, int]:
+    named = [wanted for wanted in options.given.values() if isinstance(wanted, str) and not wanted.isdigit()]
+    if named:
+        raise DataError(
+            f"{text.path.name} has no header, so no column is called {named[0]!r}; give positions, the first is 0, or header=True "
+            "(--header) if its first line names them"
+        )
+    return by_place(text.rows, options.given, text.path.name, counts_time=options.time_unit != "auto")
+
+
+def _check_plausible(text: TextTable, columns: Sequence[str], roles: dict[str, str], options: Options) -> None:
+    """Refuses a measure or a moment as an id that nobody named."""
+    sample = columns_of(text.rows[1:]) if len(text.rows) > 1 else []
+    for role in ("user", "item"):
+        place = columns.index(roles[role])
+        if options.given.get(role) is not None or place >= len(sample):
+            continue
+        column = sample[place]
+        fraction = column.kind == "decimal" and any(float(value) % 1 for value in column.values if kind_of(value) == "decimal")
+        moment = column.kind == "time" and not column.example.isdigit()
+        if fraction or moment:
+            raise DataError(
+                f"{text.path.name}: column {roles[role]!r} holds {column.example!r}, which is no {role}; name the right one with "
+                f"{role}= (--{role}-column)"
+            )
+
+
+def _warnings(text: TextTable, columns: Sequence[str], roles: dict[str, str], options: Options) -> list[str]:
+    if options.given.get("time") is not None:
+        return []
+    sample = columns_of(text.rows[text.header :]) if len(text.rows) > text.header else []
+    times = [column.place for column in sample if column.kind == "time" and column.place < len(columns)]
+    unread = [place for place in times if columns[place] not in roles.values()]
+    return [looks_like_time(text.path.name, columns[place] if text.header else place) for place in unread]

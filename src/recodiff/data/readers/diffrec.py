@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from recodiff.data.readers.columns import Raw
-from recodiff.data.readers.reader import Options, Reader
-from recodiff.errors import DataError
+from recodiff.data.readers.parts import Piece
+from recodiff.data.readers.reader import Options, PartOrder, Reader
+from recodiff.errors import ConfigError, DataError
 from recodiff.runtime import files
 
-RELEASE_FILES = {part: f"{part}_list.npy" for part in ("train", "test", "valid")}  # in the order of time
+RELEASE_FILES = {part: f"{part}_list.npy" for part in ("train", "valid", "test")}
+RELEASED = {
+    (5_949, 2_810, 571_531): "ml-1m_clean",
+    (5_949, 3_494, 618_297): "ml-1m_noisy",
+    (54_574, 34_395, 1_402_736): "yelp_clean",
+    (108_822, 94_949, 3_146_256): "amazon-book_clean",
+}
+"""Users, items and interactions of a release in which the part called test lies **between** train and valid in time.
+
+Verified for the two ML-1M sets and assumed for the others.
+"""
+_LABELS = {"user": "the first number of each pair", "item": "the second number of each pair", "part": "the names of the files"}
+_IN_TIME = {"valid-test": ("train", "valid", "test"), "test-valid": ("train", "test", "valid")}
 
 
 class DiffRec(Reader):
@@ -21,29 +34,44 @@ class DiffRec(Reader):
 
     name = "diffrec"
 
-    def recognise(self, path: Path) -> Sequence[Path]:
+    def recognise(self, path: Path) -> Sequence[Piece]:
         """The folder itself."""
-        return [path] if (path / RELEASE_FILES["train"]).exists() else []
+        return [Piece(path)] if (path / RELEASE_FILES["train"]).exists() else []
 
-    def read(self, files: Sequence[Path], options: Options) -> Raw:
+    def read(self, pieces: Sequence[Piece], options: Options) -> Raw:
         """See `read_release`."""
-        return Raw.clean(read_release(files[0]), files[0].name, "order")
+        frame, order = read_release(pieces[0].path, options.part_order)
+        labels = _LABELS | {"time": f"the order of rows, in {', then '.join(order)}"}
+        return Raw.clean(frame, pieces[0].path.name, labels, time_kind="order")
 
 
-def read_release(folder: Path) -> pl.DataFrame:
-    """A DiffRec release folder: columns `user`, `item`, `part` and `time`, a rank within the user.
+def read_release(folder: Path, part_order: PartOrder = "auto") -> tuple[pl.DataFrame, Sequence[str]]:
+    """A DiffRec release folder: columns `user`, `item`, `part` and `time`, a rank within the user; and the parts in time.
 
-    The order of a user's rows is the order in time, and the part called test lies **between** train and valid. Both are
-    verified for the two ML-1M sets and assumed for the others.
+    The order of a user's rows is the order in time.
+
+    Args:
+        folder: the three arrays.
+        part_order: which of valid and test is the later; `auto` takes test for the later, but for the known releases.
 
     Raises:
         DataError: a file is missing or damaged, or holds anything but pairs of whole numbers from 0 on.
+        ConfigError: the order is unknown.
     """
-    pieces = []
-    for part, name in RELEASE_FILES.items():
-        pairs = _pairs(folder / name)
-        pieces.append(pl.DataFrame({"user": pairs[:, 0], "item": pairs[:, 1]}).with_columns(part=pl.lit(part)))
-    return pl.concat(pieces).with_columns(time=pl.int_range(pl.len(), dtype=pl.Int64).over("user"))
+    if part_order not in ("auto", *_IN_TIME):
+        raise ConfigError(f"part_order={part_order!r} is unknown; choose one of auto, {', '.join(_IN_TIME)}")
+    arrays = {part: _pairs(folder / name) for part, name in RELEASE_FILES.items()}
+    order = _IN_TIME["test-valid" if part_order == "auto" and _is_released(arrays) else part_order.replace("auto", "valid-test")]
+    pieces = [
+        pl.DataFrame({"user": arrays[part][:, 0], "item": arrays[part][:, 1]}).with_columns(part=pl.lit(part)) for part in order
+    ]
+    return pl.concat(pieces).with_columns(time=pl.int_range(pl.len(), dtype=pl.Int64).over("user")), order
+
+
+def _is_released(arrays: Mapping[str, np.ndarray]) -> bool:
+    rows = [array for array in arrays.values() if len(array)]
+    users, items = (1 + max((int(array[:, column].max()) for array in rows), default=0) for column in (0, 1))
+    return (users, items, sum(len(array) for array in rows)) in RELEASED
 
 
 def _pairs(path: Path) -> np.ndarray:

@@ -10,9 +10,11 @@ import polars as pl
 
 from recodiff.data.readers.delimited import DelimitedText
 from recodiff.data.readers.diffrec import DiffRec
+from recodiff.data.readers.json_lines import JsonLines
 from recodiff.data.readers.lightgcn import LightGCN
 from recodiff.data.readers.movielens import MovieLens
 from recodiff.data.readers.parquet import Parquet
+from recodiff.data.readers.parts import Piece
 from recodiff.data.readers.reader import Reader
 from recodiff.data.readers.recbole import RecBole
 from recodiff.data.readers.titles import fitted, titles_of_frame
@@ -21,12 +23,12 @@ from recodiff.moved import old_names
 
 # The first that recognises a path reads it.
 READERS: dict[str, Reader] = {
-    reader.name: reader for reader in (DiffRec(), MovieLens(), LightGCN(), Parquet(), RecBole(), DelimitedText())
+    reader.name: reader for reader in (DiffRec(), MovieLens(), LightGCN(), Parquet(), JsonLines(), RecBole(), DelimitedText())
 }
 FORMATS: tuple[str, ...] = ("auto", *reversed(READERS))
 
 
-def locate(source: Path, format: str = "auto") -> tuple[Reader, Sequence[Path]]:
+def locate(source: Path, format: str = "auto") -> tuple[Reader, Sequence[Piece]]:
     """The reader of a file or folder and the files that hold its interactions.
 
     Args:
@@ -43,20 +45,20 @@ def locate(source: Path, format: str = "auto") -> tuple[Reader, Sequence[Path]]:
         raise DataError(f"{source} does not exist; give a file or folder of interactions")
     if (source / "dataset.json").exists():
         raise DataError(f"{source} is prepared already; use it as it is (load_dataset, --data), or prepare its source anew")
-    if not source.is_dir() and source.suffix in (".npy", ".zip", ".json"):
-        raise DataError(f"{source} is not a table of interactions; give the folder it stands in, or the unpacked folder")
-    if not source.is_dir() and format != "auto":
-        return READERS[format], [source]
-    reader, files = _recognised(source)
-    if format not in ("auto", reader.name):
-        raise DataError(f"{source} looks like {reader.name}, not {format}; give the file itself to have it read as {format}")
-    return reader, files
+    if not source.is_dir() and source.suffix == ".npy":
+        raise DataError(f"{source} is not a table of interactions; give the folder it stands in")
+    if format == "auto":
+        return _recognised(source)
+    if pieces := READERS[format].candidates(source):
+        return READERS[format], pieces
+    seems, _ = _recognised(source)
+    raise DataError(f"{source} looks like {seems.name}, not {format}; give the file itself to have it read as {format}")
 
 
-def _recognised(source: Path) -> tuple[Reader, Sequence[Path]]:
+def _recognised(source: Path) -> tuple[Reader, Sequence[Piece]]:
     for reader in READERS.values():
-        if files := reader.recognise(source):
-            return reader, files
+        if pieces := reader.recognise(source):
+            return reader, pieces
     held = ", ".join(path.name for path in sorted(source.iterdir())[:8]) or "nothing"
     raise DataError(f"{source} holds no interactions that are known at sight ({held}); give the file itself")
 

@@ -7,8 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from recodiff.data.readers.columns import Given, Raw, find_columns
+from recodiff.data.readers.columns import Given, Raw, find_columns, labels_of, looks_like_time
+from recodiff.data.readers.places import columns_of
 from recodiff.errors import DataError
+
+LOOK = 100
+"""Rows of an unread column that are looked at."""
 
 
 def read_frame(source: Any, given: Given) -> Raw:
@@ -22,8 +26,54 @@ def read_frame(source: Any, given: Given) -> Raw:
         DataError: `source` is no frame, or a column cannot be told or converted.
     """
     frame = opened(source)
-    roles = find_columns([str(name) for name in frame.columns], given, "the frame")
-    return Raw(picked(frame, roles), "the frame", roles, lambda row: f"row {row} (the first is 0)", is_text=False)
+    columns = [str(name) for name in frame.columns]
+    roles = find_columns(columns, given, "the frame")
+    unread = [name for name in columns if name not in roles.values()]
+    return Raw(
+        picked(frame, roles),
+        "the frame",
+        roles,
+        lambda row: f"row {row} (the first is 0)",
+        is_text=False,
+        labels=labels_of(columns, roles),
+        unread=tuple(unread),
+        warnings=tuple(unused_times(_sample(frame, unread), "the frame", given)),
+    )
+
+
+def may_be_time(kind: pl.DataType) -> bool:
+    """Whether a column of this type can hold times at all."""
+    return kind.is_numeric() or kind.is_temporal() or kind == pl.String
+
+
+def unused_times(sample: pl.DataFrame, source: str, given: Given) -> list[str]:
+    """Warnings of columns that look like times, from some rows of what nobody uses; none where the caller chose a time.
+
+    Args:
+        sample: the columns without a role.
+        source: what messages call the table.
+        given: role -> column, as the caller said.
+    """
+    if given.get("time") is not None:
+        return []
+    moments = [column.name for column in sample if column.dtype in (pl.Date, pl.Datetime) and column.null_count() < len(column)]
+    others = [column for column in sample if column.dtype.is_integer() or column.dtype == pl.String]
+    for column in others:
+        values = column.drop_nulls().cast(pl.String).to_list()
+        if values and columns_of([[value] for value in values])[0].kind == "time":
+            moments.append(column.name)
+    return [looks_like_time(source, name) for name in sample.columns if name in moments]
+
+
+def _sample(frame: Any, columns: list[str]) -> pl.DataFrame:
+    """The first rows of some columns; those that polars does not know are left out, as nobody reads them."""
+    found: dict[str, pl.Series] = {}
+    for name in columns:
+        try:
+            found |= {name: picked(frame.head(LOOK), {name: name})[name]}
+        except DataError:
+            continue
+    return pl.DataFrame(found)
 
 
 def opened(source: Any) -> Any:

@@ -9,10 +9,14 @@ from typing import Any
 import polars as pl
 
 from recodiff.data.interactions import TimeKind
-from recodiff.data.readers.columns import BadRows, TimeUnit, convert
+from recodiff.data.readers.columns import BadRows, Raw
 from recodiff.data.readers.formats import locate, read_items
 from recodiff.data.readers.frames import read_frame
-from recodiff.data.readers.reader import Options
+from recodiff.data.readers.packed import unpacked
+from recodiff.data.readers.reader import Options, PartOrder
+from recodiff.data.readers.reading import Reading, describe
+from recodiff.data.readers.times import TimeUnit
+from recodiff.data.readers.values import convert
 from recodiff.errors import DataError
 
 TERMS_FILE = "TERMS.txt"
@@ -30,6 +34,7 @@ class Log:
         source: where it came from.
         dropped: what was left out while reading, and how many rows of it.
         terms: the terms of use that stand beside the data, if any.
+        reading: which column was taken for what, and what is strange; None for a log that was put together by hand.
     """
 
     frame: pl.DataFrame
@@ -38,6 +43,7 @@ class Log:
     source: str
     dropped: dict[str, int]
     terms: str | None
+    reading: Reading | None = None
 
 
 def read_log(
@@ -48,51 +54,57 @@ def read_log(
     item: str | int | None = None,
     weight: str | int | None = None,
     time: str | int | None = None,
+    part: str | int | None = None,
     items: Any = None,
     separator: str | None = None,
     header: bool | None = None,
     encoding: str | None = None,
+    quotes: bool | None = None,
     time_unit: TimeUnit = "auto",
     on_bad_rows: BadRows = "refuse",
+    part_order: PartOrder = "auto",
 ) -> Log:
-    """Reads interactions from a file, a folder or a frame.
+    """Reads interactions from a file, a folder, an archive or a frame.
 
-    Known at sight: CSV, TSV and other delimited text, Parquet (also a folder of pieces), MovieLens (`u.data`,
-    `ratings.dat`, `ratings.csv`), RecBole (`.inter`), LightGCN text (`train.txt`, `test.txt`), the DiffRec release
-    (`train_list.npy` ...), and polars, pandas and Arrow frames.
+    Recognised by their contents: CSV, TSV and other delimited text, Parquet, JSON lines, MovieLens (`u.data`, `ratings.dat`,
+    `ratings.csv`), RecBole (`.inter`), LightGCN text, the DiffRec release (`train_list.npy` ...), each also compressed, as
+    pieces, or as parts (train, valid, test) in a folder or an archive; and polars, pandas and Arrow frames.
 
     Args:
         source: a path or a frame.
-        format: one of `FORMATS`, told from names and contents unless given.
-        user, item, weight, time: a column's name or position (0-based), told from the usual names unless given; False for a
-            log that has none.
+        format: one of `FORMATS`, recognised unless given.
+        user, item, weight, time: a column's name or position (0-based), recognised by the usual names, or without names by what
+            the columns hold, unless given; False for a log that has none.
+        part: the column that names the part of each row (train, valid or test); none unless given.
         items: a path or frame with titles; unless given, the table that stands beside the log, if any.
-        separator, header, encoding: how delimited text is written, told from its first lines unless given (UTF-8).
-        time_unit: what a number in the time column counts (s, ms, us, ns), told by size; `order`: only the sequence counts.
+        separator, header, encoding: how delimited text is written, recognised from its first lines unless given (UTF-8).
+        quotes: whether fields may stand in double quotes; recognised unless given.
+        time_unit: what a number in the time column counts (s, ms, us, ns), recognised by the size of most; `order`: only the
+            sequence counts, which is that of the rows where there is no such column.
         on_bad_rows: refuse the log at its first malformed row, or drop such rows and count them in `Log.dropped`.
+        part_order: which of the parts valid and test of a release folder is the later one.
 
     Raises:
-        DataError: there is nothing to read, a column cannot be told, or a row is malformed: file, line and value are named.
+        DataError: there is nothing to read, a column is not clear, or a row is malformed: file, line and value are named.
     """
-    given = {"user": user, "item": item, "weight": weight, "time": time}
+    given = {"user": user, "item": item, "weight": weight, "time": time} | ({} if part is None else {"part": part})
+    options = Options(given, separator, header, encoding, quotes, time_unit, on_bad_rows, part_order)
     if not isinstance(source, str | Path):
-        return _log("the frame", convert(read_frame(source, given), time_unit, on_bad_rows), items, None, on_bad_rows)
-    path = Path(source).expanduser()
-    reader, files = locate(path, format)
-    raw = reader.read(files, Options(given, separator, header, encoding, time_unit, on_bad_rows))
-    titles = reader.titles_beside(files[0]) if items is None else items
-    return _log(str(source), convert(raw, time_unit, on_bad_rows), titles, _terms(path), on_bad_rows)
+        return _log("the frame", read_frame(source, given), "frame", options, items, None)
+    with unpacked(Path(source).expanduser()) as path:
+        reader, pieces = locate(path, format)
+        titles = reader.titles_beside(pieces[0].path) if items is None else items
+        return _log(str(source), reader.read(pieces, options), reader.name, options, titles, _terms(path))
 
 
-def _log(
-    source: str, table: tuple[pl.DataFrame, TimeKind | None, dict[str, int]], items: Any, terms: str | None, on_bad_rows: BadRows
-) -> Log:
-    frame, time_kind, dropped = table
+def _log(source: str, raw: Raw, format: str, options: Options, items: Any, terms: str | None) -> Log:
+    converted = convert(raw, options.time_unit, options.on_bad_rows)
+    frame, dropped = converted.frame, converted.dropped
     if frame.is_empty():
         why = f" ({', '.join(f'{n} {what} dropped' for what, n in dropped.items())})" if dropped else ""
         raise DataError(f"{source} holds no interactions{why}; give a log with at least one")
-    titles = None if items is None else read_items(items, frame["item"], drop_long=on_bad_rows == "drop")
-    return Log(frame, time_kind, titles, source, dropped, terms)
+    titles = None if items is None else read_items(items, frame["item"], drop_long=options.on_bad_rows == "drop")
+    return Log(frame, converted.time_kind, titles, source, dropped, terms, describe(raw, converted, format))
 
 
 def _terms(path: Path) -> str | None:

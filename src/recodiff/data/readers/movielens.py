@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from recodiff.data.readers.delimited import DelimitedText
+from recodiff.data.readers.parts import Piece
 from recodiff.data.readers.tables import open_table
 from recodiff.errors import DataError
 
@@ -24,11 +25,11 @@ class MovieLens(DelimitedText):
 
     name = "movielens"
 
-    def recognise(self, path: Path) -> Sequence[Path]:
+    def recognise(self, path: Path) -> Sequence[Piece]:
         """A file of one of the names, or the first of them in a folder."""
         if not path.is_dir():
-            return [path] if path.name in FILMS else []
-        return [path / name for name in FILMS if (path / name).exists()][:1]
+            return [Piece(path)] if path.name in FILMS else []
+        return [Piece(path / name) for name in FILMS if (path / name).exists()][:1]
 
     def title_files(self, file: Path) -> Sequence[str]:
         """The films of this release."""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from recodiff.data.readers.columns import Raw, find_columns
+from recodiff.data.readers.columns import Raw, find_columns, labels_of
+from recodiff.data.readers.frames import LOOK, may_be_time, unused_times
+from recodiff.data.readers.parts import Piece, pieces_in
 from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.titles import titles_of_parquet
 from recodiff.errors import DataError
@@ -20,27 +22,24 @@ class Parquet(Reader):
 
     name = "parquet"
 
-    def recognise(self, path: Path) -> Sequence[Path]:
-        """A file with the ending, or all of a folder but titles and users."""
+    def recognise(self, path: Path) -> Sequence[Piece]:
+        """A file with the ending, or the parts or all files of a folder but titles and users."""
         if not path.is_dir():
-            return [path] if path.name.removesuffix(".gz").endswith(ENDINGS) else []
-        return [file for file in sorted(path.glob("*.parquet")) if file.stem not in ("items", "users")]
+            return [Piece(path)] if path.name.removesuffix(".gz").endswith(ENDINGS) else []
+        every = [Piece(file) for file in sorted(path.glob("*.parquet")) if file.stem not in ("items", "users")]
+        return pieces_in(path, ENDINGS) or every
 
-    def read(self, files: Sequence[Path], options: Options) -> Raw:
+    def read(self, pieces: Sequence[Piece], options: Options) -> Raw:
         """One or several files as one table.
 
         Raises:
             DataError: a file is damaged, the pieces differ in columns, or a column cannot be told.
         """
-        name = files[0].name if len(files) == 1 else files[0].parent.name
-        try:
-            scan = pl.scan_parquet(list(files), glob=False)
-            roles = find_columns(scan.collect_schema().names(), options.given, name)
-            frame = scan.select(pl.col(column).alias(role) for role, column in roles.items()).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise DataError(f"{name} cannot be read as Parquet ({reason}); is every file whole, and of one make?") from None
-        return Raw(frame, name, roles, lambda row: f"row {row} (the first is 0)", is_text=False)
+        parts = list(dict.fromkeys(piece.part for piece in pieces))
+        files = [[piece.path for piece in pieces if piece.part == part] for part in parts]
+        name = pieces[0].path.name if len(pieces) == 1 else pieces[0].path.parent.name
+        read = [_read(group, name if len(parts) == 1 else group[0].name, options) for group in files]
+        return Raw.joined(read, parts, name)
 
     def has_titles(self, path: Path) -> bool:
         """A file with the ending."""
@@ -49,3 +48,26 @@ class Parquet(Reader):
     def titles(self, path: Path, *, drop_long: bool = False) -> pl.DataFrame:
         """The columns with their types."""
         return titles_of_parquet(path)
+
+
+def _read(files: Sequence[Path], name: str, options: Options) -> Raw:
+    try:
+        scan = pl.scan_parquet(list(files), glob=False)
+        schema = scan.collect_schema()
+        roles = find_columns(schema.names(), options.given, name)
+        frame = scan.select(pl.col(column).alias(role) for role, column in roles.items()).collect()
+        unread = [column for column in schema.names() if column not in roles.values()]
+        sample = scan.select(column for column in unread if may_be_time(schema[column])).head(LOOK).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{name} cannot be read as Parquet ({reason}); is every file whole, and of one make?") from None
+    return Raw(
+        frame,
+        name,
+        roles,
+        lambda row: f"row {row} (the first is 0)",
+        is_text=False,
+        labels=labels_of(schema.names(), roles),
+        unread=tuple(unread),
+        warnings=tuple(unused_times(sample, name, options.given)),
+    )

@@ -6,13 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import polars as pl
 
-from recodiff.data.readers.columns import BadRows, Given, Raw, TimeUnit
+from recodiff.data.readers.columns import BadRows, Given, Raw
+from recodiff.data.readers.parts import Piece
+from recodiff.data.readers.times import TimeUnit
 from recodiff.data.readers.titles import named_columns, read_titles
 
+PartOrder = Literal["auto", "valid-test", "test-valid"]
+WHOLE = "give a whole file of its format"
+"""What to do where a file cannot be read."""
 ITEM_FILES = ("items.parquet", "items.csv", "items.tsv")
 """Tables of titles that any format may have beside it."""
 
@@ -23,17 +28,26 @@ class Options:
 
     Args:
         given: role -> column name or position, False if there is none, None to recognise it.
-        separator, header, encoding: how delimited text is written; recognised where None.
+        separator, header, encoding, quotes: how delimited text is written; recognised where None.
         time_unit: what a number in the time column counts.
         on_bad_rows: refuse the log at its first malformed row, or drop such rows and count them.
+        part_order: which of the parts test and valid is the later one in a release folder; recognised where `auto`.
     """
 
     given: Given = field(default_factory=dict)
     separator: str | None = None
     header: bool | None = None
     encoding: str | None = None
+    quotes: bool | None = None
     time_unit: TimeUnit = "auto"
     on_bad_rows: BadRows = "refuse"
+    part_order: PartOrder = "auto"
+
+    @property
+    def by_position(self) -> bool:
+        """Whether a column is named by its position."""
+        places = [wanted for wanted in self.given.values() if wanted is not None and wanted is not False]
+        return any(isinstance(wanted, int) or wanted.isdigit() for wanted in places)
 
 
 class Reader(ABC):
@@ -42,7 +56,7 @@ class Reader(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def recognise(self, path: Path) -> Sequence[Path]:
+    def recognise(self, path: Path) -> Sequence[Piece]:
         """The files of interactions that a file or folder holds in this format; none where it is another format.
 
         Args:
@@ -52,12 +66,16 @@ class Reader(ABC):
             DataError: the path is of this format, and cannot be used.
         """
 
+    def candidates(self, path: Path) -> Sequence[Piece]:
+        """What there is to read where the caller says that a path is of this format: a file itself, what a folder may hold."""
+        return self.recognise(path) if path.is_dir() else [Piece(path)]
+
     @abstractmethod
-    def read(self, files: Sequence[Path], options: Options) -> Raw:
-        """The interactions of the files that `recognise` gave, or of a file that the caller says is of this format.
+    def read(self, pieces: Sequence[Piece], options: Options) -> Raw:
+        """The interactions of what `recognise` gave, or of a file that the caller says is of this format.
 
         Args:
-            files: at least one.
+            pieces: at least one.
             options: how the caller wants them read.
 
         Raises:

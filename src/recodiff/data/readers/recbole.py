@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from recodiff.data.readers.delimited import DelimitedText
+from recodiff.data.readers.parts import Piece, ending, pieces_in
 from recodiff.data.readers.titles import named_columns, read_titles
 
 
@@ -17,16 +18,15 @@ class RecBole(DelimitedText):
     name = "recbole"
     quoted = False
 
-    def recognise(self, path: Path) -> Sequence[Path]:
-        """An `.inter` file, or the only one of a folder."""
-        if not path.is_dir():
-            return [path] if path.name.removesuffix(".gz").endswith(".inter") else []
-        found = sorted(file for file in path.iterdir() if file.suffix == ".inter")
-        return found if len(found) == 1 else []
+    def recognise(self, path: Path) -> Sequence[Piece]:
+        """An `.inter` file, or the one of a folder, or its parts (`x.train.inter` ...)."""
+        if path.is_dir():
+            return pieces_in(path, (".inter",))
+        return [Piece(path)] if ending(path) == ".inter" else []
 
     def title_files(self, file: Path) -> Sequence[str]:
         """The `.item` file of the same name."""
-        return [f"{file.stem}.item"]
+        return [f"{file.stem}.item", f"{file.name.split('.')[0]}.item"]
 
     def has_titles(self, path: Path) -> bool:
         """An `.item` file."""

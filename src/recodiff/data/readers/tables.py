@@ -6,18 +6,24 @@ import csv
 import gzip
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from recodiff.data.readers.columns import HOW_TO_DROP, KNOWN, Given, Raw, find_columns, plain
+from recodiff.data.readers import quotes
+from recodiff.data.readers.columns import HOW_TO_DROP
+from recodiff.data.readers.places import is_header
+from recodiff.data.readers.values import MARKS
 from recodiff.errors import ConfigError, DataError
 
 _SEPARATORS = ("::", "\t", ";", ",", "|", " ")
 # Control characters that no sane text holds: one stands in for separators of several letters, the other makes a line one field.
 _FIELD, _LINE = "\x1f", "\x1e"
-_SAMPLE_BYTES = 1 << 16
+_SAMPLE_BYTES, _SAMPLE_LINES = 1 << 16, 200
+_LOOK = 20
+"""Lines by which the separator is recognised."""
+_LAST = "\x00last"
 _NOT_UTF8 = "{} is not UTF-8; give its encoding, for example encoding='latin-1', or convert the file"
 
 
@@ -30,16 +36,21 @@ class TextTable:
         content: the file itself, or its content in UTF-8 where it had to be changed.
         separator: one character.
         header: whether the first line names the columns.
-        quoted: whether fields may stand in double quotes.
-        first: the fields of the first line.
+        quoted: whether fields may stand in double quotes; None for yes, unless they do not close and the separator is a tab.
+        rows: the fields of the first lines.
     """
 
     path: Path
     content: Path | bytes
     separator: str
     header: bool
-    quoted: bool
-    first: Sequence[str]
+    quoted: bool | None
+    rows: Sequence[Sequence[str]]
+
+    @property
+    def width(self) -> int:
+        """Fields of the first line."""
+        return len(self.rows[0])
 
     def scan(self, content: Path | bytes) -> pl.LazyFrame:
         """The columns of a text written in this way, lazily, all of them text."""
@@ -47,9 +58,9 @@ class TextTable:
             content,
             has_header=self.header,
             separator=self.separator,
-            quote_char='"' if self.quoted else None,
+            quote_char=None if self.quoted is False else '"',
             infer_schema=False,
-            null_values=["NaN", "nan"],
+            null_values=list(MARKS),
             glob=False,
         )
 
@@ -64,22 +75,76 @@ class TextTable:
         """Some columns, and how many lines were dropped for having more fields than the first.
 
         Raises:
-            DataError: a line has more fields and `drop_long` is not set, or the text is no table.
+            DataError: a line has more fields and `drop_long` is not set, a quote does not close, or the text is no table.
         """
         try:
-            return self.scan(self.content).select(select).collect(), 0
+            frame = self._collected(select)
         except pl.exceptions.PolarsError as error:
+            if self.quoted is not False and "utf-8" not in str(error).lower() and self._has_quotes():
+                mended = self.mended()
+                if mended is not self:
+                    return mended.collect(select, drop_long=drop_long)
             if "more fields" not in str(error):
                 raise self._unreadable(error) from None
-        lines, width = read_lines(self.content, self.path.name, strip=False), len(self.first)
-        bare = lines.str.replace_all(r'"[^"]*"', "") if self.quoted else lines
-        long = (bare.str.count_matches(self.separator, literal=True) >= width).fill_null(False)
+            return self._without_long(select, drop_long)
+        if self.quoted is not False and self._has_quotes() and quotes.count_lines(self._bytes()) != frame.height + self.header:
+            mended = self.mended()
+            if mended is not self:
+                return mended.collect(select, drop_long=drop_long)
+        return frame, 0
+
+    def _collected(self, select: Sequence[pl.Expr]) -> pl.DataFrame:
+        """Some columns; polars looks for lines with too many fields only where it parses all columns."""
+        scan = self.scan(self.content)
+        if len(select) < self.width and isinstance(self._bytes(), Path) and not self._has_quotes():
+            last = pl.col(self.columns()[-1]).alias(_LAST)
+            frame = scan.select(*select, last).collect()
+            if not frame[_LAST].has_nulls() and quotes.is_even(self._bytes(), self.separator, self.width):
+                return frame.drop(_LAST)
+        return scan.collect().select(select)
+
+    def mended(self) -> TextTable:
+        """The same table where quotes are what they seem; itself where nothing is wrong with them.
+
+        Raises:
+            DataError: a quote does not close, and the text is not one in which quotes are letters.
+        """
+        lines = read_lines(self.content, self.path.name, strip=False)
+        line = quotes.first_open(lines, self.separator)
+        if line is None:
+            return self
+        if not quotes.opens_a_field(lines, self.separator):
+            return replace(self, quoted=False)
+        content = self._bytes()
+        text = (content if isinstance(content, bytes) else content.read_bytes()).decode("utf-8", errors="replace")
+        content = quotes.rewritten(text.removeprefix("\ufeff"), self.separator)
+        if content is not None:
+            return self if content == text.encode() else replace(self, content=content, quoted=True)
+        if self.separator == "\t":
+            return replace(self, quoted=False)
+        raise DataError(
+            f"{self.path.name}, line {line + 1}: {(lines[line] or '')[:60]!r} has a quote that does not close; mend the line, or "
+            "take quotes as letters with quotes=False (--no-quotes)"
+        )
+
+    def _has_quotes(self) -> bool:
+        return quotes.has_quotes(self._bytes())
+
+    def _bytes(self) -> Path | bytes:
+        if isinstance(self.content, bytes) or self.path.suffix != ".gz":
+            return self.content
+        return gzip.decompress(self.content.read_bytes())
+
+    def _without_long(self, select: Sequence[pl.Expr], drop_long: bool) -> tuple[pl.DataFrame, int]:
+        lines = read_lines(self.content, self.path.name, strip=False)
+        bare = lines if self.quoted is False else lines.str.replace_all(r'"[^"]*"', "")
+        long = (bare.str.count_matches(self.separator, literal=True) >= self.width).fill_null(False)
         if not (drop_long and long.any()):
             line = int(long.arg_max() or 0)
             shown = (lines[line] or "").replace(_FIELD, "::")[:60]
             raise DataError(
-                f"{self.path.name}, line {line + 1}: {shown!r} has more than the {width} fields of the first line; mend the line, "
-                f"give the right separator, or {HOW_TO_DROP}"
+                f"{self.path.name}, line {line + 1}: {shown!r} has more than the {self.width} fields of the first line; mend the "
+                f"line, give the right separator, or {HOW_TO_DROP}"
             )
         kept = "\n".join(lines.filter(~long).fill_null("")).encode()
         return self.scan(kept).select(select).collect(), int(long.sum())
@@ -92,62 +157,48 @@ class TextTable:
     def _unreadable(self, error: Exception) -> DataError:
         brief = str(error).strip().splitlines()[0]
         if "utf-8" in brief.lower():
-            return DataError(
-                f"{self.path.name} is not UTF-8; give its encoding, for example encoding='latin-1', or convert the file"
-            )
+            return DataError(_NOT_UTF8.format(self.path.name))
         return DataError(
             f"{self.path.name} cannot be read as a table ({brief}); is its separator right, and are all quotes closed?"
         )
 
 
 def open_table(
-    path: Path, *, separator: str | None = None, header: bool | None = None, encoding: str | None = None, quoted: bool = True
+    path: Path,
+    *,
+    separator: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+    quoted: bool | None = None,
+    by_position: bool = False,
 ) -> TextTable:
-    """Looks at the first lines of a text table (gzip too) and tells how it is written.
+    """Looks at the first lines of a text table (gzip too) and finds how it is written.
 
     Args:
         path: the file.
-        separator: between fields, one or more characters; told from the first lines unless given.
-        header: whether the first line names the columns; told from its words unless given.
-        encoding: UTF-8 unless given; where the separator is `::`, Latin-1 is told from UTF-8.
-        quoted: whether fields may stand in double quotes.
+        separator: between fields, one or more characters; recognised from the first lines unless given.
+        header: whether the first line names the columns; it is compared with the others unless given.
+        encoding: UTF-8 unless given; where the separator is `::`, Latin-1 is recognised too.
+        quoted: whether fields may stand in double quotes; see `TextTable`.
+        by_position: the caller names columns by position.
 
     Raises:
         DataError: the file is empty, damaged or not in the encoding given.
     """
-    head = _first_lines(path, encoding or "utf-8")
-    separator = separator.replace("\\t", "\t") if separator else _separator(head)
-    first = _fields(head[0], separator)
-    header = _is_header(first) if header is None else header
+    head = first_lines(path, encoding or "utf-8")
+    separator = separator.replace("\\t", "\t") if separator else _separator(head[:_LOOK])
+    rows = [fields(line, separator, quoted) for line in head]
+    header = is_header(rows, by_position=by_position) if header is None else header
     content: Path | bytes = recoded(path, encoding) if encoding else path
     if len(separator) > 1:
         content = (content if isinstance(content, bytes) else recoded(path)).replace(separator.encode(), _FIELD.encode())
         separator, quoted = _FIELD, False
-    return TextTable(path, content, separator, header, quoted, first)
-
-
-def read_delimited(path: Path, given: Given, table: TextTable, *, drop_long: bool = False) -> Raw:
-    """The columns of a text table that have a role, all values still text.
-
-    Args:
-        path: the file.
-        given: role -> column name or position, False if it has none, or None to detect it.
-        table: how the file is written.
-        drop_long: leave out lines with too many fields instead of refusing them.
-
-    Raises:
-        DataError: the text is no table, or a column cannot be told.
-    """
-    columns = table.columns()
-    roles = find_columns(columns, given if table.header else _by_place(table.first, given, path.name), path.name)
-    frame, dropped = table.collect([pl.col(name).alias(role) for role, name in roles.items()], drop_long=drop_long)
-    names = roles if table.header else {role: f"{role} (column {columns.index(name)})" for role, name in roles.items()}
-    return Raw(frame, path.name, names, lambda row: table.place(row, frame.height), is_text=True, dropped=dropped)
+    return TextTable(path, content, separator, header, quoted, rows)
 
 
 def recoded(path: Path, encoding: str | None = None) -> bytes:
     """The file as UTF-8 bytes; without an encoding, one that is not UTF-8 is taken as Latin-1, as old MovieLens files are."""
-    data = path.read_bytes()
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     try:
         text = data.decode(encoding or "utf-8")
     except UnicodeDecodeError:
@@ -172,7 +223,13 @@ def read_lines(content: Path | bytes, name: str, *, strip: bool = True) -> pl.Se
         raise DataError(_NOT_UTF8.format(name)) from None
 
 
-def _first_lines(path: Path, encoding: str) -> list[str]:
+def first_lines(path: Path, encoding: str = "utf-8") -> list[str]:
+    """The first lines of a text that are not blank.
+
+    Raises:
+        DataError: the file is empty or damaged.
+        ConfigError: the encoding is unknown.
+    """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             start = file.read(_SAMPLE_BYTES)
@@ -183,45 +240,20 @@ def _first_lines(path: Path, encoding: str) -> list[str]:
     except LookupError:
         raise ConfigError(f"encoding {encoding!r} is unknown; utf-8 and latin-1 are the usual ones") from None
     lines = lines[:-1] if len(start) == _SAMPLE_BYTES and len(lines) > 1 else lines  # the last one may be cut
-    lines = [line for line in lines if line.strip()][:20]
+    lines = [line for line in lines if line.strip()][:_SAMPLE_LINES]
     if not lines:
         raise DataError(f"{path.name} is empty; give a file with one interaction a line")
     return lines
 
 
-def _fields(line: str, separator: str) -> list[str]:
-    return line.split(separator) if len(separator) > 1 else next(csv.reader([line], delimiter=separator))
+def fields(line: str, separator: str, quoted: bool | None = True) -> list[str]:
+    """The fields of one line."""
+    if len(separator) > 1 or quoted is False:
+        return line.split(separator)
+    return next(csv.reader([line], delimiter=separator))
 
 
 def _separator(lines: Sequence[str]) -> str:
-    counts = {mark: [len(_fields(line, mark)) for line in lines] for mark in _SEPARATORS}
-    even = [mark for mark, found in counts.items() if found[0] > 1 and len(set(found)) == 1]
+    counts = {mark: [len(fields(line, mark)) for line in lines] for mark in _SEPARATORS}
+    even = [mark for mark, widths in counts.items() if widths[0] > 1 and len(set(widths)) == 1]
     return even[0] if even else max(_SEPARATORS, key=lambda mark: counts[mark][0])
-
-
-def _is_header(first: Sequence[str]) -> bool:
-    known = {name for names in KNOWN.values() for name in names}
-    return any(plain(field) in known for field in first) or not any(_is_number(field) for field in first)
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _by_place(first: Sequence[str], given: Given, source: str) -> Given:
-    """Without names, columns are user, item, weight, time; a third column alone is a time where it looks like one."""
-    if given.get("user") is not None or given.get("item") is not None:
-        return {role: place for role, place in given.items() if place is not None}
-    if len(first) not in (2, 3, 4):
-        raise DataError(
-            f"{source} has no header and {len(first)} columns; say which is which by position, the first is 0: user=0, item=1"
-        )
-    last = first[-1].strip()
-    is_time = len(first) == 3 and (last[4:5] == "-" or (_is_number(last) and float(last) >= 1e8))
-    roles = ("user", "item", "time") if is_time else ("user", "item", "weight", "time")
-    usual = dict(zip(roles, range(len(first)), strict=False))
-    return {**usual, **{role: place for role, place in given.items() if place is not None}}

@@ -8,21 +8,22 @@ from typing import Any
 
 import polars as pl
 
-from recodiff.data.readers.columns import KNOWN, find_columns, parse_ids, plain
+from recodiff.data.readers.columns import KNOWN, find_columns, plain
 from recodiff.data.readers.frames import opened, picked
 from recodiff.data.readers.tables import TextTable, open_table
+from recodiff.data.readers.values import parse_ids
 from recodiff.errors import DataError
 
 Named = Callable[[TextTable, str], dict[str, str]]
 
 
-def read_titles(path: Path, named: Named, *, quoted: bool = True, drop_long: bool = False) -> pl.DataFrame:
+def read_titles(path: Path, named: Named, *, quoted: bool | None = None, drop_long: bool = False) -> pl.DataFrame:
     """The columns of a text table of titles, all values still text.
 
     Args:
         path: the file.
         named: new name -> column, from the table and the file's name.
-        quoted: whether fields may stand in double quotes.
+        quoted: whether fields may stand in double quotes; see `TextTable`.
         drop_long: leave out lines with too many fields instead of refusing them.
 
     Raises:

@@ -1,0 +1,78 @@
+"""Archives as published: read from a temporary folder, without unpacking by hand."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recodiff.errors import DataError
+
+_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_STREAMS = {".bz2": bz2.open, ".xz": lzma.open}
+# What the libraries raise for damaged or encrypted content.
+_DAMAGES = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+_ASIDE = ("__MACOSX", ".DS_Store")
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """The folder or file that an archive holds; the path itself where it is none.
+
+    Args:
+        path: `.zip`, `.tar` (compressed or not), `.bz2`, `.xz`, or anything else.
+
+    Raises:
+        DataError: the archive is damaged, empty, or larger than the free space of the temporary folder.
+    """
+    name = path.name.lower()
+    if not path.is_file() or not (name.endswith((*_TARS, ".zip")) or path.suffix in _STREAMS):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="recodiff-") as temporary:
+        folder = Path(temporary)
+        try:
+            _unpack(path, folder)
+        except _DAMAGES as error:
+            reason = str(error).strip() or type(error).__name__
+            raise DataError(f"{path.name} cannot be unpacked ({reason}); fetch it again") from None
+        yield _content(folder, path.name)
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if not set(Path(member.filename).parts) & set(_ASIDE)]
+            _check_room(sum(member.file_size for member in members), free)
+            archive.extractall(folder, members)
+    elif path.name.lower().endswith(_TARS):
+        with tarfile.open(path) as archive:
+            members = [member for member in archive if member.isfile() or member.isdir()]
+            _check_room(sum(member.size for member in members), free)
+            archive.extractall(folder, members, filter="data")
+    else:
+        with _STREAMS[path.suffix](path) as content, (folder / path.stem).open("wb") as target:
+            shutil.copyfileobj(content, target)
+
+
+def _check_room(size: int, free: int) -> None:
+    if size > free:
+        raise ValueError(f"it holds {size} bytes, and the temporary folder has room for {free}")
+
+
+def _content(folder: Path, name: str) -> Path:
+    """The innermost folder that holds more than one folder, or the only file."""
+    held = [path for path in sorted(folder.iterdir()) if path.name not in _ASIDE and not path.name.startswith("._")]
+    if not held:
+        raise DataError(f"{name} is empty; fetch it again")
+    if len(held) > 1:
+        return folder
+    return _content(held[0], name) if held[0].is_dir() else held[0]

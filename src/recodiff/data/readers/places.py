@@ -1,0 +1,207 @@
+"""Tables without names: what each column holds, whether the first line is a header, and which column has which role."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from recodiff.data.readers.columns import KNOWN, Given, plain
+from recodiff.data.readers.values import MARKS
+from recodiff.errors import DataError
+
+Kind = Literal["text", "number", "decimal", "time", "empty"]
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?$")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
+# 1990 to 2040: narrower than what a time may be, so that ids of nine digits or of ten are not taken for one.
+_FROM, _UPTO = 631_152_000, 2_208_988_800
+_MOST = 0.8
+"""Share of a column's values that make it what it is."""
+_USERS = re.compile(r"(?:u|usr|user|customer|member|visitor)[_-]?\d+$|A[0-9A-Z]{9,20}$", re.IGNORECASE)
+"""Users of whom the id itself says so; the second form is Amazon's."""
+_PRODUCTS = re.compile(r"(?:\d{9}[\dX]|B[0-9A-Z]{9})$")
+_WIDEST = 40
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a sample of a column's values has in common.
+
+    Args:
+        place: its position.
+        kind: a decimal has a point somewhere, and is no id.
+        example: the first value that is of this kind.
+        values: the sample, without what is missing.
+    """
+
+    place: int
+    kind: Kind
+    example: str
+    values: Sequence[str]
+
+    def all_match(self, pattern: re.Pattern[str]) -> bool:
+        """Whether every value has this form."""
+        return bool(self.values) and all(pattern.match(value) for value in self.values)
+
+    def is_coordinate(self) -> bool:
+        """Whether the values may be a latitude or longitude: decimals of some precision."""
+        within = self.kind == "decimal" and all(abs(float(value)) <= 180 for value in self.values if _NUMBER.match(value))
+        return within and any(len(value.partition(".")[2]) >= 3 for value in self.values)
+
+
+def kind_of(value: str) -> Kind:
+    """What one value is by itself."""
+    value = value.strip()
+    if value == "" or value in MARKS:
+        return "empty"
+    if _ISO.match(value):
+        return "time"
+    if not _NUMBER.match(value):
+        return "text"
+    whole = value.isdigit()
+    if not (whole and value.startswith("0")) and any(_FROM <= float(value) / per < _UPTO for per in (1, 10**3, 10**6, 10**9)):
+        return "time"
+    return "number" if whole or value.lstrip("+-").isdigit() else "decimal"
+
+
+def columns_of(rows: Sequence[Sequence[str]]) -> list[Column]:
+    """The columns of some rows, as wide as the first.
+
+    Args:
+        rows: at least one.
+    """
+    return [_column(place, [row[place].strip() for row in rows if place < len(row)]) for place in range(len(rows[0]))]
+
+
+def _column(place: int, values: Sequence[str]) -> Column:
+    present = [value for value in values if kind_of(value) != "empty"]
+    kinds = [kind_of(value) for value in present]
+    if not present:
+        return Column(place, "empty", "", [])
+    enough = _MOST * len(present)
+    kind: Kind = "text"
+    if kinds.count("time") >= enough:
+        kind = "time"
+    elif len(present) - kinds.count("text") >= enough:
+        kind = "decimal" if "decimal" in kinds else "number"
+    example = next((value for value, each in zip(present, kinds, strict=True) if each == kind), present[0])
+    return Column(place, kind, example[:_WIDEST], present)
+
+
+def is_header(rows: Sequence[Sequence[str]], *, by_position: bool) -> bool:
+    """Whether the first of some rows names the columns: it is compared with the others.
+
+    Args:
+        rows: at least one.
+        by_position: the caller named columns by position, so that names are not needed.
+    """
+    first, rest = [kind_of(value) for value in rows[0]], rows[1:]
+    named = {role for role, names in KNOWN.items() for value in rows[0] if plain(value) in names}
+    if len(named - {"title"}) >= 2:
+        return True
+    if not rest:
+        return bool(named) or not {"number", "decimal", "time"} & set(first)
+    below = [column.kind for column in columns_of([rows[0], *rest])]
+    below = [column.kind for column in columns_of(rest)] if len(rest[0]) >= len(first) else below
+    numeric = ("number", "decimal", "time")
+    if any(own in numeric and kind in numeric for own, kind in zip(first, below, strict=False)) and not named:
+        return False
+    if any(own == "text" and kind in numeric for own, kind in zip(first, below, strict=False)):
+        return True
+    if any(own in numeric for own in first) and not named:
+        return False
+    return bool(named) or not by_position
+
+
+def by_place(rows: Sequence[Sequence[str]], given: Given, source: str, *, counts_time: bool = False) -> dict[str, int]:
+    """Role -> position, by what the columns hold.
+
+    Two columns of ids are user and item, in this order unless their ids say otherwise; what remains is a time where it looks
+    like one, and a weight where it is a single number.
+
+    Args:
+        rows: the first rows.
+        given: role -> position, False if there is none, or None to recognise it.
+        source: what messages call the table.
+        counts_time: the caller says what a time counts, so that small numbers may be one.
+
+    Raises:
+        DataError: two readings are plausible, or none.
+    """
+    columns = columns_of(rows)
+    roles = {role: int(place) for role, place in given.items() if place is not None and place is not False}
+    for role, place in roles.items():
+        if not 0 <= place < len(columns):
+            last = len(columns) - 1
+            raise DataError(
+                f"{source} has no column at position {place} for the {role}; its {len(columns)} columns are 0 to {last}"
+            )
+    for missing, other in (("item", "user"), ("user", "item")):
+        if missing not in roles and other in roles:
+            raise DataError(
+                f"{source} has no header and no column that is clearly the {missing}; give its position too, with "
+                f"{missing}= (--{missing}-column), the first is 0"
+            )
+    said = "user" in roles
+    free = [column for column in columns if column.place not in roles.values()]
+    if not said:
+        roles |= _pair(free, source, len(columns))
+        free = [column for column in free if column.place not in roles.values()]
+    wanted = [role for role in ("weight", "time") if role in given and given[role] is None]
+    return roles | _rest(free, wanted, source, len(columns), said=said, counts_time=counts_time)
+
+
+def _ask(source: str, width: int, why: str) -> DataError:
+    return DataError(
+        f"{source} has no header and {width} columns; say which is which by position, the first is 0, as in user=0, item=1, time=2 "
+        f"(--user-column 0 --item-column 1 --time-column 2): {why}"
+    )
+
+
+def _pair(free: Sequence[Column], source: str, width: int) -> dict[str, int]:
+    """The user and the item among columns without names."""
+    ids = [column for column in free if column.kind in ("number", "text")]
+    if len(free) < 2:
+        raise _ask(source, width, "a user and an item are needed")
+    for user, item in ((free[0], free[1]), (free[1], free[0])):
+        is_user = user.all_match(_USERS) and not user.all_match(_PRODUCTS)
+        if is_user and item.kind in ("number", "text") and not item.all_match(_USERS):
+            return {"user": user.place, "item": item.place}
+    if len(ids) == 2 and free[0] is ids[0] and ids[1] is not free[1] and _times_and_coordinates(free, ids):
+        return {"user": ids[0].place, "item": ids[1].place}
+    for column, role in zip(free, ("user", "item"), strict=False):
+        if column.kind not in ("number", "text"):
+            looks = {"time": f"looks like a time and is no {role}", "empty": "is empty"}.get(column.kind, f"is no {role}")
+            raise _ask(source, width, f"column {column.place} holds {column.example!r}, which {looks}")
+    if free[0].kind == free[1].kind == "text":
+        both = f"columns {free[0].place} ({free[0].example!r}) and {free[1].place} ({free[1].example!r})"
+        raise _ask(source, width, f"which of {both} is the user is not clear")
+    return {"user": free[0].place, "item": free[1].place}
+
+
+def _times_and_coordinates(free: Sequence[Column], ids: Sequence[Column]) -> bool:
+    """Whether one column is a time and the others, where there are any, the two of a place on earth."""
+    others = [column for column in free if column not in ids]
+    spots = [column for column in others if column.kind != "time"]
+    return len(others) - len(spots) == 1 and len(spots) in (0, 2) and all(column.is_coordinate() for column in spots)
+
+
+def _rest(
+    free: Sequence[Column], wanted: Sequence[str], source: str, width: int, *, said: bool, counts_time: bool
+) -> dict[str, int]:
+    """Weight and time among what remains; where the caller gave user and item, what is not clear stays unread."""
+    times = [column for column in free if column.kind == "time"]
+    spots = [column for column in free if column.is_coordinate()] if times else []
+    numbers = [
+        column for column in free if column.kind in ("number", "decimal") and column not in (spots if len(spots) == 2 else ())
+    ]
+    if not times and counts_time and len(numbers) == 2:
+        times, numbers = [numbers[1]], numbers[:1]
+    for role, fitting in (("time", times), ("weight", numbers)):
+        if len(fitting) > 1 and role in wanted and not said:
+            each = " and ".join(f"{column.place} ({column.example})" for column in fitting[:3])
+            looks = "look like times" if role == "time" else "hold numbers that are no time"
+            raise _ask(source, width, f"columns {each} both {looks}")
+    fits = {"time": times, "weight": numbers}
+    return {role: fits[role][0].place for role in wanted if len(fits[role]) == 1}

@@ -1,0 +1,79 @@
+"""Quotes in delimited text: whether they close, and texts in which they are letters like any other."""
+
+from __future__ import annotations
+
+import csv
+import io
+import mmap
+import re
+from pathlib import Path
+
+import polars as pl
+
+_STRICT = {"strict": True, "doublequote": True}
+
+
+def has_quotes(content: Path | bytes) -> bool:
+    """Whether a text holds a double quote at all."""
+    if isinstance(content, bytes):
+        return b'"' in content
+    with content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        return view.find(b'"') >= 0
+
+
+def count_lines(content: Path | bytes) -> int:
+    """Lines of a text, the last one too where it does not end."""
+    return _counts(content)[0]
+
+
+def is_even(content: Path | bytes, separator: str, width: int) -> bool:
+    """Whether a text without quotes has as many separators as `width` fields on each line come to."""
+    lines, separators = _counts(content, separator.encode())
+    return separators == lines * (width - 1)
+
+
+def _counts(content: Path | bytes, mark: bytes = b"") -> tuple[int, int]:
+    """Lines, and how often one byte occurs."""
+    lines, marks, last = 0, 0, b"\n"
+    with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
+        while piece := file.read(1 << 20):
+            lines, marks, last = lines + piece.count(b"\n"), marks + (piece.count(mark) if mark else 0), piece[-1:]
+    return lines + (last != b"\n"), marks
+
+
+def first_open(lines: pl.Series, separator: str) -> int | None:
+    """The first line whose quotes are not those of whole fields; None where all are.
+
+    Args:
+        lines: the lines of the text.
+        separator: one character.
+    """
+    mark = re.escape(separator)
+    field = f'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
+    wrong = lines.str.contains('"', literal=True) & ~lines.str.contains(rf"^(?:{field}{mark})*{field}\r?$")
+    return int(wrong.fill_null(False).arg_max() or 0) if wrong.any() else None
+
+
+def opens_a_field(lines: pl.Series, separator: str) -> bool:
+    """Whether a quote stands at the start of any field."""
+    return bool(lines.str.contains(rf'(?:^|{re.escape(separator)})"').any())
+
+
+def rewritten(text: str, separator: str) -> bytes | None:
+    """The same table with quotes only where a field needs them; None where a quote does not close as it should.
+
+    Args:
+        text: the whole text.
+        separator: one character.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, **_STRICT):  # pyright: ignore[reportArgumentType]
+            if row:
+                writer.writerow(row)
+            else:
+                out.write("\n")
+    except csv.Error:
+        return None
+    return out.getvalue().encode()

@@ -1,0 +1,95 @@
+"""What a reader took for what: told by `prepare`, and kept in `dataset.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from recodiff.data.readers.columns import Raw
+from recodiff.data.readers.times import in_words
+from recodiff.data.readers.values import Converted
+
+_ROLES = ("user", "item", "weight", "time", "part")
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a log was understood.
+
+    Args:
+        format: name of the reader; `frame` for a table in memory.
+        roles: role -> column, first value and span, in words.
+        unread: columns and files that no role uses.
+        lines: lines of the files, headers included; None where a file has no lines.
+        rows: interactions.
+        warnings: what is strange but was read.
+    """
+
+    format: str
+    roles: Mapping[str, str]
+    unread: tuple[str, ...]
+    lines: int | None
+    rows: int
+    warnings: tuple[str, ...]
+
+    def sentences(self) -> list[str]:
+        """One line a role, then what was left unread and how many lines became rows."""
+        found = [f"{role} = {what}" for role, what in self.roles.items()]
+        if self.unread:
+            found.append(f"unread = {', '.join(self.unread)}")
+        lines = f"{self.lines} lines became " if self.lines is not None else ""
+        return [*found, f"{lines}{self.rows} rows (read as {self.format})"]
+
+    def as_info(self) -> dict[str, Any]:
+        """The same for JSON."""
+        counts = {"lines": self.lines, "rows": self.rows}
+        return {"format": self.format, **self.roles, "unread": list(self.unread), **counts, "warnings": list(self.warnings)}
+
+
+def describe(raw: Raw, converted: Converted, format: str) -> Reading:
+    """How a table was understood.
+
+    Args:
+        raw: the table as found.
+        converted: the same with values of the right types.
+        format: name of the reader.
+    """
+    frame = converted.frame
+    roles = {role: _role(role, raw, converted) for role in _ROLES if role in frame.columns and frame.height}
+    return Reading(format, roles, raw.unread, raw.lines, frame.height, (*raw.warnings, *converted.warnings))
+
+
+def _role(role: str, raw: Raw, converted: Converted) -> str:
+    label = raw.labels.get(role) or ("the order of rows" if role == "time" else role)
+    first = ""
+    if role in raw.frame.columns and role in raw.names and role != "time" and raw.labels.get(role, "").startswith("column"):
+        first = f", first {_short(raw.frame[role][0])}"
+    said = converted.said.get(role)
+    words = f", {said}" if said and said not in label else ""
+    return f"{label}{first}{words}, {_span(role, converted)}"
+
+
+def _span(role: str, converted: Converted) -> str:
+    values = converted.frame[role]
+    if role == "part":
+        counts = dict(values.value_counts().iter_rows())
+        return ", ".join(f"{part} {counts[part]}" for part in ("train", "valid", "test") if part in counts)
+    low, high = values.min(), values.max()
+    if role == "time" and converted.time_kind == "clock":
+        return f"{_day(low)} .. {_day(high)}"
+    if values.dtype == pl.Float32:
+        return f"{low:g} .. {high:g}"
+    return f"{_short(low)} .. {_short(high)}"
+
+
+def _day(seconds: Any) -> str:
+    return in_words(int(seconds))[:10] if abs(int(seconds)) < 1e13 else in_words(int(seconds))
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

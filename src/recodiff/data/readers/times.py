@@ -1,0 +1,174 @@
+"""What the values of a time column mean: their form, their unit, and those that cannot be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+TimeUnit = Literal["auto", "s", "ms", "us", "ns", "order"]
+UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "order": "ranks"}
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]|$)"
+_SAMPLE = 10_000
+# No log of today has real times outside: 1980-01-01 to 2100-01-01.
+_EARLIEST, _LATEST = 315_532_800, 4_102_444_800
+_LAST_OF_9999 = 253_402_300_799
+_DATE_DIGITS = {8: 1, 12: 10**4, 14: 10**6, 17: 10**9}
+"""Digits of a date (YYYYMMDD, with HHMM, with HHMMSS, with milliseconds) -> what one day is worth in them."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Times as Int64 seconds, null where they cannot be read.
+
+    Args:
+        seconds: seconds since 1970 (ranks, where the unit is `order`).
+        fine: times that keep the order which whole seconds lose; None where nothing is lost.
+        said: what the values are, in words: "milliseconds", "ISO text".
+        clashes: row -> why its number cannot be a time of this unit; it is null in `seconds`.
+        odd: row -> what is strange about it.
+    """
+
+    seconds: pl.Series
+    fine: pl.Series | None
+    said: str
+    clashes: Mapping[int, str] = field(default_factory=dict)
+    odd: Mapping[int, str] = field(default_factory=dict)
+
+
+def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> Times:
+    """Times as seconds; the form and the unit are those of most values.
+
+    Args:
+        values: dates, numbers or text; text is numbers or ISO 8601 (UTC unless it says otherwise).
+        unit: what numbers count; `auto` recognises s, ms, us and ns by the size of most (1e11 s is the year 5138).
+
+    Raises:
+        TypeError: the column holds none of these, or numbers that look like dates (20240501).
+    """
+    said = "dates"
+    if values.dtype == pl.String:
+        values = values.str.strip_chars()
+        iso = _mostly_iso(values)
+        values = values.str.to_datetime(time_zone="UTC", time_unit="us", strict=False) if iso else _numbers(values)
+        said = "ISO text"
+    values = values.cast(pl.Datetime("us")) if values.dtype == pl.Date else values
+    kind = values.dtype
+    if isinstance(kind, pl.Datetime):
+        seconds, fine = _in_seconds(values.to_physical(), kind.time_unit)
+        return Times(seconds, fine, said, odd=_odd(seconds))
+    if not (kind.is_numeric() or kind == pl.Null):
+        raise TypeError(
+            f"is of type {kind}, and times are dates, numbers or ISO text; convert it, or name another with time= (--time-column)"
+        )
+    numbers = values.cast(pl.Float64 if kind.is_float() else pl.Int64, strict=False)
+    counted, clashes = _unit(numbers) if unit == "auto" else (unit, {})
+    if clashes:
+        wrong = pl.Series(np.isin(np.arange(len(numbers)), list(clashes)))
+        numbers = numbers.to_frame("n").select(pl.when(~wrong).then("n")).to_series()
+    seconds, fine = _in_seconds(numbers, counted)
+    return Times(seconds, fine, UNITS[counted], clashes, {} if counted == "order" else _odd(seconds))
+
+
+def in_words(seconds: int) -> str:
+    """A moment as a date, and as a number of seconds where no calendar reaches it."""
+    if abs(seconds) > 1e13:
+        return f"{seconds} s"
+    moment = np.datetime64(int(seconds), "s")
+    return str(moment.astype("datetime64[D]") if seconds % 86_400 == 0 else moment)
+
+
+def _sample(values: pl.Series) -> pl.Series:
+    present = values.drop_nulls()
+    return present.gather_every(max(1, len(present) // _SAMPLE))
+
+
+def _mostly_iso(text: pl.Series) -> bool:
+    some = _sample(text)
+    iso = int(some.str.contains(_ISO).sum())
+    return iso > 0 and iso >= int(some.cast(pl.Float64, strict=False).is_not_null().sum())
+
+
+def _numbers(text: pl.Series) -> pl.Series:
+    whole = text.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == text.null_count() else text.cast(pl.Float64, strict=False)
+
+
+def _unit(numbers: pl.Series) -> tuple[str, dict[int, str]]:
+    """The unit of most numbers, and the rows whose number is of another."""
+    some = np.abs(_sample(numbers).to_numpy())
+    some = some[(some < 1e19) & (some > 1)]
+    if not len(some):
+        return "s", {}
+    if 2 * int(_like_dates(some).sum()) > len(some):
+        shown = int(some[_like_dates(some)][0])
+        raise TypeError(f"holds numbers like {shown}, which look like dates; write 2024-05-01, or say time_unit='s' (--time-unit)")
+    unit = _by_size(float(np.median(some)))
+    low, high = (float(value or 0) for value in (numbers.min(), numbers.max()))  # type: ignore[arg-type]
+    if _by_size(max(abs(low), abs(high))) == unit and _by_size(low) == unit:
+        return unit, {}
+    return unit, _clashes(numbers.fill_null(0).to_numpy(), unit)
+
+
+def _by_size(number: float) -> str:
+    size = abs(number)
+    return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
+
+
+def _clashes(numbers: NDArray[Any], unit: str) -> dict[int, str]:
+    """Rows that make sense in another unit only: beyond the year 9999 in this one, or a time of today in a smaller one."""
+    found: dict[int, str] = {}
+    with np.errstate(invalid="ignore"):
+        beyond = np.abs(numbers) / _PER_SECOND[unit] > _LAST_OF_9999
+        below = np.zeros(len(numbers), dtype=bool)
+        for per_second in _PER_SECOND.values():
+            if per_second < _PER_SECOND[unit]:
+                below |= (numbers / per_second >= _EARLIEST) & (numbers / per_second < _LATEST)
+    for row in np.flatnonzero((beyond | below) & np.isfinite(numbers)):
+        other = _by_size(float(numbers[row]))
+        found[int(row)] = (
+            f"is {numbers[row]}, a time in {UNITS[other]} where most are {UNITS[unit]}: two units in one column"
+            if other != unit
+            else f"is {numbers[row]}, far beyond the others: two units in one column"
+        )
+    return found
+
+
+def _like_dates(numbers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which numbers spell a date of 1900 to 2100."""
+    alike = np.zeros(len(numbers), dtype=bool)
+    for digits, one_day in _DATE_DIGITS.items():
+        whole = numbers // one_day  # YYYYMMDD
+        year, month, day = whole // 10_000, whole // 100 % 100, whole % 100
+        fits = (year >= 1900) & (year <= 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+        alike |= fits & (numbers >= 10 ** (digits - 1)) & (numbers < 10**digits)
+    return alike
+
+
+def _odd(seconds: pl.Series) -> dict[int, str]:
+    """Rows at the start of the clock, or after 2100, where most times lie between."""
+    some = _sample(seconds)
+    median = float(np.median(some.to_numpy())) if len(some) else 0.0
+    if not _EARLIEST <= median < _LATEST:
+        return {}
+    low, high = int(seconds.min()), int(seconds.max())  # type: ignore[arg-type]
+    if low > 86_400 and high < _LATEST:
+        return {}
+    rows = ((seconds <= 86_400) | (seconds >= _LATEST)).fill_null(False).arg_true()
+    return {int(row): f"is the time {in_words(seconds[int(row)])}" for row in rows}
+
+
+def _in_seconds(numbers: pl.Series, unit: str) -> tuple[pl.Series, pl.Series | None]:
+    per_second = _PER_SECOND.get(unit, 1)
+    if not numbers.dtype.is_float():
+        return numbers // per_second, None if (numbers % per_second == 0).all() else numbers
+    whole = numbers == numbers.floor()
+    seconds = (numbers / per_second).floor().cast(pl.Int64, strict=False)
+    if unit == "order":  # a rank is whole or it is no rank; a time may have a fraction
+        seconds = seconds.to_frame("s").select(pl.when(whole.fill_null(False)).then("s")).to_series()
+    return seconds, None if per_second == 1 and whole.all() else numbers

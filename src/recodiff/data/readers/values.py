@@ -1,0 +1,220 @@
+"""From what stands in a column to ids, weights and times; malformed rows are refused, or dropped and counted."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from recodiff.data.interactions import TimeKind
+from recodiff.data.readers.columns import HOW_TO_DROP, BadRows, Raw
+from recodiff.data.readers.times import UNITS, Times, TimeUnit, parse_time
+from recodiff.errors import ConfigError, DataError
+
+MARKS = ("NA", "N/A", "n/a", "NULL", "Null", "null", "None", "none", r"\N", "<NA>", "NaN", "nan", "NaT")
+"""What programs write where a value is missing."""
+PARTS: dict[str, str] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Word -> the part that it means."""
+_EXPECTED = {
+    "weight": "a finite number",
+    "time": "a time (a number, or ISO text such as 2024-05-01 12:30:00)",
+    "part": "train, valid or test",
+}
+_INTEGER = r"^(?:0|-?[1-9][0-9]{0,18})$"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A log's table with values of the right types.
+
+    Args:
+        frame: ids Int64 or String, weights Float32, times Int64 seconds or ranks, parts as text.
+        time_kind: what `time` is; None without time.
+        dropped: why -> how many rows were left out.
+        said: role -> what its values are, in words, where there is something to say.
+        warnings: what is strange but was read.
+    """
+
+    frame: pl.DataFrame
+    time_kind: TimeKind | None
+    dropped: dict[str, int]
+    said: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows) -> Converted:
+    """Values of the right types, and what was dropped.
+
+    Rows keep the log's order, unless its clock is finer than a second: then they stand in time order, which whole seconds
+    no longer have.
+
+    Args:
+        raw: the table as found.
+        time_unit: what a number in the time column counts; `order` means that only the sequence counts, which is that of the
+            rows where no column has it.
+        on_bad_rows: refuse the log at its first malformed row, or drop such rows and count them.
+
+    Raises:
+        DataError: a row is malformed and `on_bad_rows` is `refuse`, or a column is of a type that cannot serve.
+    """
+    if on_bad_rows not in ("refuse", "drop") or time_unit not in ("auto", "order", *UNITS):
+        raise ConfigError(
+            f"on_bad_rows={on_bad_rows!r} or time_unit={time_unit!r} is unknown: refuse or drop; auto, s, ms, us, ns or order"
+        )
+    unit: TimeUnit = "order" if raw.time_kind == "order" else time_unit
+    raw = raw.exploded()
+    # Polars reads an empty line as a row of nulls; it stays until the end so that row numbers remain line numbers.
+    named = pl.all_horizontal(pl.col(role).is_null() for role in raw.names)
+    blank = raw.frame.select(named & raw.is_text).to_series()
+    bad, times = pl.repeat(False, raw.frame.height, eager=True), None
+    columns: dict[str, pl.Series] = {}
+    for role in raw.frame.columns:
+        parsed = _parsed(raw, role, unit)
+        if isinstance(parsed, Times):
+            times = parsed
+            columns |= {"time": times.seconds} | ({} if times.fine is None else {"fine": times.fine})
+        else:
+            columns[role] = parsed
+        wrong = columns[role].is_null() & ~blank
+        if on_bad_rows == "refuse" and wrong.any():
+            raise DataError(_complaint(raw, role, wrong, times))
+        bad |= wrong
+    frame = pl.DataFrame(columns).filter(~(bad | blank)) if (bad | blank).any() else pl.DataFrame(columns)
+    frame = _ordered(frame, unit)
+    kind: TimeKind | None = None if "time" not in frame.columns else "order" if unit == "order" else "clock"
+    counts = {"malformed rows": int(bad.sum()) + raw.dropped, "blank lines": int(blank.sum())}
+    said = {"time": times.said if times is not None else "the order of rows"} if kind else {}
+    return Converted(frame, kind, {why: n for why, n in counts.items() if n}, said, tuple(_warnings(raw, times, bad, blank)))
+
+
+def _ordered(frame: pl.DataFrame, unit: TimeUnit) -> pl.DataFrame:
+    if "fine" in frame.columns:
+        frame = frame.sort("fine", maintain_order=True).drop("fine")
+    if unit == "order" and "time" not in frame.columns:
+        # Items that come as one list are one event, and have one rank.
+        row = pl.col("basket") if "basket" in frame.columns else pl.int_range(pl.len(), dtype=pl.Int64)
+        frame = frame.with_columns(time=(row.rank("dense") - 1).cast(pl.Int64).over("user"))
+    return frame.drop("basket", strict=False)
+
+
+def _warnings(raw: Raw, times: Times | None, bad: pl.Series, blank: pl.Series) -> list[str]:
+    found, rows = [], len(bad) - int(blank.sum())
+    if times is not None and times.odd:
+        row, why = next(iter(times.odd.items()))
+        more = f" (and {len(times.odd) - 1} more like it)" if len(times.odd) > 1 else ""
+        found.append(f"{raw.source}, {raw.place(row)}: {raw.names['time']} {why}{more}, far from the others")
+    if 2 * int(bad.sum()) > rows > 1:
+        found.append(f"{raw.source}: {bad.sum()} of {rows} rows were dropped; a column or its format is likely to be another")
+    return found
+
+
+def _parsed(raw: Raw, role: str, unit: TimeUnit) -> pl.Series | Times:
+    values = raw.frame[role]
+    try:
+        if role == "basket":
+            return values
+        if values.dtype == pl.String and not raw.is_text:  # text files lose their marks where they are parsed
+            values = _where(values, ~values.is_in(MARKS))
+        if role == "time":
+            return parse_time(values, unit)
+        if role == "part":
+            return values.cast(pl.String).str.to_lowercase().replace_strict(PARTS, default=None, return_dtype=pl.String)
+        return parse_weight(values) if role == "weight" else parse_ids(values, decide=raw.is_text)
+    except TypeError as error:
+        raise DataError(f"{raw.source}: column {raw.names[role]!r} {error}") from None
+
+
+def _complaint(raw: Raw, role: str, wrong: pl.Series, times: Times | None) -> str:
+    row, count, rows = int(wrong.arg_max() or 0), int(wrong.sum()), raw.frame.height
+    value, name = raw.frame[role][row], raw.names[role]
+    clash = times.clashes.get(row) if role == "time" and times is not None else None
+    if value is None or (isinstance(value, str) and (value.strip() == "" or value in MARKS)):
+        fault = "is missing (empty, NaN or a mark such as NA)"
+    else:
+        fault = clash or f"is {value!r}, not {_EXPECTED.get(role, 'a whole number or text')}"
+    more = f" (and {count - 1} more like it)" if count > 1 else ""
+    if count > 1 and 2 * count > rows:
+        remedy = (
+            f"{count} of {rows} rows are like it, so the column or its format is not what it seems: "
+            f"name the right column with {role}= (--{role}-column), or convert this one"
+        )
+    else:
+        remedy = f"mend the row, or {HOW_TO_DROP}"
+    return f"{raw.source}, {raw.place(row)}: {name} {fault}{more}; {remedy}"
+
+
+def parse_ids(values: pl.Series, *, decide: bool) -> pl.Series:
+    """Ids as Int64 or String; null where an id is missing or a number is not whole.
+
+    Args:
+        values: ids as found; whole floats are numbers, as pandas makes them where a column has gaps; 16 bytes are a UUID.
+        decide: text becomes numbers where all of it is plain whole numbers; one `007` keeps all of it text.
+
+    Raises:
+        TypeError: the column holds neither numbers nor text, or floats that may have merged ids.
+    """
+    kind = values.dtype
+    if kind.is_float():
+        return _from_floats(values)
+    if kind == pl.Binary:
+        return _from_bytes(values)
+    if kind.is_decimal():
+        whole = values.cast(pl.Int128, strict=False)
+        values = _where(whole, whole.cast(kind, strict=False) == values)
+    elif isinstance(kind, pl.Categorical | pl.Enum | pl.Null):
+        values = values.cast(pl.String)
+    elif not (kind.is_integer() or kind == pl.String):
+        raise TypeError(f"is of type {kind}, and ids are whole numbers or text; convert it")
+    if values.dtype == pl.String:
+        values = values.str.strip_chars() if decide else values
+        values = _where(values, values != "")
+        if not (decide and values.str.contains(_INTEGER).all()):
+            return values
+    numbers = values.cast(pl.Int64, strict=False)
+    # Whole numbers beyond 64 bits stay what they are as text.
+    return numbers if numbers.null_count() == values.null_count() else values.cast(pl.String)
+
+
+def _from_floats(values: pl.Series) -> pl.Series:
+    digits = 24 if values.dtype == pl.Float32 else 53
+    if (values.is_finite() & (values.abs() >= 2**digits)).any():
+        raise TypeError(
+            f"holds numbers from 2^{digits} on as {values.dtype}, which cannot keep them apart; read them as whole numbers or text"
+        )
+    return _where(values.cast(pl.Int64, strict=False), values == values.floor())
+
+
+def _from_bytes(values: pl.Series) -> pl.Series:
+    """UUIDs where all are 16 bytes, else text."""
+    if len(values) and (values.bin.size() == 16).all():
+        return pl.Series(values.name, [None if one is None else str(uuid.UUID(bytes=one)) for one in values], dtype=pl.String)
+    try:
+        return parse_ids(values.cast(pl.String), decide=False)
+    except pl.exceptions.PolarsError:
+        return values.bin.encode("hex")
+
+
+def parse_weight(values: pl.Series) -> pl.Series:
+    """Weights as Float32; null where missing, NaN, infinite or no number.
+
+    Raises:
+        TypeError: the column holds neither numbers nor text.
+    """
+    if not (values.dtype.is_numeric() or values.dtype in (pl.String, pl.Boolean, pl.Null)):
+        raise TypeError(
+            f"is of type {values.dtype}, and weights are numbers; convert it, or name another with weight= (--weight-column)"
+        )
+    numbers = (values.str.strip_chars() if values.dtype == pl.String else values).cast(pl.Float32, strict=False)
+    return _where(numbers, numbers.is_finite())
+
+
+def _where(values: pl.Series, condition: pl.Series) -> pl.Series:
+    """The values, null where the condition is not true."""
+    sound = condition.fill_null(False)
+    return values if sound.all() else values.to_frame("kept").select(pl.when(sound).then("kept")).to_series()

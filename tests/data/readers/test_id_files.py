@@ -1,0 +1,74 @@
+"""Files of ids: no id is lost to a header that is none, and none is made of one that is."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recodiff.data import IdMap
+from recodiff.data.readers.id_files import read_ids
+from recodiff.errors import ConfigError
+
+NUMBERS, TEXTS = IdMap([3, 4, 5, 9]), IdMap(["a", "b", "item"])
+
+
+def parquet(**columns: list) -> bytes:
+    pl.DataFrame(columns).write_parquet(file := BytesIO())
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "ids"),
+    [
+        ("min.csv", "9\n3\n4\n", ["9", "3", "4"]),
+        ("banned.csv", "3\n4\n5\n", ["3", "4", "5"]),
+        ("named.csv", "item\n3\n4\n", ["3", "4"]),
+        ("other.csv", "what\n3\n4\n", ["3", "4"]),
+        ("unknown.csv", "7\n3\n", ["7", "3"]),
+        ("wide.csv", "score,item_id\n0.5,3\n0.25,4\n", ["3", "4"]),
+        ("bare.csv", "3,0.5\n4,0.25\n", ["3", "4"]),
+        ("tabs.tsv", "rank\tmovieId\n1\t3\n2\t4\n", ["3", "4"]),
+        ("plain.txt", "3\n\n 4 \n", ["3", "4"]),
+        ("named.txt", "item_id\n3\n4\n", ["3", "4"]),
+        ("marked.txt", "\ufeff3\n4\n", ["3", "4"]),
+        ("wide.parquet", parquet(rank=[1, 2], item=[3, 4]), [3, 4]),
+        ("gaps.csv", "item\n3\nNA\n4\n", ["3", "4"]),
+    ],
+)
+def test_ids_of_items(tmp_path: Path, name: str, content: str | bytes, ids: list) -> None:
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert read_ids(tmp_path / name, NUMBERS, "item").to_list() == ids
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "ids"),
+    [("ids.csv", "item\na\nb\n", ["item", "a", "b"]), ("ids.csv", "a\nb\n", ["a", "b"]), ("ids.csv", "item_id\na\n", ["a"])],
+)
+def test_a_first_cell_that_is_a_known_id_is_an_id(tmp_path: Path, name: str, content: str, ids: list[str]) -> None:
+    (tmp_path / name).write_text(content)
+    assert read_ids(tmp_path / name, TEXTS, "item").to_list() == ids
+
+
+def test_users_are_found_by_their_name(tmp_path: Path) -> None:
+    (tmp_path / "ids.csv").write_text("item,user_id\n7,3\n8,4\n")
+    assert read_ids(tmp_path / "ids.csv", NUMBERS, "user").to_list() == ["3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", "", "ids cannot be read from .*empty"),
+        ("none.txt", "\n", "ids cannot be read from .*empty"),
+        ("named.csv", "item\n", "holds no ids"),
+        ("bad.parquet", "PAR1", "ids cannot be read from"),
+        ("not_there.txt", None, "ids cannot be read from .*No such file"),
+    ],
+)
+def test_files_without_ids_are_refused(tmp_path: Path, name: str, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        read_ids(tmp_path / name, NUMBERS, "item")
