@@ -106,7 +106,11 @@ MODULES: dict[str, str] = {
 }
 """Old module -> new module."""
 NAMES: dict[str, dict[str, str]] = {
-    "recodiff.config": {"presets": "recodiff.configs", "read_settings": "recodiff.configs"},
+    "recodiff.config": {
+        "presets": "recodiff.configs",
+        "read_settings": "recodiff.configs",
+        "told": "recodiff.configs:description",
+    },
     "recodiff.data.readers.formats": {
         "RELEASE_FILES": "recodiff.data.readers.diffrec",
         "read_release": "recodiff.data.readers.diffrec",
@@ -121,6 +125,11 @@ NAMES: dict[str, dict[str, str]] = {
         "load_dataset": "recodiff.data.saving",
         "save_dataset": "recodiff.data.saving",
     },
+    "recodiff.diffusion.diffusion": {
+        "DenseSpace": "recodiff.diffusion.diffusion:DensePath",
+        "Space": "recodiff.diffusion.diffusion:LossPath",
+    },
+    "recodiff.diffusion.hidden": {"HiddenSpace": "recodiff.diffusion.hidden:HiddenPath"},
     "recodiff.diffusion.settings": dict.fromkeys(
         ("AnySchedule", "Binomial", "Cosine", "Linear", "LinearVariance", "NoNoise"), "recodiff.diffusion.schedules"
     ),
@@ -174,6 +183,13 @@ NAMES: dict[str, dict[str, str]] = {
     "recodiff.reports.cells": {
         "provenance": "recodiff.experiments.runs.provenance:provenance_of_rows",
         "table": "recodiff.reports.markdown",
+    },
+    "recodiff.runtime.distributed": {"part": "recodiff.runtime.distributed:batch_slice"},
+    "recodiff.tensors.products": {"Room": "recodiff.tensors.products:ScoreBuffer"},
+    "recodiff.tensors.random": {
+        "Part": "recodiff.tensors.random:BatchSlice",
+        "PartGenerator": "recodiff.tensors.random:SliceGenerator",
+        "part_of": "recodiff.tensors.random:batch_slice_of",
     },
     "recodiff.training.loop": {"CHECKPOINT": "recodiff.training.checkpoint", "LOG": "recodiff.training.checkpoint"},
     "recodiff.training.memory": {

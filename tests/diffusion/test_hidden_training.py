@@ -13,7 +13,7 @@ from torch import Tensor
 from noise import SCHEDULES
 from recodiff.diffusion import hidden
 from recodiff.diffusion.denoisers import MLPDenoiser
-from recodiff.diffusion.diffusion import DenseSpace, Diffusion
+from recodiff.diffusion.diffusion import DensePath, Diffusion
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.timesteps import LossAwareTimesteps, UniformTimesteps
 from recodiff.errors import ConfigError
@@ -49,7 +49,7 @@ def some_rows(seed: int = 0, rows: int = ROWS) -> Rows:
 
 
 def loss_and_gradients(diffusion: Diffusion, space: Any, *pair: Any, **given: Any) -> tuple[Tensor, list[Tensor]]:
-    diffusion.space = space
+    diffusion.loss_path = space
     loss = diffusion.loss(*pair, t=T, generator=rng(5), **given).loss
     parameters = list(diffusion.denoiser.parameters())
     return loss, list(torch.autograd.grad(loss.sum() / diffusion.step_weights.max(), parameters))
@@ -57,8 +57,8 @@ def loss_and_gradients(diffusion: Diffusion, space: Any, *pair: Any, **given: An
 
 def assert_same(diffusion: Diffusion, *pair: Any, eps: Tensor | None = None) -> None:
     projected = None if eps is None else eps @ diffusion.denoiser.first.weight.T
-    ours = loss_and_gradients(diffusion, hidden.HiddenSpace(), *pair, noise=projected)
-    truth = loss_and_gradients(diffusion, DenseSpace(), *pair, noise=eps)
+    ours = loss_and_gradients(diffusion, hidden.HiddenPath(), *pair, noise=projected)
+    truth = loss_and_gradients(diffusion, DensePath(), *pair, noise=eps)
     torch.testing.assert_close(ours[0], truth[0], rtol=1e-10, atol=1e-12)
     for a, b in zip(ours[1], truth[1], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
@@ -80,7 +80,7 @@ def test_loss_and_gradients_are_the_dense_ones_for_every_activation(activation: 
 
 def test_dropout_takes_the_rows_own_entries_exactly() -> None:
     diffusion, x = make(SCHEDULES["none"].betas(STEPS), (12,), dropout=0.4).train(), some_rows()
-    diffusion.space = hidden.HiddenSpace()
+    diffusion.loss_path = hidden.HiddenPath()
     ours = diffusion.loss(x, t=T, generator=rng(5)).loss
     dropped = x.drop(0.4, rng(5))
     estimate = diffusion.denoiser(dropped.dense().double(), T)
@@ -90,7 +90,7 @@ def test_dropout_takes_the_rows_own_entries_exactly() -> None:
 def sums_before_activation(diffusion: Diffusion, space: Any, x: Rows, t: Tensor) -> Tensor:
     """What stands before the first activation, [B, h1]."""
     caught: list[Tensor] = []
-    diffusion.space, real = space, diffusion.denoiser.hidden
+    diffusion.loss_path, real = space, diffusion.denoiser.hidden
     diffusion.denoiser.hidden = lambda z: real(caught.append(z.detach()) or z)  # pyright: ignore[reportAttributeAccessIssue]
     diffusion.loss(x, t=t, generator=rng(7))
     diffusion.denoiser.hidden = real  # pyright: ignore[reportAttributeAccessIssue]
@@ -102,7 +102,7 @@ def test_the_noise_after_the_first_layer_has_the_dense_ones_mean_and_covariance(
     many, diffusion = 40_000, make(SCHEDULES["linear_variance"].betas(STEPS), (4,), dropout=dropout).train()
     one = some_rows(8, rows=1)
     x, t = one.take(torch.zeros(many, dtype=torch.int64)), torch.full((many,), 3)
-    found = {space: sums_before_activation(diffusion, space, x, t) for space in (hidden.HiddenSpace(), DenseSpace())}
+    found = {space: sums_before_activation(diffusion, space, x, t) for space in (hidden.HiddenPath(), DensePath())}
     (mean, covariance), (true_mean, true_covariance) = ((z.mean(0), z.T.cov()) for z in found.values())
     spread = true_covariance.diagonal().sqrt()
     assert bool(((mean - true_mean).abs() < 5 * spread * (2 / many) ** 0.5).all())
@@ -118,8 +118,8 @@ def test_the_expected_loss_is_the_dense_one() -> None:
         parameter.data.mul_(2)
     x, t = some_rows(8, rows=1).take(torch.zeros(many, dtype=torch.int64)), torch.full((many,), 2)
     means = []
-    for space in (hidden.HiddenSpace(), DenseSpace()):
-        diffusion.space = space
+    for space in (hidden.HiddenPath(), DensePath()):
+        diffusion.loss_path = space
         loss = diffusion.loss(x, t=t, generator=rng(7)).loss.detach()
         means.append((float(loss.mean()), float(loss.std()) / many**0.5))
     (ours, error), (truth, true_error) = means
@@ -129,7 +129,7 @@ def test_the_expected_loss_is_the_dense_one() -> None:
 def test_loss_aware_steps_learn_in_the_hidden_space_too() -> None:
     net = MLPDenoiser(WIDTH, (8,), generator=rng(1))
     sampler = LossAwareTimesteps(3)
-    diffusion = Diffusion(GaussianProcess(SCHEDULES["linear"].betas(3)), net, sampler, space=hidden.HiddenSpace()).train()
+    diffusion = Diffusion(GaussianProcess(SCHEDULES["linear"].betas(3)), net, sampler, loss_path=hidden.HiddenPath()).train()
     found = diffusion.loss(some_rows(), generator=rng())
     assert found.x0_hat is None
     assert int(sampler.count.sum()) == ROWS
@@ -149,17 +149,17 @@ def model(space: str = "auto", batch: int = 400, **settings: Any) -> DiffRec:
 
 
 def space_of(built: DiffRec, items: int = WIDTH) -> type:
-    return type(built.build(items, rng()).diffusion.space)
+    return type(built.build(items, rng()).diffusion.loss_path)
 
 
 def test_auto_takes_what_costs_less_arithmetic() -> None:
     # 4 (h1^2 + hL^2) against B (4 h1 + 6 hL): 3,200 against 200 B.
-    assert space_of(model(batch=17)) is hidden.HiddenSpace
-    assert space_of(model(batch=16)) is DenseSpace
+    assert space_of(model(batch=17)) is hidden.HiddenPath
+    assert space_of(model(batch=16)) is DensePath
     # Without noise there is no W W': 1,600 against 200 B.
-    assert space_of(model(batch=9, diffusion__schedule={"kind": "none"})) is hidden.HiddenSpace
-    assert space_of(model("dense")) is DenseSpace
-    assert space_of(model("hidden", batch=1)) is hidden.HiddenSpace
+    assert space_of(model(batch=9, diffusion__schedule={"kind": "none"})) is hidden.HiddenPath
+    assert space_of(model("dense")) is DensePath
+    assert space_of(model("hidden", batch=1)) is hidden.HiddenPath
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_where_it_does_not_hold_auto_is_dense_and_hidden_is_refused(settings: di
         with contextlib.nullcontext() if asked == "auto" else pytest.raises(ConfigError, match=why):
             built = model(asked, **settings)
             built.derived = {"clusters": torch.zeros(WIDTH, dtype=torch.int64)}
-            assert space_of(built) is DenseSpace
+            assert space_of(built) is DensePath
 
 
 @pytest.mark.parametrize("activation", ["silu", "tanh"])

@@ -14,7 +14,7 @@ from recodiff.models.registry import build
 
 STEPS = [1, 2, 5, 40]
 
-# method.md, section 2: s, a, b, T, first_beta; beta_0, beta_1, beta_{T-1}, alpha_bar_{T-1}; the weights at t = 0, 1, 2, T-1
+# Check values of the released program: s, a, b, T, first_beta; beta_0, beta_1, beta_{T-1}, alpha_bar_{T-1}; the weights at t = 0, 1, 2, T-1
 CHECK_VALUES = {
     "DiffRec ml-1m_clean": (
         (0.005, 0.005, 0.01, 40, 1e-5),
@@ -71,7 +71,7 @@ def test_released_settings_give_the_check_values_of_loss_weights(name: str) -> N
         assert_digits(float(weights[t]), expected)
 
 
-# method.md, section 13: the effective noise of the first and the last step
+# The effective noise of the first and the last step
 @pytest.mark.parametrize(
     ("s", "a", "b", "steps", "first", "low", "high"),
     [

@@ -148,3 +148,11 @@ def test_every_name_of_the_program_that_the_explanation_gives_is_defined() -> No
             if not code.endswith((".py", ".toml", ".md", ".parquet", ".json")):
                 missing = [part for part in code.split(".") if part not in names and part not in {"recodiff", "testing"}]
                 assert not missing, f"{page.name} names {code}"
+
+
+def test_no_comment_cites_a_document_that_is_not_here() -> None:
+    documents = {path.name for path in ROOT.rglob("*.md")}
+    for folder in ("src", "tests", "benchmarks", "examples", "scripts"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in re.findall(r"^ *# .*?\b([\w-]+\.md)\b", path.read_text("utf-8"), flags=re.M):
+                assert name in documents, f"{path.relative_to(ROOT)} cites {name}"

@@ -70,7 +70,7 @@ def ranking_of(lists: Sequence[Sequence[int]], n_items: int) -> np.ndarray:
     return scores
 
 
-# method.md, section 9; item 10 is every user's history
+# Small lists with known figures; item 10 is every user's history
 TRUTH = [[3, 7], [1], [], [0, 2, 4, 5, 6, 9]]
 LISTS = [[7, 8, 3, 1, 2], [0, 2, 3, 4, 5], [0, 1, 2, 3, 4], [9, 1, 0, 2, 3]]
 HISTORY = interactions([[10]] * 4, 11)

@@ -13,7 +13,7 @@ from sklearn.metrics import ndcg_score
 import reference
 from recodiff.evaluation.hit_metrics import HIT_METRICS
 
-# method.md, section 9
+# Small lists with known figures
 TRUTH = [{3, 7}, {1}, set(), {0, 2, 4, 5, 6, 9}]
 LISTS = [[7, 8, 3, 1, 2], [0, 2, 3, 4, 5], [0, 1, 2, 3, 4], [9, 1, 0, 2, 3]]
 SAID = {

@@ -20,7 +20,7 @@ import together
 from recodiff import load_model
 from recodiff.errors import CheckpointError
 from recodiff.runtime import distributed
-from recodiff.tensors.random import Part, PartGenerator, by_row, keep_rows, keyed_generator, normal_like
+from recodiff.tensors.random import BatchSlice, SliceGenerator, by_row, keep_rows, keyed_generator, normal_like
 from recodiff.tensors.rows import Rows
 from recodiff.training.checkpoint import CHECKPOINT, LOG
 from recodiff.training.pairs import Pair
@@ -106,9 +106,9 @@ def test_a_killed_run_that_shares_the_items_goes_on_and_one_alone_goes_on_from_i
 # What a process draws of a batch that it shares
 
 
-def parts(n: int, processes: int) -> list[Part]:
+def parts(n: int, processes: int) -> list[BatchSlice]:
     edges = [n * r // processes for r in range(processes + 1)]
-    return [Part(a, b, n, True, lambda x: x) for a, b in pairwise(edges)]
+    return [BatchSlice(a, b, n, True, lambda x: x) for a, b in pairwise(edges)]
 
 
 def generators(n: int, processes: int) -> list[torch.Generator]:
@@ -123,7 +123,7 @@ def test_the_parts_of_a_draw_are_the_draw(processes: int) -> None:
     mask = keep_rows(torch.empty(2 * n, 5), 0.4, keyed_generator(3)).mask
     drawn, kept = [], []
     for part, a, b in zip(own, generators(n, processes), generators(n, processes), strict=True):
-        assert isinstance(a, PartGenerator)
+        assert isinstance(a, SliceGenerator)
         drawn.append(normal_like(torch.empty(part.stop - part.start, 5), a))
         kept.append(keep_rows(torch.empty(2 * (part.stop - part.start), 5), 0.4, b).mask)
     torch.testing.assert_close(torch.cat(drawn), whole, rtol=0, atol=0)
@@ -150,7 +150,7 @@ def test_rows_and_draws_that_do_not_belong_together_are_our_own_mistake() -> Non
 def test_one_process_is_left_as_it_is() -> None:
     module = torch.nn.Linear(2, 2)
     assert distributed.wrap(module) is module
-    assert distributed.part(5) is None
+    assert distributed.batch_slice(5) is None
     assert (distributed.size(), distributed.rank(), distributed.leads(), distributed.on_this_machine()) == (1, 0, True, 1)
     assert distributed.own_gpu("cuda") == "cuda"
     rows = np.arange(6).reshape(3, 2)

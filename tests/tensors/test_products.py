@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recodiff.tensors.products import Room, inner_products
+from recodiff.tensors.products import ScoreBuffer, inner_products
 
 
 @pytest.mark.parametrize("users", [0, 1, 2, 5])
@@ -38,7 +38,7 @@ def test_float64_stays_float64() -> None:
 
 
 def test_a_room_is_used_again_and_lent_once_at_a_time() -> None:
-    generator, room = torch.Generator().manual_seed(0), Room()
+    generator, room = torch.Generator().manual_seed(0), ScoreBuffer()
     u, v = torch.randn(4, 7, generator=generator), torch.randn(31, 7, generator=generator)
     with room:
         first, second = inner_products(u, v), inner_products(-u, v)

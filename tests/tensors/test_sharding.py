@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recodiff.diffusion.denoisers import BY_ITEM, MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
-from recodiff.diffusion.hidden import HiddenChain, HiddenSpace
+from recodiff.diffusion.hidden import HiddenChain, HiddenPath
 from recodiff.diffusion.process import GaussianProcess
 from recodiff.diffusion.schedules import LinearVariance
 from recodiff.diffusion.timesteps import UniformTimesteps
@@ -72,7 +72,7 @@ def alone(start: int = 0, stop: int = 5, total: int = 13) -> Shard:
 def made(items: AllItems, loss: Loss, dropout: float = 0.3) -> Diffusion:
     net = MLPDenoiser(ITEMS, [4, 3], generator=keyed_generator(1), items=items)
     process = GaussianProcess(LinearVariance(noise_scale=0.5, noise_min=0.1, noise_max=0.5).betas(3))
-    return Diffusion(process, net, UniformTimesteps(3), loss=loss, dropout=dropout, space=HiddenSpace()).double()
+    return Diffusion(process, net, UniformTimesteps(3), loss=loss, dropout=dropout, loss_path=HiddenPath()).double()
 
 
 def histories() -> tuple[Rows, Rows]:

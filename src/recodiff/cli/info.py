@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recodiff.cli.output import print_json, print_table
-from recodiff.configs import presets, read_settings, told
+from recodiff.configs import description, presets, read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.saving import load_dataset
 from recodiff.models.registry import MODELS, build
@@ -44,7 +44,7 @@ def _list(what: str, json: bool) -> None:
     if what == "models":
         rows = [(name, entry.title, entry.about) for name, entry in MODELS.items()]
     else:
-        rows = [(name, told(name)) for name in presets()]
+        rows = [(name, description(name)) for name in presets()]
     if json:
         print_json([row[0] for row in rows])
     else:

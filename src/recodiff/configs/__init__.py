@@ -14,19 +14,23 @@ from recodiff.errors import ConfigError
 
 
 def presets() -> list[str]:
-    """Names of the settings shipped with the package, one per model and data set."""
+    """Names of the presets, the settings shipped with the package: one per model and data set."""
     folder = resources.files("recodiff") / "configs"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def told(preset: str) -> str:
-    """What the first line of a preset says of it."""
+def description(preset: str) -> str:
+    """The first line of a preset, which says what it is and where its settings come from.
+
+    Args:
+        preset: one of `presets()`.
+    """
     text = (resources.files("recodiff") / "configs" / f"{preset}.toml").read_text("utf-8")
     return text.splitlines()[0].removeprefix("#").strip()
 
 
 def read_settings(source: str | Path, overrides: Sequence[str] = (), *, models: Collection[str] = ()) -> tuple[str, Settings]:
-    """Reads a TOML file or a preset, and applies overrides.
+    """Read settings from a TOML file or a preset, and apply overrides.
 
     Args:
         source: the path of a TOML file, or the name of a preset (`presets()`), or one of `models`.

@@ -1,5 +1,5 @@
 """The diffusion itself: noise schedules, the Gaussian process, denoisers, codecs, losses and chains.
 
-Nothing here knows of data files, models or training; it imports torch and the error classes only. In code the step
+Nothing here knows of data files, models or training. In code the step
 `t` is 0-based: `t = 0` is the paper's `t = 1`.
 """

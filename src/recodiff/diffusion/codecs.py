@@ -1,4 +1,4 @@
-"""Codecs: what turns item rows into the vectors that are diffused, and back.
+"""Codecs, which turn item rows into the vectors that are diffused, and back.
 
 Shapes: `B` rows in a batch, `I` items, `D` width of the diffused vector, `C` clusters, `n_c` items and `d_c` latent
 numbers of cluster c. Items stand in catalogue order outside a codec, whatever order it keeps inside.
@@ -30,8 +30,8 @@ class Code:
     """An encoded batch.
 
     Args:
-        z: what is diffused, [B, D] dense or sparse.
-        x: the rows that a decoder should give back.
+        z: the vectors that are diffused, [B, D] dense or sparse.
+        x: the rows that a decoder should reconstruct, [B, I].
         kl: KL divergence of each row's code from the prior, [B], or None where the codec has none.
     """
 
@@ -41,7 +41,7 @@ class Code:
 
 
 class Codec(Protocol):
-    """Items to latent to items."""
+    """A map from item rows to the vectors that are diffused, and back."""
 
     def encode(self, x: Rows, generator: torch.Generator | None = None) -> Code:
         """[B, I] -> code of [B, D]; the generator draws what is random in training."""
@@ -73,14 +73,14 @@ class ClusteredVAE(nn.Module):
 
     Args:
         clusters: the cluster of each item, int64 [I], every number of 0..C-1 used.
-        latent: D, shared among the clusters in proportion to their sizes.
+        latent: D, split among the clusters in proportion to their sizes.
         hidden: hidden widths of the encoders, shared in the same way; none as released.
         decoder: `shared`, one decoder D -> I as released; or `per_cluster`, an own one d_c -> n_c for each cluster, as the
             paper has it, with the encoder's hidden widths in reverse.
         decoder_hidden: hidden widths of a shared decoder; none as released, which makes it linear.
         activation: of encoders and decoders.
-        dropout: share of a row's entries taken away from the encoders' input in training, in [0, 1).
-        target: what a decoder should give back, the row as `dropped` or the `whole` one.
+        dropout: share of a row's entries removed from the encoders' input in training, in [0, 1).
+        target: the row that a decoder should reconstruct, as `dropped` or the `whole` one.
         generator: draws the initial weights.
 
     Raises:
@@ -175,10 +175,10 @@ def _squared_error(decoder: nn.Module, z: Tensor, x: Rows, seen: Rows | None) ->
 
 
 def in_proportion(width: int, sizes: Sequence[int]) -> list[int]:
-    """`width` shared among clusters in proportion to their sizes, at least 1 each; the last gets what is left.
+    """Split a width among clusters in proportion to their sizes, at least 1 each; the last takes the rest.
 
     Args:
-        width: what is shared.
+        width: the sum of the shares.
         sizes: items in each cluster.
 
     Raises:

@@ -16,8 +16,9 @@ from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.process import GaussianProcess, StepWeights
 from recodiff.diffusion.timesteps import TimestepSampler
 from recodiff.errors import ConfigError
+from recodiff.moved import old_names
 from recodiff.tensors.losses import Loss, SquaredError
-from recodiff.tensors.random import keep_rows, normal_like, part_of
+from recodiff.tensors.random import batch_slice_of, keep_rows, normal_like
 from recodiff.tensors.rows import Rows, as_dense
 
 Prediction = Literal["x0", "eps"]
@@ -25,7 +26,7 @@ Prediction = Literal["x0", "eps"]
 
 @dataclass(frozen=True)
 class DiffusionLoss:
-    """What one batch costs.
+    """The loss of one batch.
 
     Args:
         loss: [B], weighted by the SNR and divided by T p_t, so that its mean estimates Eq. (13).
@@ -38,8 +39,8 @@ class DiffusionLoss:
     t: Tensor
 
 
-class Space(Protocol):
-    """Where training happens: with the vectors themselves, or with what the hidden layers see of them."""
+class LossPath(Protocol):
+    """A way to compute the loss: with the vectors themselves, or with what the hidden layers see of them."""
 
     def distance(
         self,
@@ -55,8 +56,8 @@ class Space(Protocol):
         ...
 
 
-class DenseSpace:
-    """Training as the paper writes it, on [B, D]: holds for every setting, and is what the hidden space is tested against."""
+class DensePath:
+    """The loss as the paper writes it, on [B, D]: it holds for every setting, and the hidden path is tested against it."""
 
     def distance(
         self,
@@ -68,7 +69,7 @@ class DenseSpace:
         noise: Tensor | None,
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
-        """See `Space`."""
+        """See `LossPath`."""
         process, distance, goal = diffusion.process, diffusion.distance, source if target is None else target
         if noise is None and (process.has_noise or diffusion.prediction == "eps"):
             noise = normal_like(source if isinstance(source, Tensor) else source.blank(), generator)
@@ -93,7 +94,7 @@ class Diffusion(nn.Module):
         prediction: what the denoiser estimates, `x0` (the paper's choice) or `eps`.
         step_weights: see `GaussianProcess.x0_weights`.
         dropout: share of the noised input row that is zeroed in training, in [0, 1).
-        space: where the loss is computed, `DenseSpace` unless given; see `hidden.HiddenSpace`.
+        loss_path: where the loss is computed, `DensePath` unless given; see `hidden.HiddenPath`.
     """
 
     step_weights: Tensor
@@ -108,7 +109,7 @@ class Diffusion(nn.Module):
         prediction: Prediction = "x0",
         step_weights: StepWeights = "snr",
         dropout: float = 0.5,
-        space: Space | None = None,
+        loss_path: LossPath | None = None,
     ) -> None:
         super().__init__()
         if prediction == "eps" and (not process.has_noise or not isinstance(loss or SquaredError(), SquaredError)):
@@ -117,7 +118,7 @@ class Diffusion(nn.Module):
         self.distance: Loss = loss or SquaredError()
         self.prediction: Prediction = prediction
         self.dropout = dropout
-        self.space: Space = space or DenseSpace()
+        self.loss_path: LossPath = loss_path or DensePath()
         weights = process.x0_weights(step_weights) if prediction == "x0" else process.eps_weights(step_weights)
         self.register_buffer("step_weights", weights, persistent=False)
 
@@ -149,11 +150,11 @@ class Diffusion(nn.Module):
         p = None
         if t is None:
             t, p = self.timesteps.sample(len(source), generator)
-        distance, x0_hat = self.space.distance(self, source, target, seen, t, noise, generator)
+        distance, x0_hat = self.loss_path.distance(self, source, target, seen, t, noise, generator)
         weighted = self.step_weights[t] * distance
         if self.training and p is not None:  # a loss that is only looked at must not change what is drawn next
-            part = part_of(generator)
-            self.timesteps.update(*((t, weighted.detach()) if part is None else (part.join(t), part.join(weighted.detach()))))
+            here = batch_slice_of(generator)
+            self.timesteps.update(*((t, weighted.detach()) if here is None else (here.join(t), here.join(weighted.detach()))))
         return DiffusionLoss(weighted if p is None else weighted / p, x0_hat, t)
 
     def x0_hat(self, x_t: Tensor, t: Tensor) -> Tensor:
@@ -196,3 +197,6 @@ class Diffusion(nn.Module):
             if sampling_noise and step:
                 x = x + self.process.posterior_std[step] * normal_like(x, generator)
         return x
+
+
+__getattr__ = old_names(__name__)

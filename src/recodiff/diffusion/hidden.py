@@ -24,6 +24,7 @@ from torch import Tensor
 
 from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
+from recodiff.moved import old_names
 from recodiff.tensors import gram
 from recodiff.tensors.losses import Multinomial, unrounded
 from recodiff.tensors.products import inner_products
@@ -74,11 +75,11 @@ class HiddenChain:
         return inner_products(self.user_vectors(x0), last.weight, last.bias)
 
 
-class HiddenSpace:
+class HiddenPath:
     """Training without [B, D]: the squared loss through V'V, the multinomial one by blocks of rows, the noise drawn after the
     first layer.
 
-    Without noise, loss and gradients are those of `DenseSpace` to rounding. The noise has the law it has there, W eps being
+    Without noise, loss and gradients are those of `DensePath` to rounding. The noise has the law it has there, W eps being
     Gaussian of covariance W W', and its gradient goes through the Cholesky factor; it is other numbers of that law.
     With dropout, the entries that a row has are dropped exactly, and the noise is Gaussian of covariance W W' / (1 - p): of the
     dense one's mean and covariance, though there it is a mixture, and shares the mask with the row's own entries.
@@ -94,7 +95,7 @@ class HiddenSpace:
         noise: Tensor | None,
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor | None]:
-        """See `Space`; rows come sparse, and `noise` is the projection W eps [B, h1] before dropout."""
+        """See `LossPath`; rows come sparse, and `noise` is the projection W eps [B, h1] before dropout."""
         assert isinstance(source, Rows)
         assert target is None or isinstance(target, Rows)
         net, process, items = diffusion.denoiser, diffusion.process, diffusion.denoiser.items
@@ -122,7 +123,7 @@ class HiddenSpace:
 
 
 def trains(diffusion: Diffusion) -> str | None:
-    """Why the loss of `diffusion` cannot be had in the hidden space; None where it can, for rows that come sparse."""
+    """The reason why the loss cannot be computed in the hidden space; None where it can, for sparse rows."""
     net = diffusion.denoiser
     if diffusion.prediction != "x0":
         return "it needs diffusion.prediction='x0'"
@@ -146,5 +147,8 @@ def pays(diffusion: Diffusion, batch: int) -> bool:
 
 
 def lay_out_by_item(net: MLPDenoiser) -> None:
-    """Stores W item by item, as its products with sparse rows read it; shape and values stay."""
+    """Store W item by item, as its products with sparse rows read it; shape and values stay."""
     net.first.weight.data = net.first.weight.data.T.contiguous().T
+
+
+__getattr__ = old_names(__name__)

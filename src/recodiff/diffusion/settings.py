@@ -15,7 +15,7 @@ from recodiff.tensors.networks import Activation, Initialisation
 
 
 class DiffusionConfig(BaseConfig):
-    """The process and its loss."""
+    """The forward process and its loss."""
 
     steps: int = Field(default=5, ge=1)
     """T."""
@@ -26,10 +26,10 @@ class DiffusionConfig(BaseConfig):
     loss: Literal["squared", "multinomial"] = "squared"
     """The distance of estimate and target; the paper's is squared."""
     sampled_items: int | None = Field(default=None, ge=1)
-    """With the multinomial loss on rows: how many items at least, beside those to be found, the softmax is estimated from in each
-    batch (rounded up, see `softmax.even`); all unless given. For large catalogues."""
+    """With the multinomial loss on rows: the number of items, beside the targets, that the softmax is estimated from in each batch
+    (rounded up, see `softmax.even`); all unless given. For large catalogues."""
     sampled_by: Literal["uniform", "popularity"] = "uniform"
-    """How those are drawn: all alike, or by the square root of the number of histories that have them."""
+    """How those items are drawn: with equal probability, or by the square root of the number of histories that have them."""
     step_weights: StepWeights = "snr"
     """Weight of each step's loss: `snr` as released, `half_snr` as in Eq. (11), or `none`."""
     timesteps: Literal["loss_aware", "uniform"] = "loss_aware"
@@ -62,7 +62,7 @@ class DiffusionConfig(BaseConfig):
 
 
 class DenoiserConfig(BaseConfig):
-    """The network."""
+    """The network that estimates x_0 or the noise."""
 
     hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field(default=(600, 200, 600), min_length=1)
     """Hidden widths in order; the released `dims=[200,600]` are [600, 200, 600]."""
@@ -79,14 +79,14 @@ class DenoiserConfig(BaseConfig):
 
 
 class SamplingConfig(BaseConfig):
-    """How lists are made, Algorithm 2."""
+    """The chain that makes the scores, Algorithm 2."""
 
     noise_steps: int = Field(default=0, ge=0)
-    """T', how far the history is noised before the chain; 0 in all released settings."""
+    """T', the step to which the history is noised before the chain, at most `diffusion.steps`; 0 in all released settings."""
     noise: bool = False
     """Whether the chain adds the posterior's noise; the paper does not."""
     seed: int = 0
-    """Of that noise, so that lists can be had again."""
+    """The seed of that noise, so that lists can be reproduced."""
 
 
 __getattr__ = old_names(__name__)

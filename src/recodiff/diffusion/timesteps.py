@@ -1,4 +1,4 @@
-"""How the step t of each row is drawn in training.
+"""Samplers of the step t of each row in training.
 
 Shapes: `B` rows in a batch, `T` steps, `N` = 10 losses kept per step.
 """
@@ -14,14 +14,14 @@ from recodiff.tensors.random import by_row
 
 
 class TimestepSampler(Protocol):
-    """Draws steps and learns from their losses."""
+    """A law of the steps, which may learn from the losses."""
 
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Steps t int64 [B] and T times their probability, float64 [B]."""
         ...
 
     def update(self, t: Tensor, losses: Tensor) -> None:
-        """Takes in the losses [B] seen at steps t [B], in batch order."""
+        """Record the losses [B] at steps t [B], in batch order."""
         ...
 
 
@@ -83,7 +83,7 @@ class LossAwareTimesteps(nn.Module):
 
     @torch.no_grad()
     def update(self, t: Tensor, losses: Tensor) -> None:
-        """Keeps the last 10 losses of each step, the batch's rows taken in order."""
+        """Record the losses; the last `keep` of each step stay, the batch's rows taken in order."""
         by_step = torch.argsort(t, stable=True)
         t, losses = t[by_step], losses[by_step].to(torch.float64)
         new = torch.zeros_like(self.count).scatter_add_(0, t, torch.ones_like(t))

@@ -18,7 +18,7 @@ from recodiff.models.base import Recommender, batches
 from recodiff.runtime import distributed, progress
 from recodiff.runtime.float32 import fast_products
 from recodiff.runtime.memory import keep_freed_memory, users_at_once
-from recodiff.tensors.products import Room
+from recodiff.tensors.products import ScoreBuffer
 from recodiff.tensors.rows import Rows
 from recodiff.tensors.sharding import ALL, Shard
 
@@ -94,7 +94,7 @@ def rank(
     banned = _banned(allowed, history.n_items, model.device)
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
-    size, room = users_at_once(most_here, products=_are_products(model)), Room()
+    size, room = users_at_once(most_here, products=_are_products(model)), ScoreBuffer()
     keep_freed_memory()
     final, unwanted = next(reversed(seen)), {name: part.split(size) for name, part in seen.items()}
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():

@@ -1,7 +1,7 @@
-"""Several processes as one: who this process is, and what they tell each other. The only file that imports torch.distributed.
+"""Several processes as one: the rank of this process, and what the processes exchange. No other file imports torch.distributed.
 
-Everything is nothing where there is one process. The others come from `torchrun`, or from a process group that is already there.
-All processes run the same program on the same data; what is called here must be called by all of them.
+With one process every function here does nothing. Several come from `torchrun`, or from a process group that exists already. All
+processes run the same program on the same data, and each must make every call that is made here.
 
 Shapes: `B` rows of a batch, `n` rows of anything.
 """
@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recodiff.errors import CheckpointError, ConfigError
+from recodiff.moved import old_names
 from recodiff.runtime import files
 from recodiff.runtime.files import Piece
-from recodiff.tensors.random import Part, PartGenerator
+from recodiff.tensors.random import BatchSlice, SliceGenerator
 from recodiff.tensors.sharding import Shard
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def size() -> int:
-    """How many processes there are; joins them at the first call under torchrun."""
+    """The number of processes; the first call under torchrun joins them."""
     if not dist.is_available():
         return 1
     if not dist.is_initialized() and "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -47,7 +48,7 @@ def size() -> int:
 
 
 def _leave() -> None:
-    """Takes leave together: without this, a process now and then ended by an abort after its work was done (torch 2.13, gloo)."""
+    """Leaves the group together: otherwise a process sometimes ended by an abort after its work was done (torch 2.13, gloo)."""
     if dist.is_initialized():
         with suppress(RuntimeError, ValueError):  # the others died, or have no gloo between them
             dist.monitored_barrier(timeout=timedelta(seconds=10))
@@ -55,37 +56,37 @@ def _leave() -> None:
 
 
 def leave_at_once() -> None:
-    """Has this process end without waiting for the others, whom torchrun stops."""
+    """Let this process end without waiting for the others, which torchrun stops."""
     atexit.unregister(_leave)
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """The number of this process, from 0."""
     return dist.get_rank() if size() > 1 else 0
 
 
 def leads() -> bool:
-    """Whether this is the process that writes and speaks."""
+    """Whether this is the process that writes files and messages, the one of rank 0."""
     return rank() == 0
 
 
 def on_this_machine() -> int:
-    """How many processes share this machine's memory."""
+    """The number of processes that share this machine's memory."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", size())) if size() > 1 else 1
 
 
 def own_gpu(name: str) -> str:
-    """The GPU of this process where `name` says no more than `cuda`."""
+    """The device's name, with this process's GPU put in where `name` is no more than `cuda`."""
     return f"cuda:{os.environ.get('LOCAL_RANK', rank())}" if name == "cuda" and size() > 1 else name
 
 
 def share(n: int) -> slice:
-    """This process's part of n rows: parts follow each other and differ by one row at most."""
+    """The slice of n rows that this process has: slices follow each other and differ by one row at most."""
     return slice(n * rank() // size(), n * (rank() + 1) // size())
 
 
-def part(n: int) -> Part | None:
-    """Which of a batch's n rows are here; None where all are. With fewer rows than processes some have one that does not count."""
+def batch_slice(n: int) -> BatchSlice | None:
+    """The rows of a batch of n that this process has; None where it has all. With fewer rows than processes some do not count."""
     if size() == 1:
         return None
     own = share(n)
@@ -99,21 +100,26 @@ def part(n: int) -> Part | None:
         dist.all_reduce(whole)
         return whole
 
-    return Part(start, stop, n, counts, join)
+    return BatchSlice(start, stop, n, counts, join)
 
 
-def generator_of(whole: torch.Generator, its: Part | None) -> torch.Generator:
-    """A generator that goes on where `whole` stands, and draws for all rows to keep those of the part."""
+def generator_of(whole: torch.Generator, its: BatchSlice | None) -> torch.Generator:
+    """A generator that goes on from the state of `whole`, and draws for all rows to keep those of the slice.
+
+    Args:
+        whole: of the whole batch.
+        its: the rows here; where None, `whole` itself is returned.
+    """
     if its is None:
         return whole
-    found = PartGenerator(whole.device)
+    found = SliceGenerator(whole.device)
     found.set_state(whole.get_state())
-    found.part = its
+    found.batch_slice = its
     return found
 
 
 def wrap(module: nn.Module) -> nn.Module:
-    """The module whose backward averages gradients over the processes; they begin with the first one's weights."""
+    """The module whose backward averages gradients over the processes; all begin with the weights of rank 0."""
     if size() == 1:
         return module
     # Buffers are not sent: what is accumulated in them is made from the whole batch by every process.
@@ -124,14 +130,14 @@ def wrap(module: nn.Module) -> nn.Module:
 
 
 def add_up(x: Tensor) -> Tensor:
-    """The sum over the processes."""
+    """The sum over the processes of a tensor, in place; its shape is the same in all of them."""
     if size() > 1:
         dist.all_reduce(x)
     return x
 
 
 def gather(rows: NDArray[Any], n: int) -> NDArray[Any]:
-    """The n rows of which every process has its `share`, for all of them."""
+    """All rows [n, ...], in every process, of which each process gives its `share` [b, ...]."""
     if size() == 1:
         return rows
     most = -(-n // size())
@@ -144,7 +150,11 @@ def gather(rows: NDArray[Any], n: int) -> NDArray[Any]:
 
 
 def same(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The first process's tensors, for all of them: what was derived from the data may differ in its last digit."""
+    """The tensors of rank 0, in every process: what is derived from the data may differ in its last digit.
+
+    Args:
+        tensors: by name; the names and shapes are the same in every process.
+    """
     if size() > 1:
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         for name in sorted(tensors):
@@ -153,24 +163,31 @@ def same(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def same_in_order(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """As `same`, of tensors without names."""
+    """The tensors of rank 0, in every process, as `same` gives them, in the order given."""
     found = same({f"{number:09d}": tensor for number, tensor in enumerate(tensors)})
     return [found[name] for name in sorted(found)]
 
 
 def same_figures(figures: Mapping[str, float]) -> dict[str, float]:
-    """The first process's figures, for all of them: what is decided by them is decided alike."""
+    """The figures of rank 0, in every process, so that all decide alike."""
     tensors = same({name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()})
     return {name: float(tensor) for name, tensor in tensors.items()}
 
 
 def first_says(so: bool) -> bool:
-    """Whether it is so by the first process, where all must do alike."""
+    """The answer of rank 0, in every process, where all must do alike."""
     return bool(same_figures({"so": so})["so"])
 
 
 def agree(step: int) -> None:
-    """Raises CheckpointError where the processes do not stand at the same step: some do not see the checkpoint."""
+    """Check that all processes stand at the same step.
+
+    Args:
+        step: of this process.
+
+    Raises:
+        CheckpointError: the steps differ, because some processes do not see the checkpoint.
+    """
     steps = gather(np.array([step]), size()).tolist()
     if len(set(steps)) > 1:
         raise CheckpointError(f"the processes stand at steps {steps}; put --out on a file system that all machines share")
@@ -180,10 +197,13 @@ def agree(step: int) -> None:
 
 
 def shard(n_items: int) -> Shard | None:
-    """This process's part of the catalogue, by the rule of `torch.chunk` and DTensor; None where there is one process.
+    """The items whose weights this process has, by the rule of `torch.chunk` and DTensor; None where there is one process.
+
+    Args:
+        n_items: I, of the whole catalogue.
 
     Raises:
-        ConfigError: there are not items enough for everybody.
+        ConfigError: some process would have no item.
     """
     if size() == 1:
         return None
@@ -207,7 +227,7 @@ def _mesh(device: str) -> DeviceMesh:
 
 
 def as_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: Shard | None) -> dict[str, Tensor]:
-    """What is here of some tensors, as DTensors of the whole; nothing is copied, or sent.
+    """Tensors of which this process has slices, as DTensors of the whole; nothing is copied or sent.
 
     Args:
         tensors: by name.
@@ -229,7 +249,7 @@ def as_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: Sh
 
 
 def own_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: Shard | None) -> dict[str, Tensor]:
-    """Of whole tensors, what is here; the reverse of `as_slices`."""
+    """The slices of whole tensors that belong to this process; the reverse of `as_slices`, with its arguments."""
     if its is None:
         return dict(tensors)
     return {
@@ -244,9 +264,17 @@ def is_sliced(tensor: Tensor) -> bool:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, str] | None = None) -> None:
-    """As `files.write_tensors`. With slices among them all processes call it, and the first one writes the whole tensors.
+    """Write tensors as safetensors, slices of `as_slices` as the whole tensors.
 
-    No process has more than its own slices and one of another at once.
+    With slices among them all processes call it, and rank 0 writes. No process holds more than its own slices and one of another.
+
+    Args:
+        path: to appear or to be replaced.
+        tensors: by name.
+        note: text beside them.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     if not any(map(is_sliced, tensors.values())):
         files.write_tensors(path, tensors, note)
@@ -280,10 +308,13 @@ def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[Piece]:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Makes gradients that are alike but for rounding the same in all processes."""
+    """Make gradients the same in all processes that differ by rounding alone, in place."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if not gradients:
         return
     both = add_up(torch.cat([gradient.reshape(-1) for gradient in gradients])).div_(size())
     for gradient, mean in zip(gradients, both.split([gradient.numel() for gradient in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
+
+
+__getattr__ = old_names(__name__)

@@ -22,7 +22,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 class _Within:
-    """How many are within `fast_products`, in all threads: the first sets what holds for the whole process, the last unsets it."""
+    """A count of the threads within `fast_products`: the first sets what holds for the whole process, the last unsets it."""
 
     def __init__(self) -> None:
         self.lock, self.count = Lock(), 0
@@ -38,7 +38,7 @@ class _Within:
             return True
 
     def leave(self) -> None:
-        """After every `enter` that counted; what somebody has set meanwhile stays."""
+        """After every `enter` that counted; what other code has set meanwhile stays."""
         with self.lock:
             self.count -= 1
             if not self.count and _settings().fp32_precision == ONEDNN:
@@ -52,10 +52,10 @@ if hasattr(os, "register_at_fork"):  # a lock that another thread held would sta
 
 @contextmanager
 def fast_products(device: torch.device | None = None) -> Iterator[None]:
-    """Float32 products by the faster library within; numbers are float32's either way, their rounding differs.
+    """A context in which the faster library makes float32 products; the numbers are float32 either way, their rounding differs.
 
-    Does nothing on other processors, or where `torch.backends.mkldnn.matmul.fp32_precision` has been set by somebody else: "ieee"
-    keeps PyTorch's own. Within, `torch.get_float32_matmul_precision()` cannot answer.
+    It does nothing on other processors, or where other code has set `torch.backends.mkldnn.matmul.fp32_precision`: "ieee" keeps
+    PyTorch's own. Within, `torch.get_float32_matmul_precision()` cannot answer.
 
     Args:
         device: where the products are made; the CPU unless given.

@@ -1,4 +1,4 @@
-"""Memory: what there is, and the C allocator told to keep what was freed for the next batch.
+"""Memory: how much is free, and the C allocator asked to keep freed blocks for the next batch.
 
 glibc gives large blocks back to the system when they are freed, so that every batch pays for its pages anew: some 5,500 page
 faults a training step at the released ML-1M network, a sixth of the step.
@@ -27,7 +27,11 @@ SCORING_BYTES, MOST_SCORING_BYTES = 2**28, 2**30
 
 @cache
 def keep_freed_memory() -> bool:
-    """Asks for it once per process; whether that was possible (glibc only, and not where the user has set thresholds)."""
+    """Ask the C allocator, once per process, to keep freed blocks.
+
+    Returns:
+        Whether that was possible: with glibc alone, and not where the user has set thresholds.
+    """
     if any(name in os.environ for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")):
         return False
     try:
@@ -38,7 +42,7 @@ def keep_freed_memory() -> bool:
 
 
 def available_memory() -> int | None:
-    """Bytes that can be had without swapping, as Linux tells it, within what a container may take; None where it does not say."""
+    """Bytes free without swapping, by Linux and within the limit of a container; None where the system does not say."""
     try:
         lines = (PROC / "meminfo").read_text("ascii").splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -61,11 +65,11 @@ def _given_back_at_need() -> int:
 
 
 def users_at_once(n_items: int, *, products: bool) -> int:
-    """Of how many users the scores of all items are made at once.
+    """The number of users whose scores are made at once, 1 to MOST_USERS.
 
     Args:
-        n_items: that are scored here.
-        products: whether scores are inner products, so that nothing else is as large as they are.
+        n_items: I, the items that are scored here.
+        products: whether scores are inner products, so that nothing else is as large as the scores [B, I].
     """
     each = 8 * max(n_items, 1)
     usual, roomy = SCORING_BYTES // each, MOST_SCORING_BYTES // each if products else 0

@@ -1,4 +1,4 @@
-"""Progress on the terminal: shown where somebody watches, silent where the output goes to a file."""
+"""Progress bars: shown on a terminal, silent where the output goes to a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def printable(text: str) -> str:
 
 
 def speaks() -> bool:
-    """Whether this process talks to people and writes files: of several under torchrun the first alone."""
+    """Whether this process writes messages and files: of several under torchrun rank 0 alone."""
     return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
@@ -27,7 +27,7 @@ def bar(what: str, total: int | None, *, show: bool = True, start: int = 0) -> I
     """A progress bar on standard error.
 
     Args:
-        what: is being done.
+        what: the work, in a word or two.
         total: steps in all, None where not known.
         show: False keeps silent; so does an output that is not a terminal.
         start: steps already done.

@@ -26,9 +26,9 @@ class Run:
         out: folder for the log and the checkpoint; nothing is written without one.
         resume: go on from the checkpoint in `out`, if there is one.
         progress: whether a progress bar may be shown.
-        tell: is given what is worth knowing before training, a sentence at a time: the estimate of its memory.
-        shard: `items`, where each of several processes is to hold the weights of its share of the items, for catalogues beyond
-            one device; the model is the same. With one process it changes nothing.
+        tell: called with each sentence that a user should see before training, such as the estimate of its memory.
+        shard: `items` has each of several processes hold the weights of its share of the items, for catalogues beyond one
+            device; the model is the same. With one process it changes nothing.
 
     Raises:
         ConfigError: the threads are fewer than one, or `shard` is neither.

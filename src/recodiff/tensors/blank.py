@@ -30,10 +30,10 @@ class Weightless(TorchFunctionMode):
 
 
 def blank(build: Callable[[], M]) -> M:
-    """The module that `build` makes, its parameters there and not drawn: to be loaded, which drawing would make twice as long.
+    """The module that `build` makes, with room for its parameters and without drawing them: weights are loaded into it.
 
     Args:
-        build: makes the same module at every call.
+        build: makes the same module at every call. Where it reads the numbers it draws, they are drawn.
     """
     try:
         with Weightless():

@@ -1,4 +1,4 @@
-"""Item-sized layers met by sparse rows: what training needs of them, exactly, without an array of users x items.
+"""Item-sized layers and sparse rows: exact losses and gradients without an array of users x items.
 
 Shapes: `B` rows in a batch, `D` their width, `h` width of the hidden layer beside it, `nnz` entries of the rows.
 """
@@ -19,7 +19,7 @@ ENTRIES_AT_ONCE = 2**16
 
 
 def exactly(like: Tensor) -> torch.autocast:
-    """Where nothing is multiplied in less than its own precision: differences of Gram products would drown in the rounding."""
+    """A context without autocast on the device of `like`: differences of Gram products would drown in its rounding."""
     return torch.autocast(like.device.type, enabled=False)
 
 
@@ -68,18 +68,18 @@ class _SquaredDistance(torch.autograd.Function):
 def _add_transposed(total: Tensor, rows: Rows, g: Tensor) -> None:
     """Adds rows' g [D, h] to the total.
 
-    A batch meets few of the items of a large catalogue, so a CPU writes to those alone; a GPU would have to stop and count them.
+    A batch has few of the items of a large catalogue, so a CPU writes to those alone; a GPU would have to stop and count them.
     """
     by_column, g = rows.transposed(), g.contiguous()
     if waits_to_count(total):
         total.add_(by_column.matmul(g))
         return
-    met = torch.nonzero(by_column.offsets.diff()).flatten()
-    total.index_add_(0, met, by_column.take(met).matmul(g))
+    present = torch.nonzero(by_column.offsets.diff()).flatten()
+    total.index_add_(0, present, by_column.take(present).matmul(g))
 
 
 def squared_distance(weight: Tensor, bias: Tensor, g: Tensor, target: Rows, seen: Rows | None = None) -> Tensor:
-    """sum_j (V_j g + c_j - y_j)^2 of each row, over the entries that are not seen, without forming V g + c.
+    """The squared distance sum_j (V_j g + c_j - y_j)^2 of each row over the unseen entries, without forming V g + c.
 
     Costs D h^2 and the rows' entries in place of B D h; value and gradients are those of the plain sum to rounding.
 
@@ -124,7 +124,7 @@ class _RowsAndGram(torch.autograd.Function):
 
 
 def rows_and_gram(table: Tensor, x: Rows, *, covariance: bool = True) -> tuple[Tensor, Tensor | None]:
-    """What a first layer makes of sparse rows and of noise: the products, and the covariance of noise after the layer.
+    """Products of sparse rows with a first layer, and the covariance of standard normal noise behind that layer.
 
     Args:
         table: W' [D, h].
@@ -139,7 +139,7 @@ def rows_and_gram(table: Tensor, x: Rows, *, covariance: bool = True) -> tuple[T
 
 
 RIDGE = 1e-7
-"""Of the covariance's trace: above the rounding of a float32 product, far below any noise that could be told apart."""
+"""Of the covariance's trace: above the rounding of a float32 product, far below any noise that would be noticed."""
 
 
 def factor(covariance: Tensor) -> Tensor:

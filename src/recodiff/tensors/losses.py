@@ -1,4 +1,4 @@
-"""How far an estimate is from its target, per row.
+"""Losses of an estimate against its target, per row.
 
 Shapes: `B` rows in a batch, `D` width of the vector. Targets come dense or sparse; `seen` marks entries that are left out.
 """
@@ -59,7 +59,7 @@ def _zero_at(x: Tensor, where: Rows) -> Tensor:
 
 
 def unrounded(x: Tensor) -> Tensor:
-    """In float32 at least: sums of many terms are not taken in less, whatever autocast multiplied in."""
+    """The tensor in float32 or wider: sums of many terms need it, whatever precision autocast multiplied in."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -85,15 +85,15 @@ class Multinomial:
     The target is not normalised; entries of `seen` are left out of the softmax and of the sum.
 
     Args:
-        samples: in the hidden space, how many items beside those to be found the softmax is estimated from; None for all.
-        odds: how readily each of them is drawn, [I], above 0; all alike unless given.
+        samples: in the hidden space, the number of items beside the targets that the softmax is estimated from; None for all.
+        odds: relative probability that each item is drawn, [I], above 0; equal unless given.
     """
 
     def __init__(self, samples: int | None = None, odds: Tensor | None = None) -> None:
         self.samples, self._odds = samples, odds
 
     def odds(self, n_items: int, device: torch.device) -> Tensor:
-        """How readily each item is drawn, [I]."""
+        """Relative probability that each item is drawn, [I]."""
         if self._odds is None or self._odds.device != device:
             self._odds = torch.ones(n_items, device=device) if self._odds is None else self._odds.to(device)
         return self._odds
@@ -115,7 +115,7 @@ class Multinomial:
 
 
 def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, diag(exp(log_variance))) || N(0, I)) = 1/2 sum_k (mean_k^2 + variance_k - 1 - log variance_k).
+    """The divergence KL(N(mean, diag(exp(log_variance))) || N(0, I)) = 1/2 sum_k (mean_k^2 + variance_k - 1 - log variance_k).
 
     Args:
         mean: [B, D].

@@ -56,7 +56,13 @@ class RowLinear(nn.Module):
 def linears(
     widths: Sequence[int], generator: torch.Generator | None, initialisation: Initialisation = "released"
 ) -> list[nn.Linear]:
-    """The linear layers between vectors of these widths, first to last; `initialisation` as in `denoisers.MLPDenoiser`."""
+    """Linear layers between vectors of given widths.
+
+    Args:
+        widths: two or more, first to last.
+        generator: draws the initial weights.
+        initialisation: see `denoisers.MLPDenoiser`.
+    """
     layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
     for layer in layers:
         _initialise(layer.weight, layer.bias, generator, initialisation)
@@ -112,7 +118,14 @@ class MLP(nn.Module):
 
 
 def normalise(x: Rows | Tensor) -> Rows | Tensor:
-    """Rows [B, I] scaled to length 1; a row of zeros stays one."""
+    """Rows scaled to length 1; a row of zeros stays as it is.
+
+    Args:
+        x: [B, I].
+
+    Returns:
+        [B, I], sparse where `x` is.
+    """
     if isinstance(x, Tensor):
         return F.normalize(x)
     rows = x.row_of()
@@ -121,7 +134,16 @@ def normalise(x: Rows | Tensor) -> Rows | Tensor:
 
 
 def drop(x: Rows | Tensor, p: float, generator: torch.Generator) -> Rows | Tensor:
-    """Dropout on rows [B, I]: each entry is zeroed with probability p, the others grow by 1 / (1 - p)."""
+    """Dropout on rows: each entry is zeroed with probability p, the others are multiplied by 1 / (1 - p).
+
+    Args:
+        x: [B, I].
+        p: in [0, 1).
+        generator: on the rows' device.
+
+    Returns:
+        [B, I], sparse where `x` is.
+    """
     if p == 0:
         return x
     if isinstance(x, Rows):

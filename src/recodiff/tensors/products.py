@@ -12,6 +12,8 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from recodiff.moved import old_names
+
 
 @cache
 def _blas() -> ThreadpoolController:
@@ -19,8 +21,8 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-class Room:
-    """Memory for the scores of one batch, to be used again by the next.
+class ScoreBuffer:
+    """Memory for the scores of one batch, which the next batch uses again.
 
     New pages for the scores of a large catalogue take longer than the products. Within `with room:` the first result of
     `inner_products` lies in it, until the next `with`; whoever needs that result longer must copy it.
@@ -28,19 +30,19 @@ class Room:
 
     def __init__(self) -> None:
         self._memory: Tensor | None = None
-        self._outer: list[Token[Room | None]] = []
+        self._outer: list[Token[ScoreBuffer | None]] = []
         self._free = False
 
-    def __enter__(self) -> Room:
+    def __enter__(self) -> ScoreBuffer:
         self._free = True
-        self._outer.append(_room.set(self))
+        self._outer.append(_buffer.set(self))
         return self
 
     def __exit__(self, *error: object) -> None:
-        _room.reset(self._outer.pop())
+        _buffer.reset(self._outer.pop())
 
     def take(self, n: int, width: int, like: Tensor) -> Tensor | None:
-        """Room for [n, width] numbers, None where it is taken."""
+        """Memory for [n, width] numbers of the type and device of `like`; None where it is in use."""
         if not self._free:
             return None
         kept = self._memory
@@ -50,14 +52,14 @@ class Room:
         return kept[: n * width].view(n, width)
 
 
-_room: ContextVar[Room | None] = ContextVar("room", default=None)
+_buffer: ContextVar[ScoreBuffer | None] = ContextVar("buffer", default=None)
 
 
 @torch.no_grad()
 def inner_products(users: Tensor, items: Tensor, bias: Tensor | None = None) -> Tensor:
-    """u . v_i + b_i of all users and items; not for training.
+    """Scores u . v_i + b_i of all users and items, without gradients.
 
-    A lone user on a CPU costs little more than reading the items (`benchmarks/`, case `new_user`): NumPy's product of a matrix
+    A single user on a CPU costs little more than reading the items (`benchmarks/`, case `new_user`): NumPy's product of a matrix
     and a vector comes near that, PyTorch's took twice as long on an AMD processor.
 
     Args:
@@ -66,13 +68,16 @@ def inner_products(users: Tensor, items: Tensor, bias: Tensor | None = None) -> 
         bias: [I].
 
     Returns:
-        [B, I], the caller's to write into; within a `Room` until that is used again.
+        [B, I], which the caller may write into; within a `ScoreBuffer` until that is used again.
     """
     if len(users) == 1 and items.device.type == "cpu" and items.dtype == users.dtype == torch.float32 and items.is_contiguous():
         with _blas().limit(limits=torch.get_num_threads(), user_api="blas"):
             scores = torch.from_numpy(items.detach().numpy() @ users[0].detach().numpy())[None]
     else:
-        room = _room.get()
-        out = None if room is None else room.take(len(users), len(items), users)
+        buffer = _buffer.get()
+        out = None if buffer is None else buffer.take(len(users), len(items), users)
         scores = torch.mm(users, items.T, out=out)
     return scores if bias is None else scores.add_(bias)
+
+
+__getattr__ = old_names(__name__)

@@ -1,7 +1,7 @@
 """Random draws that depend on a key and on nothing else.
 
-A generator keyed by (seed, what for, step) makes a resumed run draw what the uninterrupted run would have drawn, and
-lets several processes agree without talking.
+A generator keyed by (seed, purpose, step) makes a resumed run draw what the uninterrupted run would have drawn, and lets several
+processes agree without a message. Shapes: `B` rows of a batch, `D` width of a row.
 """
 
 from __future__ import annotations
@@ -16,26 +16,33 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from recodiff.moved import old_names
+
 PIECE, LEAST_PIECES = 2**16, 4
 """Numbers that one generator draws of an array with at least so many such pieces."""
 
 
 def keyed_generator(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator whose stream is a function of `key` (and the kind of device)."""
+    """A generator whose stream is a function of a key and the kind of device.
+
+    Args:
+        key: numbers and words in their order, for example (seed, "step", 3).
+        device: where it draws.
+    """
     digest = hashlib.sha256(repr(key).encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 @dataclass(frozen=True)
-class Part:
-    """Which rows of a batch are here, where several processes share it.
+class BatchSlice:
+    """The rows of a batch that this process has, where several processes share the batch.
 
     Args:
-        start: the first of them.
-        stop: one beyond the last; there is at least one.
+        start: the first row.
+        stop: one beyond the last row; at least `start` + 1.
         total: B, rows of the whole batch.
-        counts: False where there were too few rows for everybody, and the one here stands in for none.
-        join: numbers of the rows here [b] -> those of the whole batch [B], from every process.
+        counts: False where there are fewer rows than processes and the one row here belongs to another process.
+        join: makes of one number per row here [b] the numbers of the whole batch [B]; all processes call it.
     """
 
     start: int
@@ -45,45 +52,52 @@ class Part:
     join: Callable[[Tensor], Tensor]
 
 
-class PartGenerator(torch.Generator):
-    """The generator of a batch of which only a part is here: `by_row` draws for all of it, so that the processes together
-    draw what one alone would have drawn.
+class SliceGenerator(torch.Generator):
+    """A generator for a batch of which this process has a slice.
+
+    `by_row` draws for the whole batch, so the processes together draw what one process would have drawn.
     """
 
-    part: Part
+    batch_slice: BatchSlice
 
 
-def part_of(generator: object) -> Part | None:
-    """Which rows of the batch are here; None where all of them are."""
-    return getattr(generator, "part", None)
+def batch_slice_of(generator: object) -> BatchSlice | None:
+    """The rows of the batch that this process has; None where it has all of them."""
+    return getattr(generator, "batch_slice", None)
 
 
 def by_row(shape: Sequence[int], generator: object, draw: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
-    """What `draw` makes for every row of the batch, of which the rows that are here are kept.
+    """Draws for the rows here, cut from draws for the whole batch.
 
     Args:
-        shape: of what is kept; the first number is that of the rows, or a multiple of it.
+        shape: of the result; its first number is that of the rows here, or a multiple of it.
         generator: the one that `draw` draws from.
         draw: shape -> draws.
+
+    Returns:
+        The draws of `shape`.
     """
-    part = part_of(generator)
-    if part is None:
+    here = batch_slice_of(generator)
+    if here is None:
         return draw(tuple(shape))
-    each, rest = divmod(shape[0], part.stop - part.start)
+    each, rest = divmod(shape[0], here.stop - here.start)
     assert rest == 0
-    return draw((each * part.total, *shape[1:]))[each * part.start : each * part.stop]
+    return draw((each * here.total, *shape[1:]))[each * here.start : each * here.stop]
 
 
 def filled(x: Tensor, generator: torch.Generator | None, fill: Callable[[Tensor, torch.Generator | None], object]) -> Tensor:
-    """Random numbers in the place of those of `x`; on a CPU large arrays are filled by all threads.
+    """Fill `x` with random numbers; on a CPU all threads fill a large array together.
 
-    The numbers follow from the generator and the shape, not from how many threads there are: each PIECE of a large array has a
+    The numbers follow from the generator and the shape, not from the number of threads: each PIECE of a large array has a
     generator of its own, whose seed is drawn from the given one (torch's generator of a CPU takes 32 bits of it).
 
     Args:
-        x: contiguous; written over.
-        generator: on the same device.
+        x: contiguous, any shape; written over.
+        generator: on the same device; torch's own where None.
         fill: fills a tensor from a generator.
+
+    Returns:
+        `x`.
     """
     pieces = x.view(-1).split(PIECE)
     if len(pieces) < LEAST_PIECES or generator is None or x.device.type != "cpu":
@@ -112,7 +126,15 @@ if hasattr(os, "register_at_fork"):  # a forked child has the pool and not its t
 
 
 def normal_like(x: Tensor, generator: torch.Generator | Sequence[torch.Generator] | None) -> Tensor:
-    """Standard normal draws of the shape of `x` [B, D], all from one generator or each row from its own."""
+    """Standard normal draws of the shape of `x`.
+
+    Args:
+        x: [B, D]; its device and type are those of the draws.
+        generator: one for all rows, or one for each row.
+
+    Returns:
+        [B, D].
+    """
     if isinstance(generator, Sequence):
         return torch.stack([torch.empty_like(row).normal_(generator=own) for row, own in zip(x, generator, strict=True)])
     return by_row(
@@ -121,16 +143,19 @@ def normal_like(x: Tensor, generator: torch.Generator | Sequence[torch.Generator
 
 
 def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.Generator) -> Tensor:
-    """A boolean mask that is True with probability 1 - p, for dropout.
+    """A boolean mask for dropout that is True with probability 1 - p.
 
     Four 16-bit numbers are cut from each 64-bit draw, which is some ten times cheaper on a CPU than a Bernoulli draw
     per element; p is thereby rounded to a multiple of 2^-16.
 
     Args:
-        shape: of the mask.
+        shape: of the mask, (B, D).
         p: share of False, in [0, 1).
-        like: a tensor on the device wanted.
+        like: a tensor on the device where the mask is made.
         generator: on the same device.
+
+    Returns:
+        bool [B, D].
     """
     n = shape[0] * shape[1]
     bits = torch.empty((n + 3) // 4, dtype=torch.int64, device=like.device)
@@ -141,18 +166,18 @@ def keep_mask(shape: tuple[int, int], p: float, like: Tensor, generator: torch.G
 
 @dataclass(frozen=True)
 class Kept:
-    """What dropout leaves of rows [B, D].
+    """The entries of rows that dropout keeps.
 
     Args:
-        mask: True at the entries that stay, [B, D].
-        p: share of those that are taken away, in [0, 1).
+        mask: True at the entries that stay, bool [B, D].
+        p: share of the entries that are zeroed, in [0, 1).
     """
 
     mask: Tensor
     p: float
 
     def of(self, x: Tensor) -> Tensor:
-        """The rows with nought for what is taken away; what stays has yet to grow by `growth`."""
+        """The rows [B, D] with zero at the dropped entries; the kept ones are yet to be multiplied by `growth`."""
         return x * self.mask.view(torch.int8)  # a CPU takes four times as long over `torch.where` on a mask that follows no rule
 
     @property
@@ -162,5 +187,14 @@ class Kept:
 
 
 def keep_rows(x: Tensor, p: float, generator: torch.Generator) -> Kept:
-    """Dropout for the rows of `x` [B, D]."""
+    """Draw which entries of rows dropout keeps.
+
+    Args:
+        x: the rows, [B, D].
+        p: share of the entries that are zeroed, in [0, 1).
+        generator: on the rows' device.
+    """
     return Kept(by_row(x.shape, generator, lambda shape: keep_mask((shape[0], shape[1]), p, x, generator)), p)
+
+
+__getattr__ = old_names(__name__)

@@ -1,4 +1,4 @@
-"""A batch of sparse rows on one device: what travels from the data to the diffusion.
+"""Batches of sparse rows on one device, which models and losses take.
 
 Shapes: `B` rows, `D` columns, `nnz` entries.
 """
@@ -24,7 +24,7 @@ TERMS_AT_ONCE = 2**22
 
 
 def waits_to_count(tensor: Tensor) -> bool:
-    """Whether an array whose size depends on numbers makes the program wait for the device: a CPU has them at hand."""
+    """Whether an array whose size depends on numbers makes the program wait for the device of a tensor; on a CPU it does not."""
     return tensor.device.type != "cpu"
 
 
@@ -75,7 +75,7 @@ class Rows:
         return Rows(offsets, columns, values, self.width, places=places)
 
     def part(self, start: int, stop: int) -> Rows:
-        """The rows from `start` to `stop`, which remember where they stood: what is drawn for entries is drawn for all."""
+        """The rows from `start` to `stop`, which remember their place in the batch: dropout draws for all of its entries."""
         first, last = int(self.offsets[start]), int(self.offsets[stop])
         offsets = self.offsets[start : stop + 1] - first
         places = None if self.places is None else self.places[first:last]
@@ -122,10 +122,10 @@ class Rows:
         return Rows(before[self.offsets], self.columns[kept] - start, self.values[kept], stop - start)
 
     def drop(self, p: float, generator: torch.Generator) -> Rows:
-        """Dropout on the entries: each is taken away with probability p, the others grow by 1 / (1 - p).
+        """Dropout on the entries: each is removed with probability p in [0, 1), the others are multiplied by 1 / (1 - p).
 
-        On sparse rows this is dropout of the dense row exactly, since its zeros stay zeros. On a GPU what is taken away stays as
-        an entry of nought.
+        On sparse rows this is dropout of the dense row exactly, since its zeros stay zeros. On a GPU a dropped entry
+        stays as an entry of value 0.
         """
         n = len(self.values)
         draws = torch.rand(n if self.total is None else self.total, generator=generator, device=self.values.device)
@@ -153,7 +153,7 @@ class Rows:
         return self.values.new_empty((len(self), self.width))
 
     def add_to(self, total: Tensor, factor: Tensor) -> Tensor:
-        """Adds each row, times its own factor [B], to the contiguous total [B, D] in place, which is given back."""
+        """Add each row, times its own factor [B], to the contiguous total [B, D] in place; returns the total."""
         values = self.values * factor[self.row_of()]
         total.view(-1).index_add_(0, self.flat(), values.to(total.dtype))
         return total

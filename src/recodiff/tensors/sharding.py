@@ -1,4 +1,4 @@
-"""The catalogue shared out: each process has the weights of some of the items, and what is a sum over items is added up.
+"""Shares of the catalogue: each process has the weights of some of the items, and sums over items are added up.
 
 Between the hidden layers nothing is as wide as the catalogue: W x, W W', V'V and the loss are sums over items. So a process that
 has the rows of W' and V of its items, and sees the entries that a batch has among them, makes its term of each sum; the sums
@@ -27,10 +27,10 @@ DRAWN_TOGETHER = 16
 
 
 class AllItems:
-    """All items are here: nothing is to be added up."""
+    """The share of a process that has all items: nothing is added up."""
 
     def width(self, total: int) -> int:
-        """How many of the catalogue's items are here."""
+        """The number of items here, of `total` in the catalogue."""
         return total
 
     def own(self, rows: Rows) -> Rows:
@@ -46,7 +46,7 @@ class AllItems:
         return x
 
     def hand_out(self, x: Tensor) -> Tensor:
-        """What all processes have alike, before each makes something of it with its items: the gradients are added up."""
+        """The tensor that all processes have alike and use with their own items: its gradients are added up."""
         return x
 
     def logsumexp(self, x: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ class AllItems:
         return x
 
     def fill_normal(self, x: Tensor, std: float, generator: torch.Generator | None, dim: int) -> None:
-        """Draws a whole layer, of which `x` are the items here along `dim`."""
+        """Fill `x`, the items here along `dim` of a whole layer, with normal draws of that layer."""
         x.normal_(0, std, generator=generator)
 
 

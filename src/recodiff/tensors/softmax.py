@@ -29,7 +29,7 @@ ROUNDING = 1e-12
 def linear_multinomial(
     g: Tensor, weight: Tensor, bias: Tensor, target: Rows, seen: Rows | None = None, items: AllItems = ALL
 ) -> Tensor:
-    """`losses.Multinomial` of the logits V g + c: the same figures and gradients, a block of rows in memory at once.
+    """The loss `losses.Multinomial` of the logits V g + c, with the same gradients, a block of rows in memory at once.
 
     Under autocast the products alone are of its precision; the softmax and all sums are not.
 
@@ -37,7 +37,7 @@ def linear_multinomial(
         g: what the layer is given, [B, h].
         weight: V [I, h].
         bias: c [I].
-        target: weights of the items to be found, [B, I]; those that are `seen` count nothing.
+        target: weights of the target items, [B, I]; those that are `seen` count as zero.
         seen: entries left out of softmax and sum.
         items: which are here; where that is not all, I and the rows are of those here, and the figure is of all.
 
@@ -64,9 +64,9 @@ def sampled_multinomial(
     generator: torch.Generator,
     items: AllItems = ALL,
 ) -> Tensor:
-    """`linear_multinomial` over some of the items: those to be found by anybody in the batch, and as many others as asked.
+    """The loss `linear_multinomial` over some of the items: all targets of the batch, and a sample of the others.
 
-    The others are drawn by `sample`, the same for all rows, a few more than asked where `even` says so. Each stands for
+    The others are drawn by `sample`, the same for all rows, a few more than `samples` where `even` rounds up. Each stands for
     1 / pi_j items in the sum of exponentials, pi_j how likely it was to be drawn, so that this sum, not its logarithm, is right
     in the mean; with enough samples it is the full loss. (Importance-sampled softmax: Jean et al., ACL 2015, arXiv 1412.2007.)
 
@@ -74,10 +74,10 @@ def sampled_multinomial(
         g: what the layer is given, [B, h].
         weight: V [I, h].
         bias: c [I].
-        target: weights of the items to be found, [B, I].
+        target: weights of the target items, [B, I].
         seen: entries left out.
-        samples: how many others at least, at most all.
-        odds: how readily each item is drawn, [I], above 0; by what it is likely to weigh in the sum, for the sum to vary little.
+        samples: number of others, at least; at most all.
+        odds: relative probability that each item is drawn, [I], above 0; near its weight in the sum, the sum varies little.
         generator: draws them.
         items: which are here; the weights are theirs, the rows and odds are of all.
 
@@ -97,7 +97,7 @@ def sampled_multinomial(
 
 
 def sample(odds: Tensor, number: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draws so many items without replacement, each with a probability as its odds: systematic sampling of items in random order.
+    """Draw items without replacement, each with a probability in proportion to its odds: systematic sampling in random order.
 
     Item j is drawn with probability pi_j = min(1, c odds_j), c such that they sum up to the number. A sum over the sample, each
     term divided by its pi_j, is right in the mean, and for certain where the terms are as the odds. (Madow, *Annals of
@@ -105,7 +105,7 @@ def sample(odds: Tensor, number: int, generator: torch.Generator) -> tuple[Tenso
 
     Args:
         odds: of each item, [I]; one of 0 is not drawn.
-        number: how many, at most those with odds.
+        number: of items, at most those with odds above 0.
         generator: draws order and start.
 
     Returns:
@@ -130,7 +130,7 @@ def _inclusion(odds: Tensor, number: int) -> Tensor:
 
 
 def even(number: int) -> int:
-    """Rounds up to one of sixteen sizes between a power of two and the next: batches of ever other sizes leave holes in memory."""
+    """Round up to one of sixteen sizes between a power of two and the next, so that memory of one batch fits the next."""
     step = 1 << max(number.bit_length() - 5, 0)
     return -(-number // step) * step
 
@@ -147,7 +147,7 @@ class _Block:
 
 
 def block_rows(width: int) -> int:
-    """How many rows of logits stand in memory at once, where there are so many."""
+    """The number of rows whose logits are in memory at once, for `width` items."""
     return max(LEAST_ROWS, NUMBERS_IN_BLOCK // max(width, 1))
 
 

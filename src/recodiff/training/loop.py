@@ -193,7 +193,7 @@ class _Loop:
     def _forward(self, users: Tensor, at: Progress) -> tuple[Tensor, Tensor]:
         """What to take the gradient of, and the batch's loss, or this process's share of it."""
         generator = keyed_generator(self.run.seed, "step", at.step, device=self.device)
-        pair, part = self.draw(users, generator), None if self.model.shard else distributed.part(len(users))
+        pair, part = self.draw(users, generator), None if self.model.shard else distributed.batch_slice(len(users))
         if part is None:
             loss = self._losses(pair, at, generator).mean()
             return loss, loss

@@ -13,7 +13,7 @@ from recodiff.data.weighting import HalfLife, Uniform
 from recodiff.errors import ConfigError, DataError
 from recodiff.models.sequences.sasrec import SASRec, SASRecNet
 from recodiff.models.sequences.windows import ItemWindow, windows
-from recodiff.tensors.random import Part, PartGenerator
+from recodiff.tensors.random import BatchSlice, SliceGenerator
 from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Pair
 from recodiff.training.trainable import Progress
@@ -134,6 +134,6 @@ def test_users_with_histories_of_any_length_weigh_alike_whichever_process_has_th
         assert mine.tolist() == counts[:2].tolist()
         return counts
 
-    generator = PartGenerator()
-    generator.part = Part(0, 2, 3, True, join)
+    generator = SliceGenerator()
+    generator.batch_slice = BatchSlice(0, 2, 3, True, join)
     torch.testing.assert_close(module(Pair(Rows.from_csr(x.take([0, 1]).matrix)), Progress(0, 0), generator).detach(), whole[:2])

@@ -167,7 +167,7 @@ class DiffRec(TorchRecommender[DiffRecNet]):
             diffusion = self._diffusion(n_items, generator)
             if self._trains_hidden(diffusion):
                 hidden.lay_out_by_item(diffusion.denoiser)
-                diffusion.space = hidden.HiddenSpace()
+                diffusion.loss_path = hidden.HiddenPath()
             if self.shard is not None:
                 self._check_shared(diffusion)
             return DiffRecNet(IdentityCodec(), diffusion)
@@ -186,7 +186,7 @@ class DiffRec(TorchRecommender[DiffRecNet]):
     def _check_shared(self, diffusion: Diffusion) -> None:
         if obstacle := hidden.trains(diffusion):
             raise ConfigError(f"shard='items' cannot train this model: {obstacle}; change that, or leave shard out")
-        if not isinstance(diffusion.space, hidden.HiddenSpace):
+        if not isinstance(diffusion.loss_path, hidden.HiddenPath):
             raise ConfigError("shard='items' needs diffusion.space='hidden', and with these settings it is dense; set it")
         if self.config.sampling.noise_steps or self.config.sampling.noise:
             raise ConfigError("shard='items' ranks without noise; set sampling.noise_steps=0, sampling.noise=false")
@@ -239,7 +239,7 @@ class DiffRec(TorchRecommender[DiffRecNet]):
             by_blocks = bool(module.codec.linear) and not self._gaussian
         else:
             items = module.diffusion.denoiser.last.out_features
-            arrays = 0 if isinstance(module.diffusion.space, hidden.HiddenSpace) else DENSE_ARRAYS
+            arrays = 0 if isinstance(module.diffusion.loss_path, hidden.HiddenPath) else DENSE_ARRAYS
             by_blocks = not arrays and self.config.diffusion.loss == "multinomial"
         largest, sampled = 2 * max(4 * p.numel() for p in module.parameters()), self.config.diffusion.sampled_items
         if sampled is not None:  # the gradient of the items that were picked is as large as that of all
@@ -258,7 +258,7 @@ class DiffRec(TorchRecommender[DiffRecNet]):
         assert isinstance(module, DiffRecNet)
         if isinstance(module.codec, ClusteredVAE):
             return "" if self._gaussian or module.codec.linear else ", or set codec.likelihood='gaussian'"
-        dense = not isinstance(module.diffusion.space, hidden.HiddenSpace)
+        dense = not isinstance(module.diffusion.loss_path, hidden.HiddenPath)
         return ", or set diffusion.space='hidden'" if dense and hidden.trains(module.diffusion) is None else ""
 
     def pairs(self) -> Pairs:

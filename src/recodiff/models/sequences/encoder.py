@@ -22,7 +22,7 @@ from recodiff.models.network import TorchRecommender
 from recodiff.models.sequences.windows import Window, windows
 from recodiff.runtime.run import Run
 from recodiff.tensors.products import inner_products
-from recodiff.tensors.random import keep_rows, part_of
+from recodiff.tensors.random import batch_slice_of, keep_rows
 from recodiff.tensors.rows import Rows
 from recodiff.tensors.softmax import block_rows, linear_multinomial
 from recodiff.training.pairs import InOrder, Pair, Pairs
@@ -73,7 +73,7 @@ def sum_by_user(losses: Tensor, places: Tensor, generator: torch.Generator) -> T
         places: which they are of, boolean [B, L].
         generator: of the batch; where a part of it is here, the mean is that of the whole.
     """
-    mine, part = places.sum(1).to(losses.dtype), part_of(generator)
+    mine, part = places.sum(1).to(losses.dtype), batch_slice_of(generator)
     mean = (mine if part is None else part.join(mine)).mean().clamp(min=torch.finfo(losses.dtype).tiny)
     return losses.new_zeros(len(places)).index_add(0, places.nonzero()[:, 0], losses) / mean
 
