@@ -18,8 +18,8 @@ models = {
     "T-DiffRec": recodiff.build("t-diffrec", settings).fit(data.train, validate=recodiff.Validation(data)),
 }
 for name, model in models.items():
-    # The test part is ranked from the train part; nothing that was already interacted with may be recommended.
-    found = recodiff.evaluate(model, data.history("train"), data.part("test"), mask=data.history("train+valid"))
+    # The test part is ranked from the train part; nothing of train and validation may be recommended.
+    found = recodiff.evaluate(model, recodiff.stages(data).test)
     print(f"{name}: recall@20 {found.mean('recall@20'):.4f} +- {found.standard_error('recall@20'):.4f}")
 
 model = models["T-DiffRec"]
