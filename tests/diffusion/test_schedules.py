@@ -14,7 +14,8 @@ from recodiff.models.registry import build
 
 STEPS = [1, 2, 5, 40]
 
-# Check values of the released program: s, a, b, T, first_beta; beta_0, beta_1, beta_{T-1}, alpha_bar_{T-1}; the weights at t = 0, 1, 2, T-1
+# Check values of the released program: s, a, b, T, first_beta; beta_0, beta_1, beta_{T-1}, alpha_bar_{T-1};
+# the weights at t = 0, 1, 2, T-1
 CHECK_VALUES = {
     "DiffRec ml-1m_clean": (
         (0.005, 0.005, 0.01, 40, 1e-5),

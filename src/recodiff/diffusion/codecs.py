@@ -44,11 +44,16 @@ class Codec(Protocol):
     """A map from item rows to the vectors that are diffused, and back."""
 
     def encode(self, x: Rows, generator: torch.Generator | None = None) -> Code:
-        """[B, I] -> code of [B, D]; the generator draws what is random in training."""
+        """The code of rows.
+
+        Args:
+            x: [B, I].
+            generator: draws what is random in training.
+        """
         ...
 
     def decode(self, z: Tensor) -> Tensor:
-        """[B, D] -> scores [B, I]."""
+        """The scores [B, I] of diffused vectors [B, D]."""
         ...
 
 
@@ -128,7 +133,7 @@ class ClusteredVAE(nn.Module):
         self.decoders = nn.ModuleList(MLP(linears(shape, generator, "xavier"), act) for shape in shapes)
 
     def encode(self, x: Rows, generator: torch.Generator | None = None) -> Code:
-        """[B, I] -> code of [B, D]: drawn from q(z | x) in training, its mean otherwise."""
+        """See `Codec`; z is drawn from q(z | x) in training, and is its mean otherwise."""
         whole = x
         if self.training and self.dropout > 0:
             assert generator is not None
@@ -143,14 +148,23 @@ class ClusteredVAE(nn.Module):
         return Code(mu + (0.5 * logvar).exp() * normal_like(mu, generator), goal, kl)
 
     def decode(self, z: Tensor) -> Tensor:
-        """[B, D] -> scores [B, I], in catalogue order."""
+        """See `Codec`; in catalogue order."""
         if self.decoder_kind == "shared":
             return self.decoders[0](z)
         own = z.split(self.latents, 1)
         return torch.cat([decoder(part) for decoder, part in zip(self.decoders, own, strict=True)], 1)[:, self.order]
 
     def squared_error(self, z: Tensor, x: Rows, seen: Rows | None = None) -> Tensor:
-        """sum_j (decode(z)_j - x_j)^2 over the items that are not seen, [B], without decoding: see `gram.squared_distance`."""
+        """The squared error sum_j (decode(z)_j - x_j)^2 over the unseen items, without decoding; see `gram.squared_distance`.
+
+        Args:
+            z: [B, D].
+            x: the rows to be reconstructed, [B, I].
+            seen: entries left out of the sum.
+
+        Returns:
+            [B].
+        """
         if self.decoder_kind == "shared":
             return _squared_error(self.decoders[0], z, x, seen)
         own = zip(self.decoders, z.split(self.latents, 1), self.places, self.sizes, strict=True)

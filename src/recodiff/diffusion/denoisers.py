@@ -97,11 +97,11 @@ class MLPDenoiser(nn.Module):
         (ALL if dim is None else self.items).fill_normal(parameter, std, generator, dim or 0)
 
     def step_bias(self, t: Tensor) -> Tensor:
-        """U e_t, what the step adds to the first layer; t [B] -> [B, h1]."""
+        """The step's part U e_t of the first layer's sum; t [B] -> [B, h1]."""
         return self.first_step(self.embed(timestep_embedding(t, self.embedding).to(self.embed.weight.dtype)))
 
     def hidden(self, z: Tensor) -> Tensor:
-        """Everything between the first layer's sum z [B, h1] and the last layer: g [B, hL]."""
+        """The last layer's input g [B, hL] from the first layer's sum z [B, h1]."""
         act = ACTIVATIONS[self.activation]
         g = act(z)
         for layer in self.body:
@@ -109,10 +109,16 @@ class MLPDenoiser(nn.Module):
         return g
 
     def forward(self, x_t: Tensor, t: Tensor, keep: Kept | None = None) -> Tensor:
-        """V hidden(W x_t + U e_t + b) + c; x_t [B, D], t [B] -> [B, D].
+        """The estimate V hidden(W x_t + U e_t + b) + c.
 
-        `keep` is what dropout leaves of the input, once it is normalised; that it grows is seen to behind the first layer, where
-        the rows are short.
+        Args:
+            x_t: [B, D].
+            t: int64 [B], 0-based.
+            keep: the entries of the normalised input that dropout keeps. They are multiplied by 1 / (1 - p) behind the first layer,
+                where the rows are short.
+
+        Returns:
+            [B, D].
         """
         if self.normalise:
             x_t = F.normalize(x_t)

@@ -124,7 +124,7 @@ class Diffusion(nn.Module):
 
     @property
     def steps(self) -> int:
-        """T."""
+        """The number of steps T."""
         return self.process.steps
 
     def loss(

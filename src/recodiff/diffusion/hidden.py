@@ -60,7 +60,7 @@ class HiddenChain:
 
     @torch.no_grad()
     def user_vectors(self, x0: Rows | Tensor) -> Tensor:
-        """g_1 [B, hL] of histories [B, D]: x_0 = V g_1 + c."""
+        """The vectors g_1 [B, hL] of histories [B, D], for which x_0 = V g_1 + c."""
         y = self.items.add_up(self.items.own(x0).matmul(self.first_t) if isinstance(x0, Rows) else x0 @ self.first_t)
         c1, c2 = self.c1, self.c2
         for t in reversed(range(1, len(c1))):

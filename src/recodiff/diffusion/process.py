@@ -59,7 +59,7 @@ class GaussianProcess(nn.Module):
             self.register_buffer(name, table.to(torch.float32), persistent=False)
 
     def q_sample(self, x0: Rows | Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, Eq. (3).
+        """The noised row x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, Eq. (3).
 
         Args:
             x0: [B, D]; rows that come sparse cost their entries.
@@ -78,7 +78,7 @@ class GaussianProcess(nn.Module):
         return self.posterior_x0[t, None] * x0 + self.posterior_x_t[t, None] * x_t
 
     def x0_from_eps(self, x_t: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """Solves Eq. (3) for x_0: x_t / sqrt(alpha_bar_t) - sqrt(1 / alpha_bar_t - 1) eps; all [B, D], t [B]."""
+        """The x_0 that solves Eq. (3): x_t / sqrt(alpha_bar_t) - sqrt(1 / alpha_bar_t - 1) eps; all [B, D], t [B]."""
         return x_t / self.sqrt_alpha_bar[t, None] - self.eps_scale[t, None] * eps
 
     def x0_weights(self, kind: StepWeights) -> Tensor:

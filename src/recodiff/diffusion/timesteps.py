@@ -17,7 +17,15 @@ class TimestepSampler(Protocol):
     """A law of the steps, which may learn from the losses."""
 
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Steps t int64 [B] and T times their probability, float64 [B]."""
+        """Draw a step for each row.
+
+        Args:
+            batch: B.
+            generator: on the sampler's device.
+
+        Returns:
+            The steps t, int64 [B], 0-based, and T times the probability of each, float64 [B].
+        """
         ...
 
     def update(self, t: Tensor, losses: Tensor) -> None:
@@ -42,7 +50,7 @@ class UniformTimesteps(nn.Module):
         return t, self.anchor.new_ones(batch)
 
     def update(self, t: Tensor, losses: Tensor) -> None:
-        """Uniform steps learn nothing."""
+        """See `TimestepSampler`; uniform steps learn nothing."""
 
 
 class LossAwareTimesteps(nn.Module):

@@ -17,12 +17,12 @@ from recodiff.errors import CheckpointError, RecodiffError
 
 
 def replace_with(path: Path, write: Callable[[Path], object], failures: tuple[type[Exception], ...] = ()) -> None:
-    """Lets `write` fill a temporary file beside `path` and renames it into place; a failure leaves `path` as it was.
+    """Have `write` fill a temporary file beside `path`, and rename it into place; a failure leaves `path` as it was.
 
     Args:
         path: to appear or to be replaced.
-        write: is given the temporary file.
-        failures: what the writing library raises in place of an OSError, on a full disk for one.
+        write: called with the temporary file.
+        failures: errors of the writing library that stand for an OSError, for example on a full disk.
 
     Raises:
         OSError: the file cannot be written; it names `path`.
@@ -111,17 +111,26 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Text as UTF-8."""
+    """Write text as UTF-8; see `replace_with` for `path` and what is raised."""
     replace_with(path, lambda partial: partial.write_text(text, "utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """JSON a person can read."""
+    """Write a value as indented JSON; see `replace_with` for `path` and what is raised."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], note: Mapping[str, str] | None = None) -> None:
-    """Tensors as safetensors, with text beside them."""
+    """Write tensors as safetensors.
+
+    Args:
+        path: to appear or to be replaced.
+        tensors: by name, on any device.
+        note: text kept beside them, by name.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -137,13 +146,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], note: Mapping[str, str
 
 
 class Piece(NamedTuple):
-    """A part of a tensor that is written.
+    """A slice of a tensor that is written.
 
     Args:
         name: of the tensor.
-        here: the part.
-        dim: along which it is a part; it is whole along the others.
-        start: where it begins there.
+        here: the slice.
+        dim: the dimension along which it is a slice; it is whole along the others.
+        start: where it begins along that dimension.
     """
 
     name: str
@@ -153,13 +162,16 @@ class Piece(NamedTuple):
 
 
 def write_pieces(path: Path, tensors: Mapping[str, Any], pieces: Iterable[Piece], note: Mapping[str, str] | None = None) -> None:
-    """As `write_tensors`, of tensors that come in pieces, one of which is in memory at once.
+    """Write tensors as safetensors from pieces, one of which is in memory at once.
 
     Args:
         path: to appear or to be replaced.
         tensors: by name; their shapes and types alone are read.
-        pieces: of all of them, in any order.
-        note: text beside them.
+        pieces: of all tensors, in any order.
+        note: text kept beside them, by name.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     import torch
 
@@ -206,6 +218,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file's content."""
+    """The SHA-256 of a file's content, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -49,7 +49,7 @@ class RowLinear(nn.Module):
         _initialise(self.weight, self.bias, generator, initialisation)
 
     def forward(self, x: Rows | Tensor) -> Tensor:
-        """[B, I] -> [B, h]."""
+        """The layer's output: [B, I] -> [B, h]."""
         return (x.matmul(self.weight) if isinstance(x, Rows) else x @ self.weight) + self.bias
 
 
@@ -91,7 +91,7 @@ class Pointwise(nn.Module):
         self.name: Activation = name
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """The activation of each number; the shape stays."""
         return ACTIVATIONS[self.name](x)
 
 
@@ -109,11 +109,11 @@ class MLP(nn.Module):
         self.body = nn.Sequential(*(part for layer in before for part in (layer, activation())))
 
     def hidden(self, x: Rows | Tensor) -> Tensor:
-        """What the last layer is given, [B, h]."""
+        """The last layer's input, [B, h], of rows [B, I]."""
         return self.body(x)
 
     def forward(self, x: Rows | Tensor) -> Tensor:
-        """The last layer's output, linear in `hidden`."""
+        """The last layer's output, linear in `hidden`; [B, I] -> [B, width of the last layer]."""
         return self.last(self.body(x))
 
 

@@ -97,7 +97,14 @@ class Rows:
         return Rows(offsets, self.columns[entries], self.values[entries], self.width, places=places)
 
     def entries_of(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the entries of some rows stand, one row after another: positions int64 [n] -> entries int64, offsets [n + 1]."""
+        """The places of the entries of some rows, one row after another.
+
+        Args:
+            rows: positions, int64 [n].
+
+        Returns:
+            The entries' places, int64, and where each row's begin among them, int64 [n + 1].
+        """
         lengths = self.offsets.diff()[rows]
         offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
         entries = torch.repeat_interleave(self.offsets[rows] - offsets[:-1], lengths)
@@ -149,7 +156,7 @@ class Rows:
         return self.row_of() * self.width + self.columns
 
     def blank(self) -> Tensor:
-        """Room for the dense rows, [B, D]; its numbers are whatever was there."""
+        """An array for the dense rows, [B, D], whose numbers are not set."""
         return self.values.new_empty((len(self), self.width))
 
     def add_to(self, total: Tensor, factor: Tensor) -> Tensor:
@@ -159,7 +166,7 @@ class Rows:
         return total
 
     def dense(self) -> Tensor:
-        """[B, D], of the values' type."""
+        """The rows as a dense array [B, D] of the values' type."""
         out = torch.zeros(len(self) * self.width, dtype=self.values.dtype, device=self.values.device)
         return out.scatter_(0, self.flat(), self.values).view(len(self), self.width)
 
@@ -171,7 +178,14 @@ class Rows:
         return Rows(offsets, self.row_of()[order], self.values[order], len(self))
 
     def matmul(self, table: Tensor | Rows) -> Tensor:
-        """These rows times `table` [D, H] -> dense [B, H]: costs nnz * H, whatever D is, and less where the table is sparse."""
+        """The product of the rows with a table; it costs nnz * H, whatever D is, and less where the table is sparse.
+
+        Args:
+            table: [D, H].
+
+        Returns:
+            [B, H], dense.
+        """
         if isinstance(table, Rows):
             return self._matmul_sparse(table)
         return embedding_bag(
@@ -191,5 +205,5 @@ class Rows:
 
 
 def as_dense(x: Rows | Tensor) -> Tensor:
-    """[B, D] of rows that come sparse or dense."""
+    """The dense array [B, D] of rows that are sparse or dense."""
     return x.dense() if isinstance(x, Rows) else x

@@ -38,11 +38,19 @@ class AllItems:
         return rows
 
     def pick(self, items: Tensor, beside: Tensor) -> tuple[Tensor, Tensor]:
-        """Of some items, int64 [n], those that are here, by their place among them; and the numbers [n] that belong to them."""
+        """The items that are here.
+
+        Args:
+            items: int64 [n], of the whole catalogue.
+            beside: a number for each, [n].
+
+        Returns:
+            The places of those here among the items here, int64 [m], and their numbers [m].
+        """
         return items, beside
 
     def add_up(self, x: Tensor) -> Tensor:
-        """The sum over the processes of what each has made of its items."""
+        """The sum over the processes of a tensor that each has made from its items."""
         return x
 
     def hand_out(self, x: Tensor) -> Tensor:
@@ -50,7 +58,7 @@ class AllItems:
         return x
 
     def logsumexp(self, x: Tensor) -> Tensor:
-        """log of the sum over the processes of exp(x)."""
+        """The logarithm of the sum over the processes of exp(x); the shape stays."""
         return x
 
     def fill_normal(self, x: Tensor, std: float, generator: torch.Generator | None, dim: int) -> None:
