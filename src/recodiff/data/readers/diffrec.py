@@ -75,12 +75,10 @@ def _is_released(arrays: Mapping[str, np.ndarray]) -> bool:
 
 
 def _pairs(path: Path) -> np.ndarray:
-    try:
+    if not path.exists():
+        raise DataError(f"{path} is missing; a release folder holds {', '.join(RELEASE_FILES.values())}")
+    with files.reading(path, DataError, "fetch it again"):
         pairs = files.read_array(path)
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing; a release folder holds {', '.join(RELEASE_FILES.values())}") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path} is no whole array of numbers ({str(error).splitlines()[0]}); fetch it again") from None
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
         raise DataError(f"{path} holds {pairs.dtype} {list(pairs.shape)}, not whole numbers [n, 2] = (user, item); fetch it again")
     negative = np.flatnonzero((pairs < 0).any(axis=1))

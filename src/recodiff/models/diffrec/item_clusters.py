@@ -82,14 +82,8 @@ class FileEmbeddings(BaseConfig):
         Raises:
             ConfigError: the file cannot be read, or does not hold one row of finite numbers per item.
         """
-        try:
+        with files.reading(self.path, ConfigError, "give a .npy file of floats [items, size]"):
             found = files.read_array(self.path)
-        except OSError as error:
-            raise ConfigError(
-                f"item embeddings '{self.path}' cannot be read ({error.strerror}); give a .npy file of floats"
-            ) from None
-        except (ValueError, EOFError):  # NumPy's own words advise to load what it does not trust
-            raise ConfigError(f"item embeddings '{self.path}' are no .npy file of numbers; give one") from None
         real = isinstance(found, np.ndarray) and (np.issubdtype(found.dtype, np.floating) or np.issubdtype(found.dtype, np.integer))
         if not real or found.ndim != 2 or not found.shape[1]:
             raise ConfigError(f"item embeddings '{self.path}' are not a matrix of numbers; give a .npy file of shape [items, size]")
