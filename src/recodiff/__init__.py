@@ -12,18 +12,40 @@ from recodiff import moved
 
 if TYPE_CHECKING:
     from recodiff.configs import presets, read_settings
-    from recodiff.data import Dataset, IdMap, Interactions, corrupt, fetch, load_dataset, prepare, read_log, save_dataset
+    from recodiff.data import (
+        AsPublished,
+        Dataset,
+        HeldOutUsers,
+        IdMap,
+        Interactions,
+        LeaveLast,
+        Random,
+        Temporal,
+        TemporalAt,
+        TemporalGlobal,
+        corrupt,
+        fetch,
+        load_dataset,
+        prepare,
+        read_log,
+        save_dataset,
+        synthesise,
+    )
     from recodiff.errors import CheckpointError, ConfigError, DataError, ModelError, RecodiffError
-    from recodiff.evaluation.evaluate import Evaluation, evaluate
+    from recodiff.evaluation.evaluate import Evaluation, evaluate, measure
     from recodiff.evaluation.protocol import Stages, Task, stages
     from recodiff.evaluation.validation import Validation
+    from recodiff.experiments.compare.comparison import Comparison, compare
+    from recodiff.experiments.runs.options import Deadline, RunOptions
+    from recodiff.experiments.runs.train import train
+    from recodiff.experiments.tuning.result import TuningResult
     from recodiff.experiments.tuning.search import Budget
     from recodiff.experiments.tuning.tune import tune
     from recodiff.models.base import ModelConfig, Recommender
     from recodiff.models.batch import Batch
     from recodiff.models.network import TorchRecommender
     from recodiff.models.registry import MODELS, build
-    from recodiff.models.saving import load_model, save_model
+    from recodiff.models.saving import load_model, load_titles, save_model
     from recodiff.ranking.candidates import Candidates
     from recodiff.ranking.recommend import Recommendations, history_of, recommend
     from recodiff.ranking.vectors import item_vectors, similar_items, user_vectors
@@ -31,13 +53,31 @@ if TYPE_CHECKING:
     from recodiff.training.traits import Traits
 
 _HOMES = {
-    "models.saving": ("load_model", "save_model"),
+    "models.saving": ("load_model", "load_titles", "save_model"),
     "configs": ("presets", "read_settings"),
-    "data": ("Dataset", "IdMap", "Interactions", "corrupt", "fetch", "load_dataset", "prepare", "read_log", "save_dataset"),
+    "data": (
+        *(
+            "Dataset",
+            "IdMap",
+            "Interactions",
+            "corrupt",
+            "fetch",
+            "load_dataset",
+            "prepare",
+            "read_log",
+            "save_dataset",
+            "synthesise",
+        ),
+        *("AsPublished", "HeldOutUsers", "LeaveLast", "Random", "Temporal", "TemporalAt", "TemporalGlobal"),
+    ),
     "errors": ("CheckpointError", "ConfigError", "DataError", "ModelError", "RecodiffError"),
-    "evaluation.evaluate": ("Evaluation", "evaluate"),
+    "evaluation.evaluate": ("Evaluation", "evaluate", "measure"),
     "evaluation.protocol": ("Stages", "Task", "stages"),
     "evaluation.validation": ("Validation",),
+    "experiments.compare.comparison": ("Comparison", "compare"),
+    "experiments.runs.options": ("Deadline", "RunOptions"),
+    "experiments.runs.train": ("train",),
+    "experiments.tuning.result": ("TuningResult",),
     "experiments.tuning.search": ("Budget",),
     "experiments.tuning.tune": ("tune",),
     "ranking.vectors": ("item_vectors", "similar_items", "user_vectors"),
@@ -56,28 +96,40 @@ moved.install()
 
 __all__ = [
     "MODELS",
+    "AsPublished",
     "Batch",
     "Budget",
     "Candidates",
     "CheckpointError",
+    "Comparison",
     "ConfigError",
     "DataError",
     "Dataset",
+    "Deadline",
     "Evaluation",
+    "HeldOutUsers",
     "IdMap",
     "Interactions",
+    "LeaveLast",
     "ModelConfig",
     "ModelError",
+    "Random",
     "RecodiffError",
     "Recommendations",
     "Recommender",
     "Run",
+    "RunOptions",
     "Stages",
     "Task",
+    "Temporal",
+    "TemporalAt",
+    "TemporalGlobal",
     "TorchRecommender",
     "Traits",
+    "TuningResult",
     "Validation",
     "build",
+    "compare",
     "corrupt",
     "evaluate",
     "fetch",
@@ -85,6 +137,8 @@ __all__ = [
     "item_vectors",
     "load_dataset",
     "load_model",
+    "load_titles",
+    "measure",
     "prepare",
     "presets",
     "read_log",
@@ -94,6 +148,8 @@ __all__ = [
     "save_model",
     "similar_items",
     "stages",
+    "synthesise",
+    "train",
     "tune",
     "user_vectors",
 ]

@@ -9,13 +9,11 @@ from cyclopts import Parameter
 
 from recodiff.cli.output import print_json, say
 from recodiff.cli.parameters import Whole
-from recodiff.configs import read_settings
 from recodiff.data.saving import load_dataset
-from recodiff.evaluation.protocol import ChooseOn
-from recodiff.experiments.runs.measurement import measure
-from recodiff.experiments.runs.train import train_run
-from recodiff.models.registry import MODELS
-from recodiff.runtime.run import Run, Shared
+from recodiff.evaluation.evaluate import evaluate
+from recodiff.evaluation.protocol import ChooseOn, stages
+from recodiff.experiments.runs.train import train as train_model
+from recodiff.runtime.run import Shared
 
 
 def train(
@@ -70,13 +68,25 @@ def train(
     json
         Print the figures as one JSON object.
     """
-    name, settings = read_settings(config, set_ or (), models=MODELS)
     dataset = load_dataset(data)
-    run = Run(device=device, seed=seed, threads=threads, out=out, resume=resume, tell=say, shard=shard)
-    model = train_run(name, settings, dataset, run, refit=refit, choose_on=choose_on, overwrite=overwrite, where=config)
-    figures: dict[str, float] = {}
+    model = train_model(
+        config,
+        dataset,
+        out=out,
+        overrides=set_ or (),
+        seed=seed,
+        device=device,
+        threads=threads,
+        resume=resume,
+        refit=refit,
+        choose_on=choose_on,
+        shard=shard,
+        overwrite=overwrite,
+        tell=say,
+    )
+    figures: dict[str, float | None] = {}
     if dataset.valid is not None and not refit:
-        figures = measure(model, dataset, ("valid",), ("recall@20", "ndcg@20")).parts["valid"].flat()
+        figures = evaluate(model, stages(dataset).valid, metrics=("recall@20", "ndcg@20")).flat()
     if json:
         print_json({"out": str(out), "parameters": model.parameters, **figures})
         return

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
+from recodiff.errors import ConfigError
 from recodiff.evaluation.evaluate import Evaluation
 from recodiff.evaluation.protocol import ChooseOn, Protocol
 from recodiff.evaluation.significance import Test, compare_pairs
@@ -18,7 +19,7 @@ from recodiff.experiments.compare.studies import Studies
 from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Row
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.results import earlier
-from recodiff.experiments.runs.runner import Say, load_complete, run_cases
+from recodiff.experiments.runs.runner import Say, load_complete, need_complete, run_cases
 
 NAME = "compare"
 """Of the files that a comparison leaves."""
@@ -97,8 +98,8 @@ class Comparison:
 
 def compare(
     sources: Sequence[str | Path],
-    folder: Path,
-    out: Path,
+    data: Dataset | str | Path,
+    out: str | Path,
     options: RunOptions | None = None,
     *,
     reference: str | None = None,
@@ -109,20 +110,22 @@ def compare(
     studies: Studies | None = None,
     say: Say = print,
 ) -> Comparison:
-    """Trains and measures any methods on one data folder; what is already measured in `out` is taken as it is.
+    """Train any methods on one dataset and measure them side by side; what is already measured in `out` is taken as it is.
+
+    Example: `recodiff.compare(["popularity", "ease"], "data/clicks", "compared", recodiff.RunOptions(seeds=1))`
 
     Args:
         sources: TOML files, presets or models.
-        folder: the data, with a validation and a test part.
-        out: for the runs.
+        data: a dataset or a data folder, with a validation and a test part.
+        out: the folder for the runs.
         options: seeds, time, device; three seeds on the best device unless given.
         reference: label of the one to test against; the best by validation unless given.
         test: where the p-values come from.
-        memory: whether each training has a process of its own, whose peak memory is told.
+        memory: whether each training has a process of its own, whose peak memory is reported; that takes a data folder.
         protocol: how the parts of the data are used, see `protocols`.
         choose_on: what ends each training: `inner` is the end of the training histories, see `runs.train_run`.
-        studies: that `sources` come from, for the page to tell of.
-        say: is told which run is going on.
+        studies: that `sources` come from, for the page to name.
+        say: receives a line for each run that begins.
 
     Raises:
         ConfigError: settings, names, the reference or the device cannot be used, or `out` holds a comparison on other data.
@@ -131,12 +134,15 @@ def compare(
     """
     options = options or RunOptions()
     contenders = read_contenders(sources, reference)
-    data = load_complete(folder)
+    folder, out = None if isinstance(data, Dataset) else Path(data), Path(out)
+    if memory and folder is None:
+        raise ConfigError("peak memory is measured in a process that loads the data again; save it and give its folder")
+    data = need_complete(data) if isinstance(data, Dataset) else load_complete(Path(data))
     earlier(out / f"{NAME}.json", data, "a comparison")
     if choose_on == "inner":
         data.inner()  # refuses data that has none before anything is trained
-    found = [one.found(data, protocol, choose_on) for one in contenders]
-    rows = run_cases(found, data, folder, out, options, say, memory=memory, detailed=True)
+    progress = [one.progress(data, protocol, choose_on) for one in contenders]
+    rows = run_cases(progress, data, folder, out, options, say, memory=memory, detailed=True)
     against = reference or best(rows)
     differences = _differences(rows, against, test)
     return Comparison(data, rows, options.all_seeds, against, differences, test, memory, protocol, choose_on, studies)

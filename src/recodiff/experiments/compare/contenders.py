@@ -32,7 +32,7 @@ class Contender:
     source: str
     model: Recommender
 
-    def found(self, data: Dataset, protocol: Protocol = "official", choose_on: ChooseOn = "valid") -> CaseProgress:
+    def progress(self, data: Dataset, protocol: Protocol = "official", choose_on: ChooseOn = "valid") -> CaseProgress:
         """The case to run on `data`, or why it cannot be."""
         name, model = self.model.registered, self.model
         case = Case(

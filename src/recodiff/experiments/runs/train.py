@@ -4,29 +4,107 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from recodiff.config import Settings
+from recodiff.configs import read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.interactions import Interactions
+from recodiff.data.saving import load_dataset
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation.protocol import ChooseOn, stages
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.provenance import provenance
 from recodiff.models.base import Recommender
-from recodiff.models.registry import build
+from recodiff.models.registry import MODELS, build
 from recodiff.models.saving import CONFIG, classes_outside, is_unfinished, load_model, read_config, refuse_existing, save_model
 from recodiff.runtime import distributed
 from recodiff.runtime.folders import held
-from recodiff.runtime.run import Run
+from recodiff.runtime.run import Run, Shared
 from recodiff.training.checkpoint import CHECKPOINT
 
+Source = str | Path | Mapping[str, Any]
+"""Where settings come from: a model's name, a preset, a TOML file, or nested settings with the key `model`."""
 REFIT = "refit"
 """The folder, inside a run's, of the training that follows the choice of epochs."""
+
+
+def train(
+    source: Source,
+    data: Dataset | str | Path,
+    *,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    resume: bool = False,
+    refit: bool = False,
+    choose_on: ChooseOn = "valid",
+    shard: Shared = "none",
+    overwrite: bool = False,
+    progress: bool = True,
+    tell: Callable[[str], None] | None = None,
+) -> Recommender:
+    """Train a model as `recodiff train` does: on the training part, for as many epochs as the validation part chooses.
+
+    Example: `recodiff.train("ease", "data/clicks", out="runs/ease", overrides=["l2=300"])`
+
+    Args:
+        source: a model (`recodiff.MODELS`), a preset (`recodiff.presets()`), a TOML file, or settings such as
+            `{"model": "ease", "l2": 300.0}`.
+        data: a dataset, or a data folder.
+        out: the folder for the model and its log; nothing is written without one.
+        overrides: settings such as `training.lr=0.001`, laid upon those of a model, a preset or a file.
+        seed: of everything random, 0 or more.
+        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`...
+        threads: CPU threads for the whole process; all cores unless given.
+        resume: whether to go on where an interrupted run in `out` stopped.
+        refit: whether to train once more, on train and validation together, for the epochs that validation chose.
+        choose_on: what chooses the epochs: `valid`, or `inner` for the newest tenth of each training history.
+        shard: `items`, where each of several processes is to hold the weights of its share of the items.
+        overwrite: whether a run already in `out` may be replaced.
+        progress: whether a progress bar may be shown.
+        tell: receives what is worth knowing before training, a sentence at a time.
+
+    Returns:
+        The fitted model.
+
+    Raises:
+        ConfigError: the source, a setting or an option is wrong.
+        DataError: the data cannot be read, or lacks what the model needs.
+        ModelError: training fails.
+        CheckpointError: `out` holds another run.
+    """
+    name, settings, where = settings_of(source, overrides)
+    run = Run(device, seed, threads, None if out is None else Path(out), resume, progress, tell, shard)
+    dataset = data if isinstance(data, Dataset) else load_dataset(data)
+    return train_run(name, settings, dataset, run, refit=refit, choose_on=choose_on, overwrite=overwrite, where=where)
+
+
+def settings_of(source: Source, overrides: Sequence[str] = ()) -> tuple[str, Settings, str | None]:
+    """The model's name, its settings, and what error messages call them.
+
+    Args:
+        source: as for `train`.
+        overrides: as for `train`.
+
+    Raises:
+        ConfigError: there is no such source, it names no model, or overrides stand beside settings.
+    """
+    if not isinstance(source, Mapping):
+        return *read_settings(source, overrides, models=MODELS), str(source)
+    if overrides:
+        raise ConfigError("overrides are for a model, a preset or a file; put them into the settings instead")
+    settings = dict(source)
+    name = settings.pop("model", None)
+    if not isinstance(name, str):
+        raise ConfigError("the settings name no model; add one, such as {'model': 'ease', 'l2': 300.0}")
+    return name, settings, None
 
 
 def train_run(
