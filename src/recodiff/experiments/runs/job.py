@@ -11,12 +11,11 @@ import torch
 
 from recodiff.data.dataset import Dataset
 from recodiff.data.saving import load_dataset
-from recodiff.evaluation.evaluate import Evaluation
-from recodiff.evaluation.protocol import HISTORY, in_order
+from recodiff.evaluation.evaluate import measure
+from recodiff.evaluation.protocol import Stages, in_order
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Case, ResolvedCase
 from recodiff.experiments.runs.details import add_details
 from recodiff.experiments.runs.identity import naming, result_key, training_name
-from recodiff.experiments.runs.measurement import measure
 from recodiff.experiments.runs.peak_memory import call_in_process, kind_of
 from recodiff.experiments.runs.provenance import machine, provenance
 from recodiff.experiments.runs.results import Result
@@ -109,7 +108,8 @@ def _train_and_measure(job: Job, wanted: Wanted, data: Dataset, folder: Path | N
     results = []
     for key, one in wanted.items():
         ranking = _as_ranked(model, one)
-        measured = _measure(ranking, data, HISTORY[one.case.protocol], run)
+        tasks = Stages(data, one.case.protocol).tasks("valid", "test")  # `data_of` has put the parts in order
+        measured = measure(ranking, tasks, REPORTED_METRICS, show_progress=run.progress)
         result = Result(
             key=key,
             model=one.case.model,
@@ -125,14 +125,6 @@ def _train_and_measure(job: Job, wanted: Wanted, data: Dataset, folder: Path | N
         )
         results.append(add_details(result, ranking, data, folder, measured["test"], run) if job.detailed else result)
     return results
-
-
-def _measure(model: Recommender, data: Dataset, history: str, run: Run) -> dict[str, Evaluation]:
-    """The validation part ranked from train, the test part from `history`."""
-    if history == "train":  # scored once for both
-        return measure(model, data, ("valid", "test"), REPORTED_METRICS, show_progress=run.progress).parts
-    valid = measure(model, data, ("valid",), REPORTED_METRICS, show_progress=run.progress).parts
-    return valid | measure(model, data, ("test",), REPORTED_METRICS, history=history, show_progress=run.progress).parts
 
 
 def _as_ranked(model: Recommender, resolved: ResolvedCase) -> Recommender:
