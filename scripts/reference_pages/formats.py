@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
+from types import ModuleType
+
+from recodiff.data import saving as data_folder
 from recodiff.data.readers import columns, formats
+from recodiff.models import saving as model_folder
+from recodiff.training import checkpoint
 from reference_pages.markdown import code, first_paragraph, table
+
+FOLDERS: dict[str, ModuleType] = {"A data folder": data_folder, "A model folder": model_folder, "A checkpoint": checkpoint}
+"""Heading -> the module that writes it, whose docstring says what it holds."""
 
 
 def page() -> str:
     """Formats, names of columns, and what stands in the folders."""
+    known = [(code(name), first_paragraph(type(reader))) for name, reader in formats.READERS.items()]
     roles = [(role, ", ".join(map(code, names))) for role, names in columns.KNOWN.items()]
-    known = table(["format", "what it is"], _formats())
-    head = "# File formats\n\n## What `prepare` reads\n\n" + known
-    return (
-        head
-        + "\n\n## Names of columns\n\nWithout case and punctuation; the first name of a role wins.\n\n"
-        + table(["role", "names"], roles)
-        + "\n"
-    )
-
-
-def _formats() -> list[tuple[str, str]]:
-    readers = getattr(formats, "READERS", None)
-    if readers:
-        return [(code(name), first_paragraph(type(reader))) for name, reader in readers.items()]
-    return [(code(name), "") for name in formats.FORMATS if name != "auto"]
+    parts = [
+        "# File formats",
+        "## What `prepare` reads",
+        "The first that recognises a file or folder reads it; `--format` names one.",
+        table(["format", "what it is"], known),
+        "## Names of columns",
+        "Without case and punctuation; the first name of a role wins.",
+        table(["role", "names"], roles),
+        "## What the program writes",
+        *(f"### {title}\n\n{inspect.getdoc(module)}" for title, module in FOLDERS.items()),
+    ]
+    return "\n\n".join(parts) + "\n"

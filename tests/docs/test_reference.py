@@ -77,6 +77,15 @@ def test_a_setting_shows_default_bound_and_the_docstring_below_it(made: dict[str
     assert "| `patience_epochs` | `20` | whole number, at least 1 |" in made["settings"]
 
 
+def test_every_format_and_folder_is_described(made: dict[str, str]) -> None:
+    from recodiff.data.readers.formats import READERS
+
+    for name in READERS:
+        assert f"| `{name}` | " in made["formats"]
+    assert "weights.safetensors" in made["formats"]
+    assert "dataset.json" in made["formats"]
+
+
 def test_links_out_of_docs_become_links_of_the_site() -> None:
     assert site_link("../benchmarks/results.md", "results.md", in_docs=True) == "benchmarks/results.md"
     assert site_link("../../benchmarks/notebook/speed.md", "how-to/scale-out.md", in_docs=True) == "../benchmarks/notebook/speed.md"
