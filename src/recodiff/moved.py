@@ -174,6 +174,7 @@ NAMES: dict[str, dict[str, str]] = {
         "SEEDS": "recodiff.experiments.runs.options",
     },
     "recodiff.experiments.tuning.result": {"Tuned": "recodiff.experiments.tuning.result:TuningResult"},
+    "recodiff.models.diffrec": {"LatentDiffRecNet": "recodiff.models.diffrec.networks"},
     "recodiff.models.base": {"DERIVED": "recodiff.models.network", "TorchRecommender": "recodiff.models.network"},
     "recodiff.ranking": {
         "largest": "recodiff.ranking.topk",

@@ -13,7 +13,8 @@ import reference
 from recodiff import build
 from recodiff.diffusion.codecs import ClusteredVAE, in_proportion
 from recodiff.errors import ConfigError
-from recodiff.models.diffrec.diffrec import DiffRec, LatentDiffRecNet
+from recodiff.models.diffrec.diffrec import DiffRec
+from recodiff.models.diffrec.networks import LatentDiffRecNet
 from recodiff.tensors.random import keyed_generator
 from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Pair
@@ -115,7 +116,7 @@ def test_per_cluster_decoders_answer_in_catalogue_order() -> None:
 def test_hidden_widths_are_mirrored_and_items_stay_in_place(decoder: str, hidden: tuple[int, ...]) -> None:
     codec = vae(decoder=decoder, hidden=hidden).eval()
     assert codec.decode(codec.encode(rows()).z).shape == (7, len(CLUSTERS))  # pyright: ignore[reportArgumentType]
-    assert (codec.linear is not None) == (decoder == "shared")
+    assert (codec.item_layer is not None) == (decoder == "shared")
     if decoder == "per_cluster":
         assert [len(list(one.parameters())) for one in codec.decoders] == [2 * (len(hidden) + 1)] * 3
 

@@ -71,6 +71,23 @@ def test_flags_can_still_be_read(flag: str) -> None:
         assert getattr(Popularity, flag) == getattr(Popularity().traits, flag)
 
 
+def test_methods_under_their_old_names_count_and_can_be_read() -> None:
+    with pytest.warns(DeprecationWarning, match=r"'Old\.judged_by' is 'Old\.validation_metrics' now") as found:
+
+        class Old(SASRec):
+            @property
+            def judged_by(self) -> tuple[str, ...]:
+                return (*super().judged_by, "ndcg@5")  # pyright: ignore[reportAttributeAccessIssue]
+
+    assert [warning.filename for warning in found] == [__file__]
+    with pytest.warns(DeprecationWarning, match="validation_metrics"):
+        assert Old().validation_metrics == ("recall@20", "ndcg@5")
+    with pytest.warns(DeprecationWarning, match=r"Own\.chosen|Recommender\.chosen"):
+        assert Own().chosen() == Own().refit_settings()  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.warns(DeprecationWarning, match=r"Mixture\.views' is 'Mixture\.history_views"):
+        assert build("fs-diffrec").views == build("fs-diffrec").history_views  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_a_model_of_today_causes_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

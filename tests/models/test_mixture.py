@@ -49,8 +49,8 @@ def test_the_weighting_of_the_mixture_is_that_of_parts_without_one() -> None:
             "parts": {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": {"model": "ease"}},
         },
     )
-    assert model.views["a"].model_dump()["kind"] == "half_life"
-    assert model.views["b"].model_dump() == linear
+    assert model.history_views["a"].model_dump()["kind"] == "half_life"
+    assert model.history_views["b"].model_dump() == linear
 
 
 def test_another_model_in_a_part_leaves_the_settings_of_the_first_behind() -> None:
@@ -115,7 +115,7 @@ def test_a_part_that_was_not_let_in_is_neither_counted_nor_saved(tmp_path: Path)
     model: Any = build("fs-diffrec", {"parts": parts}).fit(BOARD, RUN, validate=lambda _: {"recall@20": 0.1})
     assert model.summary["shares"] == {"a": 1.0, "b": 0.0}
     assert model.parameters == model.parts["a"].parameters + 1
-    assert build("fs-diffrec", model.chosen()).fit(BOARD, RUN).state().keys() == model.state().keys()
+    assert build("fs-diffrec", model.refit_settings()).fit(BOARD, RUN).state().keys() == model.state().keys()
     save_model(model, tmp_path / "m")
     again: Any = load_model(tmp_path / "m")
     assert {key.split(".")[0] for key in again.state()} == {"a", "scales", "shares"}
@@ -141,7 +141,7 @@ def test_what_validation_chose_is_a_model_of_its_own() -> None:
     model = mixed(a=EASE, b={"model": "sasrec", "settings": sequence})
     figures = iter([0.1, 0.3, 0.2])
     model.fit(BOARD, RUN, validate=lambda _: {"recall@20": next(figures)})
-    again: Any = build("fs-diffrec", model.chosen())
+    again: Any = build("fs-diffrec", model.refit_settings())
     assert again.parts["b"].config.training.epochs == 2
     assert again.fit(BOARD, RUN).summary["b"]["epochs"] == 2
 

@@ -56,6 +56,11 @@ class Codec(Protocol):
         """The scores [B, I] of diffused vectors [B, D]."""
         ...
 
+    @property
+    def item_layer(self) -> nn.Linear | None:
+        """The linear layer that alone makes scores of all items from z; None where decoding is anything else."""
+        ...
+
 
 class IdentityCodec(nn.Module):
     """DiffRec's and T-DiffRec's: the row itself is diffused, D = I."""
@@ -67,6 +72,11 @@ class IdentityCodec(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """The vector as it is."""
         return z
+
+    @property
+    def item_layer(self) -> nn.Linear | None:
+        """None: nothing is multiplied."""
+        return None
 
 
 class ClusteredVAE(nn.Module):
@@ -172,7 +182,7 @@ class ClusteredVAE(nn.Module):
         return torch.stack(parts).sum(0)
 
     @property
-    def linear(self) -> nn.Linear | None:
+    def item_layer(self) -> nn.Linear | None:
         """The decoder, where it is one linear layer of all items."""
         first, *more = self.decoders
         assert isinstance(first, MLP)

@@ -18,7 +18,7 @@ from recodiff.data.interactions import IdMap, Interactions, need_interactions
 from recodiff.data.weighting import AnyWeighting, Uniform, Weighting
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models.batch import Batch, ItemVectors
-from recodiff.models.deprecated import OldFlag, note_old_names, with_old_flags
+from recodiff.models.deprecated import OldFlag, keep_old_names, note_old_flags, with_old_flags
 from recodiff.moved import old_names
 from recodiff.runtime import distributed
 from recodiff.runtime.float32 import fast_products
@@ -59,7 +59,8 @@ class Recommender(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        note_old_names(cls)
+        note_old_flags(cls)
+        keep_old_names(cls)
 
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config: Any = config or self.Config()
@@ -82,17 +83,21 @@ class Recommender(ABC):
         forecasts = isinstance(getattr(self.config, "pairs", None), Forecast)
         return Traits(order_aware=forecasts or not isinstance(self.config.weighting, Uniform))
 
+    def components(self) -> Mapping[str, Recommender]:
+        """The models that this one is made of, by name, in the order in which they are fitted; none unless it is a mixture."""
+        return {}
+
     @property
-    def views(self) -> Mapping[str, Weighting]:
+    def history_views(self) -> Mapping[str, Weighting]:
         """Weightings of the history that it is scored from, beside `config.weighting`, by name; none unless a model says so."""
         return {}
 
     @property
-    def judged_by(self) -> tuple[str, ...]:
+    def validation_metrics(self) -> tuple[str, ...]:
         """The validation figures that its fitting decides by; none unless a model says so."""
         return ()
 
-    def chosen(self) -> Settings:
+    def refit_settings(self) -> Settings:
         """The settings with what validation chose put in, for a fit without validation that is to come out alike."""
         return self.config.model_dump()
 
@@ -203,6 +208,9 @@ class Recommender(ABC):
         raise ModelError(f"{self.registered} has no user vectors")
 
 
+keep_old_names(Recommender)
+
+
 def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tuple[Tensor, Batch]]:
     """Histories as a model scores them: weighted, on its device, and each user placed among those it remembers.
 
@@ -221,10 +229,9 @@ def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tu
         history.need_order(model.registered)
     device = model.device
     shared = history.shared_places() if model.traits.reads_order else None
-    rows, *others = (
-        Rows.from_csr(weighting(history).matrix, device, shared) for weighting in (model.config.weighting, *model.views.values())
-    )
-    views = dict(zip(model.views, others, strict=True))
+    weightings = {"": model.config.weighting, **model.history_views}
+    views = {name: Rows.from_csr(weighting(history).matrix, device, shared) for name, weighting in weightings.items()}
+    rows = views.pop("")
     places = torch.from_numpy(history.users.within(model.users)).to(device)
     parts, of_views = rows.split(size), {name: view.split(size) for name, view in views.items()}
     for users in torch.arange(history.n_users, device=device).split(size):

@@ -14,7 +14,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from recodiff.config import BaseConfig, Settings
+from recodiff.config import BaseConfig, Settings, merge
 from recodiff.data.interactions import Interactions
 from recodiff.data.weighting import Uniform, Weighting
 from recodiff.errors import ConfigError, ModelError, RecodiffError
@@ -32,7 +32,7 @@ SCALES = "scales"
 SHARES = "shares"
 
 
-class Part(BaseConfig):
+class Component(BaseConfig):
     """One of the models, and how much it says."""
 
     model: str
@@ -56,16 +56,16 @@ SEQUENCE: Settings = {
 ITEMS: Settings = {"weighting": {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}}
 """Of an item-item path: EASE on histories weighted by age."""
 PARTS = {
-    "rows": Part(model="f-diffrec"),
-    "sequence": Part(model="sasrec", settings=SEQUENCE),
-    "items": Part(model="ease", share=0.1, settings=ITEMS),
+    "rows": Component(model="f-diffrec"),
+    "sequence": Component(model="sasrec", settings=SEQUENCE),
+    "items": Component(model="ease", share=0.1, settings=ITEMS),
 }
 
 
 class MixtureConfig(ModelConfig):
     """Settings of a mixture; its weighting is that of every part that has none of its own."""
 
-    parts: dict[str, Part] = Field(default_factory=lambda: dict(PARTS))
+    parts: dict[str, Component] = Field(default_factory=lambda: dict(PARTS))
     """By a name of your own; the first is the one that the others are added to."""
     search: tuple[Annotated[float, Field(ge=0)], ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
     """Shares to try on validation for each part but the first, one part after another, beginning with the first alone; where
@@ -114,11 +114,12 @@ class Mixture(Recommender):
         self.shares = torch.tensor([given.parts[name].share for name in self.parts])
         self.scales = torch.ones(len(self.parts))
 
-    def _built(self, name: str, part: Part) -> Recommender:
+    def _built(self, name: str, part: Component) -> Recommender:
         model = build(part.model, part.settings, where=f"parts.{name}.settings")
-        if isinstance(model.config.weighting, Uniform):
-            model.config = model.config.model_copy(update={"weighting": self.config.weighting})
-        return model
+        if not isinstance(model.config.weighting, Uniform) or isinstance(self.config.weighting, Uniform):
+            return model
+        weighted = merge(part.settings, {"weighting": self.config.weighting.model_dump()})
+        return build(part.model, weighted, where=f"parts.{name}.settings")
 
     def _traits(self) -> Traits:
         parts = {name: part.traits for name, part in self.parts.items()}
@@ -133,31 +134,31 @@ class Mixture(Recommender):
         )
 
     @property
-    def views(self) -> Mapping[str, Weighting]:
+    def history_views(self) -> Mapping[str, Weighting]:
         """Each part's weighting, and the views of the parts, of those whose share is not 0."""
         found: dict[str, Weighting] = {}
         for name in self._factors:
             part = self.parts[name]
             found[name] = part.config.weighting
-            found |= {f"{name}.{inner}": view for inner, view in part.views.items()}
+            found |= {f"{name}.{inner}": view for inner, view in part.history_views.items()}
         return found
 
     @property
-    def judged_by(self) -> tuple[str, ...]:
+    def validation_metrics(self) -> tuple[str, ...]:
         """The mixture's metric and those of its parts."""
-        inner = (metric for part in self.parts.values() for metric in part.judged_by)
+        inner = (metric for part in self.parts.values() for metric in part.validation_metrics)
         return tuple(dict.fromkeys((self.config.metric, *inner)))
 
-    def chosen(self) -> Settings:
+    def refit_settings(self) -> Settings:
         """See `Recommender`: the shares, and the epochs of each part that has one."""
-        settings: Settings = {**super().chosen(), "search": ()}
+        settings: Settings = {**super().refit_settings(), "search": ()}
         for (name, part), share in zip(self.parts.items(), self.shares.tolist(), strict=True):
-            settings["parts"][name] |= {"settings": part.chosen(), "share": share} if share else {"share": share}
+            settings["parts"][name] |= {"settings": part.refit_settings(), "share": share} if share else {"share": share}
         return settings
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         self.shares = torch.tensor([self.config.parts[name].share for name in self.parts])
-        for name, part in self.in_order():
+        for name, part in self.components().items():
             out = None if run.out is None else run.out / "parts" / name
             try:
                 part.fit(train, replace(run, out=out), validate=validate)
@@ -169,9 +170,9 @@ class Mixture(Recommender):
             self._search(validate, run)
         self.summary["shares"] = dict(zip(self.parts, self.shares.tolist(), strict=True))
 
-    def in_order(self) -> list[tuple[str, Recommender]]:
-        """The parts as they are fitted: closed forms first, which refuse in a second what cannot fit."""
-        return sorted(self.parts.items(), key=lambda named: _by_epochs(named[1]))
+    def components(self) -> dict[str, Recommender]:
+        """The components by name, as they are fitted: closed forms first, which refuse in a second what cannot fit."""
+        return dict(sorted(self.parts.items(), key=lambda named: _by_epochs(named[1])))
 
     @torch.inference_mode()
     def _spread(self, train: Interactions) -> Tensor:
@@ -201,7 +202,7 @@ class Mixture(Recommender):
     def _own(self, batch: Batch) -> Iterator[tuple[str, Recommender, Batch]]:
         for name in self._factors:
             part = self.parts[name]
-            views = {inner: batch.view(f"{name}.{inner}") for inner in part.views}
+            views = {inner: batch.view(f"{name}.{inner}") for inner in part.history_views}
             yield name, part, Batch(batch.view(name), batch.users if part.traits.remembers_users else None, views)
 
     @property
@@ -275,6 +276,5 @@ def _fields_of(model: object) -> Collection[str]:
 
 
 def _by_epochs(model: Recommender) -> bool:
-    """Whether it, or a part of it, is trained for many passes over the data."""
-    parts = model.parts.values() if isinstance(model, Mixture) else ()
-    return isinstance(model, TorchRecommender) or any(map(_by_epochs, parts))
+    """Whether it, or a component of it, is trained for many passes over the data."""
+    return isinstance(model, TorchRecommender) or any(map(_by_epochs, model.components().values()))

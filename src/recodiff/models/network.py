@@ -56,23 +56,23 @@ class TorchRecommender(Recommender, Generic[Net]):
         return self.config.training
 
     @property
-    def judged_by(self) -> tuple[str, ...]:
+    def validation_metrics(self) -> tuple[str, ...]:
         """The metric that stops the loop."""
         return (self.training.metric,)
 
-    def chosen(self) -> Settings:
+    def refit_settings(self) -> Settings:
         """See `Recommender`: the best epoch."""
-        return merge(super().chosen(), {"training": {"epochs": self.summary["best_epoch"]}})
+        return merge(super().refit_settings(), {"training": {"epochs": self.summary["best_epoch"]}})
 
     def by_item(self) -> dict[str, int]:
         """The parameters that processes share, and which of their dimensions is the items'; of a model that `shares_items`."""
         return {}
 
-    def parameter_groups(self, module: nn.Module) -> list[dict[str, Any]]:
+    def parameter_groups(self, module: Net) -> list[dict[str, Any]]:
         """AdamW's groups; one with the config's rate and decay unless a model says otherwise."""
         return [{"params": list(module.parameters()), "lr": self.training.lr, "weight_decay": self.training.weight_decay}]
 
-    def working_bytes(self, module: nn.Module, batch: int) -> int:
+    def working_bytes(self, module: Net, batch: int) -> int:
         """What a training step of `batch` users takes beside weights, gradients and AdamW, where that grows with the catalogue.
 
         Args:
@@ -81,7 +81,7 @@ class TorchRecommender(Recommender, Generic[Net]):
         """
         return 0
 
-    def lighter(self, module: nn.Module) -> str:
+    def memory_hint(self, module: Net) -> str:
         """What else than a smaller batch would make a step take less, as the end of a sentence; `module` as above."""
         return ""
 

@@ -5,7 +5,7 @@ Shapes: `B` rows in a batch, `D` width of the vector. Targets come dense or spar
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from recodiff.tensors.rows import Rows
 
 class Loss(Protocol):
     """estimate [B, D], target [B, D], seen -> [B]."""
+
+    softmax: ClassVar[bool]
+    """Whether it is of the estimate's softmax over the D entries, so that none can be left out of it."""
 
     def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
         """The loss of each row."""
@@ -69,6 +72,8 @@ class SquaredError:
     The paper writes the sum; the two differ by the constant D, to which AdamW is blind. Entries of `seen` count as zero.
     """
 
+    softmax: ClassVar[bool] = False
+
     def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
         """See `Loss`."""
         if isinstance(target, Rows):
@@ -88,6 +93,8 @@ class Multinomial:
         samples: in the hidden space, the number of items beside the targets that the softmax is estimated from; None for all.
         odds: relative probability that each item is drawn, [I], above 0; equal unless given.
     """
+
+    softmax: ClassVar[bool] = True
 
     def __init__(self, samples: int | None = None, odds: Tensor | None = None) -> None:
         self.samples, self._odds = samples, odds

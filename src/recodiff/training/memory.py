@@ -102,7 +102,7 @@ def estimate(
         free = None if free is None else free // processes
     kept = weights, 3 * weights, (validated + (model.training.ema is not None)) * weights
     rows = BYTES_PER_INTERACTION * data.nnz
-    return MemoryEstimate(*kept, batch, rows, least, users, model.lighter(module), free)
+    return MemoryEstimate(*kept, batch, rows, least, users, model.memory_hint(module), free)
 
 
 __getattr__ = old_names(__name__)

@@ -72,7 +72,7 @@ class Trainable(Protocol):
         """What is learned from what."""
         ...
 
-    def parameter_groups(self, module: nn.Module) -> list[dict[str, Any]]:
+    def parameter_groups(self, module: Any) -> list[dict[str, Any]]:
         """AdamW's groups."""
         ...
 
@@ -80,10 +80,10 @@ class Trainable(Protocol):
         """The parameters that processes share, and which of their dimensions is the items'."""
         ...
 
-    def working_bytes(self, module: nn.Module, batch: int) -> int:
+    def working_bytes(self, module: Any, batch: int) -> int:
         """What a step of `batch` users takes beside weights, gradients and AdamW, where that grows with the catalogue."""
         ...
 
-    def lighter(self, module: nn.Module) -> str:
+    def memory_hint(self, module: Any) -> str:
         """What else than a smaller batch would make a step take less, as the end of a sentence."""
         ...

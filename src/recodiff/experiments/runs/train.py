@@ -219,12 +219,12 @@ def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[
 
 def validation_metrics(model: Recommender) -> tuple[str, ...]:
     """What is measured on validation; first the one that decides."""
-    return tuple(dict.fromkeys((*model.judged_by, "recall@20", "ndcg@20")))
+    return tuple(dict.fromkeys((*model.validation_metrics, "recall@20", "ndcg@20")))
 
 
 def _refit(model: Recommender, name: str, train: Interactions, run: Run) -> Recommender:
     again = replace(run, out=None if run.out is None else run.out / REFIT)
-    return build(name, model.chosen()).fit(train, again)
+    return build(name, model.refit_settings()).fit(train, again)
 
 
 def _without_log(summary: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from recodiff.experiments.tuning.search import Budget, Search, Task
 from recodiff.experiments.tuning.spaces import space_of
 from recodiff.experiments.tuning.study import open_study
 from recodiff.models.base import Recommender
-from recodiff.models.mixture import Mixture
 from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
 from recodiff.runtime.run import Run
@@ -92,7 +91,7 @@ def tune(
 
 def _alone(model: Recommender) -> list[Recommender]:
     """The model, or the parts of a mixture in the order in which they are fitted."""
-    return [one for _, part in model.in_order() for one in _alone(part)] if isinstance(model, Mixture) else [model]
+    return [one for part in model.components().values() for one in _alone(part)] or [model]
 
 
 def refit(tuned: TuningResult, data: Dataset, run: Run) -> Recommender:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from recodiff.config import BaseConfig
+from recodiff.config import BaseConfig, refuse
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.codecs import ClusteredVAE, Codec, Decoder, IdentityCodec, Target
 from recodiff.models.diffrec.item_clusters import AnyEmbeddings, SvdEmbeddings, cluster
@@ -21,6 +21,11 @@ class Identity(BaseConfig):
     """Rows themselves are diffused: DiffRec, T-DiffRec."""
 
     kind: Literal["identity"] = "identity"
+    of_rows: ClassVar[bool] = True
+
+    def width(self, n_items: int) -> int:
+        """I, the width of what is diffused."""
+        return n_items
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
         """Nothing."""
@@ -71,6 +76,19 @@ class Clustered(BaseConfig):
     """gamma, what the KL divergence counts in the end."""
     kl_anneal_steps: int = Field(default=200, ge=0)
     """gamma after n batches is n over this, until it reaches its weight; 0: the whole weight from the start."""
+    of_rows: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _widths_can_be_shared(self) -> Self:
+        if self.decoder == "per_cluster" and self.decoder_hidden:
+            refuse("per-cluster decoders mirror the encoders' hidden widths; leave decoder_hidden empty")
+        if (least := min((self.latent, *self.hidden))) < self.clusters:
+            refuse(f"a width of {least} cannot be shared among {self.clusters} clusters; give more width or fewer clusters")
+        return self
+
+    def width(self, n_items: int) -> int:
+        """D, the width of what is diffused."""
+        return self.latent
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
         """The cluster of each item."""

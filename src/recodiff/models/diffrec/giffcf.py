@@ -256,9 +256,8 @@ class GiffCF(TorchRecommender[GiffCFNet]):
         """See `TorchRecommender`."""
         return GiffCFNet(Filter(table_of(self.derived, n_items)), n_items, self.config, generator)
 
-    def working_bytes(self, module: nn.Module, batch: int) -> int:
+    def working_bytes(self, module: GiffCFNet, batch: int) -> int:
         """Arrays [B, I], and the filter."""
-        assert isinstance(module, GiffCFNet)
         kept = sum(buffer.numel() * buffer.element_size() for buffer in module.buffers())
         return 4 * DENSE_ARRAYS * batch * len(module.items) + kept
 

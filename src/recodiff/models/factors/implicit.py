@@ -10,18 +10,19 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from recodiff.config import refuse
 from recodiff.data.interactions import Interactions
 from recodiff.data.weighting import Uniform
-from recodiff.errors import ConfigError, MissingExtraError, ModelError
+from recodiff.errors import MissingExtraError, ModelError
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.factors.contrast import BPR
@@ -154,6 +155,12 @@ class ImplicitBprConfig(ModelConfig):
     epochs: int = Field(default=100, ge=1)
     """Passes over as many draws as there are interactions."""
 
+    @model_validator(mode="after")
+    def _fits_without_weights(self) -> Self:
+        if self.weighting.on != "history" and not isinstance(self.weighting, Uniform):
+            refuse('implicit-bpr draws interactions without weights; set weighting.on = "history", or use mf')
+        return self
+
 
 class ImplicitBpr(Recommender):
     """Rendle et al., *BPR: Bayesian Personalized Ranking from Implicit Feedback*, UAI 2009, by the package `implicit`:
@@ -172,8 +179,6 @@ class ImplicitBpr(Recommender):
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: ImplicitBprConfig = self.config
-        if config.weighting.on != "history" and not isinstance(config.weighting, Uniform):
-            raise ConfigError(f'{self.registered} draws interactions without weights; set weighting.on = "history", or use mf')
         met = csr_matrix(train.with_values(np.ones(train.nnz, np.float32)).matrix, copy=True)  # ours is read-only
         solver = _bpr.BayesianPersonalizedRanking(
             factors=config.factors,

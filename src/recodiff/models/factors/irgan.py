@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import softplus
 
 from recodiff.models.factors.contrast import sum_by_user
@@ -134,15 +134,13 @@ class IRGAN(FactorModel):
         """See `TorchRecommender`."""
         return IRGANNet(len(self.users), n_items, self.config, generator)
 
-    def working_bytes(self, module: nn.Module, batch: int) -> int:
+    def working_bytes(self, module: Any, batch: int) -> int:
         """Arrays [B, I]."""
-        assert isinstance(module, IRGANNet)
         return 4 * DENSE_ARRAYS * batch * len(module.items)
 
-    def parameter_groups(self, module: nn.Module) -> list[dict[str, Any]]:
+    def parameter_groups(self, module: Any) -> list[dict[str, Any]]:
         """The discriminator at its own rate."""
         (group,) = super().parameter_groups(module)
-        assert isinstance(module, IRGANNet)
         return [
             group | {"params": [module.users, module.items, module.bias]},
             group | {"params": list(module.discriminator.parameters()), "lr": self.config.discriminator_lr},

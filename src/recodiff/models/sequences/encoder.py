@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from recodiff.data.interactions import Interactions
+from recodiff.config import refuse
 from recodiff.data.weighting import AnyWeighting, Uniform
-from recodiff.errors import ConfigError
 from recodiff.models.base import ModelConfig
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.network import TorchRecommender
 from recodiff.models.sequences.windows import Window, windows
-from recodiff.runtime.run import Run
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.random import batch_slice_of, keep_rows
 from recodiff.tensors.rows import Rows
@@ -54,6 +52,12 @@ class SequenceConfig(ModelConfig):
     output: Literal["tied", "own"] = "tied"
     """Whether items are scored by the vectors they are read by, or have vectors of their own for it."""
     training: TrainingConfig = TrainingConfig(batch_size=50, lr=2e-3, check_every_epochs=3, patience_epochs=15)
+
+    @model_validator(mode="after")
+    def _counts_places(self) -> Self:
+        if getattr(self.target, "unit", "items") == "days":
+            refuse("target.unit='days' is not for sequence models, whose places are counted; use 'items'")
+        return self
 
 
 def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
@@ -141,16 +145,9 @@ class SequenceRecommender(TorchRecommender[SequenceNet]):
     def build(self, n_items: int, generator: torch.Generator) -> SequenceNet:
         """See `TorchRecommender`."""
 
-    def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
-        """Nothing; refuses targets by the clock, which windows do not know."""
-        if getattr(self.config.target, "unit", "items") == "days":
-            raise ConfigError("target.unit='days' is not for sequence models, whose places are counted; use 'items'")
-        return {}
-
-    def working_bytes(self, module: nn.Module, batch: int) -> int:
+    def working_bytes(self, module: SequenceNet, batch: int) -> int:
         """What each layer keeps of every place, and blocks of logits."""
         c: SequenceConfig = self.config
-        assert isinstance(module, SequenceNet)
         states = 4 * batch * c.length * c.width * KEPT_BY_LAYER * (c.layers + 1)
         items = len(module.bias)
         return states + 4 * 2 * min(batch * c.length, block_rows(items)) * items

@@ -6,13 +6,14 @@ Shapes: `B` users in a batch, `I` items, `L` places of the window, `D` width.
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recodiff.errors import ConfigError
+from recodiff.config import refuse
 from recodiff.models.sequences.encoder import SequenceConfig, SequenceNet, SequenceRecommender, drop
 from recodiff.models.sequences.windows import Window
 from recodiff.tensors.losses import unrounded
@@ -23,6 +24,12 @@ class SASRecConfig(SequenceConfig):
 
     heads: int = Field(default=1, ge=1)
     """Of the attention; they share the width."""
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.width % self.heads:
+            refuse(f"width={self.width} cannot be shared by heads={self.heads}; give a width that is a multiple")
+        return self
 
 
 class _Block(nn.Module):
@@ -94,7 +101,4 @@ class SASRec(SequenceRecommender):
 
     def build(self, n_items: int, generator: torch.Generator) -> SASRecNet:
         """See `TorchRecommender`."""
-        config: SASRecConfig = self.config
-        if config.width % config.heads:
-            raise ConfigError(f"width={config.width} cannot be shared by heads={config.heads}; give a width that is a multiple")
-        return SASRecNet(n_items, config, generator)
+        return SASRecNet(n_items, self.config, generator)
