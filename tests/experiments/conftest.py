@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from lab import Lab
 from recodiff import load_dataset
 from recodiff.data import synthesise
+from recodiff.data.readers.diffrec import RELEASED
 from recodiff.experiments.reproduce import published
 from recodiff.experiments.runs import job
 
@@ -18,8 +20,8 @@ USERS, ITEMS, INTERACTIONS = 40, 30, 480
 
 
 @pytest.fixture(scope="session")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Named as a published data set, but not of its size; in the order of time train, test, valid."""
+def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Named as a published data set, but not of its size; like it in the order of time train, test, valid."""
     folder = tmp_path_factory.mktemp("release") / "ml-1m_clean"
     folder.mkdir()
     pairs = synthesise(USERS, ITEMS, INTERACTIONS, seed=3).select("user", "item").to_numpy()
@@ -28,7 +30,10 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "train_list.npy", pairs[share < 0.6])
     np.save(folder / "test_list.npy", pairs[(share >= 0.6) & (share < 0.8)])
     np.save(folder / "valid_list.npy", pairs[share >= 0.8])
-    return folder
+    sizes = int(pairs[:, 0].max()) + 1, int(pairs[:, 1].max()) + 1, len(pairs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RELEASED, sizes, folder.name)
+        yield folder
 
 
 @pytest.fixture

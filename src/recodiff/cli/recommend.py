@@ -178,11 +178,8 @@ def _histories(
 def _allowed(model: Recommender, candidates: Path | None, exclude: Path | None) -> Candidates | None:
     if candidates is None and exclude is None:
         return None
-    n = len(model.items)
-    allowed = np.arange(n) if candidates is None else model.items.positions(read_ids(candidates, model.items, "item"), what="item")
-    banned = (
-        np.empty(0, np.int64) if exclude is None else model.items.positions(read_ids(exclude, model.items, "item"), what="item")
-    )
+    allowed = np.arange(len(model.items)) if candidates is None else _positions(model, candidates)
+    banned = np.empty(0, np.int64) if exclude is None else _positions(model, exclude)
     return Candidates.positions(np.setdiff1d(allowed, banned))
 
 
