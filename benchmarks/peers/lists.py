@@ -40,7 +40,9 @@ def handed() -> dict[str, Case]:
 def movies() -> dict[str, Case]:
     """Lists of EASE on MovieLens-100K: full ones; ones that end early, or lack a list or a truth; whole rankings of 60 films."""
     draw = np.random.default_rng(SEED)
-    data = rd.prepare(rd.fetch("ml-100k"), user_core=5, item_core=5, split=Temporal(valid=0.1, test=0.2), keep_weights=True, events="split")
+    data = rd.prepare(
+        rd.fetch("ml-100k"), user_core=5, item_core=5, split=Temporal(valid=0.1, test=0.2), keep_weights=True, events="split"
+    )
     train, test = data.history("train+valid"), data.part("test")
     model = rd.build("ease", {"l2": 100.0})
     model.fit(train)

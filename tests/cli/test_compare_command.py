@@ -134,6 +134,18 @@ def test_seeds_are_averaged_user_by_user(films: Path, tiny: Path, tmp_path: Path
     assert differences(found)["tiny", "ndcg@20"] == pytest.approx(values.mean())
 
 
+def test_a_page_says_where_test_begins_inside_events(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [f"{u},{i},{1_000_000_000 + n // 4}\n" for u in range(20) for n, i in enumerate(rng.permutation(20)[:15])]
+    (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(lines))
+    for events, said in (("split", True), ("whole", False)):
+        cli("prepare", tmp_path / "log.csv", tmp_path / events, "--events", events, "--split", "leave-last").succeeded()
+        out = tmp_path / f"{events}-compared"
+        cli("compare", "popularity", "--data", tmp_path / events, "--out", out, "--seeds", 1).succeeded()
+        page = (out / "compare.md").read_text("utf-8")
+        assert ("20 users' test begins inside an event that training has seen" in page) == said
+
+
 def test_the_shares_of_a_sum_of_models_are_told_and_kept(cli: Cli, films: Path, tmp_path: Path) -> None:
     toml = tmp_path / "sum.toml"
     toml.write_text(

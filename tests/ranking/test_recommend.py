@@ -10,7 +10,7 @@ import torch
 
 from echo import ITEMS, Echo, X, fitted
 from recodiff import Candidates, Run, history_of, recommend
-from recodiff.data.interactions import IdMap, Interactions
+from recodiff.data.interactions import Events, IdMap, Interactions
 from recodiff.data.weighting import HalfLife
 from recodiff.errors import ConfigError, DataError, ModelError, RecodiffWarning
 from recodiff.models.base import ModelConfig
@@ -92,6 +92,21 @@ def test_histories_before_their_newest_interaction() -> None:
     before = without_newest(X)
     assert before.matrix.toarray().tolist() == [[0, 0, 0, 0, 0, 1], [0] * 6, [0] * 6]
     assert before.users == X.users
+
+
+@pytest.mark.parametrize(("events", "left"), [("whole", [[0], []]), ("ordered", [[0], []]), ("split", [[0, 1], [3]])])
+def test_histories_before_their_newest_event(events: Events, left: list[list[int]]) -> None:
+    x = Interactions.from_arrays(
+        [0, 0, 0, 1, 1],
+        [0, 1, 2, 3, 4],
+        IdMap.range(2),
+        IdMap.range(5),
+        times=[1, 2, 2, 7, 7],
+        time_kind="clock",
+        events=events,
+    )
+    before = without_newest(x).matrix
+    assert [row.nonzero()[0].tolist() for row in before.toarray()] == left
 
 
 # One border

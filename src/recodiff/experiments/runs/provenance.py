@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from recodiff.data.dataset import Dataset
+from recodiff.data.events import cut_note
 from recodiff.evaluation.protocol import ChooseOn, Protocol
 from recodiff.experiments.runs.cases import Row
 from recodiff.experiments.runs.protocols import PARTS, SAID, chosen_on
@@ -81,11 +82,12 @@ def provenance_of_rows(data: Dataset, rows: Sequence[Row], seeds: Sequence[int])
     kinds: set[tuple[Protocol, ChooseOn]] = {(row.case.protocol, row.case.choose_on) for row in rows}
     protocol, choose_on = kinds.pop() if len(kinds) == 1 else ("official", "valid")
     runs = [result.provenance for result in results]
+    cut = cut_note(data.parts())
     lines = {
         "protocol": f"{_ranked(rows)}; all other items ranked; recall = hits / relevant; "
         f"the epoch kept is chosen on {chosen_on(protocol, choose_on)}, {PARTS[protocol][1]} is read once per run",
         "data": f"{data.name}, {sizes['users']:,} users, {sizes['items']:,} items, {sizes['interactions']:,} interactions, "
-        f"fingerprint {sizes['fingerprint']}",
+        f"fingerprint {sizes['fingerprint']}" + (f"; {cut}" if cut else ""),
         "seeds": f"{', '.join(map(str, seeds))} asked for; figures are means over seeds (standard error over seeds)",
         "runs": f"{len({result.key for result in results})}, made {_between(run.get('date') for run in runs)}",
         "commit": listed(run.get("commit") or "not from a checkout" for run in runs),
