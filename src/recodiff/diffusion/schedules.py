@@ -39,8 +39,16 @@ class Schedule(BaseConfig):
             ConfigError: a beta lies outside (0, 1].
         """
 
-    def _checked(self, betas: Tensor, first: float | None) -> Tensor:
-        """The betas, the first one replaced where `first` is given; refused where one lies outside (0, 1]."""
+    def checked(self, betas: Tensor, first: float | None) -> Tensor:
+        """The betas as they are used, checked.
+
+        Args:
+            betas: float64 [T].
+            first: replaces beta_1 where given.
+
+        Raises:
+            ConfigError: a beta lies outside (0, 1]; the sentence names the step and the settings.
+        """
         if first is not None:
             betas = torch.cat([betas.new_tensor([first]), betas[1:]])
         outside = (~((betas > 0) & (betas <= 1))).nonzero()  # a NaN is outside too
@@ -53,8 +61,8 @@ class Schedule(BaseConfig):
         return betas
 
 
-class _Between(Schedule):
-    """A schedule between two levels of noise."""
+class TwoLevels(Schedule):
+    """The settings of a schedule between two levels of noise."""
 
     noise_scale: float = Field(default=0.005, gt=0, le=1)
     """s, which multiplies both levels."""
@@ -71,13 +79,13 @@ class _Between(Schedule):
             refuse(f"noise_max = {self.noise_max} is below noise_min = {self.noise_min}; exchange them, or raise noise_max")
         return self
 
-    def _levels(self, steps: int) -> Tensor:
-        """From s a to s b in equal steps, float64 [T]."""
+    def levels(self, steps: int) -> Tensor:
+        """The levels of noise at each of T steps, which rise from s a to s b by equal amounts, float64 [T]."""
         first, last = self.noise_scale * self.noise_min, self.noise_scale * self.noise_max
         return torch.linspace(first, last, steps, dtype=torch.float64)
 
 
-class LinearVariance(_Between):
+class LinearVariance(TwoLevels):
     """The paper's schedule, Eq. (4): 1 - alpha_bar_t rises linearly from s a to s b.
 
     With more than one step b must be greater than a.
@@ -87,19 +95,19 @@ class LinearVariance(_Between):
 
     def betas(self, steps: int) -> Tensor:
         """See `Schedule`."""
-        variance = self._levels(steps)
+        variance = self.levels(steps)
         rise = variance.diff() / (1 - variance[:-1])  # 1 - alpha_bar_t / alpha_bar_{t-1}, without cancellation
-        return self._checked(torch.cat([variance[:1], rise.clamp(max=MAX_BETA)]), self.first_beta)
+        return self.checked(torch.cat([variance[:1], rise.clamp(max=MAX_BETA)]), self.first_beta)
 
 
-class Linear(_Between):
+class Linear(TwoLevels):
     """Betas that rise linearly from s a to s b (DDPM, NeurIPS 2020)."""
 
     kind: Literal["linear"] = "linear"
 
     def betas(self, steps: int) -> Tensor:
         """See `Schedule`."""
-        return self._checked(self._levels(steps), self.first_beta)
+        return self.checked(self.levels(steps), self.first_beta)
 
 
 class Cosine(Schedule):
@@ -113,7 +121,7 @@ class Cosine(Schedule):
         """See `Schedule`."""
         u = torch.arange(steps + 1, dtype=torch.float64) / steps
         alpha_bar = torch.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
-        return self._checked((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=MAX_BETA), self.first_beta)
+        return self.checked((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=MAX_BETA), self.first_beta)
 
 
 class Binomial(Schedule):
@@ -125,7 +133,7 @@ class Binomial(Schedule):
 
     def betas(self, steps: int) -> Tensor:
         """See `Schedule`."""
-        return self._checked(1 / (steps - torch.arange(steps, dtype=torch.float64) + 1), self.first_beta)
+        return self.checked(1 / (steps - torch.arange(steps, dtype=torch.float64) + 1), self.first_beta)
 
 
 class NoNoise(Schedule):
