@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,17 +25,21 @@ class BaseConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-_tolerated: ContextVar[bool] = ContextVar("tolerated", default=False)
+_contradictions: ContextVar[Literal["refused", "warned", "ignored"]] = ContextVar("contradictions", default="refused")
 
 
 @contextmanager
-def contradictions_tolerated() -> Iterator[None]:
-    """A context in which settings that contradict each other are warned of and not refused: those of a model that exists."""
-    token = _tolerated.set(True)
+def contradictions_tolerated(*, warn: bool = True) -> Iterator[None]:
+    """A context in which settings that contradict each other are not refused: those of a model that exists, or of half a draw.
+
+    Args:
+        warn: whether each contradiction is a warning.
+    """
+    token = _contradictions.set("warned" if warn else "ignored")
     try:
         yield
     finally:
-        _tolerated.reset(token)
+        _contradictions.reset(token)
 
 
 def refuse(sentence: str) -> None:
@@ -45,11 +49,13 @@ def refuse(sentence: str) -> None:
         sentence: names the settings, their values and the remedy.
 
     Raises:
-        ValueError: always, but within `contradictions_tolerated`, where it is a warning; `check` makes a ConfigError of it.
+        ValueError: outside `contradictions_tolerated`; `check` makes a ConfigError of it.
     """
-    if not _tolerated.get():
+    what = _contradictions.get()
+    if what == "refused":
         raise ValueError(sentence)
-    warnings.warn(sentence, RecodiffWarning, stacklevel=2)
+    if what == "warned":
+        warnings.warn(sentence, RecodiffWarning, stacklevel=2)
 
 
 def check(config: type[C], settings: Mapping[str, Any], *, where: str) -> C:

@@ -162,9 +162,9 @@ def refuse_impossible(schedule: Schedule, steps: int) -> None:
         steps: T.
 
     Raises:
-        ValueError: there is a beta outside (0, 1]; pydantic makes an error of it that names the setting.
+        ValueError: there is a beta outside (0, 1]; see `config.refuse`.
     """
     try:
         schedule.betas(steps)
     except ConfigError as error:
-        raise ValueError(str(error)) from None
+        refuse(str(error))

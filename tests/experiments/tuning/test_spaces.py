@@ -53,6 +53,16 @@ def test_settings_drawn_from_a_declared_space_make_the_model(name: str) -> None:
     assert {key: config[key] for key in drawn} == drawn
 
 
+def test_a_bound_that_contradicts_the_start_alone_is_no_reason_to_refuse_a_space() -> None:
+    """Together with the other settings that are drawn it fits."""
+    steps = {key: of for key, of in SPACES["diffrec"].items() if key in ("diffusion.steps", "sampling.noise_steps")}
+    start = start_of("diffrec", diffusion={"steps": 5}, sampling={"noise_steps": 5})
+    assert reachable(steps, "diffrec", start, where="diffrec", strict=True) == steps
+    schedule = start_of("diffrec", diffusion={"schedule": {"kind": "linear", "noise_min": 0.02, "noise_max": 0.04}})
+    levels: Space = {f"diffusion.schedule.noise_{end}": Range(low=0.01, high=0.1) for end in ("min", "max")}
+    assert reachable(levels, "diffrec", schedule, where="diffrec", strict=True) == levels
+
+
 def test_a_misspelt_field_of_a_declared_space_would_be_found() -> None:
     wrong: Space = {"l22": Range(low=1.0, high=2.0)}
     with pytest.raises(ConfigError, match="unknown setting 'l22'; did you mean 'l2'"):

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from recodiff.config import BaseConfig, Settings, merge
+from recodiff.config import BaseConfig, Settings, contradictions_tolerated, merge
 from recodiff.errors import ConfigError
 from recodiff.models.registry import build
 
@@ -246,7 +246,8 @@ def _try_all(key: str, dimension: Dimension, model: str, settings: Settings, nee
         raise ConfigError(f"{where}: '{key}' takes shares of '{whole}', which is {known.get(whole)!r}; name a number")
     for sample in dimension.samples():
         sets = flatten({key: dimension.value(sample, known)})
-        build(model, merge(settings, nest({**needed, **sets})), where=where)
+        with contradictions_tolerated(warn=False):  # with other settings that are drawn it may fit
+            build(model, merge(settings, nest({**needed, **sets})), where=where)
 
 
 def _setters(space: Space, where: str) -> dict[str, int]:
