@@ -18,7 +18,8 @@ from recodiff.experiments.runs.details import BEYOND
 from recodiff.experiments.runs.provenance import provenance_of_rows
 from recodiff.experiments.runs.results import Mean
 from recodiff.experiments.runs.results import describe as describe_run
-from recodiff.reports.markdown import table
+from recodiff.reports.html import Drawing
+from recodiff.reports.markdown import cell, line, table
 from recodiff.runtime import files
 
 
@@ -37,7 +38,7 @@ def write(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path
         OSError: they cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    figures = ""
+    figures: list[Drawing] = []
     try:
         figures = page.figures(found)
     except MissingExtraError as error:
@@ -56,10 +57,10 @@ def write(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path
 
 def markdown(found: Comparison) -> str:
     """The page in Markdown."""
-    missing = [f"* {label}: {note}" for label, note in found.missing().items()]
-    where = [f"* {what}: {value}" for what, value in provenance_of_rows(found.data, found.rows, found.seeds).items()]
+    missing = [f"* {line(label)}: {cell(note)}" for label, note in found.missing().items()]
+    where = [f"* {what}: {cell(value)}" for what, value in provenance_of_rows(found.data, found.rows, found.seeds).items()]
     parts = [
-        f"# {page.title(found)}",
+        f"# {cell(page.title(found))}",
         *(part for one in tables(found) for part in _table(one)),
         *(("## What is missing", "\n".join(missing)) if missing else ()),
         "## Settings",
@@ -76,9 +77,9 @@ def settings(found: Comparison) -> list[str]:
     lines = []
     for row in found.rows:
         if row.source:
-            lines.append(f"* {row.case.label}: {row.case.model}, from {row.source}")
+            lines.append(f"* {line(row.case.label)}: {cell(row.case.model)}, from {cell(row.source)}")
         if row.case.label in studies:
-            lines += [f"    * {line}" for line in studies[row.case.label].searched]
+            lines += [f"    * {line(searched)}" for searched in studies[row.case.label].searched]
     return lines
 
 
@@ -87,7 +88,7 @@ def _table(one: Table) -> list[str]:
     for name, rows in one.blocks.items():
         blocks += [f"### {name}"] if name and len(one.blocks) > 1 else []
         blocks.append(table(one.heads, rows))
-    return [f"## {one.title}", *blocks, one.note]
+    return [f"## {cell(one.title)}", *blocks, cell(one.note)]
 
 
 def as_csv(found: Comparison) -> str:

@@ -15,7 +15,7 @@ from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Ro
 from recodiff.experiments.runs.provenance import provenance_of_rows
 from recodiff.experiments.runs.results import Mean
 from recodiff.reports.cells import as_p, listed, short
-from recodiff.reports.markdown import table
+from recodiff.reports.markdown import cell, line, table
 
 NOTHING = "–"
 PUBLISHED_AS = {"parameters": "parameters, M", "memory": "GPU memory, MB"}
@@ -41,9 +41,9 @@ def render(outcome: Outcome, *, drawing: bool) -> str:
         drawing: whether there is one beside it.
     """
     parts = [
-        f"# {title(outcome)}",
+        f"# {cell(title(outcome))}",
         *_lead(outcome),
-        *([f"![{title(outcome)}]({outcome.plan.name}.png)\n\n{CAPTION}"] if drawing else ()),
+        *([f"![{cell(title(outcome))}]({outcome.plan.name}.png)\n\n{CAPTION}"] if drawing else ()),
         _measured(outcome),
         *_differences(outcome),
         *_elsewhere(outcome),
@@ -52,7 +52,9 @@ def render(outcome: Outcome, *, drawing: bool) -> str:
         "## Settings",
         _settings(outcome),
         "## Where this comes from",
-        "\n".join(f"* {what}: {value}" for what, value in provenance_of_rows(outcome.data, outcome.rows, outcome.seeds).items()),
+        "\n".join(
+            f"* {what}: {cell(value)}" for what, value in provenance_of_rows(outcome.data, outcome.rows, outcome.seeds).items()
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -144,7 +146,7 @@ def _elsewhere(outcome: Outcome) -> Iterable[str]:
 
 
 def _missing(outcome: Outcome) -> Iterable[str]:
-    lines = [f"* {label}: {note}" for label, note in outcome.missing().items()]
+    lines = [f"* {line(label)}: {cell(note)}" for label, note in outcome.missing().items()]
     if outcome.left_out():
         lines.append(f"* left out of a quick pass: {', '.join(outcome.left_out())}")
     if lines:
