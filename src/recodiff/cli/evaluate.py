@@ -12,12 +12,13 @@ import polars as pl
 import polars.selectors as cs
 from cyclopts import Parameter
 
+from recodiff.cli.catalogue import over_items_of
 from recodiff.cli.like import show_like
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads
 from recodiff.data.dataset import Dataset
 from recodiff.data.saving import load_dataset
-from recodiff.errors import ConfigError, DataError
+from recodiff.errors import ConfigError
 from recodiff.evaluation.conventions import Judged, judge
 from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation, WithoutTruth, evaluate_lists
 from recodiff.evaluation.evaluate import evaluate as evaluate_model
@@ -32,7 +33,6 @@ from recodiff.evaluation.protocol import Task, stages
 from recodiff.experiments.runs.provenance import trained_on_other_data
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model
-from recodiff.ranking.recommend import Unknown
 
 METRICS_HELP = (
     "Separated by commas, each with a list length, such as recall@20. "
@@ -175,26 +175,3 @@ def _per_user(evaluation: Evaluation, dataset: Dataset) -> pl.DataFrame:
     return pl.DataFrame({"user": dataset.users.externals(evaluation.users), **evaluation.values}).with_columns(
         cs.float().fill_nan(None)
     )
-
-
-def over_items_of(model: Recommender, dataset: Dataset, unknown: Unknown = "skip") -> Dataset:
-    """Take the data over the model's catalogue; a warning counts the interactions whose items the model does not know.
-
-    Args:
-        model: a fitted model.
-        dataset: over any catalogue.
-        unknown: `refuse` data with such interactions, or `skip` them.
-
-    Raises:
-        DataError: the model knows no item of the data, or, with `refuse`, not all of them.
-    """
-    if dataset.items == model.items:
-        return dataset
-    narrowed, dropped = dataset.over(model.items)
-    if not any(narrowed.part(part).nnz for part in narrowed.parts()):
-        raise DataError("the data and the model have no item in common; give data of the catalogue that the model was trained on")
-    left_out = f"{dropped} interactions with items unknown to the model"
-    if dropped and unknown == "refuse":
-        raise DataError(f"the data holds {left_out}; give data of its catalogue, or say --unknown skip")
-    warn(f"the data's catalogue is not the model's: {left_out} are left out")
-    return narrowed

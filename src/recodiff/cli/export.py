@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recodiff.cli.evaluate import over_items_of
+from recodiff.cli.catalogue import over_items_of
 from recodiff.cli.output import refuse_taken, say, write_frame
 from recodiff.data.saving import load_dataset
 from recodiff.models.saving import load_model

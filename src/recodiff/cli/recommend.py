@@ -10,7 +10,7 @@ import polars as pl
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from recodiff.cli.evaluate import over_items_of
+from recodiff.cli.catalogue import over_items_of
 from recodiff.cli.output import print_json, print_table, refuse_file, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads, whole
 from recodiff.data.interactions import Interactions
