@@ -111,6 +111,10 @@ NAMES: dict[str, dict[str, str]] = {
         "read_settings": "recodiff.configs",
         "told": "recodiff.configs:description",
     },
+    "recodiff.data.readers.columns": {
+        **dict.fromkeys(("convert", "parse_ids", "parse_weight"), "recodiff.data.readers.values"),
+        **dict.fromkeys(("TimeUnit", "parse_time"), "recodiff.data.readers.times"),
+    },
     "recodiff.data.readers.formats": {
         "RELEASE_FILES": "recodiff.data.readers.diffrec",
         "read_release": "recodiff.data.readers.diffrec",

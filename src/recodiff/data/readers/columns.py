@@ -12,6 +12,7 @@ import polars as pl
 
 from recodiff.data.interactions import TimeKind
 from recodiff.errors import DataError
+from recodiff.moved import old_names
 
 BadRows = Literal["refuse", "drop"]
 Given = Mapping[str, str | int | None]
@@ -222,3 +223,6 @@ def _guess(columns: Sequence[str], role: str) -> list[str]:
 
 def _listed(columns: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in columns[:12]) + (", ..." if len(columns) > 12 else "")
+
+
+__getattr__ = old_names(__name__)

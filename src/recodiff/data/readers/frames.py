@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
+import numpy as np
 import polars as pl
 
 from recodiff.data.readers.columns import Given, Raw, find_columns, labels_of, looks_like_time
@@ -115,5 +117,11 @@ def _from_pandas(column: Any) -> pl.Series:
     if getattr(column.dtype, "tz", None) is not None:
         column = column.dt.tz_convert(None)
     if getattr(column.dtype, "kind", "O") in "iufbM" and not hasattr(column.dtype, "na_value"):
-        return pl.Series(column.to_numpy())
-    return pl.Series(column.astype(object).where(column.notna(), None).tolist(), strict=True)
+        values = column.to_numpy()
+        if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] == "s":  # polars has no time of whole seconds
+            values = values.astype("datetime64[ms]")
+        return pl.Series(values)
+    values = column.astype(object).where(column.notna(), None).tolist()
+    if any(isinstance(value, UUID) for value in values[:LOOK]):
+        values = [None if value is None else str(value) for value in values]
+    return pl.Series(values, strict=True)

@@ -84,7 +84,7 @@ def fitted(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
         table: a column `item`, maybe `title`.
         ids: the item ids of the log.
     """
-    table = table.with_columns(parse_ids(table["item"], decide=ids.dtype == pl.Int64).cast(ids.dtype, strict=False))
+    table = table.with_columns(item=parse_ids(table["item"], decide=ids.dtype == pl.Int64).cast(ids.dtype, strict=False))
     table = table.drop_nulls("item").unique("item", keep="first", maintain_order=True)
     if "title" not in table.columns:
         return table.select("item", pl.exclude("item"))

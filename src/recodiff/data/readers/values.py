@@ -134,7 +134,7 @@ def _complaint(raw: Raw, role: str, wrong: pl.Series, times: Times | None) -> st
     row, count, rows = int(wrong.arg_max() or 0), int(wrong.sum()), raw.frame.height
     value, name = raw.frame[role][row], raw.names[role]
     clash = times.clashes.get(row) if role == "time" and times is not None else None
-    if value is None or (isinstance(value, str) and (value.strip() == "" or value in MARKS)):
+    if value is None or value != value or (isinstance(value, str) and (value.strip() == "" or value in MARKS)):
         fault = "is missing (empty, NaN or a mark such as NA)"
     else:
         fault = clash or f"is {value!r}, not {_EXPECTED.get(role, 'a whole number or text')}"
@@ -217,4 +217,4 @@ def parse_weight(values: pl.Series) -> pl.Series:
 def _where(values: pl.Series, condition: pl.Series) -> pl.Series:
     """The values, null where the condition is not true."""
     sound = condition.fill_null(False)
-    return values if sound.all() else values.to_frame("kept").select(pl.when(sound).then("kept")).to_series()
+    return values if sound.all() else values.to_frame("kept").select(pl.when(sound).then("kept")).to_series().alias(values.name)
