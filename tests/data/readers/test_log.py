@@ -209,11 +209,11 @@ def test_text_in_frames_stays_text_and_whole_floats_become_numbers() -> None:
     ("frame", "message"),
     [
         (pd.DataFrame({"user": [1.0, 2.5], "item": [1, 2]}), r"row 1 \(the first is 0\): user is 2.5, not a whole number"),
-        (pd.DataFrame({"user": [1.0, None], "item": [1, 2]}), "row 1 .*: user is nan"),
+        (pd.DataFrame({"user": [1.0, None], "item": [1, 2]}), "row 1 .*: user is missing"),
         (pd.DataFrame({"user": pd.array([1, None], dtype="Int64"), "item": [1, 2]}), "row 1 .*: user is missing"),
         (pd.DataFrame({"user": ["x", 3], "item": [1, 2]}), "column 'user' of the frame cannot be converted"),
         (pl.DataFrame({"user": [True], "item": [1]}), "column 'user' is of type Boolean, and ids are whole numbers or text"),
-        (pl.DataFrame({"user": [1], "item": [1], "rating": [float("nan")]}), "row 0 .*: rating is nan, not a finite number"),
+        (pl.DataFrame({"user": [1], "item": [1], "rating": [float("nan")]}), "row 0 .*: rating is missing"),
         (pl.DataFrame({"user": [1], "item": [1], "time": [None]}), "row 0 .*: time is missing"),
         (pl.DataFrame({"user": [], "item": []}), "the frame holds no interactions"),
         (pl.DataFrame({"a": [1], "b": [1]}), "the frame has no column that is clearly the user"),
