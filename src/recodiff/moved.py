@@ -196,6 +196,7 @@ NAMES: dict[str, dict[str, str]] = {
         "PartGenerator": "recodiff.tensors.random:SliceGenerator",
         "part_of": "recodiff.tensors.random:batch_slice_of",
     },
+    "recodiff.training.pairs": {"Unmet": "recodiff.training.pairs:Unseen"},
     "recodiff.training.loop": {"CHECKPOINT": "recodiff.training.checkpoint", "LOG": "recodiff.training.checkpoint"},
     "recodiff.training.memory": {
         "MOST_USERS": "recodiff.runtime.memory",

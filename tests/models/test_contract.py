@@ -84,7 +84,7 @@ TOY: dict[str, dict[str, Any]] = {
 # Who cannot learn from a catalogue of one item, and what is said.
 ONE_ITEM_IS_TOO_FEW = {
     **dict.fromkeys(("mf", "lightgcn", "irgan", "cdae"), "has met all 1 items, so there is none to compare them with"),
-    **dict.fromkeys(("f-diffrec", "fs-diffrec", "f-ridge", "sasrec", "gru4rec", "acvae"), "nobody has the 2 interactions"),
+    **dict.fromkeys(("f-diffrec", "fs-diffrec", "f-ridge", "sasrec", "gru4rec", "acvae"), "no user has the 2 interactions"),
     **dict.fromkeys(("l-diffrec", "lt-diffrec", "lf-diffrec"), "item embeddings need 2 users and 2 items"),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,10 @@ from hypothesis import strategies as st
 import reference
 from recodiff.data.interactions import Events, IdMap, Interactions
 from recodiff.data.weighting import HalfLife, LinearRecency, Uniform, Weighting
-from recodiff.errors import DataError
+from recodiff.errors import DataError, ModelError
 from recodiff.tensors.random import keyed_generator
 from recodiff.tensors.rows import Rows
-from recodiff.training.pairs import Contrast, Forecast, Pair, Unmet
+from recodiff.training.pairs import Contrast, Forecast, Pair, Unseen, users_to_learn_from
 from toy import random_interactions
 
 CPU = torch.device("cpu")
@@ -38,12 +40,12 @@ def met_by(x: Interactions, user: int) -> set[int]:
 
 @given(histories())
 @settings(max_examples=60, deadline=None)
-def test_unmet_items_are_counted_in_catalogue_order(x: Interactions) -> None:
-    unmet = Unmet(Rows.from_csr(x.matrix))
+def test_unseen_items_are_counted_in_catalogue_order(x: Interactions) -> None:
+    unseen = Unseen(Rows.from_csr(x.matrix))
     for user in range(x.n_users):
         truth = reference.unmet(met_by(x, user), x.n_items)
-        assert int(unmet.count[user]) == len(truth)
-        found = unmet.nth(torch.full((len(truth),), user), torch.arange(len(truth)))
+        assert int(unseen.count[user]) == len(truth)
+        found = unseen.nth(torch.full((len(truth),), user), torch.arange(len(truth)))
         assert found.tolist() == truth
 
 
@@ -82,9 +84,9 @@ def test_a_pair_holds_the_weighted_rows_of_its_users() -> None:
     assert torch.equal(pair.negatives, again.negatives)
 
 
-def test_a_user_who_has_met_everything_is_refused_by_name() -> None:
+def test_a_user_who_has_every_item_is_refused_by_name() -> None:
     x = Interactions.from_arrays([0, 1, 1, 1], [0, 0, 1, 2], IdMap(["ann", "bob"]), IdMap.range(3))
-    with pytest.raises(DataError, match="user 'bob' has met all 3 items, so there is none to compare them with; leave out the 1"):
+    with pytest.raises(DataError, match="user 'bob' has all 3 items, so there is none to compare them with; leave out the 1"):
         Contrast(1).bind(x, Uniform(), CPU)
 
 
@@ -169,3 +171,13 @@ def test_equal_times_in_another_order_make_the_same_pairs() -> None:
     )
     one, other = (forecast(given, Forecast(), HalfLife(), 3) for given in (x, again))
     assert torch.equal(one.source.dense(), other.source.dense())
+
+
+def test_whom_a_model_learns_from_is_counted_in_events() -> None:
+    x = Interactions.from_arrays(
+        [0, 0, 1, 1], [0, 1, 0, 1], IdMap.range(2), IdMap.range(2), times=[5, 5, 5, 6], time_kind="clock", events="whole"
+    )
+    assert users_to_learn_from(x, Forecast()).tolist() == [1]
+    assert users_to_learn_from(replace(x, events="split"), Forecast()).tolist() == [0, 1]
+    with pytest.raises(ModelError, match=r"no user has the 2 events \(all that a user does at one time\)"):
+        users_to_learn_from(x.take([0]), Forecast())

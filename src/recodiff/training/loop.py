@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +24,7 @@ from recodiff.training import checkpoint, memory
 from recodiff.training.adamw import AdamW
 from recodiff.training.checkpoint import Checkpoint, State
 from recodiff.training.ema import Averages
-from recodiff.training.pairs import Draw, Pair
+from recodiff.training.pairs import Draw, Pair, users_to_learn_from
 from recodiff.training.trainable import Progress, Trainable
 
 EXPLODED = 1000
@@ -84,9 +83,7 @@ class _Loop:
         self.optimizer = AdamW(model.parameter_groups(self.module), fused=fused)
         pairs = model.pairs()
         self.draw: Draw = pairs.bind(data, model.config.weighting, self.device)
-        self.users = torch.from_numpy(np.flatnonzero(data.event_counts() >= pairs.least)).to(self.device)
-        if not len(self.users):
-            raise ModelError(f"nobody has the {pairs.least} interactions that this model learns from; check filters and split")
+        self.users = torch.from_numpy(users_to_learn_from(data, pairs)).to(self.device)
         self.by_item = checkpoint.slices(self.module, self.optimizer, model.by_item())
         self.best: dict[str, Tensor] = {}
         self.state = State()

@@ -91,7 +91,7 @@ def estimate(
     except RuntimeError:
         return None
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
-    users = int((data.event_counts() >= model.pairs().least).sum())
+    users = int((data.event_counts() >= model.pairs().min_events).sum())
     scored = model.shard.stop - model.shard.start if model.shard else data.n_items
     scoring = 8 * scored * users_at_once(scored, products=model.traits.item_vectors and model.shard is None)
     batch, least = (model.working_bytes(module, size) + validated * scoring for size in (min(model.training.batch_size, users), 1))

@@ -10,13 +10,15 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
 from recodiff.config import BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.data.weighting import SECONDS_PER_DAY, Age, AnyWeighting, HalfLife, Weighting
-from recodiff.errors import DataError
+from recodiff.errors import DataError, ModelError
+from recodiff.moved import old_names
 from recodiff.tensors.rows import Rows
 
 
@@ -29,7 +31,7 @@ class Pair:
         target: what it should answer, [B, I]; None means the source itself.
         seen: entries left out of the loss; None means none.
         users: whose rows they are, positions in the training data, int64 [B].
-        negatives: beside each entry of the source, items that its user has not met, int64 [nnz, N].
+        negatives: beside each entry of the source, items that its user has not interacted with, int64 [nnz, N].
     """
 
     source: Rows
@@ -59,7 +61,7 @@ class Draw(Protocol):
 class Pairs(Protocol):
     """A kind of pair; `bind` does once what does not depend on the draw."""
 
-    least: ClassVar[int]
+    min_events: ClassVar[int]
     """Events a user needs to be learned from: interactions, where each is an event of its own."""
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
@@ -67,11 +69,24 @@ class Pairs(Protocol):
         ...
 
 
+def users_to_learn_from(train: Interactions, pairs: Pairs) -> NDArray[np.int64]:
+    """Positions of the users who have enough events, [n].
+
+    Raises:
+        ModelError: no user has.
+    """
+    users = np.flatnonzero(train.event_counts() >= pairs.min_events)
+    if not len(users):
+        what = "events (all that a user does at one time)" if train.shares_times() else "interactions"
+        raise ModelError(f"no user has the {pairs.min_events} {what} that this model learns from; check filters and split")
+    return users
+
+
 class Reconstruct(BaseConfig):
     """The paper's pair: a user's weighted row is made from itself."""
 
     kind: Literal["reconstruct"] = "reconstruct"
-    least: ClassVar[int] = 1
+    min_events: ClassVar[int] = 1
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
         """See `Pairs`."""
@@ -90,7 +105,7 @@ class Reconstruct(BaseConfig):
 class InOrder(Reconstruct):
     """A user's whole history in its order, for models that make their own targets from it; a `whole` event has one place."""
 
-    least: ClassVar[int] = 2
+    min_events: ClassVar[int] = 2
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
         """See `Pairs`.
@@ -120,8 +135,8 @@ class Forecast(BaseConfig):
     """How much what comes later counts; age 0 is the first after the cut."""
     reach: float | None = Field(default=None, gt=0)
     """How far after the cut counts at all, as a share of what came before it, rounded up; as far as it goes unless given. What
-    comes later is not wanted by the loss, as if it were never met."""
-    least: ClassVar[int] = 2
+    comes later is not wanted by the loss, as if the user never interacted with it."""
+    min_events: ClassVar[int] = 2
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
         """See `Pairs`.
@@ -197,9 +212,9 @@ class _Histories:
         ):
             own, whose = entries[chosen], user[chosen]
             size = torch.zeros_like(cut).index_add_(0, whose, torch.ones_like(whose))
-            apart = None if self.days is None else (self.days[own] - self.days[newest[whose]]).abs()
+            days = None if self.days is None else (self.days[own] - self.days[newest[whose]]).abs()
             items = torch.where(after >= 0, after, -1 - after)[chosen]
-            factors: Any = weighting.factors(Age(items, length[whose], apart))
+            factors: Any = weighting.factors(Age(items, length[whose], days))
             begins = torch.cat([size.new_zeros(1), size.cumsum(0)])
             values = self.rows.values[own] * factors.to(self.rows.values.dtype)
             parts.append(Rows(begins, self.rows.columns[own], values, self.rows.width))
@@ -211,13 +226,13 @@ AnyPairs = Annotated[Reconstruct | Forecast, Field(discriminator="kind")]
 
 
 class Contrast:
-    """A user's row beside items drawn uniformly, with replacement, from those the user has not met.
+    """A user's row beside items drawn uniformly, with replacement, from those the user has not seen.
 
     Args:
         negatives: N, items drawn for each entry of the row.
     """
 
-    least: ClassVar[int] = 1
+    min_events: ClassVar[int] = 1
 
     def __init__(self, negatives: int) -> None:
         self.negatives = negatives
@@ -226,45 +241,45 @@ class Contrast:
         """See `Pairs`.
 
         Raises:
-            DataError: a user has met every item.
+            DataError: a user has interacted with every item.
         """
         full = np.flatnonzero(train.lengths() == train.n_items)
         if len(full):
             raise DataError(
-                f"user {train.users.ids[int(full[0])]!r} has met all {train.n_items} items, so there is none to compare them with; "
+                f"user {train.users.ids[int(full[0])]!r} has all {train.n_items} items, so there is none to compare them with; "
                 f"leave out the {len(full)} such users"
             )
         rows = Rows.from_csr(weighting.for_fit(train).matrix).to(device)
-        unmet = Unmet(rows)
+        unseen = Unseen(rows)
 
         def draw(users: Tensor, generator: torch.Generator) -> Pair:
             source = rows.take(users)
             whose = users[source.row_of()][:, None].expand(-1, self.negatives)
             chance = torch.rand(whose.shape, dtype=torch.float64, device=device, generator=generator)
-            return Pair(source, users=users, negatives=unmet.nth(whose, (chance * unmet.count[whose]).long()))
+            return Pair(source, users=users, negatives=unseen.nth(whose, (chance * unseen.count[whose]).long()))
 
         return draw
 
 
-class Unmet:
-    """The items that the users of some rows have not met, counted in catalogue order: any of them is found by bisection.
+class Unseen:
+    """The items that the users of some rows have not seen, counted in catalogue order: any of them is found by bisection.
 
     Args:
-        met: [B, I].
+        seen: [B, I].
     """
 
-    def __init__(self, met: Rows) -> None:
-        self.width = met.width
-        self.offsets = met.offsets[:-1]
-        self.count = met.width - met.offsets.diff()
-        """How many items each user has not met, int64 [B]."""
-        row = met.row_of()
+    def __init__(self, seen: Rows) -> None:
+        self.width = seen.width
+        self.offsets = seen.offsets[:-1]
+        self.count = seen.width - seen.offsets.diff()
+        """How many items each user has not seen, int64 [B]."""
+        row = seen.row_of()
         rank = torch.arange(len(row), device=row.device) - self.offsets[row]
-        # Below the k-th item of a sorted row (k from 0) lie `item - k` unmet ones; rows are told apart by a multiple of I.
-        self.below = met.flat().sort().values - rank
+        # Below the k-th item of a sorted row (k from 0) lie `item - k` unseen ones; a multiple of I separates the rows.
+        self.below = seen.flat().sort().values - rank
 
     def nth(self, users: Tensor, n: Tensor) -> Tensor:
-        """The n-th unmet item of each user.
+        """The n-th unseen item of each user.
 
         Args:
             users: rows, int64 of any shape.
@@ -272,3 +287,6 @@ class Unmet:
         """
         passed = torch.searchsorted(self.below, users * self.width + n, right=True) - self.offsets[users]
         return n + passed
+
+
+__getattr__ = old_names(__name__)

@@ -140,7 +140,7 @@ def test_histories_of_one_teach_nothing_and_nobody_else_is_refused() -> None:
     small = {"denoiser": {"hidden": [4]}, "training": {"epochs": 1}}
     assert build("f-diffrec", small).fit(x, Run(progress=False)).summary["users"] == 1
     alone = Interactions.from_arrays([0, 1], [0, 1], *ids, times=range(2), time_kind="order")
-    with pytest.raises(ModelError, match="nobody has the 2 interactions"):
+    with pytest.raises(ModelError, match="no user has the 2 interactions"):
         build("f-diffrec", small).fit(alone)
 
 

@@ -122,7 +122,7 @@ def test_items_of_an_event_may_have_any_numbers(name: str) -> None:
 
 def test_a_user_of_one_event_teaches_no_sequence() -> None:
     x = baskets([[0, 1, 2]], [[3, 4], [5]], [[1, 2, 3, 4]])
-    assert (x.event_counts() >= InOrder.least).tolist() == [False, True, False]
+    assert (x.event_counts() >= InOrder.min_events).tolist() == [False, True, False]
 
 
 def test_batches_of_a_sequence_model_carry_the_places() -> None:

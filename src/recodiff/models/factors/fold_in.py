@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recodiff.models.factors.contrast import ContrastLoss
 from recodiff.tensors.rows import Rows
-from recodiff.training.pairs import Unmet
+from recodiff.training.pairs import Unseen
 
 NEGATIVES = 512
 """Items not met, evenly spaced over the catalogue, that stand for all of them: nothing is drawn, so a history has one answer."""
@@ -53,15 +53,15 @@ def fold_in(
     Returns:
         e, [B, D].
     """
-    unmet = Unmet(history)
+    unseen = Unseen(history)
     place = torch.arange(NEGATIVES, device=items.device)
     found = []
     for row in range(len(history)):
         begin, end = history.offsets[row : row + 2].tolist()
         met, weights = history.columns[begin:end], history.values[begin:end]
-        count = int(unmet.count[row])
+        count = int(unseen.count[row])
         spaced = place * count // NEGATIVES if count > NEGATIVES else place[:count]
-        others = unmet.nth(torch.full_like(spaced, row), spaced)
+        others = unseen.nth(torch.full_like(spaced, row), spaced)
         stranger = _Stranger(items[met], items[others], bias[met], bias[others], weights / weights.sum(), received[row])
         found.append(stranger.vector(loss, negatives, share, max(l2, LEAST_L2)))
     return torch.stack(found)

@@ -23,7 +23,7 @@ from recodiff.runtime import progress
 from recodiff.runtime.run import Run
 from recodiff.tensors.random import keyed_generator
 from recodiff.tensors.rows import Rows
-from recodiff.training.pairs import Forecast
+from recodiff.training.pairs import Forecast, users_to_learn_from
 
 
 class ForecastRidgeConfig(ModelConfig):
@@ -52,11 +52,7 @@ class ForecastRidge(Recommender):
         dtype = torch.float64 if n <= DOUBLE_UP_TO_ITEMS else torch.float32
         refuse_if_too_large(n, dtype, device, title(self.registered), more=1)
         draw = config.pairs.bind(train, config.weighting, torch.device("cpu"))
-        users = torch.from_numpy(train.event_counts() >= config.pairs.least).nonzero().flatten()
-        if not len(users):
-            raise ModelError(
-                f"nobody has the {config.pairs.least} interactions that this model learns from; check filters and split"
-            )
+        users = torch.from_numpy(users_to_learn_from(train, config.pairs))
         gram, cross = (torch.zeros(n, n, dtype=dtype) for _ in range(2))
         with progress.bar("forecast ridge", config.cuts + 1, show=run.progress) as advance:
             for cut in range(config.cuts):

@@ -40,11 +40,11 @@ class SequenceConfig(ModelConfig):
     layers: int = Field(default=2, ge=1)
     """Layers of the network."""
     length: int = Field(default=64, ge=1)
-    """L, the newest items of a history that are looked at."""
+    """L, the newest items of a history that are looked at; of whole events the newest events."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
     """Share of the item vectors and of each layer's answer that is zeroed in training."""
     horizon: int = Field(default=1, ge=1)
-    """How many of the next items each place learns to foresee; 1 is the usual next-item model."""
+    """How many of the next items (of whole events: events) each place learns to foresee; 1 is the usual next-item model."""
     target: AnyWeighting = Uniform()
     """How much each of them counts; age 0 is the next one."""
     loss_over: Literal["all", "unmet"] = "all"
@@ -135,7 +135,8 @@ class SequenceRecommender(TorchRecommender[SequenceNet]):
 
     A state h_p after each place p scores items by h_p . v_i + b_i. Every place learns from the items that follow it,
     -sum_k w_k log softmax(h_p . v + b)_{i_{p+k}} for k = 1..horizon, over the whole catalogue. A weighting scales the item
-    vectors that are read.
+    vectors that are read. A whole event of several items is one place: the mean of their vectors is read, and the mean over them
+    stands for i in the loss.
     """
 
     def _traits(self) -> Traits:
