@@ -6,23 +6,8 @@ from dataclasses import replace
 
 from recodiff.experiments.reproduce.experiment import Experiment, Panel
 from recodiff.experiments.runs.cases import Case
+from recodiff.models.registry import MODELS
 
-TITLES = {
-    "mf": "MF",
-    "lightgcn": "LightGCN",
-    "cdae": "CDAE",
-    "multidae": "MultiDAE",
-    "multidae++": "MultiDAE++",
-    "multivae": "MultiVAE",
-    "codigem": "CODIGEM",
-    "irgan": "IRGAN",
-    "acvae": "ACVAE",
-    "diffrec": "DiffRec",
-    "t-diffrec": "T-DiffRec",
-    "l-diffrec": "L-DiffRec",
-    "lt-diffrec": "LT-DiffRec",
-}
-NEED_ORDER = ("t-diffrec", "lt-diffrec", "acvae")
 BESIDE = (
     Case("popularity", "Popularity, not in the paper's table", "popularity", seeded=False),
     Case("ease", "EASE, not in the paper's table", "ease", seeded=False),
@@ -31,11 +16,11 @@ BESIDE = (
 
 
 def _models(*names: str) -> tuple[Case, ...]:
-    return tuple(Case(name, TITLES[name], name, needs_order=name in NEED_ORDER) for name in names)
+    return tuple(Case(name, MODELS[name].title, name) for name in names)
 
 
 def _noise(model: str, share: float, quick: bool) -> Case:
-    title = TITLES[model]
+    title = MODELS[model].title
     percent = f"{100 * share:.0f} %"
     return Case(
         f"{model} {share}", f"{title}, {percent}", model, noise=share, quick=quick, panel="random noise", line=title, point=percent

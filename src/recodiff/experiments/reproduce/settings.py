@@ -37,7 +37,7 @@ def resolve(case: Case, data: Dataset, folder: Path, *, cap: int | None = None) 
     preset, with_embeddings = _with_embeddings(case, preset, folder)
     plain = _whole(case.model, preset, cap)
     train = _whole(case.model, merge(preset, case.settings), cap)
-    if data.train.time_kind is None and (case.needs_order or train["weighting"]["kind"] != "uniform"):
+    if data.train.time_kind is None and (case.needs_order or build(case.model, train).traits.order_aware):
         return "needs time, this data has none"
     rank = None
     if case.start is not None:
