@@ -60,7 +60,7 @@ def measured(data: Dataset, folder: Path, seed: int, threads: int) -> list[Resul
     """Every sum with one seed; trained unless the folder has them all."""
     name, settings = read_settings(PRESET)
     model: Any = build(name, merge(settings, PATH))
-    made_by = digest([name, naming(model.config.model_dump(mode="json")), data.fingerprint(), seed])
+    made_by = digest([name, naming(name, model.config.model_dump(mode="json")), data.fingerprint(), seed])
     have = [load(folder, f"{made_by}-{label}") for label in SUMS]
     if all(have):
         return [one for one in have if one is not None]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,6 +24,35 @@ class BaseConfig(BaseModel):
     """Base of every group of settings: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Added:
+    """Mark a setting that came after runs had been named, as in `ema: Annotated[float | None, Added()] = None`.
+
+    At its default a model is what it was without the setting, so what names runs leaves it out there and no old run is repeated.
+    """
+
+
+def without_added(configs: Iterable[type[BaseModel]], settings: Mapping[str, Any]) -> Settings:
+    """Settings less those that are marked `Added` and have their default.
+
+    Args:
+        configs: the classes that the settings may be of; their `kind` tells which.
+        settings: plain, nested.
+    """
+    kinds = [config for config in configs if settings.get("kind", _default_kind(config)) == _default_kind(config)]
+    kept: Settings = {}
+    for key, value in settings.items():
+        fields = [config.model_fields[key] for config in kinds if key in config.model_fields]
+        if any(isinstance(mark, Added) and value == field.default for field in fields for mark in field.metadata):
+            continue
+        inner = [model for field in fields for model in _models_in(field.annotation)]
+        if isinstance(value, Mapping) and any(get_origin(field.annotation) is dict for field in fields):
+            kept[key] = {name: without_added(inner, one) if isinstance(one, Mapping) else one for name, one in value.items()}
+        else:
+            kept[key] = without_added(inner, value) if isinstance(value, Mapping) and inner else value
+    return kept
 
 
 _contradictions: ContextVar[Literal["refused", "warned", "ignored"]] = ContextVar("contradictions", default="refused")

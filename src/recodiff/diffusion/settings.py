@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from recodiff.config import BaseConfig, refuse
+from recodiff.config import Added, BaseConfig, refuse
 from recodiff.diffusion.diffusion import Prediction
 from recodiff.diffusion.process import StepWeights
 from recodiff.diffusion.schedules import AnySchedule, LinearVariance, NoNoise, refuse_impossible
@@ -25,16 +25,16 @@ class DiffusionConfig(BaseConfig):
     """What the denoiser estimates."""
     loss: Literal["squared", "multinomial"] = "squared"
     """The distance of estimate and target; the paper's is squared."""
-    sampled_items: int | None = Field(default=None, ge=1)
+    sampled_items: Annotated[int | None, Added()] = Field(default=None, ge=1)
     """With the multinomial loss on rows: the number of items, beside the targets, that the softmax is estimated from in each batch
     (rounded up, see `softmax.even`); all unless given. For large catalogues."""
-    sampled_by: Literal["uniform", "popularity"] = "uniform"
+    sampled_by: Annotated[Literal["uniform", "popularity"], Added()] = "uniform"
     """How those items are drawn: with equal probability, or by the square root of the number of histories that have them."""
     step_weights: StepWeights = "snr"
     """Weight of each step's loss: `snr` as released, `half_snr` as in Eq. (11), or `none`."""
     timesteps: Literal["loss_aware", "uniform"] = "loss_aware"
     """How t is drawn: importance sampling, Eq. (14), or uniformly, Eq. (13)."""
-    space: Literal["auto", "dense", "hidden"] = "auto"
+    space: Annotated[Literal["auto", "dense", "hidden"], Added()] = "auto"
     """Where the loss is computed: on rows of the catalogue's width (`dense`), or between the hidden layers (`hidden`: x0
     prediction, identity codec); `auto` takes what costs less arithmetic, see `hidden.pays`."""
 

@@ -13,7 +13,7 @@ from recodiff.config import Settings, check, merge
 from recodiff.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from recodiff.models.base import Recommender
+    from recodiff.models.base import ModelConfig, Recommender
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,19 @@ def build(name: str, settings: Mapping[str, Any] | None = None, *, where: str | 
     model = cls(check(cls.Config, merge(defaults, settings or {}), where=where or name))
     model.registered = name
     return model
+
+
+def config_of(name: str) -> type[ModelConfig]:
+    """The class of a model's settings.
+
+    Args:
+        name: one of MODELS, or `module:Class`.
+
+    Raises:
+        ConfigError: there is no such model.
+        MissingExtraError: the model is another package's, which is not installed.
+    """
+    return _load(_entry(name).path).Config
 
 
 def title(name: str) -> str:

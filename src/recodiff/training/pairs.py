@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from recodiff.config import BaseConfig
+from recodiff.config import Added, BaseConfig
 from recodiff.data.interactions import Interactions
 from recodiff.data.weighting import SECONDS_PER_DAY, Age, AnyWeighting, HalfLife, Weighting
 from recodiff.errors import DataError, ModelError
@@ -133,7 +133,7 @@ class Forecast(BaseConfig):
     kind: Literal["forecast"] = "forecast"
     target: AnyWeighting = HalfLife(half_life=10.0, floor=0.0)
     """How much what comes later counts; age 0 is the first after the cut."""
-    reach: float | None = Field(default=None, gt=0)
+    reach: Annotated[float | None, Added()] = Field(default=None, gt=0)
     """How far after the cut counts at all, as a share of what came before it, rounded up; as far as it goes unless given. What
     comes later is not wanted by the loss, as if the user never interacted with it."""
     min_events: ClassVar[int] = 2

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from recodiff.config import BaseConfig
+from recodiff.config import Added, BaseConfig
 
 
 class TrainingConfig(BaseConfig):
@@ -20,9 +20,9 @@ class TrainingConfig(BaseConfig):
     """Learning rate of AdamW."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of AdamW."""
-    ema: float | None = Field(default=None, gt=0, lt=1)
+    ema: Annotated[float | None, Added()] = Field(default=None, gt=0, lt=1)
     """Decay of an exponential moving average of the weights, see `averaging`: what is validated and kept is the average."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Annotated[Literal["float32", "bfloat16"], Added()] = "float32"
     """What the dense layers multiply in while they learn; weights, sums and everything after training are float32 either way."""
     metric: str = "recall@20"
     """The validation figure that decides."""

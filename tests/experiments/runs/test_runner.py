@@ -18,7 +18,6 @@ from torch import Tensor
 
 from lab import Lab, plan_of, tiny
 from recodiff import load_dataset, prepare, read_settings
-from recodiff.config import merge
 from recodiff.data import Dataset, Random, synthesise
 from recodiff.errors import ConfigError, DataError
 from recodiff.experiments.reproduce.catalogue import EXPERIMENTS
@@ -257,11 +256,11 @@ def test_embeddings_beside_the_data_serve_released_rows(release: Path, tmp_path:
     assert released.train["codec"]["embeddings"] == {"kind": "file", "path": str(folder / "item_emb.npy")}
     assert released.source.endswith("item embeddings: item_emb.npy of the data folder")
     assert tuned.train["codec"]["embeddings"]["kind"] == "svd"
-    told = naming(released.train)
+    told = naming(released.case.model, released.train)
     assert str(tmp_path) not in json.dumps(told), "results name no place of this machine"
     assert told["codec"]["embeddings"]["path"] == "item_emb.npy"
     np.save(folder / "item_emb.npy", np.zeros((3, 2), np.float32))
-    assert naming(released.train) != told, "other embeddings are another run"
+    assert naming(released.case.model, released.train) != told, "other embeddings are another run"
 
 
 def test_a_question_about_noise_doubts_data_that_tells_of_none(lab: Lab) -> None:
@@ -291,9 +290,3 @@ def test_a_device_that_is_not_there_stops_at_once(lab: Lab) -> None:
     with pytest.raises(ConfigError, match="device 'nonsense'"):
         lab(plan_of(POPULAR), device="nonsense")
     assert pl.DataFrame(lab.trained).is_empty()
-
-
-def test_a_setting_that_came_later_makes_no_old_run_a_stranger() -> None:
-    old = {"diffusion": {"steps": 5}, "codec": {"kind": "identity"}}
-    assert naming(merge(old, {"diffusion": {"space": "auto", "sampled_items": None}})) == old
-    assert naming(merge(old, {"diffusion": {"space": "dense"}})) != old

@@ -10,21 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from recodiff.config import Settings, merge
+from recodiff.config import Settings, merge, without_added
 from recodiff.experiments.runs.cases import ResolvedCase
+from recodiff.models.registry import config_of
 from recodiff.runtime import files
-
-LATER: tuple[tuple[str, str, Any], ...] = (
-    ("pairs", "reach", None),
-    ("diffusion", "space", "auto"),
-    ("diffusion", "sampled_items", None),
-    ("diffusion", "sampled_by", "uniform"),
-    ("codec", "likelihood", "multinomial"),
-    ("codec", "target", "dropped"),
-    ("training", "precision", "float32"),
-    ("training", "ema", None),
-)
-"""Settings that came after runs had been published, and the values at which a run is what it was without them."""
 
 
 def result_key(resolved: ResolvedCase, fingerprint: str, seed: int, *, memory: str | None, detailed: bool) -> str:
@@ -47,13 +36,17 @@ def training_name(resolved: ResolvedCase, fingerprint: str, seed: int, *, own_pr
     return f"training-{digest(made_by)}"
 
 
-def naming(settings: Settings) -> Settings:
+def naming(model: str, settings: Settings) -> Settings:
     """Settings as they name a run.
 
-    Files go in by name and content, so that they mean the same wherever the data is. What came LATER is left out at its neutral
-    value, so that a new setting renames no old run.
+    Files go in by name and content, so that they mean the same wherever the data is. What is marked `Added` is left out at its
+    default, so that a new setting renames no old run.
+
+    Args:
+        model: its name in MODELS, or `module:Class`.
+        settings: of the model; those of its components are looked through, however deep.
     """
-    return _by_content(_without_later(settings))
+    return _by_content(_as_before(model, settings))
 
 
 def digest(value: Any) -> str:
@@ -63,8 +56,8 @@ def digest(value: Any) -> str:
 
 def _made_by(resolved: ResolvedCase) -> list[Any]:
     # A model trained with T = 1 is another than one of T steps that takes a single one when lists are made.
-    trained = [] if resolved.rank is None else [{"trained": naming(resolved.train)}]
-    ranked = naming(resolved.rank or resolved.train)
+    trained = [] if resolved.rank is None else [{"trained": naming(resolved.case.model, resolved.train)}]
+    ranked = naming(resolved.case.model, resolved.rank or resolved.train)
     return [resolved.case.model, ranked, *_unless_official(resolved), *trained, *_unless_valid(resolved)]
 
 
@@ -76,12 +69,15 @@ def _unless_valid(resolved: ResolvedCase) -> list[str]:
     return [] if resolved.case.choose_on == "valid" else [f"chosen on {resolved.case.choose_on}"]
 
 
-def _without_later(settings: Settings) -> Settings:
-    inner = {name: _without_later(value) if isinstance(value, dict) else value for name, value in settings.items()}
-    for group, key, neutral in LATER:
-        held = inner.get(group)
-        if isinstance(held, dict) and key in held and held[key] == neutral:
-            inner[group] = {name: value for name, value in held.items() if name != key}
+def _as_before(model: str, settings: Settings) -> Settings:
+    return _components_as_before(without_added([config_of(model)], settings))
+
+
+def _components_as_before(settings: Settings) -> Settings:
+    inner = {key: _components_as_before(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    model, of_component = inner.get("model"), inner.get("settings")
+    if isinstance(model, str) and isinstance(of_component, dict):
+        inner["settings"] = _as_before(model, of_component)
     return inner
 
 

@@ -114,7 +114,7 @@ def _train_and_measure(job: Job, wanted: Wanted, data: Dataset, folder: Path | N
             key=key,
             model=one.case.model,
             seed=run.seed,
-            settings=naming(one.rank or one.train),
+            settings=naming(one.case.model, one.rank or one.train),
             valid={metric: measured["valid"].mean(metric) for metric in REPORTED_METRICS},
             test={metric: measured["test"].mean(metric) for metric in REPORTED_METRICS},
             seconds=sum(one["seconds"] for one in trainings) if timed else info["seconds"],

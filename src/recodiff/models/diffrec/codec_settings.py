@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from recodiff.config import BaseConfig, refuse
+from recodiff.config import Added, BaseConfig, refuse
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.codecs import ClusteredVAE, Codec, Decoder, IdentityCodec, Target
 from recodiff.models.diffrec.item_clusters import AnyEmbeddings, SvdEmbeddings, cluster
@@ -53,14 +53,14 @@ class Clustered(BaseConfig):
     """`shared`: one for all items, as released; `per_cluster`: the paper's."""
     decoder_hidden: tuple[Annotated[int, Field(gt=0)], ...] = ()
     """Hidden widths of the shared decoder."""
-    likelihood: Literal["multinomial", "gaussian"] = "multinomial"
+    likelihood: Annotated[Literal["multinomial", "gaussian"], Added()] = "multinomial"
     """p(x given z): the paper's `multinomial`, which needs every score of a batch; or `gaussian` of variance 1, whose squared
     error needs none (`gram.squared_distance`): for catalogues where users x items do not fit."""
     activation: Activation = "tanh"
     """Of encoders and decoders."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of a row's entries that is taken away from the encoders' input in training."""
-    target: Target = "dropped"
+    target: Annotated[Target, Added()] = "dropped"
     """What decoders are to give back: as released the row less what dropout took; or the `whole` row, as Eq. (15) has it."""
     lr: float = Field(default=1e-3, gt=0)
     """Learning rate of the codec; lr1 of the released settings."""
