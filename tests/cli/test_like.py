@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from commands import Cli
+from recodiff.evaluation.peers import peers
 
 HISTORY = ("--history", "train+valid")
 
@@ -65,3 +66,8 @@ def test_mistakes_are_refused(cli: Cli, data: Path, run: Path, lists: Path) -> N
     cli("evaluate", "--data", data).refused("--lists FILE")
     cli("evaluate", "--lists", lists, "--data", data, "--metrics", "auc").refused("auc needs every item to be found")
     cli("evaluate", "--lists", data / "none.csv", "--data", data).refused("none.csv")
+
+
+def test_the_help_names_every_package(cli: Cli) -> None:
+    said = " ".join(cli("evaluate", "--help").out.replace("│", " ").split())
+    assert all(name in said for name in peers())
