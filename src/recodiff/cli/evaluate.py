@@ -78,8 +78,9 @@ def evaluate(
     lists
         A .csv, .tsv or .parquet file of lists: user, item, and rank or score, ids as in the data folder.
     like
-        Give the figures of another package, by its own divisors, users and names: rectools, lenskit, recbole, torchmetrics, recpack,
-        implicit, elliot, cornac, ranx, trec, microsoft, replay, spark, librecommender, evidently, torch-rechub, lightfm or warprec.
+        Give the figures of another package, by its own divisors, users and names: rectools, lenskit, recbole, torchmetrics,
+        recpack, implicit, elliot, cornac, ranx, trec, microsoft, replay, spark, librecommender, evidently, torch-rechub,
+        lightfm or warprec.
     part
         The part whose interactions are to be found.
     history
