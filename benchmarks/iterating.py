@@ -27,7 +27,7 @@ from recodiff.experiments.reproduce import output
 from recodiff.experiments.reproduce.experiment import Experiment
 from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Case, ResolvedCase
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.experiments.runs.options import Deadline, RunOptions
 from recodiff.experiments.runs.runner import CaseProgress, load_complete, run_cases
 from recodiff.models.registry import build
@@ -117,7 +117,7 @@ def near(cases: Sequence[Case], folder: Path, out: Path, seeds: int, threads: in
                 model = build(one.model, how.train).fit(data.train, run, validate=Validation(data))
                 trained = (one.model, how.train), model
             model = build(one.model, how.rank or how.train).restore(trained[1].state(), trained[1].items, "cpu")
-            found = measure(model, data, ("valid",), REPORTED_METRICS).parts["valid"]
+            found = measure_parts(model, data, ("valid",), REPORTED_METRICS).parts["valid"]
             row = told | {"near": {metric: found.mean(metric) for metric in REPORTED_METRICS}}
             kept.put(row | {"best_epoch": trained[1].summary["best_epoch"], "machine": machine()}, told)
             print(one.key, seed, f"{found.mean('recall@20'):.4f} / {found.mean('ndcg@20'):.4f}", flush=True)

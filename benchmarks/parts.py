@@ -25,7 +25,7 @@ from recodiff.data import Dataset
 from recodiff.evaluation.significance import LEAST_P, compare_pairs
 from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS
 from recodiff.experiments.runs.identity import digest, naming
-from recodiff.experiments.runs.measurement import PartName, measure
+from recodiff.experiments.runs.measurement import PartName, measure_parts
 from recodiff.experiments.runs.results import Result, describe, load, mean, save
 from recodiff.reports.cells import as_p, listed, short
 from recodiff.reports.markdown import table
@@ -74,7 +74,7 @@ def measured(data: Dataset, folder: Path, seed: int, threads: int) -> list[Resul
 
 def _one(model: Any, data: Dataset, seed: int, key: str, shares: dict[str, float]) -> Result:
     model.shares = torch.tensor([shares.get(name, 0.0) for name in model.parts])
-    found = measure(model, data, PLACES, REPORTED_METRICS).parts
+    found = measure_parts(model, data, PLACES, REPORTED_METRICS).parts
     return Result(
         key=key,
         model="fs-diffrec",

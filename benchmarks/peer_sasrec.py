@@ -27,7 +27,7 @@ from machine import machine
 from peer_sides import HERE, Side, interpreter
 from recodiff import Batch, Recommender, Run, Traits, Validation, build, load_dataset
 from recodiff.data import Dataset, Interactions
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.models.base import Validate
 
 ROWS = HERE / "peer_sasrec.json"
@@ -129,7 +129,7 @@ def _trained(peer: Side, folder: Path, data: Dataset) -> Row:
 
 
 def _figures(model: Recommender, data: Dataset, parts: tuple[Any, ...]) -> Row:
-    measured = measure(model, data, parts, METRICS).parts
+    measured = measure_parts(model, data, parts, METRICS).parts
     return {part: {metric: found.mean(metric) for metric in METRICS} for part, found in measured.items()}
 
 

@@ -26,7 +26,7 @@ from machine import machine
 from recodiff import Run, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data.dataset import Dataset
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.reports.markdown import table
 from recodiff.runtime import files
 
@@ -54,7 +54,7 @@ def one(label: str, model_name: str, settings: dict[str, Any], seed: int, data: 
     began = time.perf_counter()
     model = build(model_name, settings).fit(data.train, Run(seed=seed, threads=threads))
     seconds = time.perf_counter() - began
-    found = measure(model, data, ("test",), METRICS).parts["test"]
+    found = measure_parts(model, data, ("test",), METRICS).parts["test"]
     return {
         "label": label,
         "model": model_name,

@@ -18,7 +18,7 @@ from machine import SHARED, machine
 from page import METRICS, QUALITY, ROWS, write_page
 from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 
 HALF_LIFE = {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}
 LOW: dict[str, Any] = {"training": {"precision": "bfloat16"}}
@@ -50,7 +50,7 @@ def one(preset: str, seed: int, folder: Path, threads: int | None) -> dict[str, 
     began = time.perf_counter()
     model = build(name, settings).fit(data.train, Run(seed=seed, threads=threads), validate=Validation(data))
     seconds = time.perf_counter() - began
-    measured = measure(model, data, ("valid", "test"), METRICS).parts
+    measured = measure_parts(model, data, ("valid", "test"), METRICS).parts
     return {
         "preset": preset,
         "seed": seed,

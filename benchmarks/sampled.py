@@ -6,7 +6,7 @@
     python benchmarks/sampled.py gowalla --samples all 8000 --epochs 30 --ema 0.995    judged by the average of the weights
     python benchmarks/sampled.py gowalla --samples 8000 --by uniform --lr 1.5e-3       drawn all alike, with another learning rate
 
-`all` is the full softmax. Epochs, and the number of samples that benchmarks/notebook/sampled-softmax.md speaks for, are chosen on validation.
+`all` is the full softmax. Epochs, and the samples of benchmarks/notebook/sampled-softmax.md, are chosen on validation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from recodiff import Run, Validation, build, load_dataset, prepare, read_setting
 from recodiff.config import merge
 from recodiff.data import Dataset, Interactions
 from recodiff.data.split import AsPublished
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.models.network import TorchRecommender
 from recodiff.runtime.memory import keep_freed_memory
 
@@ -109,7 +109,7 @@ def one(name: str, given: str, seed: int, how: How) -> dict[str, Any]:
     data, model = case(name)[0], _model(name, given, how)
     model.fit(data.train, Run(seed=seed, progress=False), validate=Validation(data))
     most = peak_memory()
-    measured = measure(model, data, ("valid", "test"), METRICS).parts
+    measured = measure_parts(model, data, ("valid", "test"), METRICS).parts
     return {
         "data": name,
         **how.told(given),

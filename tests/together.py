@@ -59,7 +59,11 @@ def trained(name: str, *, epochs: int = 7, out: Path | None = None, resume: bool
         _die_after(stop_after)
     shard = "items" if name in SHARED else "none"
     run = Run(device="cpu", seed=5, progress=False, out=out, resume=resume, shard=shard)
-    return model.fit(BOARD, run, validate=lambda model: evaluate(model, BOARD, truth(), ["recall@20"], mask=nothing()).flat())
+    return model.fit(BOARD, run, validate=validation)
+
+
+def validation(model: Any) -> dict[str, float]:
+    return {"recall@20": evaluate(model, BOARD, truth(), ["recall@20"], mask=nothing()).mean("recall@20")}
 
 
 def truth() -> Interactions:

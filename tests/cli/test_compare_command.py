@@ -17,7 +17,7 @@ from recodiff import build, load_dataset
 from recodiff.errors import ModelError
 from recodiff.experiments.compare import Comparison, compare
 from recodiff.experiments.runs import job
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.models.linear.ease import Ease
 
@@ -107,7 +107,7 @@ def test_everything_is_written_and_a_second_run_trains_nothing(
 def test_figures_are_those_of_the_official_protocol_and_differences_those_of_its_users(films: Path, tmp_path: Path) -> None:
     found = compare(["popularity", "ease"], films, tmp_path, ASKED, reference="popularity", say=lambda _: None)
     data = load_dataset(films)
-    theirs = [measure(build(name).fit(data.train), data, ("valid", "test")).parts for name in ("popularity", "ease")]
+    theirs = [measure_parts(build(name).fit(data.train), data, ("valid", "test")).parts for name in ("popularity", "ease")]
     for row, parts in zip(found.rows, theirs, strict=True):
         assert row.results[0].test["ndcg@20"] == parts["test"].mean("ndcg@20")
         assert row.results[0].valid["recall@20"] == parts["valid"].mean("recall@20")

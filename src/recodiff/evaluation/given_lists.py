@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recodiff.data.interactions import IdMap
 from recodiff.data.readers.columns import plain
-from recodiff.data.readers.tables import open_table
+from recodiff.data.readers.text_tables import open_table
 from recodiff.errors import DataError
 from recodiff.evaluation.protocol import Task
 

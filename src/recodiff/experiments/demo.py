@@ -17,7 +17,7 @@ from recodiff.configs import read_settings
 from recodiff.data import Dataset, Interactions, Temporal, fetch, prepare
 from recodiff.data.saving import MANIFEST
 from recodiff.errors import ConfigError, DataError
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.experiments.runs.provenance import provenance
 from recodiff.experiments.runs.train import train_run
 from recodiff.models.base import Recommender
@@ -104,7 +104,7 @@ def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
         seconds = time.perf_counter() - began
         if "epochs" in model.summary:
             say(f"      {model.summary['epochs']} epochs in {seconds:.0f} s, the best after {model.summary['best_epoch']}")
-        found = measure(model, data, ("test",), METRICS).parts["test"]
+        found = measure_parts(model, data, ("test",), METRICS).parts["test"]
         entry = Entry(title(name), found, seconds, model.summary.get("log", ()), model.parameters)
         trained.append(Trained(out / name, model, entry))
     return trained

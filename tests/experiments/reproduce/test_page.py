@@ -16,7 +16,7 @@ from lab import Lab, figure_of, plan_of, tiny
 from recodiff import load_dataset
 from recodiff.errors import ConfigError
 from recodiff.evaluation.significance import holm, seed_p
-from recodiff.experiments.reproduce import figures, output, page
+from recodiff.experiments.reproduce import output, page, paper_figures
 from recodiff.experiments.reproduce.catalogue import EXPERIMENTS
 from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.runs.cases import TESTED_METRICS, Case
@@ -180,7 +180,7 @@ def test_a_figure_on_the_published_data_has_both_in_one_panel(lab: Lab, monkeypa
     beside = published.published("figure5")["amazon-book_clean"]
     monkeypatch.setattr(result, "beside", lambda experiment, data: beside)
     found = lab(figure_of(*POINTS), seeds=1)
-    figures.draw(found, lab.out)
+    paper_figures.draw(found, lab.out)
     said = svg_text(lab.out / "figure5.svg")
     assert "DiffRec, published" in said
     assert "published, Amazon-book, clean" not in said
@@ -189,9 +189,9 @@ def test_a_figure_on_the_published_data_has_both_in_one_panel(lab: Lab, monkeypa
 def test_a_figure_of_which_nothing_is_measured_says_so(lab: Lab) -> None:
     found = lab(EXPERIMENTS["figure7"], seeds=1, minutes=0)
     lab.out.mkdir(exist_ok=True)
-    assert [path.name for path in figures.draw(found, lab.out)] == ["figure7.png", "figure7.svg"]
+    assert [path.name for path in paper_figures.draw(found, lab.out)] == ["figure7.png", "figure7.svg"]
     assert svg_text(lab.out / "figure7.svg").count("nothing measured") == 2
-    assert figures.draw(lab(plan_of(X0), seeds=1, minutes=0), lab.out) == [], "a table has no drawing"
+    assert paper_figures.draw(lab(plan_of(X0), seeds=1, minutes=0), lab.out) == [], "a table has no drawing"
 
 
 def test_without_matplotlib_there_is_all_else(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

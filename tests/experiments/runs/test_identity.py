@@ -105,6 +105,4 @@ def test_a_setting_that_0_1_had_not_is_marked_as_added() -> None:
     for name in [param.values[0] for param in every_model() if not param.marks]:
         config, made_by = config_of(name), MODELS[name].path.rpartition(":")[2]
         unmarked = {path for path, later in paths(config) if not later} - known.get(made_by, {path for path, _ in paths(config)})
-        assert not unmarked, (
-            f"{made_by}: mark what came after 0.1.0 as Added(), or old runs are repeated: {unmarked}"
-        )
+        assert not unmarked, f"{made_by}: mark what came after 0.1.0 as Added(), or old runs are repeated: {unmarked}"

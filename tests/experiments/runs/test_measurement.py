@@ -15,7 +15,7 @@ from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data import Dataset
 from recodiff.evaluation.protocol import looks_ahead
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_released_test_part_lies_before_valid_in_time(ml_1m: Dataset) -> Non
 )
 def test_ease_reproduces_its_figures(ml_1m: Dataset, weighting: dict, recall: float, ndcg: float) -> None:
     model = build("ease", {"l2": 1000, "weighting": weighting}).fit(ml_1m.train)
-    found = measure(model, ml_1m, ("test",), ("recall@20", "ndcg@20")).parts["test"]
+    found = measure_parts(model, ml_1m, ("test",), ("recall@20", "ndcg@20")).parts["test"]
     assert found.mean("recall@20") == pytest.approx(recall, abs=3e-4)
     assert found.mean("ndcg@20") == pytest.approx(ndcg, abs=3e-4)
 
@@ -60,7 +60,7 @@ def test_ease_reproduces_its_figures(ml_1m: Dataset, weighting: dict, recall: fl
 )
 def test_rlae_reproduces_its_figures(ml_1m: Dataset, weighting: dict, recall: float, ndcg: float) -> None:
     model = build("rlae", {"l2": 1000, "xi": 0.3, "weighting": weighting}).fit(ml_1m.train)
-    found = measure(model, ml_1m, ("test",), ("recall@20", "ndcg@20")).parts["test"]
+    found = measure_parts(model, ml_1m, ("test",), ("recall@20", "ndcg@20")).parts["test"]
     assert found.mean("recall@20") == pytest.approx(recall, abs=3e-4)
     assert found.mean("ndcg@20") == pytest.approx(ndcg, abs=3e-4)
 
@@ -81,12 +81,12 @@ def test_the_simple_methods_reproduce_their_figures(
     ml_1m: Dataset, name: str, settings: dict, recall: float, within: float
 ) -> None:
     model = build(name, settings).fit(ml_1m.train)
-    found = measure(model, ml_1m, ("test",), ("recall@20",)).parts["test"]
+    found = measure_parts(model, ml_1m, ("test",), ("recall@20",)).parts["test"]
     assert found.mean("recall@20") == pytest.approx(recall, abs=within)
 
 
 def test_popularity_reproduces_its_figures(ml_1m: Dataset) -> None:
-    found = measure(build("popularity").fit(ml_1m.train), ml_1m, ("test",), ("recall@10", "recall@20")).parts["test"]
+    found = measure_parts(build("popularity").fit(ml_1m.train), ml_1m, ("test",), ("recall@10", "recall@20")).parts["test"]
     assert found.mean("recall@10") == pytest.approx(0.0535, abs=1e-4)
     assert found.mean("recall@20") == pytest.approx(0.0993, abs=1e-4)
 
@@ -131,5 +131,5 @@ def test_the_released_settings_reach_the_retrained_programs_accuracy(
             embeddings = {"kind": "file", "path": str(shared / "ml-1m_clean" / "item_emb.npy")}
             settings = merge(settings, {"codec": {"embeddings": embeddings}})
         fitted = build(name, settings).fit(ml_1m.train, Run(seed=seed), validate=Validation(ml_1m))
-        found.append(measure(fitted, ml_1m, ("test",), ("recall@20",)).parts["test"].mean("recall@20"))
+        found.append(measure_parts(fitted, ml_1m, ("test",), ("recall@20",)).parts["test"].mean("recall@20"))
     assert statistics.fmean(found) == pytest.approx(recall, abs=within)

@@ -15,7 +15,7 @@ from recodiff.experiments.reproduce import page
 from recodiff.experiments.reproduce.experiment import Experiment
 from recodiff.experiments.reproduce.settings import resolve
 from recodiff.experiments.runs.cases import Case, ResolvedCase
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.models.registry import build
 
 EASE = Case("ease", "EASE", "ease", seeded=False)
@@ -43,7 +43,7 @@ def test_each_protocol_ranks_what_it_says_from_what_it_says(lab: Lab, release: P
     ordered = protocols.in_order(data)
 
     def by_hand(where: object, part: str, history: str) -> float:
-        return measure(model, where, (part,), ("recall@20",), history=history).parts[part].mean("recall@20")  # pyright: ignore[reportArgumentType]
+        return measure_parts(model, where, (part,), ("recall@20",), history=history).parts[part].mean("recall@20")  # pyright: ignore[reportArgumentType]
 
     assert official.test["recall@20"] == pytest.approx(by_hand(data, "test", "train"))
     assert chronological.valid["recall@20"] == pytest.approx(by_hand(ordered, "valid", "train"))

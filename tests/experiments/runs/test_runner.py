@@ -25,7 +25,7 @@ from recodiff.experiments.reproduce.experiment import QUICK_EPOCHS, Experiment
 from recodiff.experiments.reproduce.settings import resolve
 from recodiff.experiments.runs import cases, job, options, runner
 from recodiff.experiments.runs.identity import naming
-from recodiff.experiments.runs.measurement import measure
+from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.experiments.runs.options import Deadline, RunOptions
 from recodiff.experiments.runs.runner import span
 from recodiff.models.registry import MODELS, Entry, build
@@ -62,7 +62,7 @@ def test_more_seeds_and_other_settings_train_only_what_is_new(lab: Lab) -> None:
 def test_figures_are_those_of_the_official_protocol(lab: Lab, release: Path) -> None:
     (row,) = lab(plan_of(POPULAR), seeds=1).rows
     data = load_dataset(release)
-    found = measure(build("popularity").fit(data.train), data, ("valid", "test")).parts
+    found = measure_parts(build("popularity").fit(data.train), data, ("valid", "test")).parts
     for metric in cases.REPORTED_METRICS:
         assert row.results[0].test[metric] == found["test"].mean(metric)
         assert row.results[0].valid[metric] == found["valid"].mean(metric)

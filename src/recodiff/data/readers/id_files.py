@@ -11,7 +11,7 @@ from recodiff.data.ids import IdMap
 from recodiff.data.readers.columns import KNOWN, plain
 from recodiff.data.readers.parquet import ENDINGS
 from recodiff.data.readers.places import is_header, kind_of
-from recodiff.data.readers.tables import first_lines, open_table, read_lines
+from recodiff.data.readers.text_tables import first_lines, open_table, read_lines
 from recodiff.errors import ConfigError, DataError
 
 

@@ -14,7 +14,7 @@ from recodiff.data.readers.columns import Raw, find_columns, labels_of, looks_li
 from recodiff.data.readers.parts import Piece, ending, pieces_in
 from recodiff.data.readers.places import columns_of
 from recodiff.data.readers.reader import WHOLE, Options, Reader
-from recodiff.data.readers.tables import first_lines, read_lines
+from recodiff.data.readers.text_tables import first_lines, read_lines
 from recodiff.data.readers.titles import renamed
 from recodiff.errors import DataError
 from recodiff.runtime import files

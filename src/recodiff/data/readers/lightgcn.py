@@ -12,7 +12,7 @@ from recodiff.data.readers.columns import Raw
 from recodiff.data.readers.parts import Piece, ending, pieces_in, stem
 from recodiff.data.readers.places import columns_of
 from recodiff.data.readers.reader import Options, Reader
-from recodiff.data.readers.tables import first_lines, read_lines
+from recodiff.data.readers.text_tables import first_lines, read_lines
 from recodiff.data.readers.values import PARTS
 from recodiff.errors import DataError
 

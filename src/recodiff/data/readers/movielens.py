@@ -9,7 +9,7 @@ import polars as pl
 
 from recodiff.data.readers.delimited import DelimitedText
 from recodiff.data.readers.parts import Piece
-from recodiff.data.readers.tables import open_table
+from recodiff.data.readers.text_tables import open_table
 from recodiff.errors import DataError
 
 FILMS = {"u.data": "u.item", "ratings.dat": "movies.dat", "ratings.csv": "movies.csv"}

@@ -10,7 +10,7 @@ import polars as pl
 
 from recodiff.data.readers.columns import KNOWN, find_columns, plain
 from recodiff.data.readers.frames import opened, picked
-from recodiff.data.readers.tables import TextTable, open_table
+from recodiff.data.readers.text_tables import TextTable, open_table
 from recodiff.data.readers.values import parse_ids
 from recodiff.errors import DataError
 

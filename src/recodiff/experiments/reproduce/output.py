@@ -8,7 +8,7 @@ from typing import Any
 
 from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError, MissingExtraError
-from recodiff.experiments.reproduce import figures, page
+from recodiff.experiments.reproduce import page, paper_figures
 from recodiff.experiments.reproduce.experiment import Experiment
 from recodiff.experiments.reproduce.published import published
 from recodiff.experiments.reproduce.result import Outcome
@@ -48,7 +48,7 @@ def write(outcome: Outcome, out: Path, say: Callable[[str], None]) -> list[Path]
     out.mkdir(parents=True, exist_ok=True)
     drawings: list[Path] = []
     try:
-        drawings = figures.draw(outcome, out)
+        drawings = paper_figures.draw(outcome, out)
     except MissingExtraError as error:
         say(f"no {name}.png this time: {error}")
     files.write_json(out / f"{name}.json", describe(outcome))

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recodiff.data.dataset import Dataset
-from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation, WithoutTruth
-from recodiff.evaluation.evaluate import measure as measure_tasks
+from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation, WithoutTruth, measure
 from recodiff.evaluation.protocol import PartName, stages
 from recodiff.models.base import Recommender
 
@@ -21,7 +20,7 @@ class Measured:
     seconds: float
 
 
-def measure(
+def measure_parts(
     model: Recommender,
     data: Dataset,
     parts: Sequence[PartName] = ("test",),
@@ -31,7 +30,7 @@ def measure(
     users_without_truth: WithoutTruth = "skip",
     show_progress: bool = False,
 ) -> Measured:
-    """Evaluates a model on parts of a data folder by the paper's protocol.
+    """Evaluate a model on parts of a data folder by the paper's protocol.
 
     The input is `history`; masked are train (and fold-in histories) when `valid` is ranked, train and valid when `test`
     is, and the history itself always.
@@ -52,5 +51,5 @@ def measure(
     staged = stages(data)
     tasks = {name: staged.task(name, history) for name in parts}
     began = time.perf_counter()
-    found = measure_tasks(model, tasks, metrics, users_without_truth=users_without_truth, show_progress=show_progress)
+    found = measure(model, tasks, metrics, users_without_truth=users_without_truth, show_progress=show_progress)
     return Measured(found, time.perf_counter() - began)

@@ -62,7 +62,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Task:
+class SearchTask:
     """What is to be searched.
 
     Args:
@@ -101,7 +101,7 @@ class Search:
         study: holds the trials that were made before.
     """
 
-    def __init__(self, task: Task, study: Study) -> None:
+    def __init__(self, task: SearchTask, study: Study) -> None:
         self.task, self.study = task, study
         self.trials = study.trials()
 

@@ -12,7 +12,7 @@ from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.train import train_run, validation_metrics
 from recodiff.experiments.tuning.dimensions import Space, reachable
 from recodiff.experiments.tuning.result import TuningResult
-from recodiff.experiments.tuning.search import Budget, Search, Task
+from recodiff.experiments.tuning.search import Budget, Search, SearchTask
 from recodiff.experiments.tuning.spaces import space_of
 from recodiff.experiments.tuning.study import open_study
 from recodiff.models.base import Recommender
@@ -84,7 +84,7 @@ def tune(
         "device": str(run.torch_device),
     }
     warmup = next((part.training.patience_epochs for part in _alone(model) if isinstance(part, TorchRecommender)), 0)
-    task = Task(name, start, drawn, data, validation, run, budget, about, over)
+    task = SearchTask(name, start, drawn, data, validation, run, budget, about, over)
     with open_study(run.out, identity, seed=run.seed, warmup_epochs=warmup) as study:
         return Search(task, study).go_on()
 
