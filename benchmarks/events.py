@@ -51,7 +51,8 @@ CLOSED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 TRAINED = {"sasrec": "SASRec", "fs-diffrec": "FS-DiffRec", "f-diffrec": "F-DiffRec"}
 INTRODUCTION = """What a user does at one time, such as a basket, is an event. The same logs are cut inside events and between, \
-and rows of equal time stand in several orders. `benchmarks/events.py` measures and writes this page from `events.json`.
+and rows of equal time stand in several orders. `benchmarks/events.py` measures and writes this page from \
+`events.json`.
 
 | way | cut between parts | how models read and learn from events |
 |---|---|---|
@@ -61,9 +62,24 @@ and rows of equal time stand in several orders. `benchmarks/events.py` measures 
 | whole, read in order | the same | in the order of the log, no cut inside (`--events ordered`) |
 | read one by one | | as `split` |
 
-Models learn from train; test is ranked from train and validation, which are masked. Closed forms have their default settings, \
-trained models those tuned on ML-1M; their epochs and shares are chosen on validation. Figures of different users do not compare: \
-`split` has more users than `whole`."""
+Models learn from train; test is ranked from train and validation, which are masked. Closed forms have their \
+default settings, trained models those tuned on ML-1M; their epochs and shares are chosen on validation. Figures \
+of different users do not compare: `split` has more users than `whole`."""
+SAID = """What the figures say:
+
+* **Cut inside events, online-retail measures how well a half-seen basket is completed, and the order of its \
+rows decides.** EASE falls from .1689 to .1129 where events stay whole; rows of equal time in another order gave \
+.2265 or .1459, and change nothing now.
+* **Half-life weights on the history, online-retail: the gain is not seen on whole events.** Cut inside events \
+they help (.1840 against .1689). On whole events, ages counted in items, they harm (.0996 against .1129); ages \
+counted in events, they make no difference (.1128). On ml-100k and ml-latest-small they help either way.
+* **Forecasting pairs pay for whole events in training.** Of the same whole test events, F-ridge finds .0895 \
+where its training cuts may fall inside events and .0662 where they may not (ml-100k: .2083 and .1927): a user \
+of one event teaches it nothing, and EASE learns from every basket. F-DiffRec, of one seed, loses nothing by it.
+* **SASRec reads sets less well than rows** on online-retail (`whole` against `whole, read one by one`), and \
+stays below EASE either way. Trained models have one seed each where no standard error stands.
+* Of the two rules for the boundary, `earliest` leaves 8 % of the interactions in the test part where 20 % are \
+asked for, `whole` 16 %."""
 ORDERS = ("as the log stands", "shuffled", "sorted by item")
 
 
@@ -135,7 +151,7 @@ def one(title: str, name: str, settings: dict[str, Any], seed: int, made: Datase
         "lists": int(np.asarray(found.lists).astype(np.int64).dot(np.arange(1, 21)).sum()) if found.lists is not None else None,
         "parts": {part: x.nnz for part, x in made.parts().items()},
         "seconds": round(time.perf_counter() - began, 1),
-        "machine": machine(),
+        "machine": {key: value for key, value in machine().items() if key in ("processor", "torch", "commit", "date")},
     }
 
 
@@ -149,8 +165,8 @@ def measure_closed(shared: Path, logs: Sequence[str]) -> None:
                 continue
             made = data(log, how, shared)
             for title, (name, settings) in CLOSED.items():
-                row = {"data": log, "way": way, "events": made.info["events"]} | one(title, name, settings, 1, made, choose=False)
-                kept.put(row, asked[title])
+                row = {"data": log, "way": way} | one(title, name, settings, 1, made, choose=False)
+                kept.put(row | ({"events": made.info["events"]} if title == "EASE" else {}), asked[title])
                 print(f"{log}, {way}: {title} {row['recall@20']:.4f} / {row['ndcg@20']:.4f}", flush=True)
         write_page()
 
@@ -190,7 +206,7 @@ def write_page() -> None:
             users = next(row["users"] for row in mine if row["way"] == way)
             lines.append(f"| {way} | {users:,} | " + " | ".join(cells) + " |")
         lines += ["", *facts(mine), ""]
-    PAGE.write_text("\n".join(lines), encoding="utf-8")
+    PAGE.write_text("\n".join([*lines, SAID, ""]), encoding="utf-8")
 
 
 def cell(rows: list[dict[str, Any]]) -> str:
