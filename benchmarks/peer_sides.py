@@ -30,8 +30,8 @@ Data = dict[str, Any]
 
 def dataset(which: Data) -> Dataset:
     """The same data in every process."""
+    from datasets import ml_1m
     from scale import catalogue
-    from speed import ml_1m
 
     if "shape" not in which:
         data, users = ml_1m(), which["users"]

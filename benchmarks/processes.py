@@ -19,7 +19,7 @@ EPOCHS = 6
 
 def two_processes() -> dict[str, Any]:
     """Two gloo processes of one thread each, against one process of one and of two threads: the same batches, ml-1m_clean."""
-    from speed import ml_1m
+    from datasets import ml_1m
 
     row: dict[str, Any] = {"case": f"training epoch, {ml_1m().name}: two processes against one"}
     for name, overrides in PRESETS.items():
@@ -71,10 +71,10 @@ def _epochs(
 
 
 def _train(threads: str, overrides: str, shape: str, shard: Any) -> None:
+    from datasets import ml_1m
     from recodiff import Run, build, read_settings
     from recodiff.runtime import distributed
     from scale import catalogue
-    from speed import ml_1m
 
     data = catalogue(*json.loads(shape)) if json.loads(shape) else ml_1m().train
     model = build(*read_settings("diffrec-ml-1m_clean", json.loads(overrides)))

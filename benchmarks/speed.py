@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from machine import SHARED, median, rates
+from datasets import ml_1m
+from machine import median, rates
 from memory import family_memory
 from million import million
 from peer import peer_book, peer_epoch, peer_validation
 from precision import low_precision, products
 from processes import shared_items, two_processes
 from recodiff.configs import read_settings
-from recodiff.data import Dataset, IdMap, Interactions, load_dataset
+from recodiff.data import Dataset
 from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.hidden import HiddenChain
@@ -44,21 +45,6 @@ from starting import cold_start
 Row = dict[str, Any]
 MFLOP_PER_USER = 18.3e6
 """Of a training step at the released ML-1M network, forward and backward."""
-
-
-def ml_1m() -> Dataset:
-    """ml-1m_clean where it is at hand, else random interactions of its shape (the row says which)."""
-    folder = SHARED / "ml-1m_clean"
-    if folder.is_dir():
-        return load_dataset(folder)
-    g = np.random.default_rng(0)
-    users, items = 5949, 2810
-    keep = g.random((users, items)) < 403_277 / (users * items) * np.linspace(2, 0, items)
-    row, col = np.nonzero(keep)
-    part = g.choice(3, size=len(row), p=[0.7, 0.15, 0.15])
-    maps = IdMap.range(users), IdMap.range(items)
-    train, valid, test = (Interactions.from_arrays(row[part == i], col[part == i], *maps) for i in range(3))
-    return Dataset(train, valid, test, None, None, {"name": "random, shaped like ml-1m_clean"})
 
 
 def _rows(batch: int, items: int, per_user: int) -> Rows:
@@ -185,9 +171,9 @@ def scoring() -> Row:
 def train_memory() -> Row:
     """Peak resident memory of training at the released settings, validation included, in a process of its own."""
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import speed, machine\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import datasets, speed, machine\n"
         "from recodiff import Run, Validation, build, read_settings\n"
-        "data = speed.ml_1m(); name, settings = read_settings('diffrec-ml-1m_clean', ['training.epochs=5'])\n"
+        "data = datasets.ml_1m(); name, settings = read_settings('diffrec-ml-1m_clean', ['training.epochs=5'])\n"
         "build(name, settings).fit(data.train, Run(), validate=Validation(data)); print(machine.peak_memory())"
     )
     found = _python(code)
@@ -197,9 +183,9 @@ def train_memory() -> Row:
 def f_diffrec() -> Row:
     """The preset f-diffrec-ml-1m_clean trained to its end, validation included, in a process of its own."""
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import speed, machine\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import datasets, speed, machine\n"
         "from recodiff import Run, Validation, build, read_settings\n"
-        "data = speed.ml_1m(); name, settings = read_settings('f-diffrec-ml-1m_clean')\n"
+        "data = datasets.ml_1m(); name, settings = read_settings('f-diffrec-ml-1m_clean')\n"
         "fitted = build(name, settings).fit(data.train, Run(progress=False), validate=Validation(data)).summary\n"
         "print(fitted['seconds'], fitted['epochs'], fitted['best_epoch'], machine.peak_memory())"
     )

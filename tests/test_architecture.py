@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,21 @@ def test_modules_import_each_other_in_no_circle() -> None:
 
     for name in graph:
         visit(name, ())
+
+
+def test_benchmarks_import_each_other_in_no_circle() -> None:
+    folder = SOURCE.parents[1] / "benchmarks"
+    if not folder.is_dir():
+        pytest.skip("the benchmarks are in a checkout alone")
+    own = {path.stem: path for path in folder.glob("*.py")}
+    trees = {name: list(ast.walk(ast.parse(path.read_text("utf-8")))) for name, path in own.items()}
+    graph = {
+        name: {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module in own}
+        | {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names if alias.name in own}
+        for name, nodes in trees.items()
+    }
+    assert any(graph.values())
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize(("one", "other"), [("compare", "reproduce"), ("reproduce", "compare")])

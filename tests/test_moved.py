@@ -45,6 +45,14 @@ def test_an_old_module_is_the_new_one(old: str) -> None:
     assert found is importlib.import_module(MODULES[old])
 
 
+def test_a_script_sees_the_warning_at_its_own_line(tmp_path: Path) -> None:
+    script = tmp_path / "old.py"
+    script.write_text("import recodiff\nimport recodiff.models.ease\nfrom recodiff import pairs\n")
+    said = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True).stderr
+    assert f"{script}:2: DeprecationWarning: 'recodiff.models.ease'" in said
+    assert f"{script}:3: DeprecationWarning: 'recodiff.pairs'" in said
+
+
 @pytest.mark.parametrize("old", BECAME_PACKAGES)
 def test_a_package_answers_for_the_names_of_its_old_module(old: str) -> None:
     package, home = importlib.import_module(old), importlib.import_module(MODULES[old])

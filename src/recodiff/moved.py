@@ -293,7 +293,7 @@ class _Finder:
         """A spec that loads the new module; None for a path that never moved."""
         if fullname not in MODULES:
             return None
-        warn_deprecated(fullname, MODULES[fullname], stacklevel=2)
+        warn_deprecated(fullname, MODULES[fullname])  # Python leaves its own frames of an import out of the count
         loader: Any = _Alias()  # importlib.abc, of which it might be, takes longer to import than the rest of this file
         return ModuleSpec(fullname, loader)
 
