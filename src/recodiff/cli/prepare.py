@@ -22,7 +22,7 @@ from recodiff.data.split import SPLITS, Split
 from recodiff.errors import ConfigError
 
 MANY_TIES = 0.99
-"""From this share on, rows of equal time are told of; items of one basket are fewer."""
+"""From this share on, rows of equal time are reported; items of one basket are fewer."""
 FIRST_LOOK = 100_000
 """Rows that are looked at first, so that a large log costs nothing where they are not tied."""
 

@@ -2,7 +2,8 @@
 
 from recodiff.data.dataset import Dataset
 from recodiff.data.download import fetch
-from recodiff.data.interactions import IdMap, Interactions
+from recodiff.data.ids import IdMap
+from recodiff.data.interactions import Interactions
 from recodiff.data.noise import NaturalNoise, corrupt
 from recodiff.data.prepare import prepare
 from recodiff.data.readers.log import Log, read_log

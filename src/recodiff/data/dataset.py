@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from recodiff.data.events import newest_share
-from recodiff.data.interactions import Events, IdMap, Interactions, TimeKind
+from recodiff.data.ids import IdMap
+from recodiff.data.interactions import Events, Interactions, TimeKind
 from recodiff.errors import DataError
 from recodiff.moved import old_names
 
@@ -124,7 +125,7 @@ class Dataset:
             share: of each user's training history, rounded down; events stay whole, as `data.split` says.
 
         Raises:
-            DataError: the data has no order, or nobody's history is long enough.
+            DataError: the data has no order, or no history is long enough.
         """
         self.train.need_order("an inner validation part")
         held = newest_share(self.train, share)

@@ -50,7 +50,7 @@ class IdMap:
 
     @classmethod
     def unnamed(cls, n: int) -> IdMap:
-        """`n` positions that nobody outside has a name for: shown as 0..n-1, and `within` no map."""
+        """`n` positions without external ids: shown as 0..n-1, and `within` no map."""
         return cls(cls.range(n).ids, named=False)
 
     def __len__(self) -> int:

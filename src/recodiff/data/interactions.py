@@ -1,4 +1,4 @@
-"""Interactions: who met what, how strongly and when.
+"""Interactions: which user interacted with which item, how strongly and when.
 
 Shapes: `n_users` users, `I` items, `nnz` interactions.
 """
@@ -25,7 +25,7 @@ Events = Literal["whole", "ordered", "split"]
 
 
 def need_interactions(given: object, what: str, remedy: str) -> None:
-    """Raises DataError where `given` is something else, as is easily typed by hand.
+    """Raise DataError where `given` is something else, as is easily typed by hand.
 
     Args:
         given: what a caller passed.
@@ -87,7 +87,7 @@ class Interactions:
         time_kind: TimeKind | None = None,
         events: Events = "split",
     ) -> Interactions:
-        """Builds interactions from positions in log order.
+        """Build interactions from positions in log order.
 
         Args:
             user: [nnz] positions in `users`.
@@ -189,7 +189,7 @@ class Interactions:
         return self.events != "split" and not self.has_distinct_times()
 
     def need_order(self, what: str) -> None:
-        """Refuses data without time.
+        """Refuse data without time.
 
         Raises:
             DataError: there is no time; `what` names who asked for it.

@@ -61,7 +61,7 @@ class NaturalNoise:
         _check_seed(self.seed)
 
     def check(self, log: Log, minimum: float | None, split: Split) -> None:
-        """Refuses what natural noise cannot be made from.
+        """Refuse what natural noise cannot be made from.
 
         Raises:
             ConfigError: there is no threshold, or the split knows no moments.
@@ -143,7 +143,7 @@ def corrupt(
     name: str | None = None,
     overwrite: bool = False,
 ) -> Dataset:
-    """Adds random noise to the train and validation parts and, where `out` is given, writes the canonical folder.
+    """Add random noise to the train and validation parts and, where `out` is given, writes the canonical folder.
 
     A user with n interactions in a part gets `share` n more there, rounded down or up so that the part as a whole gets
     `share` of its size, rounded to the nearest (users are rounded cumulatively, in random order). Their items are drawn

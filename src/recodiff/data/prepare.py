@@ -14,7 +14,8 @@ from recodiff.data import filters
 from recodiff.data.dataset import PARTS, Dataset, align, build
 from recodiff.data.events import lost, recorded, report, sorted_by_item
 from recodiff.data.filters import PAIR, Duplicates
-from recodiff.data.interactions import Events, IdMap, Interactions, TimeKind
+from recodiff.data.ids import IdMap
+from recodiff.data.interactions import Events, Interactions, TimeKind
 from recodiff.data.noise import NaturalNoise, rated_below
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.saving import MANIFEST, save_dataset
@@ -40,7 +41,7 @@ def prepare(
     name: str | None = None,
     overwrite: bool = False,
 ) -> Dataset:
-    """Turns a log into a dataset and, where `out` is given, writes its canonical folder.
+    """Turn a log into a dataset and, where `out` is given, write its canonical folder.
 
     Positions are given to users and items in the order of their sorted ids, so the order of the log does not matter to them.
 
@@ -149,7 +150,7 @@ def _sizes(frame: pl.DataFrame) -> dict[str, int]:
 
 def _coded(log: Log, split: Split) -> pl.DataFrame:
     """The log's table with text ids as enumerations in sorted order: what follows then runs at the speed of numbers."""
-    # Parts that will be drawn anew must not keep a pair apart that stands in two of the old ones.
+    # Parts that will be drawn anew must not keep both copies of a pair that stands in two of the old ones.
     frame = log.frame if isinstance(split, AsPublished) else log.frame.drop("part", strict=False)
     texts = [name for name in PAIR if frame[name].dtype == pl.String]
     return frame.with_columns(frame[name].cast(pl.Enum(frame[name].unique().sort())) for name in texts)

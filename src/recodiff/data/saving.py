@@ -18,7 +18,8 @@ import polars as pl
 
 from recodiff.data.dataset import PARTS, Dataset, align, build
 from recodiff.data.events import recorded, unknown_to
-from recodiff.data.interactions import IdMap, Interactions, TimeKind
+from recodiff.data.ids import IdMap
+from recodiff.data.interactions import Interactions, TimeKind
 from recodiff.data.readers.diffrec import RELEASE_FILES, read_release
 from recodiff.data.readers.formats import READERS, read_items
 from recodiff.data.readers.reader import PartOrder
@@ -38,7 +39,7 @@ OWNED = frozenset({MANIFEST, *(f"{name}.parquet" for name in (*PARTS, "users", "
 
 
 def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False) -> None:
-    """Writes the canonical folder, whole or not at all.
+    """Write the canonical folder, whole or not at all.
 
     Args:
         dataset: what to write.
@@ -74,7 +75,7 @@ def _table(part: Interactions) -> pl.DataFrame:
 
 
 def load_dataset(path: str | Path, *, part_order: PartOrder = "auto") -> Dataset:
-    """Reads a canonical folder, or a DiffRec release folder as it is.
+    """Read a canonical folder, or a DiffRec release folder as it is.
 
     A release folder has 1 + its highest number users and items over **all** parts. Its times are ranks within a user over
     train, then valid, then test; of the known releases over train, then test, then valid (see `RELEASED`).

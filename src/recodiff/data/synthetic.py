@@ -80,7 +80,7 @@ def write_synthetic(
     piece: int = 1_000_000,
     overwrite: bool = False,
 ) -> None:
-    """Writes the log of `synthesise` as a folder of Parquet files, a piece each, with titles beside them; `read_log` takes it.
+    """Write the log of `synthesise` as a folder of Parquet files, a piece each, with titles beside them; `read_log` takes it.
 
     Args:
         path: the folder.
@@ -135,7 +135,7 @@ def _piece(rng: np.random.Generator, start: int, end: int, users: int, items: in
     while len(again):
         if rounds < _ROUNDS_BY_TASTE:
             item[again] = _draw(rng, home[row[again]], away[row[again]], moment[again], items, taste)
-        else:  # the few who have seen their favourites try anything: this ends, as nobody has more than half of the items
+        else:  # the few who have seen their favourites try anything: this ends, as no user has more than half of the items
             item[again] = rng.integers(items, size=len(again))
         _, first = np.unique(row * items + item, return_index=True)
         repeated = np.ones(quota, dtype=bool)

@@ -41,6 +41,7 @@ COLUMNS_WITHOUT_A_HEADER = [
     Case("milliseconds", {"a.csv": f"1,10,5,{T}000\n1,11,4,{T}000\n"}, [(1, 10, 5, T), (1, 11, 4, T)], {}, UIWT),
     Case("time before rating", {"a.csv": f"1,10,{T},5\n1,11,{T},4\n"}, [(1, 10, 5, T), (1, 11, 4, T)], {}, UIWT),
     Case("date before rating", {"a.csv": "1,10,2013-12-22,5\n1,11,2013-12-22,4\n"}, [(1, 10, 5, T), (1, 11, 4, T)], {}, UIWT),
+    Case("long ids and ratings", {"a.csv": "1,1234567890,5\n1,1234567891,4\n"}, "column 1 .*looks like a time and is no item"),
     Case("two times", {"a.csv": f"1,10,{T},{T}\n1,11,{T},{T}\n"}, "columns 2 .*3 .*time"),
     Case("five numbers", {"a.csv": "1,2,3,4,5\n6,7,8,9,9\n"}, "which is which"),
     Case("rank said", {"a.csv": "1,10,5,0\n1,11,4,1\n"}, [(1, 10, 5, 0), (1, 11, 4, 1)], {"time_unit": "order"}, UIWT),

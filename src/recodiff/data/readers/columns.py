@@ -158,7 +158,7 @@ def labels_of(columns: Sequence[str], roles: Mapping[str, str], *, named: bool =
 
 
 def looks_like_time(source: str, name: str | int) -> str:
-    """The warning that a column nobody uses holds times."""
+    """The warning that an unread column holds times."""
     shown = repr(name) if isinstance(name, str) else name
     return f"{source}: column {shown} looks like a time and is not used; use it with time={shown} (--time-column {name})"
 
@@ -177,7 +177,7 @@ def find_columns(columns: Sequence[str], given: Given, source: str) -> dict[str,
         source: what messages call the table.
 
     Raises:
-        DataError: a given column is absent, user or item cannot be told, or a role fits two columns.
+        DataError: a given column is absent, user or item is not clear, or a role fits two columns.
     """
     found = {
         role: _given(columns, role, wanted, source) for role, wanted in given.items() if wanted is not None and wanted is not False

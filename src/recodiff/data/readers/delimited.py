@@ -79,7 +79,7 @@ def _placed(text: TextTable, options: Options) -> dict[str, int]:
 
 
 def _check_plausible(text: TextTable, columns: Sequence[str], roles: dict[str, str], options: Options) -> None:
-    """Refuses a measure or a moment as an id that nobody named."""
+    """Refuse a measure or a moment as an id that the caller did not name."""
     sample = columns_of(text.rows[1:]) if len(text.rows) > 1 else []
     for role in ("user", "item"):
         place = columns.index(roles[role])

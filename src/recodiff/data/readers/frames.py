@@ -25,7 +25,7 @@ def read_frame(source: Any, given: Given) -> Raw:
         given: role -> column name or position, False if it has none, or None to detect it.
 
     Raises:
-        DataError: `source` is no frame, or a column cannot be told or converted.
+        DataError: `source` is no frame, or a column is not clear or cannot be converted.
     """
     frame = opened(source)
     columns = [str(name) for name in frame.columns]
@@ -49,7 +49,7 @@ def may_be_time(kind: pl.DataType) -> bool:
 
 
 def unused_times(sample: pl.DataFrame, source: str, given: Given) -> list[str]:
-    """Warnings of columns that look like times, from some rows of what nobody uses; none where the caller chose a time.
+    """Warnings of columns that look like times, from some rows of unread columns; none where the caller chose a time.
 
     Args:
         sample: the columns without a role.
@@ -68,7 +68,7 @@ def unused_times(sample: pl.DataFrame, source: str, given: Given) -> list[str]:
 
 
 def _sample(frame: Any, columns: list[str]) -> pl.DataFrame:
-    """The first rows of some columns; those that polars does not know are left out, as nobody reads them."""
+    """The first rows of some columns; those that polars does not know are left out, as they stay unread."""
     found: dict[str, pl.Series] = {}
     for name in columns:
         try:

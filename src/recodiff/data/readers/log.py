@@ -64,7 +64,7 @@ def read_log(
     on_bad_rows: BadRows = "refuse",
     part_order: PartOrder = "auto",
 ) -> Log:
-    """Reads interactions from a file, a folder, an archive or a frame.
+    """Read interactions from a file, a folder, an archive or a frame.
 
     Recognised by their contents: CSV, TSV and other delimited text, Parquet, JSON lines, MovieLens (`u.data`, `ratings.dat`,
     `ratings.csv`), RecBole (`.inter`), LightGCN text, the DiffRec release (`train_list.npy` ...), each also compressed, as

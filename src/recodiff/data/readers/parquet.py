@@ -33,7 +33,7 @@ class Parquet(Reader):
         """One or several files as one table.
 
         Raises:
-            DataError: a file is damaged, the pieces differ in columns, or a column cannot be told.
+            DataError: a file is damaged, the pieces differ in columns, or a column is not clear.
         """
         parts = list(dict.fromkeys(piece.part for piece in pieces))
         files = [[piece.path for piece in pieces if piece.part == part] for part in parts]

@@ -44,6 +44,10 @@ class Column:
         """Whether every value has this form."""
         return bool(self.values) and all(pattern.match(value) for value in self.values)
 
+    def is_scale(self) -> bool:
+        """Whether the values may be ratings: whole numbers up to 10."""
+        return self.kind == "number" and all(abs(float(value)) <= 10 for value in self.values if _NUMBER.match(value))
+
     def is_coordinate(self) -> bool:
         """Whether the values may be a latitude or longitude: decimals of some precision."""
         within = self.kind == "decimal" and all(abs(float(value)) <= 180 for value in self.values if _NUMBER.match(value))
@@ -168,7 +172,8 @@ def _pair(free: Sequence[Column], source: str, width: int) -> dict[str, int]:
         is_user = user.all_match(_USERS) and not user.all_match(_PRODUCTS)
         if is_user and item.kind in ("number", "text") and not item.all_match(_USERS):
             return {"user": user.place, "item": item.place}
-    if len(ids) == 2 and free[0] is ids[0] and ids[1] is not free[1] and _times_and_coordinates(free, ids):
+    between = len(ids) == 2 and free[0] is ids[0] and ids[1] is not free[1]
+    if between and not ids[1].is_scale() and _times_and_coordinates(free, ids):
         return {"user": ids[0].place, "item": ids[1].place}
     for column, role in zip(free, ("user", "item"), strict=False):
         if column.kind not in ("number", "text"):

@@ -79,7 +79,7 @@ class Reader(ABC):
             options: how the caller wants them read.
 
         Raises:
-            DataError: a file is damaged or not of this format, or a column cannot be told.
+            DataError: a file is damaged or not of this format, or a column is not clear.
         """
 
     def titles_beside(self, file: Path) -> Path | None:

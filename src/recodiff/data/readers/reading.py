@@ -1,4 +1,4 @@
-"""What a reader took for what: told by `prepare`, and kept in `dataset.json`."""
+"""What a reader took for what: reported by `prepare`, and kept in `dataset.json`."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _NOT_UTF8 = "{} is not UTF-8; give its encoding, for example encoding='latin-1',
 
 @dataclass(frozen=True)
 class TextTable:
-    """A delimited text and how to take it apart.
+    """A delimited text and how it is written.
 
     Args:
         path: the file, for messages.
@@ -172,7 +172,7 @@ def open_table(
     quoted: bool | None = None,
     by_position: bool = False,
 ) -> TextTable:
-    """Looks at the first lines of a text table (gzip too) and finds how it is written.
+    """Look at the first lines of a text table (gzip too) and find how it is written.
 
     Args:
         path: the file.
@@ -209,7 +209,7 @@ def recoded(path: Path, encoding: str | None = None) -> bytes:
 
 
 def read_lines(content: Path | bytes, name: str, *, strip: bool = True) -> pl.Series:
-    """The lines of a text, without white space at both ends unless told otherwise; null where empty.
+    """The lines of a text, without white space at both ends unless asked otherwise; null where empty.
 
     Raises:
         DataError: the text, `name` in the message, is not UTF-8.
