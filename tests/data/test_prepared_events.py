@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 
 import recodiff
-from recodiff.data import AsPublished, Dataset, LeaveLast, Random, load_dataset, prepare, read_log
+from recodiff.data import AsPublished, Dataset, LeaveLast, NaturalNoise, Random, corrupt, load_dataset, prepare, read_log
 from recodiff.data.events import remarks
-from recodiff.data.interactions import Events, IdMap, Interactions
+from recodiff.data.ids import IdMap
+from recodiff.data.interactions import Events, Interactions
 from recodiff.errors import ConfigError, DataError, RecodiffWarning
 
 
@@ -27,10 +28,9 @@ def two_baskets(users: int = 30, items: int = 60) -> pl.DataFrame:
     return frame.sort("user", "time", "item")
 
 
-def rated() -> pl.DataFrame:
+def rated(n: int = 400) -> pl.DataFrame:
     """Repeats of an item at one time that differ in their rating."""
     rng = np.random.default_rng(3)
-    n = 400
     columns = {"user": rng.integers(0, 20, n), "item": rng.integers(0, 15, n), "rating": rng.integers(1, 6, n)}
     return pl.DataFrame(columns).with_columns(time=pl.Series(1_600_000_000 + rng.integers(0, 12, n)))
 
@@ -103,6 +103,15 @@ def test_the_order_of_rows_of_equal_time_changes_nothing(keep_weights: bool, dup
     assert {data.fingerprint() for data in again} == {made.fingerprint()}
     cut = {prepare(log, events="split").fingerprint() for log in shuffled(rated())}
     assert len(cut) > 1
+
+
+def test_noise_cuts_no_event_and_does_not_depend_on_the_order_of_its_rows() -> None:
+    made = [prepare(log, min_weight=4, noise=NaturalNoise("same")) for log in (rated(1500), *shuffled(rated(1500)))]
+    assert {data.fingerprint() for data in made} == {made[0].fingerprint()}
+    assert made[0].info["events"]["test_seen"] == 0
+    noisy = corrupt(prepare(two_baskets(), split=LeaveLast(valid=0)), share=0.5)
+    assert (noisy.train.events, noisy.train.nnz) == ("whole", 270)
+    assert noisy.info["events"]["users_cut"] == 0
 
 
 def test_what_is_recorded_is_read_again(tmp_path: Path) -> None:
