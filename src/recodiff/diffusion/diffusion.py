@@ -112,7 +112,7 @@ class Diffusion(nn.Module):
         loss_path: LossPath | None = None,
     ) -> None:
         super().__init__()
-        if prediction == "eps" and (not process.has_noise or not isinstance(loss or SquaredError(), SquaredError)):
+        if prediction == "eps" and (not process.has_noise or (loss is not None and loss.softmax)):
             raise ConfigError("prediction='eps' needs a schedule with noise and the squared loss; use prediction='x0'")
         self.process, self.denoiser, self.timesteps = process, denoiser, timesteps
         self.distance: Loss = loss or SquaredError()

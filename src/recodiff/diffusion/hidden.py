@@ -26,11 +26,10 @@ from recodiff.diffusion.denoisers import MLPDenoiser
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.moved import old_names
 from recodiff.tensors import gram
-from recodiff.tensors.losses import Multinomial, unrounded
+from recodiff.tensors.losses import unrounded
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.random import normal_like
 from recodiff.tensors.rows import Rows
-from recodiff.tensors.softmax import linear_multinomial, sampled_multinomial
 
 
 def holds(diffusion: Diffusion, *, noise_steps: int = 0, sampling_noise: bool = False) -> bool:
@@ -110,16 +109,9 @@ class HiddenPath:
         z = y if noise is None else process.q_sample(y, t, noise / (1 - p) ** 0.5)
         g = unrounded(net.hidden(z + net.first.bias + net.step_bias(t)))
         goal, g = source if target is None else target, items.hand_out(g)
-        if isinstance(diffusion.distance, Multinomial):
-            samples, last = diffusion.distance.samples, net.last
-            if samples is not None and diffusion.training:
-                odds = diffusion.distance.odds(goal.width, g.device)
-                return sampled_multinomial(g, last.weight, last.bias, goal, seen, samples, odds, generator, items), None
-            goal, seen = items.own(goal), None if seen is None else items.own(seen)
-            return linear_multinomial(g, last.weight, last.bias, goal, seen, items), None
-        goal, seen = items.own(goal), None if seen is None else items.own(seen)
-        squares = items.add_up(gram.squared_distance(net.last.weight, net.last.bias, g, goal, seen))
-        return squares / source.width, None
+        sampling = generator if diffusion.training else None
+        loss = diffusion.distance.behind_linear
+        return loss(g, net.last.weight, net.last.bias, goal, seen, items=items, sampling=sampling), None
 
 
 def trains(diffusion: Diffusion) -> str | None:
@@ -140,7 +132,7 @@ def pays(diffusion: Diffusion, batch: int) -> bool:
     Without noise there is no W W' to form, and h1^2 goes; the multinomial loss costs the last layer alike in both.
     """
     first, last = diffusion.denoiser.first.out_features, diffusion.denoiser.last.in_features
-    if isinstance(diffusion.distance, Multinomial):
+    if diffusion.distance.softmax:
         last = 0
     own = 4 * (diffusion.process.has_noise * first**2 + last**2)
     return own < batch * (4 * first + 6 * last)

@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from recodiff.tensors.gram import squared_distance
 from recodiff.tensors.rows import Rows
+from recodiff.tensors.sharding import AllItems
+from recodiff.tensors.softmax import linear_multinomial, sampled_multinomial
 
 
 class Loss(Protocol):
@@ -22,6 +25,30 @@ class Loss(Protocol):
 
     def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
         """The loss of each row."""
+        ...
+
+    def behind_linear(
+        self,
+        g: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        target: Rows,
+        seen: Rows | None,
+        *,
+        items: AllItems,
+        sampling: torch.Generator | None,
+    ) -> Tensor:
+        """The loss of the estimates V g + c, none of which is formed, [B].
+
+        Args:
+            g: [B, h].
+            weight: V [D, h], its rows those of the items that are here.
+            bias: c [D], likewise.
+            target: [B, D], of all items.
+            seen: left out, of all items; None for none.
+            items: which of the D items are here.
+            sampling: draws the items that a loss of samples is estimated from; None for all of them.
+        """
         ...
 
 
@@ -83,6 +110,21 @@ class SquaredError:
             difference = _zero_at(difference, seen)
         return _mean_square(difference)
 
+    def behind_linear(
+        self,
+        g: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        target: Rows,
+        seen: Rows | None,
+        *,
+        items: AllItems,
+        sampling: torch.Generator | None,
+    ) -> Tensor:
+        """See `Loss`; through V'V."""
+        here = None if seen is None else items.own(seen)
+        return items.add_up(squared_distance(weight, bias, g, items.own(target), here)) / target.width
+
 
 class Multinomial:
     """-sum_j target_j log softmax(estimate)_j, the multinomial likelihood of MultiVAE (WWW 2018).
@@ -119,6 +161,24 @@ class Multinomial:
         weights = target.values if hidden is None else target.values.masked_fill(hidden[at], 0.0)
         gain = weights * torch.where(weights != 0, estimate.reshape(-1)[at] - log_total[rows], 0.0)
         return -torch.zeros_like(log_total).index_add(0, rows, gain)
+
+    def behind_linear(
+        self,
+        g: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        target: Rows,
+        seen: Rows | None,
+        *,
+        items: AllItems,
+        sampling: torch.Generator | None,
+    ) -> Tensor:
+        """See `Loss`; by blocks of rows, or from samples."""
+        if self.samples is not None and sampling is not None:
+            odds = self.odds(target.width, g.device)
+            return sampled_multinomial(g, weight, bias, target, seen, self.samples, odds, sampling, items)
+        here = None if seen is None else items.own(seen)
+        return linear_multinomial(g, weight, bias, items.own(target), here, items)
 
 
 def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
