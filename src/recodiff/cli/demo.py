@@ -81,7 +81,7 @@ def _print_comparison(entries: Sequence[Entry]) -> None:
     users = len(entries[0].evaluation.users)
     say(
         f"\nMeans over {users:,} users ± standard error. R: recall, hits / liked. N: NDCG, which counts a hit more the higher it "
-        "stands. Coverage: films recommended to anybody."
+        "stands. Coverage: films in at least one list."
     )
 
 
@@ -96,7 +96,7 @@ def _print_sample(sample: Sample) -> None:
 
 def _what_next(data: Path, model: Path, user: object) -> str:
     steps = {
-        f"recodiff recommend {model} --history {' '.join(map(str, tour.TYPED))}": "films for somebody who likes these",
+        f"recodiff recommend {model} --history {' '.join(map(str, tour.TYPED))}": "films for a user who likes these",
         f"recodiff recommend {model} --data {data} --user {user}": "films for a known user",
         f"recodiff similar {model} {tour.TYPED[0]}": "films like this one",
         f"recodiff info {model}": "its settings, and where it comes from",

@@ -32,7 +32,7 @@ def reproduce(
     """Run a table or figure of the paper on a data folder, and lay the published figures beside ours.
 
     Published figures stand beside ours only where the data is the published one,
-    known by name and size; for other data they are shown apart. The same command
+    known by name and size; for other data they have a table of their own. The same command
     again goes on where it stopped, and measures nothing twice.
 
     Example: recodiff reproduce table5 --data ml-1m_clean --out reproduced --quick
@@ -67,8 +67,8 @@ def reproduce(
     dataset = load_complete(data)
     refuse_taken(out, "the page")
     output.refuse_other(plan, dataset, out, quick=quick)
-    if apart := published.not_comparable(plan.published, dataset):
-        say(apart)
+    if reason := published.not_comparable(plan.published, dataset):
+        say(reason)
     found = run(plan, dataset, data, out, options, say)
     written = output.write(found, out, say)
     if json:

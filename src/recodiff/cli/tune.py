@@ -22,7 +22,7 @@ from recodiff.runtime.run import Run
 MODEL = "model"
 """Folder of the refit."""
 USUAL_TRIALS = 50
-"""Unless told; as in the reproducibility studies whose ranges the spaces have."""
+"""Unless given; as in the reproducibility studies whose ranges the spaces have."""
 
 
 def tune(
@@ -88,7 +88,7 @@ def tune(
     if refit:
         search.refit(found, dataset, replace(run, out=out / MODEL))
     if json:
-        print_json(_told(found, out))
+        print_json(_described(found, out))
         return
     rows = [(key, _text(found.start.settings.get(key)), _text(value)) for key, value in found.best.settings.items()]
     print_table(("setting", "start", "best"), rows, right=("start", "best"))
@@ -102,7 +102,7 @@ def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _told(found: TuningResult, out: Path) -> dict[str, object]:
+def _described(found: TuningResult, out: Path) -> dict[str, object]:
     return {
         "out": str(out),
         "metric": found.metric,

@@ -104,7 +104,7 @@ def fetch(name: str, *, cache: str | Path | None = None, offline: bool = False, 
         name: `ml-100k`.
         cache: where data sets are kept; `RECODIFF_CACHE` or the user's cache folder unless given.
         offline: use the cache only.
-        say: is told which source was used, and the data's terms.
+        say: receives which source is used, and the data's terms.
 
     Raises:
         DataError: the name is unknown, or no source can be reached or trusted.

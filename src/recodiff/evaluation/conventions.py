@@ -25,7 +25,7 @@ Cut = Literal["k", "list", "ranking"]
 Gain = Literal["binary", "rating", "2^rating - 1", "2^(rating + 1) - 1"]
 Discount = Literal["log2(rank + 1)", "log2(max(rank, 2))"]
 Missing = Literal["skip", "zero", "refuse"]
-"""Users without truth, or without a list: left out, counted as 0, or an error in the package (here left out, and told)."""
+"""Users without truth, or without a list: left out, counted as 0, or an error in the package (here left out, and reported)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,8 @@ class Judged:
         relevant: number of relevant items, R, int [n].
         candidates: number of items that could stand in the user's list, int [n].
         n_items: size of the catalogue.
-        ratings: rating of the relevant item at each place, 0 elsewhere, float [n, L]; None where nobody rated.
-        ideal: ratings of the user's relevant items, highest first, then 0, float [n, M]; None where nobody rated.
+        ratings: rating of the relevant item at each place, 0 elsewhere, float [n, L]; None where there are no ratings.
+        ideal: ratings of the user's relevant items, highest first, then 0, float [n, M]; None where there are no ratings.
     """
 
     hits: NDArray[np.bool_]

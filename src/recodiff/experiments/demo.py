@@ -35,7 +35,7 @@ METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 TYPED = (50, 172, 181)
 """The history typed by hand: Star Wars, The Empire Strikes Back, Return of the Jedi."""
 TYPICAL = range(20, 61)
-"""How many items the known user of the demonstration has met: enough to see a taste, few enough to take in."""
+"""How many items the known user of the demonstration has interacted with: enough to see a taste, few enough to take in."""
 LIST_LENGTH, HISTORY_SHOWN = 10, 8
 REPORT, RESULTS = "report.html", "results.json"
 
@@ -127,13 +127,13 @@ def typical_user(data: Dataset) -> int:
     """The first user, in the order of the ids, with a history of usual length and something to find.
 
     Raises:
-        DataError: nobody has anything to find.
+        DataError: no user has an item in the test part.
     """
     lengths, to_find = data.history("train+valid").lengths(), data.part("test").lengths()
     usual = (lengths >= TYPICAL.start) & (lengths < TYPICAL.stop) & (to_find > 0)
     fitting = np.flatnonzero(usual if usual.any() else to_find > 0)
     if not len(fitting):
-        raise DataError("nobody has anything in the test part to be found; check how the data was split")
+        raise DataError("no user has an item in the test part; check how the data was split")
     return int(fitting[0])
 
 

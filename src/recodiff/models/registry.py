@@ -47,11 +47,11 @@ FORECAST: Settings = {
 # With several steps of small noise the SNR weights, 10^3 and more, would drown the likelihood.
 LATENT_FORECAST: Settings = {"diffusion": {"step_weights": "none"}}
 MODELS: dict[str, Entry] = {
-    "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity", "how often an item was met; the floor"),
+    "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity", "how many interactions an item has; the floor"),
     "itemknn": Entry(
         "recodiff.models.linear.neighbours:ItemKnn", "ItemKNN", "items like those of the history, by asymmetric cosine"
     ),
-    "userknn": Entry("recodiff.models.linear.neighbours:UserKnn", "UserKNN", "what similar users met"),
+    "userknn": Entry("recodiff.models.linear.neighbours:UserKnn", "UserKNN", "what similar users interacted with"),
     "rp3beta": Entry(
         "recodiff.models.linear.neighbours:Rp3Beta", "RP3beta", "random walks of three steps, popular items held back"
     ),

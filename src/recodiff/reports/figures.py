@@ -205,7 +205,7 @@ def _svg(draw: Callable[[Figure], None], name: str, height: float = _SIZE[1]) ->
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    # The salt keeps ids of several figures in one page apart, and equal from run to run.
+    # The salt makes ids differ between figures of one page, and stay equal from run to run.
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(_SIZE[0], height), layout="constrained")
         draw(figure)

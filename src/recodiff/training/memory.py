@@ -1,4 +1,4 @@
-"""What training will take of memory, told before anything large is made, and refused where it cannot fit."""
+"""How much memory training takes: estimated before anything large is made, and refused where it cannot fit."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class MemoryEstimate:
 def estimate(
     model: Trainable, data: Interactions, device: torch.device, *, validated: bool, processes: int = 1
 ) -> MemoryEstimate | None:
-    """What training `model` takes; None where its network cannot be built without numbers (a model of somebody's own).
+    """What training `model` takes; None where its network cannot be built without numbers (a class from outside this package).
 
     Args:
         model: its `derived` already made.

@@ -185,7 +185,8 @@ def _from_floats(values: pl.Series) -> pl.Series:
     digits = 24 if values.dtype == pl.Float32 else 53
     if (values.is_finite() & (values.abs() >= 2**digits)).any():
         raise TypeError(
-            f"holds numbers from 2^{digits} on as {values.dtype}, which cannot keep them apart; read them as whole numbers or text"
+            f"holds numbers from 2^{digits} on as {values.dtype}, in which different ones are equal; "
+            "read them as whole numbers or text"
         )
     return _where(values.cast(pl.Int64, strict=False), values == values.floor())
 

@@ -80,7 +80,7 @@ class Comparison:
 
     @property
     def blocks(self) -> dict[str, list[Row]]:
-        """Rows by what they know: methods that use the order of events stand apart from those that do not."""
+        """Rows in two blocks: methods that use the order of events, and those that do not."""
         blind = [row for row in self.rows if not row.case.needs_order]
         aware = [row for row in self.rows if row.case.needs_order]
         named = {"Without the order of events": blind, "With the order of events": aware}

@@ -29,7 +29,7 @@ def write(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path
     Args:
         found: what was compared.
         out: the folder.
-        say: is told where there can be no figures.
+        say: receives a sentence where there can be no figures.
 
     Returns:
         The files.
@@ -134,7 +134,7 @@ def describe(found: Comparison) -> dict[str, Any]:
 def _studies(found: Comparison) -> dict[str, Any] | None:
     if found.studies is None:
         return None
-    told = {
+    methods = {
         label: {
             "trials": one.ended,
             "seconds": round(one.seconds, 3),
@@ -146,7 +146,7 @@ def _studies(found: Comparison) -> dict[str, Any] | None:
         }
         for label, one in found.studies.found.items()
     }
-    return {"budget": str(found.studies.budget), "methods": told, "notes": dict(found.studies.notes)}
+    return {"budget": str(found.studies.budget), "methods": methods, "notes": dict(found.studies.notes)}
 
 
 def _row(found: Comparison, row: Row) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def tune_all(
         recency: whether weightings by recency are searched for every method that does not know the order already.
         protocol: which part is chosen on.
         reference: checked to be among them, before hours are spent.
-        say: is told which study is going on.
+        say: receives the name of the study that is going on.
 
     Raises:
         CheckpointError: a study there is of another space, seed or data.

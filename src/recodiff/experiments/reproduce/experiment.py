@@ -39,7 +39,7 @@ class Experiment:
         panels: of a figure; a table has none.
         paired: whether the question is an effect: differences to a reference case, paired by seed.
         tuned_rows: whether models get a second row where a preset was tuned for the data.
-        memory: whether each training has a process of its own, whose peak memory is told.
+        memory: whether each training has a process of its own, whose peak memory is reported.
         noisy: whether it is about noise that the data itself must have.
     """
 

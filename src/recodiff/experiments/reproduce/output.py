@@ -36,7 +36,7 @@ def write(outcome: Outcome, out: Path, say: Callable[[str], None]) -> list[Path]
     Args:
         outcome: of the experiment.
         out: the folder.
-        say: is told where there can be no drawing.
+        say: receives a sentence where there can be no drawing.
 
     Returns:
         The files.

@@ -138,7 +138,7 @@ def _curves(
 
 
 def _legend(figure: Figure, places: Sequence[Axes], columns: int) -> None:
-    """One for all panels, where there is anything to tell apart."""
+    """One legend for all panels, where there is more than one series."""
     named: dict[str, Any] = {}
     for axes in places:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):

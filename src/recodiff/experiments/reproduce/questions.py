@@ -109,7 +109,7 @@ QUESTIONS = (
             'In the released files the part called "test" lies between train and "valid" in time. The official protocol chooses '
             "on the later part and reports on the earlier. The chronological one chooses on the earlier part and reports on the "
             "later, ranked from train and the earlier part together. The leak ranks the official test part from train and valid, "
-            "hence from the future: what it shows, nobody could have had.",
+            "hence from the future, which no recommender in use has.",
         ),
     ),
     Experiment(

@@ -25,7 +25,7 @@ def reproduce(plan: Experiment, data: Dataset, folder: Path, out: Path, options:
         folder: where the data stands.
         out: results are kept in its folder `runs`, and taken from there where they are.
         options: how much of it.
-        say: is told which run is going on.
+        say: receives the name of the run that is going on.
 
     Raises:
         ConfigError: the device cannot be used.

@@ -103,13 +103,13 @@ class TuningResult:
 
     def _chosen(self, key: str) -> str:
         flat, leaves = flatten(self.settings), leaves_of(key, self.space[key])
-        told = {
+        values = {
             leaf: f"{flat[leaf]:.4g}" if isinstance(flat[leaf], float) else json.dumps(flat[leaf])
             for leaf in leaves
             if leaf in flat
         }
         return (
-            ", ".join(value if leaf == key else f"{leaf.removeprefix(f'{key}.')} {value}" for leaf, value in told.items())
+            ", ".join(value if leaf == key else f"{leaf.removeprefix(f'{key}.')} {value}" for leaf, value in values.items())
             or "not used"
         )
 
@@ -158,8 +158,8 @@ def write_trials(folder: Path, trials: Sequence[Trial], metric: str) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["trial", "state", metric, "epochs", "seconds", "repeats", "error", *keys])
     for trial in trials:
-        told = [trial.number, trial.state, trial.value, trial.epochs, trial.seconds, trial.repeats, trial.error]
-        table.writerow([*told, *(_cell(trial.settings.get(key)) for key in keys)])
+        always = [trial.number, trial.state, trial.value, trial.epochs, trial.seconds, trial.repeats, trial.error]
+        table.writerow([*always, *(_cell(trial.settings.get(key)) for key in keys)])
     files.write_text(folder / f"{TRIALS}.csv", text.getvalue())
 
 

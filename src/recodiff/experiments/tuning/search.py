@@ -209,7 +209,7 @@ class _Watch:
         attempt: the trial.
         validation: gives the figures.
         seconds: that it may take.
-        bar: is told of every check.
+        bar: shows every check.
     """
 
     def __init__(self, attempt: Attempt, validation: Validation, seconds: float, bar: _Bar) -> None:
