@@ -4,7 +4,7 @@ recodiff train my.toml --data DIR --out RUN        with the line  model = "itera
 
 Bridge: x_t = (t/T) x + (1 - t/T) y, from the future y to the history x. Erasing: x_t lacks the t newest parts of what there is at
 t = 0. With T = 1 the first is F-DiffRec, the second too, but for how far it looks. Noising: x_t is the future under Gaussian
-noise, and the history is told at every step. What iterating is worth: benchmarks/notebook/iterating.md.
+noise, and the history is an input of every step. What iterating is worth: benchmarks/notebook/iterating.md.
 """
 
 from dataclasses import replace
@@ -29,9 +29,9 @@ from recodiff.training.pairs import Pair
 from recodiff.training.trainable import Progress
 
 
-def expected(scores: Tensor, met: Rows) -> Tensor:
-    """The law of what follows, among the items not met, [B, I]."""
-    return torch.softmax(scores.float().flatten().index_fill(0, met.flat(), float("-inf")).view_as(scores), 1)
+def expected(scores: Tensor, seen: Rows) -> Tensor:
+    """The probabilities of the next item, among unseen items, [B, I]."""
+    return torch.softmax(scores.float().flatten().index_fill(0, seen.flat(), float("-inf")).view_as(scores), 1)
 
 
 class IteratedNet(DiffRecNet):
@@ -70,7 +70,7 @@ class BridgeConfig(DiffRecConfig):
     """Settings; `diffusion.steps` is T, `diffusion.loss` should be multinomial and `diffusion.schedule.kind` none."""
 
     condition: bool = False
-    """Whether the history is told at every step, beside x_t."""
+    """Whether the history is an input of every step, beside x_t."""
     own: bool = False
     """Whether training mixes in the network's own estimate of the future, which is what ranking has, in place of the future."""
 
