@@ -32,6 +32,7 @@ ROOMS = [
     "reports",
     "experiments",
     "cli",
+    "testing",
 ]
 LEVEL = {name: level for level, name in enumerate(ROOMS)}
 

@@ -1,0 +1,10 @@
+"""Tests for a model of your own: derive a class from `ModelContract` and run pytest. The one room that imports pytest."""
+
+import pytest
+
+pytest.register_assert_rewrite("recodiff.testing.scoring", "recodiff.testing.fitting")
+
+from recodiff.testing.boards import checkerboard, scores_of, unnamed, with_gaps  # noqa: E402 (asserts are rewritten before)
+from recodiff.testing.contract import ModelContract, Subject  # noqa: E402
+
+__all__ = ["ModelContract", "Subject", "checkerboard", "scores_of", "unnamed", "with_gaps"]
