@@ -3,7 +3,7 @@
 python examples/add_a_model.py
 recodiff train my.toml --data DIR --out RUN        with the line  model = "add_a_model:CoOccurrence"  in my.toml
 
-Its test is a class of three lines, which pytest runs as 32 tests:
+Its test is a class of three lines, which pytest runs as 35 tests:
 
     from recodiff.testing import ModelContract
 
