@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+HELD = ["src", "docs", "examples", "README.md", "CONTRIBUTING.md"]
+
 INSTEAD = {
     "nought": "zero",
     "stranger": "unseen user",
@@ -42,7 +44,7 @@ EXEMPT = {
 
 
 def pages() -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "src", "docs", "examples", "README.md", "CONTRIBUTING.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(["git", "ls-files", *HELD], cwd=ROOT, capture_output=True, text=True, check=True)
     return [name for name in listed.stdout.splitlines() if (ROOT / name).suffix in {".py", ".toml", ".md", ".j2", ".css"}]
 
 
