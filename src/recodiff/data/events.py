@@ -62,24 +62,28 @@ def report(parts: Mapping[str, Interactions]) -> dict[str, Any]:
     timed = {name: part.times for name, part in parts.items() if part.times is not None}
     if not timed:
         return {}
-    rows = [
-        pl.DataFrame({"user": parts[name].rows(), "time": times}).with_columns(part=pl.lit(name)) for name, times in timed.items()
-    ]
-    test = pl.col("part") == "test"
-    events = pl.concat(rows).group_by("user", "time").agg(n=pl.len(), test=test.sum())
-    per_user = events.group_by("user").len()["len"]
+    user = np.concatenate([parts[name].rows() for name in timed])
+    time = np.concatenate(list(timed.values()))
+    test = np.concatenate([np.full(len(times), name == "test") for name, times in timed.items()])
+    if len(timed) > 1:  # a part alone stands sorted
+        order = np.lexsort((time, user))
+        user, time, test = user[order], time[order], test[order]
+    new_user = np.concatenate([np.ones(min(len(user), 1), dtype=bool), user[1:] != user[:-1]])
+    begins = np.flatnonzero(new_user | np.concatenate([np.ones(min(len(user), 1), dtype=bool), time[1:] != time[:-1]]))
+    size, tested = np.diff(begins, append=len(user)), np.add.reduceat(test, begins, dtype=np.int64) if len(begins) else begins
+    per_user = np.diff(np.searchsorted(begins, np.flatnonzero(new_user)), append=len(begins))
     found: dict[str, Any] = {
-        "shared": _share(events.filter(pl.col("n") > 1)["n"], events["n"]),
-        "times_per_user": round(float(per_user.mean() or 0), 2),  # type: ignore[arg-type]
+        "shared": _share(size[size > 1], size),
+        "times_per_user": round(float(per_user.mean()) if len(per_user) else 0.0, 2),
         "users_of_one": int((per_user == 1).sum()),
     }
     if "test" in timed:
-        cut = events.filter((pl.col("test") > 0) & (pl.col("test") < pl.col("n")))
-        found |= {"test_seen": _share(cut["test"], events["test"]), "users_cut": cut["user"].n_unique()}
+        cut = (tested > 0) & (tested < size)
+        found |= {"test_seen": _share(tested[cut], tested), "users_cut": len(np.unique(user[begins[cut]]))}
     return found
 
 
-def _share(part: pl.Series, whole: pl.Series) -> float:
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> float:
     return round(float(part.sum()) / max(float(whole.sum()), 1), 4)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from recodiff.data.interactions import Events, TimeKind
+from recodiff.data.runs_of_rows import Runs
 from recodiff.errors import ConfigError, DataError
 
 
@@ -51,8 +52,8 @@ class Split(ABC):
             raise DataError(f"the split {self.name!r} compares users' times, and this log has ranks within each; use 'temporal'")
         if "time" not in frame.columns:
             return self._mark(frame)
-        place = pl.col("time").rank("dense" if events != "split" else "ordinal").over("user").cast(pl.Int64)
-        return self._mark(frame.with_columns(event=place)).drop("event")
+        runs = Runs.of(frame, ("user",), "time")
+        return self._mark(frame.with_columns(event=runs.rank(dense=events != "split"))).drop("event")
 
     def promises(self) -> list[str]:
         """The parts that the settings ask for: those that must not end up empty."""
@@ -82,16 +83,15 @@ def _parts(after: pl.Expr, valid: pl.Expr, test: pl.Expr) -> pl.Expr:
     return pl.when(after < test).then(pl.lit("test")).when(after < test + valid).then(pl.lit("valid")).otherwise(pl.lit("train"))
 
 
-def _from_end(column: str, group: Sequence[str] = ("user",)) -> pl.Expr:
+def _from_end(frame: pl.DataFrame, column: str, group: Sequence[str] = ("user",)) -> pl.Series:
     """Interactions of the group after the middle of each row's event, less a half: 0 for a newest one that is its own event.
 
     Args:
+        frame: has the columns.
         column: orders the events; equal values are one event.
         group: of what columns; the oldest event is as far from the end as a whole group.
     """
-    size, before = pl.len().over(group).cast(pl.Int64), pl.col(column).rank("min").over(group).cast(pl.Int64) - 1
-    own = pl.len().over([*group, column]).cast(pl.Int64)
-    return pl.when(before == 0).then(size).otherwise((2 * (size - before) - own - 1) / 2)
+    return Runs.of(frame, group, column).from_end()
 
 
 def _events_from_end() -> pl.Expr:
@@ -134,7 +134,7 @@ class Temporal(Split):
 
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         size = pl.len().over("user")
-        return frame.with_columns(part=_parts(_from_end("event"), _share(size, self.valid), _share(size, self.test)))
+        return frame.with_columns(part=_parts(pl.lit(_from_end(frame, "event")), _share(size, self.valid), _share(size, self.test)))
 
 
 @dataclass(frozen=True)
@@ -252,8 +252,9 @@ class Random(Split):
 
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         size = pl.len().over("user")
-        part = _parts(_from_end("key"), _share(size, self.valid), _share(size, self.test))
-        return _with_keys(frame, self.seed).with_columns(part=part).drop("key")
+        keyed = _with_keys(frame, self.seed)
+        part = _parts(pl.lit(_from_end(keyed, "key")), _share(size, self.valid), _share(size, self.test))
+        return keyed.with_columns(part=part).drop("key")
 
 
 @dataclass(frozen=True)
@@ -289,7 +290,7 @@ class HeldOutUsers(Split):
         n_test, n_valid = (int(len(events) * share + 1e-9) for share in (self.test, self.valid))
         test, valid = eligible.gather(chosen[:n_test]), eligible.gather(chosen[n_test : n_test + n_valid])
         newest = pl.col(order) == pl.col(order).max().over("user")
-        is_target = newest | (_from_end(order) < _share(pl.len().over("user"), self.target))
+        is_target = newest | (pl.lit(_from_end(frame, order)) < _share(pl.len().over("user"), self.target))
         held = pl.when(pl.col("user").is_in(test.implode())).then(pl.lit("test"))
         held = held.when(pl.col("user").is_in(valid.implode())).then(pl.lit("valid"))
         part = pl.when(pl.col("held").is_null()).then(pl.lit("train")).when(is_target).then("held").otherwise(pl.lit("fold_in"))
@@ -318,9 +319,10 @@ class AsPublished(Split):
         if (frame["part"] == "valid").any() or not self.valid:
             return frame
         group = ("user", "part")
-        chosen = (pl.col("part") == "train") & (_from_end("key", group) < _share(pl.len().over(group), self.valid))
-        part = pl.when(chosen).then(pl.lit("valid")).otherwise("part")
-        return _with_keys(frame, self.seed).with_columns(part=part).drop("key")
+        keyed = _with_keys(frame, self.seed)
+        newest = pl.lit(_from_end(keyed, "key", group)) < _share(pl.len().over(group), self.valid)
+        part = pl.when((pl.col("part") == "train") & newest).then(pl.lit("valid")).otherwise("part")
+        return keyed.with_columns(part=part).drop("key")
 
 
 SPLITS: dict[str, type[Split]] = {
