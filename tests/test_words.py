@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,8 +43,8 @@ EXEMPT = {
 
 
 def pages() -> list[str]:
-    listed = subprocess.run(["git", "ls-files", *HELD], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in listed.stdout.splitlines() if (ROOT / name).suffix in {".py", ".toml", ".md", ".j2", ".css"}]
+    files = [path for name in HELD for path in ((ROOT / name).rglob("*.*") if (ROOT / name).is_dir() else [ROOT / name])]
+    return sorted(path.relative_to(ROOT).as_posix() for path in files if path.suffix in {".py", ".toml", ".md", ".j2", ".css"})
 
 
 def private_words(name: str, text: str) -> list[str]:

@@ -33,7 +33,7 @@ class ScoringContract:
         first = recommend(fitted, BOARD, 1).items[:, 0]
         assert (first == np.arange(len(first))).mean() >= 0.95
 
-    def test_only_personalised_models_tell_users_apart(self, fitted: Recommender) -> None:
+    def test_only_personalised_models_score_users_differently(self, fitted: Recommender) -> None:
         """Scores differ between users exactly where `traits.personalised` says so."""
         scores = scores_of(fitted, BOARD)
         assert bool((scores != scores[0]).any()) == fitted.traits.personalised
@@ -65,7 +65,7 @@ class ScoringContract:
         backwards = np.arange(50)[::-1]
         torch.testing.assert_close(scores_of(fitted, BOARD.take(backwards)), scores_of(fitted, BOARD).flip(0), rtol=1e-5, atol=1e-5)
         one_new = Interactions.from_arrays(
-            [0, 1], [3, 3], IdMap(["user-009", "nobody"]), BOARD.items, times=[1, 2], time_kind="order"
+            [0, 1], [3, 3], IdMap(["user-009", "unseen"]), BOARD.items, times=[1, 2], time_kind="order"
         )
         torch.testing.assert_close(scores_of(fitted, one_new)[1:], scores_of(fitted, unnamed(one_new))[1:], rtol=1e-5, atol=1e-5)
         assert not torch.allclose(scores_of(fitted, one_new)[0], scores_of(fitted, one_new)[1])
@@ -83,7 +83,7 @@ class ScoringContract:
         assert scores.shape == (50, 50)
         assert scores.isfinite().all()
 
-    def test_lists_leave_out_what_was_seen_unless_told(self, fitted: Recommender) -> None:
+    def test_lists_leave_out_what_was_seen_unless_asked(self, fitted: Recommender) -> None:
         """Lists hold no item of the history, and all items where that is asked for."""
         seen = BOARD.matrix.toarray() > 0
         lists = recommend(fitted, BOARD, 26).items
