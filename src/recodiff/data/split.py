@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from recodiff.data.interactions import Events, TimeKind
-from recodiff.data.runs_of_rows import Runs
+from recodiff.data.ties import Ties
 from recodiff.errors import ConfigError, DataError
 
 
@@ -52,8 +52,8 @@ class Split(ABC):
             raise DataError(f"the split {self.name!r} compares users' times, and this log has ranks within each; use 'temporal'")
         if "time" not in frame.columns:
             return self._mark(frame)
-        runs = Runs.of(frame, ("user",), "time")
-        return self._mark(frame.with_columns(event=runs.rank(dense=events != "split"))).drop("event")
+        ties = Ties.of(frame, ("user",), "time")
+        return self._mark(frame.with_columns(event=ties.rank(dense=events != "split"))).drop("event")
 
     def promises(self) -> list[str]:
         """The parts that the settings ask for: those that must not end up empty."""
@@ -91,7 +91,7 @@ def _from_end(frame: pl.DataFrame, column: str, group: Sequence[str] = ("user",)
         column: orders the events; equal values are one event.
         group: of what columns; the oldest event is as far from the end as a whole group.
     """
-    return Runs.of(frame, group, column).from_end()
+    return Ties.of(frame, group, column).from_end()
 
 
 def _events_from_end() -> pl.Expr:

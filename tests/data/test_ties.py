@@ -1,4 +1,4 @@
-"""Groups and runs by one sort: the places that window functions give."""
+"""Groups and ties by one sort: the places that window functions give."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recodiff.data.runs_of_rows import Runs
+from recodiff.data.ties import Ties
 
 USERS = {
     "numbers": lambda value: value,
@@ -29,7 +29,7 @@ def test_places_are_those_of_windows(rows: list[tuple[int, int]], kind: str, rea
         frame = frame.with_columns(pl.col("user").cast(pl.Enum(sorted(set(users)))))
     if real:
         frame = frame.with_columns(pl.col("time").cast(pl.Float64) / 7)
-    runs = Runs.of(frame, ("user",), "time")
+    ties = Ties.of(frame, ("user",), "time")
     size, before = pl.len().over("user").cast(pl.Int64), pl.col("time").rank("min").over("user").cast(pl.Int64) - 1
     own = pl.len().over("user", "time").cast(pl.Int64)
     expected = frame.select(
@@ -37,6 +37,6 @@ def test_places_are_those_of_windows(rows: list[tuple[int, int]], kind: str, rea
         ordinal=pl.col("time").rank("ordinal").over("user").cast(pl.Int64),
         from_end=pl.when(before == 0).then(size.cast(pl.Float64)).otherwise((2 * (size - before) - own - 1) / 2),
     )
-    assert runs.rank(dense=True).to_list() == expected["dense"].to_list()
-    assert runs.rank(dense=False).to_list() == expected["ordinal"].to_list()
-    assert runs.from_end().to_list() == pytest.approx(expected["from_end"].to_list())
+    assert ties.rank(dense=True).to_list() == expected["dense"].to_list()
+    assert ties.rank(dense=False).to_list() == expected["ordinal"].to_list()
+    assert ties.from_end().to_list() == pytest.approx(expected["from_end"].to_list())

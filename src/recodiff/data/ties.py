@@ -1,4 +1,4 @@
-"""Rows sorted once into groups and runs of equal values: what a split needs of them, at the cost of one sort.
+"""Ties: rows of a group that share a value, such as a user's rows of one time, and how a boundary treats them; one sort for all.
 
 Shapes: `n` rows.
 """
@@ -17,31 +17,31 @@ MOST = 2**62
 
 
 @dataclass(frozen=True, eq=False)
-class Runs:
-    """Groups of rows, and within each the runs of rows that share a value, in ascending order of it.
+class Ties:
+    """Groups of rows, and within each the ties (rows that share a value) in ascending order of it.
 
     Args:
         order: rows as sorted, int64 [n]; equal values keep the order of the frame.
         group: number of each sorted row's group, int64 [n].
         group_begins: sorted place where each group begins.
-        run: number of each sorted row's run, int64 [n].
-        run_begins: sorted place where each run begins.
+        tie: number of each sorted row's tie, int64 [n].
+        tie_begins: sorted place where each tie begins.
     """
 
     order: NDArray[np.int64]
     group: NDArray[np.int64]
     group_begins: NDArray[np.int64]
-    run: NDArray[np.int64]
-    run_begins: NDArray[np.int64]
+    tie: NDArray[np.int64]
+    tie_begins: NDArray[np.int64]
 
     @staticmethod
-    def of(frame: pl.DataFrame, group: Sequence[str], column: str) -> Runs:
+    def of(frame: pl.DataFrame, group: Sequence[str], column: str) -> Ties:
         """Sort a frame.
 
         Args:
             frame: has the columns.
             group: columns that make the groups.
-            column: whose equal values make a run.
+            column: whose equal values make a tie.
         """
         names = [*group, column]
         packed = _packed([frame[name] for name in names])
@@ -52,22 +52,22 @@ class Runs:
         new_group = np.zeros(frame.height, dtype=bool)
         for name in group:
             new_group |= _changes(frame[name], order)
-        new_run = new_group | _changes(frame[column], order)
-        return Runs(order, np.cumsum(new_group) - 1, np.flatnonzero(new_group), np.cumsum(new_run) - 1, np.flatnonzero(new_run))
+        new_tie = new_group | _changes(frame[column], order)
+        return Ties(order, np.cumsum(new_group) - 1, np.flatnonzero(new_group), np.cumsum(new_tie) - 1, np.flatnonzero(new_tie))
 
     def rank(self, *, dense: bool) -> pl.Series:
-        """The place of each row's run in its group, or of the row itself, from 1, int64 [n] in the order of the frame."""
+        """The place of each row's tie in its group, or of the row itself, from 1, int64 [n] in the order of the frame."""
         if dense:
-            first_run = self.run[self.group_begins]
-            return self._back(self.run - first_run[self.group] + 1)
+            first_tie = self.tie[self.group_begins]
+            return self._back(self.tie - first_tie[self.group] + 1)
         return self._back(np.arange(len(self.order)) - self.group_begins[self.group] + 1)
 
     def from_end(self) -> pl.Series:
-        """Rows of the group after the middle of each row's run, less a half, [n]; of a first run the size of the group."""
+        """Rows of the group after the middle of each row's tie, less a half, [n]; of a first tie the size of the group."""
         n = len(self.order)
         size = np.diff(self.group_begins, append=n)[self.group]
-        before = self.run_begins[self.run] - self.group_begins[self.group]
-        own = np.diff(self.run_begins, append=n)[self.run]
+        before = self.tie_begins[self.run] - self.group_begins[self.group]
+        own = np.diff(self.tie_begins, append=n)[self.run]
         return self._back(np.where(before == 0, size, (2 * (size - before) - own - 1) / 2))
 
     def _back(self, values: NDArray[np.number]) -> pl.Series:
