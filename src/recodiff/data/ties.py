@@ -66,8 +66,8 @@ class Ties:
         """Rows of the group after the middle of each row's tie, less a half, [n]; of a first tie the size of the group."""
         n = len(self.order)
         size = np.diff(self.group_begins, append=n)[self.group]
-        before = self.tie_begins[self.run] - self.group_begins[self.group]
-        own = np.diff(self.tie_begins, append=n)[self.run]
+        before = self.tie_begins[self.tie] - self.group_begins[self.group]
+        own = np.diff(self.tie_begins, append=n)[self.tie]
         return self._back(np.where(before == 0, size, (2 * (size - before) - own - 1) / 2))
 
     def _back(self, values: NDArray[np.number]) -> pl.Series:
