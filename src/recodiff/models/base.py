@@ -140,7 +140,7 @@ class Recommender(ABC):
         if run.threads:
             torch.set_num_threads(run.threads)
         if self.traits.remembers_users:
-            train = train.take(np.flatnonzero(train.lengths() > 0))  # of the others nothing can be learned: they stay strangers
+            train = train.take(np.flatnonzero(train.lengths() > 0))  # of the others nothing can be learned: they stay unseen users
             self.users = train.users
         self._items, self.summary = train.items, {}
         with fast_products(run.torch_device):

@@ -21,7 +21,7 @@ class Batch:
 
     Args:
         history: what each has interacted with, weighted, oldest first; [B, I].
-        users: where each stands among `Recommender.users`, int64 [B]; -1 for a stranger. None: all are strangers.
+        users: where each stands among `Recommender.users`, int64 [B]; -1 for an unseen user. None: all are unseen.
         views: the same histories weighted otherwise, by the name of the model's view; each [B, I].
     """
 
@@ -34,7 +34,7 @@ class Batch:
         return self.views.get(name, self.history)
 
     def places(self) -> Tensor:
-        """`users`, -1 for everybody where they are not told; int64 [B]."""
+        """`users`, -1 for every user where they are not known; int64 [B]."""
         return torch.full_like(self.history.offsets[1:], -1) if self.users is None else self.users
 
 

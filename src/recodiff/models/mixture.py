@@ -89,8 +89,8 @@ class MixtureConfig(ModelConfig):
 class Mixture(Recommender):
     """s = sum_k share_k s_k / scale_k (ours): scale_k is the standard deviation of part k's scores over the items, mean over users.
 
-    F-DiffRec's rows know everything a user ever met and little of its order, a sequence encoder knows the order of the
-    newest items, a linear item-item path knows what is met together. Their scores differ by a constant per user from
+    F-DiffRec's rows know everything that a user ever interacted with and little of its order, a sequence encoder knows the
+    order of the newest items, a linear item-item path knows what occurs together. Their scores differ by a constant per user from
     log-probabilities, so the sum is a product of experts. Every part is fitted by its own loop and stops by its own
     validation figure; then the shares may be searched on validation.
     """
@@ -271,7 +271,7 @@ def _parts_with(key: str, parts: Any) -> list[str]:
 def _fields_of(model: object) -> Collection[str]:
     try:
         return type(build(model).config).model_fields if isinstance(model, str) else ()
-    except RecodiffError:  # told where the part itself is checked
+    except RecodiffError:  # reported where the part itself is checked
         return ()
 
 

@@ -1,4 +1,4 @@
-"""Popularity: the same list for everybody."""
+"""Popularity: the same list for every user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PopularityConfig(ModelConfig):
 
 
 class Popularity(Recommender):
-    """Scores an item by the summed weight of its interactions, for everybody alike."""
+    """Scores an item by the summed weight of its interactions, for every user alike."""
 
     Config = PopularityConfig
 

@@ -205,7 +205,7 @@ def _load(path: str) -> type[Recommender]:
         found = getattr(importlib.import_module(module_name), class_name)
     except MissingExtraError:
         raise
-    except Exception as error:  # the module is somebody's own, and may fail in any way
+    except Exception as error:  # the module is a user's own, and may fail in any way
         raise ConfigError(
             f"model '{path}' cannot be imported ({type(error).__name__}: {error}); give module:Class of an importable module"
         ) from None

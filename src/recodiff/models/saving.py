@@ -88,8 +88,8 @@ def save_model(
 
 def seal(described: Mapping[str, Any]) -> str:
     """A hash of what config.json says beside it: whether a hand or a disk has changed it since."""
-    told = {key: value for key, value in described.items() if key != "seal"}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    unsealed = {key: value for key, value in described.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(unsealed, sort_keys=True).encode()).hexdigest()
 
 
 def is_unfinished(folder: str | Path) -> bool:

@@ -42,9 +42,9 @@ class CDAEConfig(ModelConfig):
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """q, share of a row's entries that is taken away at a training step; the rest grow by 1 / (1 - q)."""
     negatives: int = Field(default=5, ge=1)
-    """Items not met that are drawn for each met one."""
+    """Negatives that are drawn for each positive item."""
     loss: AnyContrastLoss = Logistic()
-    """Of the scores of met items and negatives."""
+    """Of the scores of positive items and negatives."""
     training: TrainingConfig = TrainingConfig()
 
 
@@ -55,7 +55,7 @@ class CDAENet(nn.Module):
         n_users: U.
         n_items: I.
         config: the model's settings.
-        generator: of the initial weights. V begins at nought: before training everybody is a stranger.
+        generator: of the initial weights. V begins at zero: before training every user is an unseen one.
     """
 
     def __init__(self, n_users: int, n_items: int, config: CDAEConfig, generator: torch.Generator) -> None:
@@ -70,16 +70,16 @@ class CDAENet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_items))
 
     def encode(self, rows: Rows, own: Tensor | float) -> Tensor:
-        """z [B, H] of rows [B, I] and of what is known of their users beside, [B, H] or nought."""
+        """z [B, H] of rows [B, I] and of what is known of their users beside, [B, H] or zero."""
         return self.activation(rows.matmul(self.encoder) + own + self.hidden_bias)
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
-        """The loss of each user of the pair, summed over what was met, [B]."""
+        """The loss of each user of the pair, summed over the positive items, [B]."""
         assert pair.users is not None
         row = pair.source.drop(self.dropout, generator) if self.dropout else pair.source
         z = self.encode(row, self.users.index_select(0, pair.users))
-        met, negatives = compare(pair, z, self.decoder, self.bias)
-        return sum_by_user(pair, self.loss(met, negatives, progress))
+        positives, negatives = compare(pair, z, self.decoder, self.bias)
+        return sum_by_user(pair, self.loss(positives, negatives, progress))
 
 
 class CDAE(TorchRecommender[CDAENet]):
@@ -87,8 +87,8 @@ class CDAE(TorchRecommender[CDAENet]):
 
     z_u = h(W' y_u + V_u + b),   s_ui = W2_i . z_u + b2_i,   y_u the user's row, in training with a share q of it dropped,
 
-    and the loss is taken on what u met and on items drawn from what u did not. It remembers its users by V_u and looks at
-    their histories as well; a stranger has no V_u. Trained by AdamW, whose `weight_decay` stands for the paper's l2; the
+    and the loss is taken on what u interacted with and on items drawn from the others. It remembers its users by V_u and looks at
+    their histories as well; an unseen user has no V_u. Trained by AdamW, whose `weight_decay` stands for the paper's l2; the
     paper has AdaGrad.
     """
 
@@ -102,7 +102,7 @@ class CDAE(TorchRecommender[CDAENet]):
         return CDAENet(len(self.users), n_items, self.config, generator)
 
     def pairs(self) -> Pairs:
-        """What a user met beside items the user did not."""
+        """Items that a user interacted with beside others."""
         return Contrast(self.config.negatives)
 
     def score(self, batch: Batch) -> Tensor:

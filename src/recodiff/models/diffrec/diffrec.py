@@ -91,8 +91,8 @@ class DiffRec(TorchRecommender[DiffRecNet]):
         given = self.config.diffusion
         if given.sampled_items is None or given.sampled_by == "uniform":
             return found
-        met = np.bincount(train.matrix.indices, minlength=train.n_items).clip(min=1)
-        return found | {ODDS: torch.from_numpy(np.sqrt(met, dtype=np.float32))}
+        counts = np.bincount(train.matrix.indices, minlength=train.n_items).clip(min=1)
+        return found | {ODDS: torch.from_numpy(np.sqrt(counts, dtype=np.float32))}
 
     def build(self, n_items: int, generator: torch.Generator) -> DiffRecNet:
         """See `TorchRecommender`."""

@@ -237,7 +237,7 @@ class GiffCF(TorchRecommender[GiffCFNet]):
     where s is the sum of c, at least 1, to the power `length_exponent`. It learns by the squared error to x, t uniform over the
     steps, c and z_t made of a row with dropout. Ranking begins at z_T of the history and goes z_(t-1) = x0_hat + alpha (t-1)/T
     (x0_hat A - x0_hat). The weights o are of the step alone and s is an addition of ours; the article's second mixer is a small
-    network, and its filter may hold an ideal low-pass part, of weight nought on ML-1M.
+    network, and its filter may hold an ideal low-pass part, of weight zero on ML-1M.
     """
 
     Config = GiffCFConfig

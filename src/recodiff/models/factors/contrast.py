@@ -1,6 +1,6 @@
-"""Losses on what users have met and on items drawn from what they have not.
+"""Losses on what users interacted with and on items drawn from the others.
 
-Shapes: `B` users in a batch, `I` items, `P` met entries of the batch, `N` negatives of each, `D` width of the vectors.
+Shapes: `B` users in a batch, `I` items, `P` positive entries of the batch, `N` negatives of each, `D` width of the vectors.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ class Parabola:
     """One that touches a user's loss, as a function of the scores, and lies nowhere below it.
 
     Args:
-        pull: how much the loss falls as a met item's score rises, [n].
-        push: how much it rises with the score of an item not met, [m].
-        bend_met: curvature along a met item's score, [n].
-        bend_unmet: along that of an item not met, [m].
+        pull: how much the loss falls as a positive item's score rises, [n].
+        push: how much it rises with the score of another item, [m].
+        bend_positives: curvature along a positive item's score, [n].
+        bend_others: along that of another item, [m].
         cross: minus the mixed curvature, [n, m]; None where no score of one side is compared with one of the other.
     """
 
     pull: Tensor
     push: Tensor
-    bend_met: Tensor
-    bend_unmet: Tensor
+    bend_positives: Tensor
+    bend_others: Tensor
     cross: Tensor | None = None
 
 
 class ContrastLoss(Protocol):
-    """Scores of met items [P] and of their negatives [P, N] -> the loss of each met entry, [P]."""
+    """Scores of positive items [P] and of their negatives [P, N] -> the loss of each positive entry, [P]."""
 
-    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+    def __call__(self, positives: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
         """The loss of each entry; `progress` is for losses that change in training."""
         ...
 
-    def parabola(self, met: Tensor, unmet: Tensor, weights: Tensor, negatives: int) -> Parabola:
+    def parabola(self, positives: Tensor, others: Tensor, weights: Tensor, negatives: int) -> Parabola:
         """The same loss of one user, its mean over all negatives that may be drawn, at the scores where it stands.
 
         Args:
-            met: scores of what the user met, [n].
-            unmet: scores of what the user did not, [m].
-            weights: of the met items, [n].
+            positives: scores of the positive items, [n].
+            others: scores of what the user did not, [m].
+            weights: of the positive items, [n].
             negatives: N.
         """
         ...
@@ -68,13 +68,13 @@ class BPR(BaseConfig):
 
     kind: Literal["bpr"] = "bpr"
 
-    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+    def __call__(self, positives: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
         """See `ContrastLoss`."""
-        return softplus(negatives - met[:, None]).mean(1)
+        return softplus(negatives - positives[:, None]).mean(1)
 
-    def parabola(self, met: Tensor, unmet: Tensor, weights: Tensor, negatives: int) -> Parabola:
+    def parabola(self, positives: Tensor, others: Tensor, weights: Tensor, negatives: int) -> Parabola:
         """See `ContrastLoss`."""
-        margin, each = met[:, None] - unmet, (weights / len(unmet))[:, None]
+        margin, each = positives[:, None] - others, (weights / len(others))[:, None]
         slope, bend = each * torch.sigmoid(-margin), each * _bend_of_softplus(margin)
         return Parabola(slope.sum(1), slope.sum(0), bend.sum(1), bend.sum(0), bend)
 
@@ -84,21 +84,21 @@ class Logistic(BaseConfig):
 
     kind: Literal["logistic"] = "logistic"
 
-    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+    def __call__(self, positives: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
         """See `ContrastLoss`."""
-        return softplus(-met) + softplus(negatives).sum(1)
+        return softplus(-positives) + softplus(negatives).sum(1)
 
-    def parabola(self, met: Tensor, unmet: Tensor, weights: Tensor, negatives: int) -> Parabola:
+    def parabola(self, positives: Tensor, others: Tensor, weights: Tensor, negatives: int) -> Parabola:
         """See `ContrastLoss`."""
-        each = weights.sum() * negatives / len(unmet)
-        pull, push = weights * torch.sigmoid(-met), each * torch.sigmoid(unmet)
-        return Parabola(pull, push, weights * _bend_of_softplus(met), each * _bend_of_softplus(unmet))
+        each = weights.sum() * negatives / len(others)
+        pull, push = weights * torch.sigmoid(-positives), each * torch.sigmoid(others)
+        return Parabola(pull, push, weights * _bend_of_softplus(positives), each * _bend_of_softplus(others))
 
 
 class Truncated(Logistic):
     """T-CE of Wang et al., *Denoising Implicit Feedback for Recommendation*, WSDM 2021: the logistic loss without what fits worst.
 
-    Of a batch's met entries the share epsilon with the greatest -log sigma(s_ui) count nothing; negatives count as ever.
+    Of a batch's positive entries the share epsilon with the greatest -log sigma(s_ui) count nothing; negatives count as ever.
     epsilon = drop_rate * min(1, n / drop_anneal_steps) after n batches. Of several processes each leaves out that share of what
     it has of the batch.
     """
@@ -113,11 +113,11 @@ class Truncated(Logistic):
         """epsilon, the share that is dropped after `step` batches."""
         return self.drop_rate * min(1.0, step / self.drop_anneal_steps) if self.drop_anneal_steps else self.drop_rate
 
-    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+    def __call__(self, positives: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
         """See `ContrastLoss`."""
-        dropped = int(self.share_at(progress.step) * len(met))
-        worst = met.detach().argsort(stable=True)[:dropped]  # the loss falls as the score rises
-        return softplus(-met).index_fill(0, worst, 0.0) + softplus(negatives).sum(1)
+        dropped = int(self.share_at(progress.step) * len(positives))
+        worst = positives.detach().argsort(stable=True)[:dropped]  # the loss falls as the score rises
+        return softplus(-positives).index_fill(0, worst, 0.0) + softplus(negatives).sum(1)
 
 
 class Reweighted(Logistic):
@@ -130,9 +130,9 @@ class Reweighted(Logistic):
     exponent: float = Field(default=0.2, ge=0)
     """beta; at 0 all terms count alike."""
 
-    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+    def __call__(self, positives: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
         """See `ContrastLoss`."""
-        pulled, pushed = softplus(-met), softplus(negatives)
+        pulled, pushed = softplus(-positives), softplus(negatives)
         trust, doubt = (torch.exp(-self.exponent * loss.detach()) for loss in (pulled, pushed))
         return trust * pulled + (doubt * pushed).sum(1)
 
@@ -142,14 +142,14 @@ class Squared(BaseConfig):
 
     kind: Literal["squared"] = "squared"
 
-    def __call__(self, met: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
+    def __call__(self, positives: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
         """See `ContrastLoss`."""
-        return ((1 - met).square() + negatives.square().sum(1)) / 2
+        return ((1 - positives).square() + negatives.square().sum(1)) / 2
 
-    def parabola(self, met: Tensor, unmet: Tensor, weights: Tensor, negatives: int) -> Parabola:
+    def parabola(self, positives: Tensor, others: Tensor, weights: Tensor, negatives: int) -> Parabola:
         """See `ContrastLoss`."""
-        each = (weights.sum() * negatives / len(unmet)).expand_as(unmet)
-        return Parabola(weights * (1 - met), each * unmet, weights, each)
+        each = (weights.sum() * negatives / len(others)).expand_as(others)
+        return Parabola(weights * (1 - positives), each * others, weights, each)
 
 
 AnyContrastLoss = Annotated[BPR | Logistic | Truncated | Reweighted | Squared, Field(discriminator="kind")]
@@ -161,7 +161,7 @@ def _bend_of_softplus(x: Tensor) -> Tensor:
 
 
 def compare(pair: Pair, users: Tensor, items: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The scores of a pair's met items [P] and of their negatives [P, N].
+    """The scores of a pair's positive items [P] and of their negatives [P, N].
 
     Args:
         pair: with negatives.
@@ -176,7 +176,7 @@ def compare(pair: Pair, users: Tensor, items: Tensor, bias: Tensor) -> tuple[Ten
 
 
 def sum_by_user(pair: Pair, losses: Tensor) -> Tensor:
-    """The losses [P] of a pair's met entries, weighted as the entries are and summed over each user's, [B]."""
+    """The losses [P] of a pair's positive entries, weighted as the entries are and summed over each user's, [B]."""
     weighted = losses * pair.source.values
     return weighted.new_zeros(len(pair.source)).index_add(0, pair.source.row_of(), weighted)
 

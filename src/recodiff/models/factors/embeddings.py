@@ -1,6 +1,7 @@
-"""Models of user and item vectors: what they learn by, score with, and make of strangers.
+"""Models of user and item vectors: what they learn by, score with, and make of unseen users.
 
-Shapes: `B` users in a batch, `U` users, `I` items, `P` met entries of the batch, `N` negatives of each, `D` width of the vectors.
+Shapes: `B` users in a batch, `U` users, `I` items, `P` positive entries of the batch, `N` negatives of each,
+`D` width of the vectors.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ class FactorsConfig(ModelConfig):
     width: int = Field(default=64, ge=1)
     """D, length of the vectors."""
     l2: float = Field(default=1e-3, ge=0)
-    """lambda, on the learned vectors of each user, met item and negative that are compared."""
+    """lambda, on the learned vectors of each user, positive item and negative that are compared."""
     negatives: int = Field(default=8, ge=1)
-    """N, items not met that each met one is compared with at a step."""
+    """N, items without an interaction that each positive item is compared with at a step."""
     loss: AnyContrastLoss = BPR()
-    """Of the scores of met items and negatives."""
+    """Of the scores of positive items and negatives."""
     training: TrainingConfig = TrainingConfig(batch_size=1024, lr=2e-2)
 
 
@@ -103,11 +104,11 @@ class FactorNet(nn.Module, ABC):
         return self._factors
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
-        """The loss of each user of the pair, summed over what was met, [B]."""
+        """The loss of each user of the pair, summed over the positive items, [B]."""
         assert pair.users is not None
         factors = self.compute(generator)
-        met, negatives = compare(pair, factors.users.index_select(0, pair.users), factors.items, factors.bias)
-        return sum_by_user(pair, self.loss(met, negatives, progress) + self.l2 / 2 * self._sizes(pair, pair.users))
+        positives, negatives = compare(pair, factors.users.index_select(0, pair.users), factors.items, factors.bias)
+        return sum_by_user(pair, self.loss(positives, negatives, progress) + self.l2 / 2 * self._sizes(pair, pair.users))
 
     def _sizes(self, pair: Pair, users: Tensor) -> Tensor:
         """|e_u|^2 + |e_i|^2 + mean_j |e_j|^2 of the learned vectors, [P]."""
@@ -116,9 +117,9 @@ class FactorNet(nn.Module, ABC):
 
 
 class FactorModel(TorchRecommender[FactorNet]):
-    """A model that scores by a vector for each user and each item. It remembers its users, and folds strangers in.
+    """A model that scores by a vector for each user and each item. It remembers its users, and folds unseen users in.
 
-    A user of the training data is scored by what was learned of that user, whatever the history says; a stranger by the
+    A user of the training data is scored by what was learned of that user, whatever the history says; an unseen user by the
     vector that the same loss gives to the history while the items stand still (`fold_in`), and by the users' mean where
     there is no history.
     """
@@ -129,7 +130,7 @@ class FactorModel(TorchRecommender[FactorNet]):
         return replace(super()._traits(), item_vectors=True, remembers_users=True)
 
     def pairs(self) -> Pairs:
-        """What a user met against what the user did not."""
+        """Items that a user interacted with against others."""
         return Contrast(self.config.negatives)
 
     def score(self, batch: Batch) -> Tensor:
@@ -148,10 +149,10 @@ class FactorModel(TorchRecommender[FactorNet]):
         return self.vectors().vectors
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """[B, D]: learned for known users, folded in for strangers."""
-        return user_vectors(self.module.factors(), batch, self._strangers)
+        """[B, D]: learned for known users, folded in for unseen users."""
+        return user_vectors(self.module.factors(), batch, self._unseen_users)
 
-    def _strangers(self, history: Rows) -> Tensor:
+    def _unseen_users(self, history: Rows) -> Tensor:
         factors = self.module.factors()
         return fold_in(
             history,
@@ -165,19 +166,19 @@ class FactorModel(TorchRecommender[FactorNet]):
         )
 
 
-def user_vectors(factors: Factors, batch: Batch, strangers: Callable[[Rows], Tensor]) -> Tensor:
+def user_vectors(factors: Factors, batch: Batch, unseen_users: Callable[[Rows], Tensor]) -> Tensor:
     """A vector for each user of a batch, [B, D].
 
     Args:
-        factors: what was learned; known users get theirs, and their mean goes to strangers whose history says nothing.
+        factors: what was learned; known users get theirs, and their mean goes to unseen users whose history says nothing.
         batch: the users.
-        strangers: gives the vectors of all others from their histories.
+        unseen_users: gives the vectors of all others from their histories.
     """
     history, places = batch.history, batch.places()
-    # Neither somebody who met nothing nor somebody who met everything says what is liked better than what.
+    # Neither an empty history nor one of all items says what is liked better than what.
     telling = (history.sums() > 0) & (history.offsets.diff() < history.width)
     found = torch.where((places < 0)[:, None], factors.users.mean(0), factors.users[places.clamp(min=0)])
     unknown = ((places < 0) & telling).nonzero().flatten()
     if len(unknown):
-        found[unknown] = strangers(history.take(unknown))
+        found[unknown] = unseen_users(history.take(unknown))
     return found

@@ -50,16 +50,16 @@ _als, _bpr, _knn, _base = map(
 )
 
 
-def _fit_quietly(solver: Any, matrix: csr_matrix, run: Run, lighter: str) -> None:
+def _fit_quietly(solver: Any, matrix: csr_matrix, run: Run, remedy: str) -> None:
     """Fits a solver of the package.
 
     Raises:
-        ModelError: it diverged; `lighter` names the remedy.
+        ModelError: it diverged; `remedy` says what to change.
     """
     try:
         solver.fit(matrix, show_progress=run.progress)
     except _base.ModelFitError:
-        raise ModelError(f"implicit's solver diverged on this data; {lighter}") from None
+        raise ModelError(f"implicit's solver diverged on this data; {remedy}") from None
 
 
 class ImplicitAlsConfig(ModelConfig):
@@ -151,7 +151,7 @@ class ImplicitBprConfig(ModelConfig):
     lr: float = Field(default=0.05, gt=0)
     """Step size of the stochastic descent."""
     l2: float = Field(default=0.01, ge=0)
-    """lambda, on the vectors of the user, the met item and the other that are compared."""
+    """lambda, on the vectors of the user, the positive item and the other that are compared."""
     epochs: int = Field(default=100, ge=1)
     """Passes over as many draws as there are interactions."""
 
@@ -167,9 +167,9 @@ class ImplicitBpr(Recommender):
 
         s_ui = p_u.q_i + b_i,  -log sigma(s_ui - s_uj) + lambda/2 (|p_u|^2 + |q_i|^2 + |q_j|^2 + b_i^2 + b_j^2)
 
-    by stochastic descent, one interaction (u, i) and one item j at a time, j drawn by popularity and left out where u met it.
-    Interactions are drawn without weights, so a weighting can be on the history alone. With several threads two runs differ. A
-    stranger is folded in as for `mf`.
+    by stochastic descent, one interaction (u, i) and one item j at a time, j drawn by popularity and left out where u
+    interacted with it. Interactions are drawn without weights, so a weighting can be on the history alone. With several threads
+    two runs differ. An unseen user is folded in as for `mf`.
     """
 
     Config = ImplicitBprConfig
@@ -179,7 +179,7 @@ class ImplicitBpr(Recommender):
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: ImplicitBprConfig = self.config
-        met = csr_matrix(train.with_values(np.ones(train.nnz, np.float32)).matrix, copy=True)  # ours is read-only
+        matrix = csr_matrix(train.with_values(np.ones(train.nnz, np.float32)).matrix, copy=True)  # ours is read-only
         solver = _bpr.BayesianPersonalizedRanking(
             factors=config.factors,
             learning_rate=config.lr,
@@ -188,7 +188,7 @@ class ImplicitBpr(Recommender):
             num_threads=torch.get_num_threads(),
             random_state=run.seed,
         )
-        _fit_quietly(solver, met, run, "lower lr")
+        _fit_quietly(solver, matrix, run, "lower lr")
         users, items = (torch.from_numpy(side).to(run.torch_device) for side in (solver.user_factors, solver.item_factors))
         # The package keeps the bias as one more number of an item, and a 1 with each user.
         self.factors = Factors(users[:, :-1].contiguous(), items[:, :-1].contiguous(), items[:, -1].contiguous())
@@ -203,10 +203,10 @@ class ImplicitBpr(Recommender):
         return ItemVectors(self.factors.items, self.factors.bias)
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """p [B, k]: learned for known users, folded in for strangers."""
-        return user_vectors(self.factors, batch, self._strangers)
+        """p [B, k]: learned for known users, folded in for unseen users."""
+        return user_vectors(self.factors, batch, self._unseen_users)
 
-    def _strangers(self, history: Rows) -> Tensor:
+    def _unseen_users(self, history: Rows) -> Tensor:
         items, bias = self.factors.items, self.factors.bias
         nothing = items.new_zeros(len(history), items.shape[1])
         return fold_in(history, items, bias, BPR(), negatives=1, received=nothing, share=1.0, l2=self.config.l2)

@@ -1,6 +1,6 @@
-"""IRGAN: a generator that draws items for users, and a discriminator that tells them from what users met.
+"""IRGAN: a generator that draws items for users, and a discriminator that tells them from what users interacted with.
 
-Shapes: `B` users in a batch, `U` users, `I` items, `S` items drawn for each user, `P` met entries of the batch.
+Shapes: `B` users in a batch, `U` users, `I` items, `S` items drawn for each user, `P` positive entries of the batch.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class IRGANConfig(MFConfig):
     samples: int = Field(default=64, ge=1)
     """S, items drawn from the generator for each user at a step, for either player anew."""
     met_share: float = Field(default=0.2, ge=0, lt=1)
-    """lambda, how much of what the generator learns from is drawn from what the user met, in place of its own law."""
+    """lambda, how much of what the generator learns from is drawn from the history, in place of its own law."""
     discriminator_lr: float = Field(default=0.1, gt=0)
     """Learning rate of the discriminator; where it is not the quicker of the two, the players run in circles."""
     training: TrainingConfig = TrainingConfig(batch_size=1024, lr=1e-2, patience_epochs=40)
@@ -57,12 +57,12 @@ class IRGANNet(MFNet):
         self.discriminator = MFNet(n_users, n_items, config, generator)
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
-        """The two losses of each user of the pair, summed over what was met, [B]; draws the discriminator's items, then the
+        """The two losses of each user of the pair, summed over the positive items, [B]; draws the discriminator's items, then the
         generator's."""
         assert pair.users is not None
         f, g = (self._scores(player, pair.users, generator) for player in (self.discriminator, self))
         log_p = torch.log_softmax(g, 1)
-        loss = self._told_apart(f, log_p.detach().exp(), pair, generator) + self._penalty(self.discriminator, pair)
+        loss = self._discriminated(f, log_p.detach().exp(), pair, generator) + self._penalty(self.discriminator, pair)
         if progress.epoch < self.warmup_epochs:
             return loss + super().forward(pair, progress, generator)
         return loss + self._rewarded(f.detach(), log_p, pair, generator) + self._penalty(self, pair)
@@ -73,18 +73,18 @@ class IRGANNet(MFNet):
         factors = player.compute(generator)
         return unrounded(torch.addmm(factors.bias, factors.users.index_select(0, users), factors.items.T))
 
-    def _told_apart(self, f: Tensor, p: Tensor, pair: Pair, generator: torch.Generator) -> Tensor:
-        """The discriminator's: what was met from as much that is drawn from p, [B]."""
+    def _discriminated(self, f: Tensor, p: Tensor, pair: Pair, generator: torch.Generator) -> Tensor:
+        """The discriminator's: the positive items from as many that are drawn from p, [B]."""
         drawn = self._draw(p, generator)
-        met = sum_by_user(pair, softplus(-f.flatten()[pair.source.flat()]))
-        return met + pair.source.sums() * softplus(f.gather(1, drawn)).mean(1)
+        positives = sum_by_user(pair, softplus(-f.flatten()[pair.source.flat()]))
+        return positives + pair.source.sums() * softplus(f.gather(1, drawn)).mean(1)
 
     def _rewarded(self, f: Tensor, log_p: Tensor, pair: Pair, generator: torch.Generator) -> Tensor:
         """The generator's: what its gradient estimates is that of minus the mean reward under p, [B]."""
         p = log_p.detach().exp()
         total = pair.source.sums()
-        met = pair.source.dense() / total.clamp(min=torch.finfo(total.dtype).tiny)[:, None]
-        proposal = (1 - self.met_share) * p + self.met_share * met
+        positives = pair.source.dense() / total.clamp(min=torch.finfo(total.dtype).tiny)[:, None]
+        proposal = (1 - self.met_share) * p + self.met_share * positives
         drawn = self._draw(proposal, generator)
         importance = p.gather(1, drawn) / proposal.gather(1, drawn)
         reward = 2 * torch.sigmoid(f.gather(1, drawn)) - 1
@@ -115,16 +115,16 @@ class IRGANNet(MFNet):
 class IRGAN(FactorModel):
     """Wang et al., *IRGAN: A Minimax Game for Unifying Generative and Discriminative Information Retrieval Models*, SIGIR 2017.
 
-    min over p, max over D of  sum_u E_{i met by u} log D(i | u) + E_{i ~ p(. | u)} log(1 - D(i | u))
+    min over p, max over D of  sum_u E_{i in u} log D(i | u) + E_{i ~ p(. | u)} log(1 - D(i | u))
 
     with D = sigma(f_ui) the discriminator and p(. | u) = softmax(g_u.) the generator, each a matrix factorisation with item
     biases. The choice of an item has no gradient, so the generator learns by reinforcement: of items i drawn from
-    p_n = (1 - lambda) p + lambda (what u met, evenly) it is given  p/p_n (2 D(i | u) - 1) grad log p(i | u), the program's
+    p_n = (1 - lambda) p + lambda (u's items, evenly) it is given  p/p_n (2 D(i | u) - 1) grad log p(i | u), the program's
     reward; the article's is log(1 + exp f). The generator ranks.
 
     The program begins with a generator that was trained before, and has rounds of 100 epochs of the discriminator and 50 of
     the generator. Here the generator warms up by `loss`, MF's, and then both take a step on each batch, by AdamW, the
-    discriminator a greater one: the generator should answer to one that has caught up. A stranger is folded in by `loss` among
+    discriminator a greater one: the generator should answer to one that has caught up. An unseen user is folded in by `loss` among
     the generator's items.
     """
 

@@ -1,4 +1,4 @@
-"""LightGCN: user and item vectors smoothed over the graph of who met what.
+"""LightGCN: user and item vectors smoothed over the graph of who interacted with what.
 
 Shapes: `B` users in a batch, `U` users, `I` items, `D` width of the vectors, `K` layers, `nnz` edges of the graph.
 """
@@ -71,10 +71,10 @@ class _MeanOfLayers(torch.autograd.Function):
 
 
 class Graph(nn.Module):
-    """Who met what; an edge weighs w_ui / sqrt(d_u d_i), the degrees d being sums of weights.
+    """Who interacted with what; an edge weighs w_ui / sqrt(d_u d_i), the degrees d being sums of weights.
 
     Args:
-        met: the weighted interactions, [U, I].
+        interactions: the weighted interactions, [U, I].
     """
 
     user_offsets: Tensor
@@ -85,19 +85,21 @@ class Graph(nn.Module):
     values: Tensor
     item_scale: Tensor
 
-    def __init__(self, met: Rows) -> None:
+    def __init__(self, interactions: Rows) -> None:
         super().__init__()
-        row = met.row_of()
-        order = met.columns.argsort(stable=True)
-        degrees = met.values.new_zeros(met.width).index_add(0, met.columns, met.values)
-        scale = (met.sums()[row] * degrees[met.columns]).rsqrt()
+        row = interactions.row_of()
+        order = interactions.columns.argsort(stable=True)
+        degrees = interactions.values.new_zeros(interactions.width).index_add(0, interactions.columns, interactions.values)
+        scale = (interactions.sums()[row] * degrees[interactions.columns]).rsqrt()
         parts = {
-            "user_offsets": met.offsets,
-            "items": met.columns,
-            "item_offsets": torch.cat([order.new_zeros(1), torch.bincount(met.columns, minlength=met.width).cumsum(0)]),
+            "user_offsets": interactions.offsets,
+            "items": interactions.columns,
+            "item_offsets": torch.cat(
+                [order.new_zeros(1), torch.bincount(interactions.columns, minlength=interactions.width).cumsum(0)]
+            ),
             "users": row[order],
             "order": order,
-            "values": torch.where(met.values > 0, met.values * scale, 0.0),
+            "values": torch.where(interactions.values > 0, interactions.values * scale, 0.0),
             "item_scale": torch.where(degrees > 0, degrees.rsqrt(), 0.0),
         }
         for name, tensor in parts.items():
@@ -150,13 +152,13 @@ class LightGCN(FactorModel):
     """He et al., *LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation*, SIGIR 2020.
 
     e_u^(k+1) = sum over the items i of u of e_i^(k) / sqrt(|N_u| |N_i|), and the same for items over their users;
-    e = sum_k e^(k) / (K + 1), s_ui = e_u . e_i, and for each interaction (u, i) and items j that u has not met
+    e = sum_k e^(k) / (K + 1), s_ui = e_u . e_i, and for each interaction (u, i) and items j that u has not interacted with
 
         -log sigma(s_ui - s_uj) + lambda/2 (|e_u^(0)|^2 + |e_i^(0)|^2 + |e_j^(0)|^2)
 
     The whole graph is passed over once for each batch of users, all interactions of whom are learned from together. A
-    weighting that is on the fit weights the edges and the comparisons. A stranger is no node of the graph: the items'
-    layers stay as they are, and the stranger's layers 1..K are made from them.
+    weighting that is on the fit weights the edges and the comparisons. An unseen user is no node of the graph: the items'
+    layers stay as they are, and the unseen user's layers 1..K are made from them.
     """
 
     Config = LightGCNConfig
@@ -169,5 +171,5 @@ class LightGCN(FactorModel):
 
     def build(self, n_items: int, generator: torch.Generator) -> LightGCNNet:
         """See `TorchRecommender`."""
-        met = Rows(self.derived["offsets"], self.derived["columns"].long(), self.derived["weights"], n_items)
-        return LightGCNNet(Graph(met), self.config, generator)
+        interactions = Rows(self.derived["offsets"], self.derived["columns"].long(), self.derived["weights"], n_items)
+        return LightGCNNet(Graph(interactions), self.config, generator)

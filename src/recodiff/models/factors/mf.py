@@ -44,7 +44,7 @@ class MFNet(FactorNet):
 class MF(FactorModel):
     """Matrix factorisation learned by BPR (Rendle et al., UAI 2009), the paper's MF.
 
-    s_ui = p_u . q_i + b_i, and for each interaction (u, i) and items j that u has not met
+    s_ui = p_u . q_i + b_i, and for each interaction (u, i) and items j that u has not interacted with
 
         -log sigma(s_ui - s_uj) + lambda/2 (|p_u|^2 + |q_i|^2 + |q_j|^2)
 

@@ -72,7 +72,7 @@ class ACVAENet(GRU4RecNet):
 
     def encode(self, window: Window, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """What is known after each place, h [B, L, D], and the code made of it, z [B, L, k]: with noise where there is a
-        generator, else with noise nought."""
+        generator, else with noise zero."""
         read = super().states(window, generator)
         past = F.pad(read.mT, (self.config.kernel - 1, 0))  # a place sees itself and what came before
         hidden = self.convolution(past).mT
@@ -98,9 +98,9 @@ class ACVAENet(GRU4RecNet):
         there = places[:, :-1]
         x, z, prior = read[there].detach(), codes[there], self._normal(codes, generator)[there]
         losses = self.missed(self.decode(z), window, places, target)
-        losses = losses + config.adversarial_weight * self._verdict(x, z) + told_apart(self.adversary, x, z.detach(), prior)
-        beta = config.contrastive_weight if len(places) > 1 else 0.0  # of a single user there is no other to be told from
-        return sum_by_user(losses + beta * told_apart(self.contrast, x, z, others(codes, there)), places, generator)
+        losses = losses + config.adversarial_weight * self._verdict(x, z) + contrasted(self.adversary, x, z.detach(), prior)
+        beta = config.contrastive_weight if len(places) > 1 else 0.0  # of a single user there is no other to differ from
+        return sum_by_user(losses + beta * contrasted(self.contrast, x, z, others(codes, there)), places, generator)
 
     def _verdict(self, x: Tensor, z: Tensor) -> Tensor:
         """T(x, z) [N], which the encoder would lower; the adversary itself does not learn by it."""
@@ -113,7 +113,7 @@ class ACVAENet(GRU4RecNet):
         return by_row(shape, generator, lambda shape: like.new_empty(shape).normal_(generator=generator))
 
 
-def told_apart(critic: nn.Module, x: Tensor, one: Tensor, other: Tensor) -> Tensor:
+def contrasted(critic: nn.Module, x: Tensor, one: Tensor, other: Tensor) -> Tensor:
     """softplus(-T(x, one)) + softplus(T(x, other)), [N]: the logistic loss of a critic T [N, D + k] -> [N, 1]."""
     first, second = (unrounded(critic(torch.cat([x, code], 1))[:, 0]) for code in (one, other))
     return F.softplus(-first) + F.softplus(second)
@@ -146,7 +146,7 @@ class ACVAE(SequenceRecommender):
     z' being a code of another user and eps of the prior N(0, I). By the last two terms T alone learns, and by the first it does
     not: at its best T = log q(z | x) / p(z), and alpha T stands for the KL term of a variational autoencoder. The contrast is a
     bound of what a code tells of its history; encoder and T' both lower it. x is the recurrent state, which no critic moves. All
-    take a step on each batch, by AdamW; the original's critics have SGD. Lists are made with noise nought.
+    take a step on each batch, by AdamW; the original's critics have SGD. Lists are made with noise zero.
     """
 
     Config = ACVAEConfig

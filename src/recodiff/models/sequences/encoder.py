@@ -122,12 +122,12 @@ class SequenceNet(nn.Module):
 
         Args:
             states: what is known after each of them, [N, D].
-            window: of everybody.
+            window: of every user of the batch.
             places: which they are, boolean [B, L].
             target: what follows, [N, I].
         """
-        met = window.known(places, target.width) if self.config.loss_over == "unmet" else None
-        return linear_multinomial(states, self.scored_by, self.bias, target, met)
+        shown = window.known(places, target.width) if self.config.loss_over == "unmet" else None
+        return linear_multinomial(states, self.scored_by, self.bias, target, shown)
 
 
 class SequenceRecommender(TorchRecommender[SequenceNet]):
