@@ -29,7 +29,7 @@ from recodiff.training.pairs import Forecast
 from recodiff.training.traits import Traits
 
 Validate = Callable[["Recommender"], Mapping[str, float]]
-"""Gives validation figures of a model as it stands."""
+"""A function from a model as it stands to its validation figures by name, such as `recall@20`."""
 
 
 class ModelConfig(BaseConfig):
@@ -56,6 +56,7 @@ class Recommender(ABC):
     personalised, item_vectors, remembers_users, shares_items = OldFlag(), OldFlag(), OldFlag(), OldFlag()
     order_aware, reads_order, seeded = OldFlag(), OldFlag(), OldFlag()
     old_flags: ClassVar[tuple[str, ...]] = ()
+    """Those of them that a class or its bases define, as 0.1.0 had it."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -79,7 +80,7 @@ class Recommender(ABC):
         return with_old_flags(self, self._traits())
 
     def _traits(self) -> Traits:
-        """The traits by the settings; a model that has others returns `replace(super()._traits(), ...)`."""
+        """The traits by the settings. A model that has others returns `dataclasses.replace(super()._traits(), ...)`."""
         forecasts = isinstance(getattr(self.config, "pairs", None), Forecast)
         return Traits(order_aware=forecasts or not isinstance(self.config.weighting, Uniform))
 
@@ -89,16 +90,19 @@ class Recommender(ABC):
 
     @property
     def history_views(self) -> Mapping[str, Weighting]:
-        """Weightings of the history that it is scored from, beside `config.weighting`, by name; none unless a model says so."""
+        """Weightings under which the model reads a history beside `config.weighting`, by name; none unless a model names some."""
         return {}
 
     @property
     def validation_metrics(self) -> tuple[str, ...]:
-        """The validation figures that its fitting decides by; none unless a model says so."""
+        """The validation figures that fitting decides by, such as `recall@20`; none unless a model names some."""
         return ()
 
     def refit_settings(self) -> Settings:
-        """The settings with what validation chose put in, for a fit without validation that is to come out alike."""
+        """The settings of a second fit without validation that should come out alike.
+
+        What validation chose in the first fit, such as the number of epochs, is put in. The model must be fitted.
+        """
         return self.config.model_dump()
 
     @property
@@ -113,7 +117,7 @@ class Recommender(ABC):
         return self._items
 
     def fit(self, train: Interactions, run: Run | None = None, *, validate: Validate | None = None) -> Self:
-        """Learns from interactions, forgetting any earlier fit.
+        """Learn from interactions, forgetting any earlier fit.
 
         Args:
             train: what to learn from.
@@ -149,25 +153,40 @@ class Recommender(ABC):
 
     @abstractmethod
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
-        """Learns; `items` and `users` are already set. The model applies `config.weighting.for_fit`."""
+        """Learn from interactions; what `fit` calls.
+
+        Args:
+            train: users and items are already set; a model applies `config.weighting.for_fit` to it.
+            run: device, seed, folder and so on.
+            validate: as of `fit`.
+
+        Raises:
+            DataError: the data lacks what the model needs, such as time.
+            ModelError: there is too little to learn from, or training fails.
+        """
 
     @abstractmethod
     def score(self, batch: Batch) -> Tensor:
-        """How well each item suits each user, [B, I], higher is better; finite for every item, seen or not.
+        """Score every item for every user of a batch.
 
-        With a `shard` it is of the items here alone. The tensor is the caller's to write into.
+        Args:
+            batch: histories [B, I], weighted, and which known users they are of.
+
+        Returns:
+            [B, I], higher is better; finite for every item, those of the history included. With a `shard` it is of the items
+            here alone. The tensor is the caller's to write into.
         """
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """All that was learned, by name; slices of it as DTensors, where there is a `shard`."""
+        """Everything that was learned, by name; slices of it as DTensors, where there is a `shard`."""
 
     @abstractmethod
     def _restore(self, state: Mapping[str, Tensor]) -> None:
-        """Takes `state` back; `items` and `users` are already set."""
+        """Take back what `state` gave; `items` and `users` are already set."""
 
     def restore(self, state: Mapping[str, Tensor], items: IdMap, device: str = "cpu", *, users: IdMap | None = None) -> Self:
-        """Takes back what `state` gave.
+        """Take back what `state` gave, in place of a fit.
 
         Args:
             state: of a fitted model of the same config.
@@ -186,16 +205,16 @@ class Recommender(ABC):
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learned."""
+        """The number of learned numbers."""
         return sum(tensor.numel() for tensor in self.state().values())
 
     @property
     def device(self) -> torch.device:
-        """Where the model scores."""
+        """The device that the model scores on."""
         return next((tensor.device for tensor in self.state().values()), torch.device("cpu"))
 
     def vectors(self) -> ItemVectors:
-        """The items' side of the inner product.
+        """The items' side of the inner product: vectors [I, H] and biases [I].
 
         Raises:
             ModelError: the model has none.
@@ -203,7 +222,14 @@ class Recommender(ABC):
         raise ModelError(f"{self.registered} has no item vectors; use a model that has, such as diffrec")
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """The users' side of the inner product, [B, H]; raises as `vectors` does."""
+        """The users' side of the inner product, [B, H].
+
+        Args:
+            batch: as of `score`.
+
+        Raises:
+            ModelError: the model has none.
+        """
         self.vectors()
         raise ModelError(f"{self.registered} has no user vectors")
 
@@ -212,7 +238,7 @@ keep_old_names(Recommender)
 
 
 def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tuple[Tensor, Batch]]:
-    """Histories as a model scores them: weighted, on its device, and each user placed among those it remembers.
+    """Batches of histories as a model scores them: weighted, on its device, each user placed among those that it remembers.
 
     Args:
         model: a fitted model.
@@ -223,7 +249,7 @@ def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tu
         Rows of `history`, int64 [B] on the model's device, and their batch.
 
     Raises:
-        DataError: the model needs to know what came first, and the history has no time.
+        DataError: the model reads histories in their order, and the history has no time.
     """
     if model.traits.reads_order:
         history.need_order(model.registered)

@@ -42,7 +42,7 @@ def save_model(
     info: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Writes a fitted model; one whose items are shared is written by all processes together, whole.
+    """Write a fitted model; one whose items are shared is written by all processes together, whole.
 
     Args:
         model: a fitted model.

@@ -40,7 +40,7 @@ def train(
     run: Run,
     validate: Callable[[Any], Mapping[str, float]] | None = None,
 ) -> None:
-    """Fits a model's network; the best weights by validation are the ones it is left with.
+    """Fit a model's network; the best weights by validation are the ones it is left with.
 
     Args:
         model: declares the network, pairs and parameter groups; gets `module` and `summary`.
@@ -235,7 +235,7 @@ class _Loop:
         }
 
     def save(self) -> None:
-        """Writes the checkpoint, where there is a folder for it."""
+        """Write the checkpoint, where there is a folder for it."""
         if self.run.out is None or not (distributed.leads() or self.model.shard):
             return
         began = time.monotonic()
