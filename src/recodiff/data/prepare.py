@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,8 @@ from recodiff.data.interactions import Events, Interactions, TimeKind
 from recodiff.data.noise import NaturalNoise, rated_below
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.saving import MANIFEST, save_dataset
-from recodiff.data.split import AsPublished, Random, Split, Temporal
-from recodiff.errors import ConfigError, DataError
+from recodiff.data.split import SPLITS, AsPublished, LeaveLast, Random, Split, Temporal
+from recodiff.errors import ConfigError, DataError, RecodiffWarning
 from recodiff.runtime.folders import check_free
 
 Step = dict[str, Any]
@@ -34,7 +35,7 @@ def prepare(
     user_core: int = 0,
     item_core: int = 0,
     duplicates: Duplicates = "first",
-    split: Split | None = None,
+    split: Split | str | None = None,
     events: Events | None = None,
     keep_weights: bool = False,
     noise: NaturalNoise | None = None,
@@ -52,8 +53,9 @@ def prepare(
         user_core: the least interactions of a user; applied together with `item_core` until nothing changes.
         item_core: the least interactions of an item.
         duplicates: of a user's repeats of an item keep the `first` or `last`, or `refuse` them.
-        split: a strategy of `recodiff.data.split`; unless given, the log's own parts where it comes split, otherwise by
-            time within each user, and at random where there is no time.
+        split: a strategy, such as `recodiff.LeaveLast()`, or the name of one with its defaults. Unless given, the log's own
+            parts where it comes split, otherwise by time within each user (the newest events of each where histories are
+            too short for shares), and at random where there is no time.
         events: what interactions of a user at one time are, such as a basket: `whole` (nothing cuts them, models read them as
             a set), `ordered` (nothing cuts them, and the log's order within them is real) or `split` (each stands alone, in the
             log's order, as in published protocols). Unless given, `whole`, and `split` of a log that comes split.
@@ -69,7 +71,7 @@ def prepare(
     if out is not None:
         check_free(Path(out), overwrite=overwrite, marker=MANIFEST)
     log = source if isinstance(source, Log) else read_log(source)
-    split = split or _usual_split(log)
+    chosen, split = split is not None, _usual_split(log) if split is None else _strategy(split)
     events = _events(log, split, events)
     kind: dict[str, Any] = {"kind": events}
     if log.time_kind is not None and sorted_by_item(log.frame):
@@ -100,6 +102,15 @@ def prepare(
     unused = [] if weighted else ["weight"]
     unmarked = clean.drop(unused, strict=False)
     clean = split(unmarked, log.time_kind, events)
+    if not chosen and isinstance(split, Temporal) and set(split.promises()) - set(clean["part"].unique()):
+        split = LeaveLast()
+        clean, info["split"] = split(unmarked, log.time_kind, events), split.describe()
+        warnings.warn(
+            "histories are too short for a tenth of each to be a part: the newest event of each user is the test part and the one "
+            "before it the validation part, as with --split leave-last",
+            RecodiffWarning,
+            stacklevel=2,
+        )
     if events != "split" and split.needs != "nothing":
         kind["lost"] = lost(clean, split(unmarked, log.time_kind))
     dataset = _dataset(clean, clean, log, split, info)
@@ -111,6 +122,15 @@ def prepare(
     if out is not None:
         save_dataset(dataset, out, overwrite=overwrite)
     return dataset
+
+
+def _strategy(split: Split | str) -> Split:
+    """A strategy, or the one of that name with its defaults."""
+    if isinstance(split, str) and split in SPLITS:
+        return SPLITS[split]()
+    if not isinstance(split, Split):
+        raise ConfigError(f"split={split!r} is no strategy; give one such as recodiff.LeaveLast(), or a name: {', '.join(SPLITS)}")
+    return split
 
 
 def _usual_split(log: Log) -> Split:
@@ -188,7 +208,8 @@ def _parts(
         raise DataError(f"the split {split.name!r} made parts other than {', '.join(PARTS)}; mend it")
     empty = [name for name in split.promises() if found[name].is_empty()]
     if empty:
-        whole = "" if events == "split" else " where events (what a user does at one time) stay whole"
+        shared = "time" in frame.columns and frame.select("user", "time").is_duplicated().any()
+        whole = " where events (what a user does at one time) stay whole" if shared and events != "split" else ""
         other = "choose other shares" if split.name == "leave-last" else "choose other shares, or the split leave-last"
         raise DataError(
             f"the split {split.name!r} leaves the part {empty[0]!r} empty: {frame.height} interactions of {len(users)} users do "
