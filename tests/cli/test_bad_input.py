@@ -14,7 +14,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from commands import Cli
-from recodiff.models.saving import CONFIG, ITEMS, WEIGHTS
+from recodiff.models.saving import CONFIG, ITEMS, WEIGHTS, seal
 from recodiff.training.checkpoint import CHECKPOINT
 
 
@@ -265,7 +265,8 @@ def test_a_folder_without_a_model(cli: Cli, data: Path, tmp_path: Path) -> None:
 
 def test_a_model_whose_class_is_no_more(cli: Cli, copy: Path) -> None:
     described = json.loads((copy / CONFIG).read_text())
-    (copy / CONFIG).write_text(json.dumps(described | {"model": "u-diffrec"}))
+    described |= {"model": "u-diffrec"}
+    (copy / CONFIG).write_text(json.dumps(described | {"seal": seal(described)}))
     cli("recommend", copy, "--history", 101).refused("u-diffrec", "update recodiff")
 
 

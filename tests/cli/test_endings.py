@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def ends_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
     def command(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "_app", lambda called: command)
+    monkeypatch.setattr(cli, "_parsed", lambda *_, **__: (command, SimpleNamespace(args=(), kwargs={})))
     with pytest.raises(SystemExit) as ended:
         cli.main(["train"])
     return int(ended.value.code or 0)

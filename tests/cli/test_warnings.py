@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_ours_are_shown_each_time_as_one_sentence(monkeypatch: pytest.MonkeyPatc
             warnings.warn("two\nlines", RecodiffWarning, stacklevel=1)
         warnings.warn("of a library", RuntimeWarning, stacklevel=1)
 
-    monkeypatch.setattr(cli, "_app", lambda called: command)
+    monkeypatch.setattr(cli, "_parsed", lambda *_, **__: (command, SimpleNamespace(args=(), kwargs={})))
     with warnings.catch_warnings():
         cli.main(["info"])
     assert capsys.readouterr().err == "warning: two lines\nwarning: two lines\n"

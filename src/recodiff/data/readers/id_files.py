@@ -14,6 +14,9 @@ from recodiff.data.readers.places import is_header, kind_of
 from recodiff.data.readers.text_tables import first_lines, open_table, read_lines
 from recodiff.errors import ConfigError, DataError
 
+BLANK = 4096
+"""Bytes at the beginning of a file that has some id among them, unless it is blank."""
+
 
 def read_ids(path: Path, known: IdMap, role: Literal["user", "item"]) -> pl.Series:
     """External ids from a file: of a table the column that is called like the role, else the first column; or one id a line.
@@ -29,6 +32,8 @@ def read_ids(path: Path, known: IdMap, role: Literal["user", "item"]) -> pl.Seri
         ConfigError: the file cannot be read or holds no ids.
     """
     try:
+        if path.suffix not in ENDINGS and not path.read_bytes()[:BLANK].strip():
+            raise ConfigError(f"'{path}' holds no ids; give one id per line")
         ids = _of_table(path, known, role) if path.suffix in (*ENDINGS, ".csv", ".tsv") else _of_lines(path, known, role)
     except (OSError, DataError, pl.exceptions.PolarsError) as error:
         raise ConfigError(f"ids cannot be read from '{path}' ({' '.join(str(error).split())}); give one id per line") from None
