@@ -10,6 +10,7 @@ import pytest
 
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import DataError
+from recodiff.evaluation import given_lists
 from recodiff.evaluation.given_lists import notes_on, read_lists
 from recodiff.evaluation.protocol import Task
 
@@ -82,3 +83,9 @@ def test_missing_short_and_seen_are_told(tmp_path: Path):
     assert "1 users have a list and nothing to be found" in told
     assert "1 lists hold fewer than 3 items" in told
     assert "1 places hold items that the user has interacted with before" in told
+
+
+def test_brackets_in_a_name_are_part_of_it_and_no_pattern(tmp_path: Path) -> None:
+    for name, user in (("l[1].parquet", "mine"), ("l1.parquet", "neighbour")):
+        pl.DataFrame({"user": [user], "item": ["a"], "rank": [1]}).write_parquet(tmp_path / name)
+    assert given_lists._table(tmp_path / "l[1].parquet")["user"].to_list() == ["mine"]

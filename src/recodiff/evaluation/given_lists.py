@@ -104,7 +104,7 @@ def _table(path: Path) -> pl.DataFrame:
     """The columns that have a role, under its name."""
     try:
         if path.suffix == ".parquet":
-            frame = pl.read_parquet(path)
+            frame = pl.read_parquet(path, glob=False)
             found = _roles(frame.columns, path.name)
             return frame.select(pl.col(name).alias(role) for role, name in found.items())
         table = open_table(path, header=True)
