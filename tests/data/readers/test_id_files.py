@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -72,3 +73,10 @@ def test_files_without_ids_are_refused(tmp_path: Path, name: str, content: str |
         (tmp_path / name).write_text(content)
     with pytest.raises(ConfigError, match=message):
         read_ids(tmp_path / name, NUMBERS, "item")
+
+
+@pytest.mark.parametrize("name", ["pipe.txt", "pipe.csv", "pipe.parquet"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ConfigError, match="is no file; give one id per line"):
+        read_ids(tmp_path / name, IdMap.range(3), "item")

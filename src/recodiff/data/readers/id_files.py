@@ -31,6 +31,8 @@ def read_ids(path: Path, known: IdMap, role: Literal["user", "item"]) -> pl.Seri
     Raises:
         ConfigError: the file cannot be read or holds no ids.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ConfigError(f"'{path}' is no file; give one id per line")
     try:
         if path.suffix not in ENDINGS and not path.read_bytes()[:BLANK].strip():
             raise ConfigError(f"'{path}' holds no ids; give one id per line")
