@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import polars as pl
 from recodiff.cli import main
 
 USERS, ITEMS = 60, 40
+SAID_BEFORE = re.compile(r"training takes about|(user|item|weight|time|part|unread) = |(\d+ lines became )?\d+ rows \(read as ")
+"""What a command may say before it refuses: how long it takes, and what `prepare` took for what."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Done:
     def refused(self, *words: str) -> Done:
         """One sentence that names the value and the remedy, a non-zero exit code, and no answer."""
         assert self.code not in (0, None)
-        told = [line for line in self.err.strip().splitlines() if not line.startswith("training takes about")]
+        told = [line for line in self.err.strip().splitlines() if not SAID_BEFORE.match(line)]
         assert len(told) == 1, self.err
         assert told[0].startswith("recodiff: ")
         assert "Traceback" not in self.err

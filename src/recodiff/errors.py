@@ -6,6 +6,9 @@ The command line prints the message and exits with a non-zero code; anything tha
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class RecodiffError(Exception):
     """Base of every error that a user can cause and mend."""
@@ -33,3 +36,14 @@ class MissingExtraError(RecodiffError):
 
 class RecodiffWarning(UserWarning):
     """What a user should know and what stops nothing: one sentence, shown by the command line as `warning: ...`."""
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """A question that names the known word nearest to a given one; empty where none is near.
+
+    Args:
+        given: what was asked for.
+        known: the words that there are.
+    """
+    close = difflib.get_close_matches(str(given), list(known), n=1)
+    return f"did you mean '{close[0]}'?" if close else ""

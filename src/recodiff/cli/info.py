@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from recodiff.cli.output import print_json, print_table
+from recodiff.cli.output import print_json, print_line, print_table
 from recodiff.configs import description, presets, read_settings
 from recodiff.data.dataset import Dataset
+from recodiff.data.readers.reading import ROLES
 from recodiff.data.saving import load_dataset
 from recodiff.models.registry import MODELS, build
 from recodiff.models.saving import CONFIG, is_unfinished, read_config
@@ -51,9 +53,42 @@ def _list(what: str, json: bool) -> None:
         print_table(("model", "title", "what it is") if what == "models" else ("preset", "what it is"), rows)
 
 
-def print_dataset(dataset: Dataset) -> None:
-    """What a data folder holds."""
-    _show(dataset.info, json=False)
+def print_dataset(dataset: Dataset, *, reading: bool = True) -> None:
+    """What a data folder holds: what each step left, then the rest in a line each.
+
+    Args:
+        dataset: the folder's.
+        reading: whether to say which column was taken for what.
+    """
+    info = dataset.info
+    if steps := info.get("steps"):
+        sizes = ("interactions", "users", "items", "dropped")
+        print_table(("step", *sizes), [(step["step"], *(step[size] for size in sizes)) for step in steps])
+        print_line()
+    rows = [(role, what) for role, what in info.get("reading", {}).items() if role in ROLES] if reading else []
+    print_table(("what", "value"), [*_data_rows(info), *rows])
+
+
+def _data_rows(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """One line for each thing that is known of a dataset."""
+    yield from ((key, str(info[key]).partition("\n")[0]) for key in ("name", "source", "terms") if info.get(key))
+    yield (
+        "size",
+        f"{info['interactions']} interactions of {info['users']} users and {info['items']} items, density {info['density']:.3g}",
+    )
+    yield "parts", ", ".join(f"{part} {count}" for part, count in info["parts"].items())
+    split = {key: value for key, value in info.get("split", {}).items() if value is not None}
+    settings = ", ".join(f"{key} {value}" for key, value in split.items() if key != "strategy")
+    yield "split", f"{split.get('strategy', '-')}{f' ({settings})' if settings else ''}"
+    time = info["time"]
+    yield "time", f"{time['first']} .. {time['last']}" if "first" in time else {"order": "ranks"}.get(time["kind"], "none")
+    if events := info.get("events"):
+        yield "events", f"{events['kind']}; {events.get('shared', 0):.0%} of interactions share theirs with others"
+    if info.get("weights", "all 1") != "all 1":
+        yield "weights", info["weights"]
+    yield "titles", "yes" if info["titles"] else "no"
+    yield from _flat({"noise": info["noise"]}) if info.get("noise") else ()
+    yield "fingerprint", info["fingerprint"]
 
 
 def _show(described: dict[str, Any], json: bool) -> None:

@@ -44,6 +44,12 @@ def print_json(value: Any) -> None:
         print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def print_line(text: str = "") -> None:
+    """A line on standard output, between tables."""
+    if speaks():
+        print(printable(text))
+
+
 def refuse_taken(out: Path, what: str) -> None:
     """Refuses to mix results with a model or with data.
 

@@ -18,11 +18,15 @@ from recodiff.data.events import remarks
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.readers.reader import PartOrder
 from recodiff.data.readers.times import TimeUnit
+from recodiff.data.saving import MANIFEST
 from recodiff.data.split import SPLITS, Split
 from recodiff.errors import ConfigError
+from recodiff.runtime.folders import check_free
 
 MANY_TIES = 0.99
 """From this share on, rows of equal time are reported; items of one basket are fewer."""
+NO_COLUMN = "none"
+"""In place of a column's name: the log is read without it."""
 FIRST_LOOK = 100_000
 """Rows that are looked at first, so that a large log costs nothing where they are not tied."""
 
@@ -119,9 +123,9 @@ def prepare(
     item_column
         Name of the item column.
     weight_column
-        Name of a rating or count column.
+        Name of a rating or count column; none to have no such column read.
     time_column
-        Name of the time column.
+        Name of the time column; none to have no such column read.
     part_column
         Name of a column that says train, valid or test, to keep the parts as they are.
     part_order
@@ -148,14 +152,15 @@ def prepare(
         Print the summary as JSON.
     """
     chosen = {"valid": valid, "test": test, "valid_from": valid_from, "test_from": test_from, "seed": seed}
-    strategy = _strategy(split, chosen)
+    strategy, noise = _strategy(split, chosen), _noise(natural_noise, noise_seed)
+    check_free(out, overwrite=overwrite, marker=MANIFEST)
     log = read_log(
         source,
         format=format,
         user=user_column,
         item=item_column,
-        weight=weight_column,
-        time=time_column,
+        weight=_wanted(weight_column),
+        time=_wanted(time_column),
         part=part_column,
         items=items,
         separator=separator,
@@ -166,12 +171,13 @@ def prepare(
         on_bad_rows="drop" if drop_bad_rows else "refuse",
         part_order=part_order,
     )
+    _tell(log)
     if min_rating is None and "weight" in log.frame.columns and (returns := int((log.frame["weight"] <= 0).sum())):
         warn(f"{returns} rows have a rating or count of 0 or less and count as interactions; leave them out with --min-rating")
     if share := _tied(log):
         warn(
             f"{share:.0%} of the rows that follow another of the same user have the very same time, so hardly anything came first; "
-            "if the times mean nothing, leave the time column out"
+            "if the times mean nothing, leave them out (--time-column none)"
         )
     dataset = prepare_data(
         log,
@@ -183,22 +189,26 @@ def prepare(
         split=strategy,
         events=None if events == "auto" else events,
         keep_weights=keep_weights,
-        noise=_noise(natural_noise, noise_seed),
+        noise=noise,
         name=name,
         overwrite=overwrite,
     )
-    _tell(log)
     for sentence in remarks(dataset.info.get("events", {})):
         warn(sentence)
     if json:
         print_json(dataset.info)
     else:
-        print_dataset(dataset)
+        print_dataset(dataset, reading=False)
         say(f"wrote {out}")
 
 
+def _wanted(column: str | None) -> str | None:
+    """A column as asked for; False for `none`, which leaves the role out."""
+    return False if column == NO_COLUMN else column  # type: ignore[return-value]
+
+
 def _tell(log: Log) -> None:
-    """What was taken for what, and what is strange about it; after the work, so that a refusal stays one sentence."""
+    """What was taken for what, and what is strange about it; before the work, which may be refused for it."""
     for sentence in log.reading.sentences() if log.reading is not None else ():
         say(sentence)
     for warning in log.reading.warnings if log.reading is not None else ():

@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
 
 from recodiff.data import filters
 from recodiff.data.dataset import PARTS, Dataset, align, build
+from recodiff.data.empty import empty_parts, why_empty
 from recodiff.data.events import lost, recorded, report, sorted_by_item
 from recodiff.data.filters import PAIR, Duplicates
 from recodiff.data.ids import IdMap
@@ -21,10 +22,14 @@ from recodiff.data.noise import NaturalNoise, rated_below
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.saving import MANIFEST, save_dataset
 from recodiff.data.split import SPLITS, AsPublished, LeaveLast, Random, Split, Temporal
-from recodiff.errors import ConfigError, DataError, RecodiffWarning
+from recodiff.errors import ConfigError, DataError, RecodiffWarning, did_you_mean
 from recodiff.runtime.folders import check_free
 
 Step = dict[str, Any]
+SHORT = (
+    "histories are too short for a tenth of each to be a part: the newest event of each user is the test part and the one before "
+    "it the validation part, as with --split leave-last"
+)
 
 
 def prepare(
@@ -70,7 +75,9 @@ def prepare(
     """
     if out is not None:
         check_free(Path(out), overwrite=overwrite, marker=MANIFEST)
-    log = source if isinstance(source, Log) else read_log(source)
+    if events not in (None, *(known := get_args(Events))):
+        raise ConfigError(f"events={events!r} is unknown; {did_you_mean(events, known) or 'choose one of ' + ', '.join(known)}")
+    log = source if isinstance(source, Log) else _read(source)
     chosen, split = split is not None, _usual_split(log) if split is None else _strategy(split)
     events = _events(log, split, events)
     kind: dict[str, Any] = {"kind": events}
@@ -102,15 +109,13 @@ def prepare(
     unused = [] if weighted else ["weight"]
     unmarked = clean.drop(unused, strict=False)
     clean = split(unmarked, log.time_kind, events)
-    if not chosen and isinstance(split, Temporal) and set(split.promises()) - set(clean["part"].unique()):
+    if not chosen and isinstance(split, Temporal) and empty_parts(split, clean):
         split = LeaveLast()
         clean, info["split"] = split(unmarked, log.time_kind, events), split.describe()
-        warnings.warn(
-            "histories are too short for a tenth of each to be a part: the newest event of each user is the test part and the one "
-            "before it the validation part, as with --split leave-last",
-            RecodiffWarning,
-            stacklevel=2,
-        )
+        if not empty_parts(split, clean):
+            warnings.warn(SHORT, RecodiffWarning, stacklevel=2)
+    if missing := empty_parts(split, clean):
+        raise DataError(why_empty(clean, split, events, missing[0]))
     if events != "split" and split.needs != "nothing":
         kind["lost"] = lost(clean, split(unmarked, log.time_kind))
     dataset = _dataset(clean, clean, log, split, info)
@@ -129,14 +134,31 @@ def _strategy(split: Split | str) -> Split:
     if isinstance(split, str) and split in SPLITS:
         return SPLITS[split]()
     if not isinstance(split, Split):
-        raise ConfigError(f"split={split!r} is no strategy; give one such as recodiff.LeaveLast(), or a name: {', '.join(SPLITS)}")
+        names = did_you_mean(split, SPLITS) or f"or a name: {', '.join(SPLITS)}"
+        raise ConfigError(f"split={split!r} is no strategy; give one such as recodiff.LeaveLast(), {names}")
     return split
+
+
+def _read(source: Any) -> Log:
+    """A log, and what is strange about it as warnings."""
+    log = read_log(source)
+    for sentence in log.reading.warnings if log.reading is not None else ():
+        warnings.warn(sentence, RecodiffWarning, stacklevel=3)
+    return log
 
 
 def _usual_split(log: Log) -> Split:
     if "part" in log.frame.columns:
         return AsPublished(valid=0) if (log.frame["part"] == "valid").any() else AsPublished()
-    return Random() if log.time_kind is None else Temporal()
+    if log.time_kind is not None:
+        return Temporal()
+    if log.reading is not None and log.reading.moments:
+        shown = " or ".join(repr(name) if isinstance(name, str) else str(name) for name in log.reading.moments)
+        raise DataError(
+            f"{log.source} has no column that is clearly the time, and a random split would train on what came later; name it with "
+            f"time={shown} (--time-column), or say split='random' (--split random) if that is no time of the interactions"
+        )
+    return Random()
 
 
 def _events(log: Log, split: Split, asked: Events | None) -> Events:
@@ -206,13 +228,4 @@ def _parts(
     found = {name: frame.filter(pl.col("part") == name) for name in PARTS}
     if sum(part.height for part in found.values()) != frame.height:
         raise DataError(f"the split {split.name!r} made parts other than {', '.join(PARTS)}; mend it")
-    empty = [name for name in split.promises() if found[name].is_empty()]
-    if empty:
-        shared = "time" in frame.columns and frame.select("user", "time").is_duplicated().any()
-        whole = " where events (what a user does at one time) stay whole" if shared and events != "split" else ""
-        other = "choose other shares" if split.name == "leave-last" else "choose other shares, or the split leave-last"
-        raise DataError(
-            f"the split {split.name!r} leaves the part {empty[0]!r} empty: {frame.height} interactions of {len(users)} users do "
-            f"not suffice{whole}; {other}, or filter less"
-        )
     return {name: None if part.is_empty() else build(part, users, items, time_kind, events) for name, part in found.items()}

@@ -51,6 +51,7 @@ class Raw:
         unread: columns and files that no role uses.
         lines: lines of the files, headers included; None where a file has no lines.
         warnings: what is strange but was read.
+        moments: unread columns that look like times, by name or position; none where the caller chose a time.
     """
 
     frame: pl.DataFrame
@@ -64,6 +65,7 @@ class Raw:
     unread: tuple[str, ...] = ()
     lines: int | None = None
     warnings: tuple[str, ...] = ()
+    moments: tuple[str | int, ...] = ()
 
     @classmethod
     def clean(
@@ -142,6 +144,7 @@ class Raw:
             labels={**first.labels, **by_file},
             lines=sum(lines) if lines else None,
             warnings=tuple(dict.fromkeys(warning for piece in pieces for warning in piece.warnings)),
+            moments=tuple(dict.fromkeys(moment for piece in pieces for moment in piece.moments)),
         )
 
 

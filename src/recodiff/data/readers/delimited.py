@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from recodiff.data.readers.columns import Raw, find_columns, labels_of, looks_like_time
+from recodiff.data.readers.columns import Raw, find_columns, labels_of
 from recodiff.data.readers.parts import Piece, pieces_in
 from recodiff.data.readers.places import by_place, columns_of, kind_of
 from recodiff.data.readers.reader import WHOLE, Options, Reader
@@ -64,7 +64,7 @@ class DelimitedText(Reader):
             labels=labels_of(columns, roles, named=text.header),
             unread=tuple(unread if text.header else (f"column {columns.index(name)}" for name in unread)),
             lines=frame.height + text.header + dropped,
-            warnings=tuple(_warnings(text, columns, roles, options)),
+            moments=tuple(_moments(text, columns, roles, options)),
         )
 
 
@@ -95,10 +95,10 @@ def _check_plausible(text: TextTable, columns: Sequence[str], roles: dict[str, s
             )
 
 
-def _warnings(text: TextTable, columns: Sequence[str], roles: dict[str, str], options: Options) -> list[str]:
+def _moments(text: TextTable, columns: Sequence[str], roles: dict[str, str], options: Options) -> list[str | int]:
     if options.given.get("time") is not None:
         return []
     sample = columns_of(text.rows[text.header :]) if len(text.rows) > text.header else []
     times = [column.place for column in sample if column.kind == "time" and column.place < len(columns)]
     unread = [place for place in times if columns[place] not in roles.values()]
-    return [looks_like_time(text.path.name, columns[place] if text.header else place) for place in unread]
+    return [columns[place] if text.header else place for place in unread]

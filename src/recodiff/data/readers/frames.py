@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 import polars as pl
 
-from recodiff.data.readers.columns import Given, Raw, find_columns, labels_of, looks_like_time
+from recodiff.data.readers.columns import Given, Raw, find_columns, labels_of
 from recodiff.data.readers.places import columns_of
 from recodiff.errors import DataError
 
@@ -39,7 +39,7 @@ def read_frame(source: Any, given: Given) -> Raw:
         is_text=False,
         labels=labels_of(columns, roles),
         unread=tuple(unread),
-        warnings=tuple(unused_times(_sample(frame, unread), "the frame", given)),
+        moments=tuple(unused_times(_sample(frame, unread), given)),
     )
 
 
@@ -48,12 +48,11 @@ def may_be_time(kind: pl.DataType) -> bool:
     return kind.is_numeric() or kind.is_temporal() or kind == pl.String
 
 
-def unused_times(sample: pl.DataFrame, source: str, given: Given) -> list[str]:
-    """Warnings of columns that look like times, from some rows of unread columns; none where the caller chose a time.
+def unused_times(sample: pl.DataFrame, given: Given) -> list[str]:
+    """Columns that look like times, from some rows of unread columns; none where the caller chose a time.
 
     Args:
         sample: the columns without a role.
-        source: what messages call the table.
         given: role -> column, as the caller said.
     """
     if given.get("time") is not None:
@@ -64,7 +63,7 @@ def unused_times(sample: pl.DataFrame, source: str, given: Given) -> list[str]:
         values = column.drop_nulls().cast(pl.String).to_list()
         if values and columns_of([[value] for value in values])[0].kind == "time":
             moments.append(column.name)
-    return [looks_like_time(source, name) for name in sample.columns if name in moments]
+    return [name for name in sample.columns if name in moments]
 
 
 def _sample(frame: Any, columns: list[str]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from recodiff.data.readers.columns import Raw, find_columns, labels_of, looks_like_time
+from recodiff.data.readers.columns import Raw, find_columns, labels_of
 from recodiff.data.readers.parts import Piece, ending, pieces_in
 from recodiff.data.readers.places import columns_of
 from recodiff.data.readers.reader import WHOLE, Options, Reader
@@ -78,7 +78,7 @@ def _read(path: Path, options: Options) -> Raw:
         labels=labels_of(columns, roles),
         unread=tuple(unread),
         lines=frame.height,
-        warnings=() if silent else tuple(looks_like_time(path.name, name) for name in times),
+        moments=() if silent else tuple(times),
     )
 
 

@@ -94,7 +94,14 @@ def read_log(
     with unpacked(Path(source).expanduser()) as path:
         reader, pieces = locate(path, format)
         titles = reader.titles_beside(pieces[0].path) if items is None else items
-        return _log(str(source), reader.read(pieces, options), reader.name, options, titles, _terms(path))
+        return _log(
+            str(source),
+            reader.read(pieces, options),
+            reader.name,
+            options,
+            titles,
+            _terms(path, published=path.is_dir() or reader.name == "movielens"),
+        )
 
 
 def _log(source: str, raw: Raw, format: str, options: Options, items: Any, terms: str | None) -> Log:
@@ -107,9 +114,12 @@ def _log(source: str, raw: Raw, format: str, options: Options, items: Any, terms
     return Log(frame, converted.time_kind, titles, source, dropped, terms, describe(raw, converted, format))
 
 
-def _terms(path: Path) -> str | None:
+def _terms(path: Path, *, published: bool) -> str | None:
+    """The terms beside the data; a licence beside a single file of the user's own speaks of something else."""
     folder = path if path.is_dir() else path.parent
     if (folder / TERMS_FILE).exists():
         return (folder / TERMS_FILE).read_text(encoding="utf-8").strip()
+    if not published:
+        return None
     beside = [name for name in ("LICENSE", "LICENSE.txt", "README", "README.txt") if (folder / name).exists()]
     return f"see {beside[0]} beside the source" if beside else None

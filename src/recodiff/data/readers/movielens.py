@@ -9,7 +9,7 @@ import polars as pl
 
 from recodiff.data.readers.delimited import DelimitedText
 from recodiff.data.readers.parts import Piece
-from recodiff.data.readers.text_tables import open_table
+from recodiff.data.readers.text_tables import first_lines, open_table
 from recodiff.errors import DataError
 
 FILMS = {"u.data": "u.item", "ratings.dat": "movies.dat", "ratings.csv": "movies.csv"}
@@ -26,10 +26,10 @@ class MovieLens(DelimitedText):
     name = "movielens"
 
     def recognise(self, path: Path) -> Sequence[Piece]:
-        """A file of one of the names, or the first of them in a folder."""
+        """A file of one of the names, or the first of them in a folder; a `ratings.csv` only if its header is MovieLens' own."""
         if not path.is_dir():
-            return [Piece(path)] if path.name in FILMS else []
-        return [Piece(path / name) for name in FILMS if (path / name).exists()][:1]
+            return [Piece(path)] if path.name in FILMS and _is_theirs(path) else []
+        return [Piece(path / name) for name in FILMS if (path / name).exists() and _is_theirs(path / name)][:1]
 
     def title_files(self, file: Path) -> Sequence[str]:
         """The films of this release."""
@@ -51,3 +51,8 @@ class MovieLens(DelimitedText):
         named = [pl.col(column).alias(name) for column, name in zip(columns, ("item", "title", "release_date"), strict=False)]
         table, _ = text.collect([*named, pl.concat_list(flags).list.drop_nulls().list.join("|").alias("genres")])
         return table
+
+
+def _is_theirs(path: Path) -> bool:
+    """Whether a file is of MovieLens by its header, where it has one; others have files called ratings.csv too."""
+    return path.suffix != ".csv" or "movieId" in first_lines(path)[0]

@@ -69,5 +69,5 @@ def _read(files: Sequence[Path], name: str, options: Options) -> Raw:
         is_text=False,
         labels=labels_of(schema.names(), roles),
         unread=tuple(unread),
-        warnings=tuple(unused_times(sample, name, options.given)),
+        moments=tuple(unused_times(sample, options.given)),
     )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from recodiff.data.readers.columns import Raw
+from recodiff.data.readers.columns import Raw, looks_like_time
 from recodiff.data.readers.times import in_words
 from recodiff.data.readers.values import Converted
 
-_ROLES = ("user", "item", "weight", "time", "part")
+ROLES = ("user", "item", "weight", "time", "part")
 _SHOWN = 40
+_LOOK = 100
+_NAMED = 12
+"""Unread columns and files that are named one by one."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Reading:
         lines: lines of the files, headers included; None where a file has no lines.
         rows: interactions.
         warnings: what is strange but was read.
+        dropped: why -> how many rows were left out.
+        moments: unread columns that look like times, where the log has no time.
     """
 
     format: str
@@ -35,14 +40,18 @@ class Reading:
     lines: int | None
     rows: int
     warnings: tuple[str, ...]
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    moments: tuple[str | int, ...] = ()
 
     def sentences(self) -> list[str]:
         """One line a role, then what was left unread and how many lines became rows."""
         found = [f"{role} = {what}" for role, what in self.roles.items()]
         if self.unread:
-            found.append(f"unread = {', '.join(self.unread)}")
+            more = f" and {len(self.unread) - _NAMED} more" if len(self.unread) > _NAMED else ""
+            found.append(f"unread = {', '.join(name or '(no name)' for name in self.unread[:_NAMED])}{more}")
         lines = f"{self.lines} lines became " if self.lines is not None else ""
-        return [*found, f"{lines}{self.rows} rows (read as {self.format})"]
+        dropped = "".join(f", {count} {why} dropped" for why, count in self.dropped.items())
+        return [*found, f"{lines}{self.rows} rows (read as {self.format}{dropped})"]
 
     def as_info(self) -> dict[str, Any]:
         """The same for JSON."""
@@ -59,18 +68,27 @@ def describe(raw: Raw, converted: Converted, format: str) -> Reading:
         format: name of the reader.
     """
     frame = converted.frame
-    roles = {role: _role(role, raw, converted) for role in _ROLES if role in frame.columns and frame.height}
-    return Reading(format, roles, raw.unread, raw.lines, frame.height, (*raw.warnings, *converted.warnings))
+    roles = {role: _role(role, raw, converted) for role in ROLES if role in frame.columns and frame.height}
+    unused = tuple(looks_like_time(raw.source, name) for name in raw.moments)
+    warnings = (*unused, *raw.warnings, *converted.warnings)
+    moments = () if "time" in frame.columns else raw.moments
+    return Reading(format, roles, raw.unread, raw.lines, frame.height, warnings, converted.dropped, moments)
 
 
 def _role(role: str, raw: Raw, converted: Converted) -> str:
     label = raw.labels.get(role) or ("the order of rows" if role == "time" else role)
     first = ""
     if role in raw.frame.columns and role in raw.names and role != "time" and raw.labels.get(role, "").startswith("column"):
-        first = f", first {_short(raw.frame[role][0])}"
+        first = f", first {_short(_first(raw.frame[role]))}"
     said = converted.said.get(role)
     words = f", {said}" if said and said not in label else ""
     return f"{label}{first}{words}, {_span(role, converted)}"
+
+
+def _first(values: pl.Series) -> Any:
+    """The first value that is there; of lists the first item."""
+    found = next((value for value in values.head(_LOOK) if value is not None), None)
+    return next(iter(found), None) if isinstance(found, pl.Series) else found
 
 
 def _span(role: str, converted: Converted) -> str:

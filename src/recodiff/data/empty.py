@@ -1,0 +1,60 @@
+"""Parts that a split leaves empty: which, why, and what to do."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from recodiff.data.dataset import PARTS
+from recodiff.data.interactions import Events
+from recodiff.data.split import AsPublished, LeaveLast, Random, Split, Temporal
+
+
+def empty_parts(split: Split, frame: pl.DataFrame) -> list[str]:
+    """Parts that a split asks for and that nothing is in.
+
+    Args:
+        split: the strategy.
+        frame: what it answered with: a column `part`.
+    """
+    made = set(frame["part"].unique())
+    known = made <= set(PARTS)  # a split that makes others is at fault itself, which is said where the parts are built
+    return [part for part in split.promises() if part not in made] if known else []
+
+
+def why_empty(frame: pl.DataFrame, split: Split, events: Events, part: str) -> str:
+    """A sentence that says why a part is empty, in numbers of users, and what to do.
+
+    Args:
+        frame: columns `user`, and `time` where there is one.
+        split: the strategy.
+        events: what interactions of a user at one time are.
+        part: the one that is empty.
+    """
+    timed = "time" in frame.columns
+    size = (pl.col("time").n_unique() if timed and events != "split" else pl.len()).alias("size")
+    sizes = frame.group_by("user").agg(size)["size"]
+    ones, twos, longest = int((sizes == 1).sum()), int((sizes == 2).sum()), int(sizes.max() or 0)  # type: ignore[arg-type]
+    tied = timed and events != "split" and longest < frame.group_by("user").len()["len"].max()  # type: ignore[operator]
+    what = "event (all that a user does at one time)" if tied else "interaction"
+    found = f"{ones} have one {what}, {twos} two, the most {longest}"
+    remedies = [_remedy(split, longest), "filter less", *(["let rows of equal time stand alone (--events split)"] if tied else [])]
+    return (
+        f"the split {split.name!r} leaves the part {part!r} empty: {frame.height} interactions of {len(sizes)} users do not "
+        f"suffice ({found}); {', or '.join(remedies)}"
+    )
+
+
+def _remedy(split: Split, longest: int) -> str:
+    """What else to ask for, where the longest history has so many events."""
+    if isinstance(split, LeaveLast):
+        return "do without a validation part (--split leave-last --valid 0)" if longest == 2 else "add interactions"
+    if isinstance(split, AsPublished):
+        return "do without a validation part (--split published --valid 0)"
+    if split.needs == "clock":
+        return "choose other moments or shares"
+    if isinstance(split, Temporal):
+        return "choose other shares, or the split leave-last"
+    if longest < 2:
+        return "add interactions"
+    shares = "--valid 0 --test 0.5" if longest == 2 else "--valid 0.34 --test 0.34"
+    return f"choose larger shares, such as --split random {shares}" if isinstance(split, Random) else "choose other shares"
