@@ -119,7 +119,7 @@ def test_prepare_cuts_no_basket_and_says_who_loses_a_part(cli: Cli, tmp_path: Pa
 def test_prepare_says_what_it_took_for_what(cli: Cli, tmp_path: Path) -> None:
     rows = [f"2020-01-{1 + day:02},{user},{item},0" for user in range(5) for day, item in enumerate(range(user, user + 10))]
     (tmp_path / "log.csv").write_text("\n".join(["t_dat,user,item,spare", *rows]) + "\n")
-    said = cli("prepare", tmp_path / "log.csv", tmp_path / "d").succeeded().err.splitlines()
+    said = cli("prepare", tmp_path / "log.csv", tmp_path / "d", "--split", "random").succeeded().err.splitlines()
     assert said[:2] == ["user = column 1 'user', first 0, 0 .. 4", "item = column 2 'item', first 0, 0 .. 13"]
     assert said[2:4] == ["unread = t_dat, spare", "51 lines became 50 rows (read as table)"]
     assert said[4].startswith("warning: log.csv: column 't_dat' looks like a time and is not used; use it with time='t_dat'")

@@ -35,12 +35,12 @@ def why_empty(frame: pl.DataFrame, split: Split, events: Events, part: str) -> s
     sizes = frame.group_by("user").agg(size)["size"]
     ones, twos, longest = int((sizes == 1).sum()), int((sizes == 2).sum()), int(sizes.max() or 0)  # type: ignore[arg-type]
     tied = timed and events != "split" and longest < frame.group_by("user").len()["len"].max()  # type: ignore[operator]
-    what = "event (all that a user does at one time)" if tied else "interaction"
+    what, whole = ("event", " where events (what a user does at one time) stay whole") if tied else ("interaction", "")
     found = f"{ones} have one {what}, {twos} two, the most {longest}"
     remedies = [_remedy(split, longest), "filter less", *(["let rows of equal time stand alone (--events split)"] if tied else [])]
     return (
         f"the split {split.name!r} leaves the part {part!r} empty: {frame.height} interactions of {len(sizes)} users do not "
-        f"suffice ({found}); {', or '.join(remedies)}"
+        f"suffice{whole} ({found}); {', or '.join(remedies)}"
     )
 
 
