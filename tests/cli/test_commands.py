@@ -490,3 +490,19 @@ def test_evaluate_says_where_model_and_data_differ_in_events(cli: Cli, tmp_path:
     assert "its events" not in cli("evaluate", tmp_path / "run", "--data", tmp_path / "whole").succeeded().err
     described = json.loads((tmp_path / "run" / "config.json").read_text("utf-8"))
     assert described["info"]["data"]["events"] == "whole"
+
+
+def test_evaluate_says_where_test_begins_inside_events(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [f"{u},{i},{1_000_000_000 + n // 4}\n" for u in range(20) for n, i in enumerate(rng.permutation(20)[:15])]
+    (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(lines))
+    (tmp_path / "lists.csv").write_text("user,item,rank\n" + "".join(f"{u},{u},1\n" for u in range(20)))
+    for events, said in (("split", ["20 users' test begins inside an event that training has seen"]), ("whole", [])):
+        asked = "prepare", tmp_path / "log.csv", tmp_path / events, "--events", events, "--split", "leave-last"
+        cli(*asked).succeeded()
+        cli("train", "popularity", "--data", tmp_path / events, "--out", tmp_path / f"run-{events}").succeeded()
+        for measured in ((tmp_path / f"run-{events}",), ("--lists", tmp_path / "lists.csv")):
+            done = cli("evaluate", *measured, "--data", tmp_path / events, "--json").succeeded()
+            assert [line.partition(": ")[2].partition(": ")[2] for line in done.err.splitlines() if "begins inside" in line] == said
+            assert json.loads(done.out)["users"] > 0
+            assert "begins inside" not in cli("evaluate", *measured, "--data", tmp_path / events, "--part", "valid").succeeded().err

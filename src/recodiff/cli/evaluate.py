@@ -17,6 +17,7 @@ from recodiff.cli.like import show_like
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads
 from recodiff.data.dataset import Dataset
+from recodiff.data.events import cut_note
 from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError
 from recodiff.evaluation.conventions import Judged, judge
@@ -121,6 +122,8 @@ def evaluate(
             f"the history of {evaluation.looks_ahead} of {len(evaluation.users)} users holds interactions later than some that are "
             "to be found: these figures look into the future"
         )
+    if part == "test" and "events" in dataset.info and (cut := cut_note(dataset.parts())):
+        warn(f"'{dataset.name}' is cut inside events: {cut}")
     if per_user is not None:
         write_frame(_per_user(evaluation, dataset), per_user, overwrite=overwrite)
     title = f"{dataset.name}: {part}, from {history}, {len(evaluation.users)} users"
