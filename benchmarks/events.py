@@ -2,6 +2,7 @@
 
     python benchmarks/events.py closed                       closed forms on three logs, each way of cutting and reading
     python benchmarks/events.py trained sasrec --seeds 1 2   trained models on online-retail, cut either way
+    python benchmarks/events.py paired                       F-DiffRec on ml-100k, rows of equal time shuffled, seed by seed
     python benchmarks/events.py page                         events.md alone
 
 Models learn from train; test is ranked from train and validation, both of which are masked. Keeps `events.json`: a row that is
@@ -81,6 +82,8 @@ seeds each.
 stays below EASE either way. Where no standard error stands, a trained model has one seed.
 * Of the two rules for the boundary, `earliest` leaves 8 % of the interactions in the test part where 20 % are \
 asked for, `whole` 16 %."""
+PAIRED_EPOCHS = 30
+PAIRED = f"F-DiffRec of {PAIRED_EPOCHS} epochs"
 ORDERS = ("as the log stands", "shuffled", "sorted by item")
 
 
@@ -189,6 +192,40 @@ def measure_trained(shared: Path, names: Sequence[str], seeds: Sequence[int], wa
                 write_page()
 
 
+def measure_paired(shared: Path, seeds: Sequence[int]) -> None:
+    """F-DiffRec on ml-100k for a few epochs, rows of equal time as the log has them and shuffled, with the same seeds."""
+    kept = Kept(KEPT)
+    model, settings = read_settings("f-diffrec-ml-100k", [f"training.epochs={PAIRED_EPOCHS}"])
+    for way in (*alike("whole")[:2], *alike("split")[:2]):
+        made = data("ml-100k", WAYS[way], shared)
+        for seed in seeds:
+            asked = {"data": "ml-100k", "way": way, "model": PAIRED, "seed": seed}
+            if not kept.has(asked):
+                row = asked | one(PAIRED, model, settings, seed, made, choose=True) | {"fingerprint": made.fingerprint()}
+                kept.put(row, asked)
+                print(f"{way}, seed {seed}: {row['recall@20']:.4f} in {row['seconds']:.0f} s", flush=True)
+    write_page()
+
+
+def paired_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """What shuffling changes in a trained model, over paired seeds."""
+    found = []
+    for kind in ("whole", "split"):
+        pair = [{row["seed"]: row for row in rows if row["model"] == PAIRED and row["way"] == way} for way in alike(kind)[:2]]
+        seeds = sorted(pair[0].keys() & pair[1].keys())
+        if len(seeds) < 2:
+            continue
+        differences = [pair[1][seed]["recall@20"] - pair[0][seed]["recall@20"] for seed in seeds]
+        mean = statistics.mean(pair[0][seed]["recall@20"] for seed in seeds)
+        error = statistics.stdev(differences) / len(seeds) ** 0.5
+        same = "the same" if len({row["fingerprint"] for side in pair for row in side.values()}) == 1 else "another"
+        found.append(
+            f"* {kind}: {PAIRED} has R@20 {mean:.4f}. Rows of equal time shuffled, the difference over {len(seeds)} paired seeds is "
+            f"{statistics.mean(differences):+.4f} ± {error:.4f}; the prepared data has {same} fingerprint."
+        )
+    return found
+
+
 def write_page() -> None:
     """events.md, of what is kept."""
     rows = Kept(KEPT).rows()
@@ -196,7 +233,7 @@ def write_page() -> None:
     lines = ["# Whole events", "", INTRODUCTION, ""]
     lines += [f"Commit {newest['commit']}, {newest['processor']}, one thread, {newest['date']}. R@20 / N@20 on test.", ""]
     for log in LOGS:
-        mine = [row for row in rows if row["data"] == log]
+        mine = [row for row in rows if row["data"] == log and row["model"] != PAIRED]
         ways = [way for way in WAYS if any(row["way"] == way for row in mine)]
         if not ways:
             continue
@@ -206,7 +243,7 @@ def write_page() -> None:
             cells = [cell([row for row in mine if (row["way"], row["model"]) == (way, title)]) for title in titles]
             users = next(row["users"] for row in mine if row["way"] == way)
             lines.append(f"| {way} | {users:,} | " + " | ".join(cells) + " |")
-        lines += ["", *facts(mine), ""]
+        lines += ["", *facts(mine), *paired_lines([row for row in rows if row["data"] == log]), ""]
     PAGE.write_text("\n".join([*lines, SAID, ""]), encoding="utf-8")
 
 
@@ -256,7 +293,7 @@ def alike(kind: str) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("closed", "trained", "page"))
+    parser.add_argument("what", choices=("closed", "trained", "paired", "page"))
     parser.add_argument("names", nargs="*", help="logs of LOGS, or models of TRAINED; all unless given")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--ways", nargs="+", default=["whole", "split"])
@@ -268,6 +305,8 @@ def main() -> None:
         measure_closed(asked.shared, asked.names or list(LOGS))
     elif asked.what == "trained":
         measure_trained(asked.shared, asked.names or list(TRAINED), asked.seeds, asked.ways)
+    elif asked.what == "paired":
+        measure_paired(asked.shared, asked.seeds)
     write_page()
 
 
