@@ -9,7 +9,6 @@ with the seed that makes it again, and the exit code is 1. Nothing outside a tem
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import random
 import resource
@@ -24,16 +23,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 import recodiff
-from recodiff import Run, build, load_dataset, load_model, prepare, read_log, recommend
+from attacked import targets
+from recodiff import Run, build, load_dataset, load_model, prepare, recommend
 from recodiff.data import synthesise
+from recodiff.data.saving import MANIFEST
 from recodiff.errors import RecodiffError
 from recodiff.experiments.runs.train import train_run
+from recodiff.models.saving import CONFIG, seal
+from recodiff.runtime import files
 
-SECONDS, MEMORY = 20, 6 * 2**30
+SECONDS, MEMORY = 60, 6 * 2**30
 """Longer and larger than any of these inputs, a few kilobytes each, has a right to."""
+KEPT = ("ratings.dat", "u.item", "movies.dat")
+"""Files that are known by their whole name."""
 HEAVY = (
     b"99999999999999999999",
     b"-1",
@@ -53,26 +57,14 @@ HEAVY = (
 RUN = Run(device="cpu", progress=False, threads=1)
 
 
-def write_logs(here: Path) -> list[Path]:
-    """A small log in every form that is read."""
-    frame = synthesise(25, 18, 160).select("user", "item", pl.col("time").alias("timestamp")).with_columns(rating=pl.lit(4.0))
-    rows = frame.select("user", "item", "rating", "timestamp").rows()
-    frame.write_csv(here / "log.csv")
-    frame.write_csv(here / "log.tsv", separator="\t")
-    frame.write_parquet(here / "log.parquet")
-    frame.write_ndjson(here / "log.jsonl")
-    (here / "ratings.dat").write_text("".join(f"{u}::{i}::{r}::{t}\n" for u, i, r, t in rows))
-    head = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
-    (here / "log.inter").write_text(head + "".join(f"{u}\t{i}\t{r}\t{t}\n" for u, i, r, t in rows))
-    (here / "log.csv.gz").write_bytes(gzip.compress((here / "log.csv").read_bytes()))
-    lines = [f"{u} " + " ".join(str(i) for other, i, *_ in rows if other == u) for u in range(25)]
-    (here / "sequences.txt").write_text("\n".join(lines) + "\n")
-    return sorted(here.iterdir())
-
-
 def mutated(content: bytes, rng: random.Random) -> bytes:
-    """Content with one to four things done to it that happen to files."""
+    """Content with one to four things done to it that happen to files; half the time with a digit or two exchanged, no more."""
     changed = bytearray(content)
+    digits = [place for place, letter in enumerate(content) if letter in b"0123456789"]
+    if digits and rng.random() < 0.5:
+        for place in rng.sample(digits, min(len(digits), rng.randint(1, 2))):
+            changed[place : place + 1] = rng.choice((b"%d" % rng.randrange(10), b"", b"-", b".", b"00000000000000000000", b"e9"))
+        return bytes(changed)
     for _ in range(rng.randint(1, 4)):
         at = rng.randrange(len(changed) + 1)
         match rng.randrange(7):
@@ -127,19 +119,16 @@ def outcome(attempt: Callable[[], object]) -> str:
         return f"traceback: {type(error).__name__}: {str(error)[:200]!r}"
 
 
-def try_inputs(number: int, seed: int, here: Path) -> Counter[str]:
-    logs = [(path.name, path.read_bytes()) for path in write_logs(here)]
+def try_inputs(first: int, number: int, seed: int, here: Path) -> Counter[str]:
+    every = targets()
     found: Counter[str] = Counter()
-    for index in range(number):
+    for index in range(first, first + number):
         rng = random.Random(f"{seed}-{index}")
-        name, content = logs[index % len(logs)]
-        path = here / f"try-{name}"
-        path.write_bytes(mutated(content, rng))
-
-        def attempt(path: Path = path) -> None:
-            read_log(path)
-
-        report(f"input {seed}-{index} {name}", outcome(attempt), found)
+        target = every[index % len(every)]
+        path = here / f"try-{target.name}" if target.name not in KEPT else here / target.name
+        path.write_bytes(target.pack(mutated(target.content, rng)))
+        report(f"input {seed}-{index} {target.name}", outcome(lambda use=target.use, path=path: use(path)), found)
+        path.unlink()
     return found
 
 
@@ -166,10 +155,10 @@ def write_folders(here: Path) -> dict[str, Callable[[Path], object]]:
     return {"data": load_dataset, "release": load_dataset, "model": ranked, "unfinished": resumed}
 
 
-def try_folders(number: int, seed: int, here: Path) -> Counter[str]:
+def try_folders(first: int, number: int, seed: int, here: Path) -> Counter[str]:
     kinds = list(write_folders(here).items())
     found: Counter[str] = Counter()
-    for index in range(number):
+    for index in range(first, first + number):
         rng = random.Random(f"{seed}-folder-{index}")
         kind, use = kinds[index % len(kinds)]
         folder = here / "try"
@@ -180,8 +169,23 @@ def try_folders(number: int, seed: int, here: Path) -> Counter[str]:
             path.write_text(json.dumps(_twisted(json.loads(path.read_text("utf-8")), rng)))
         else:
             path.write_bytes(mutated(path.read_bytes(), rng))
+        if rng.random() < 0.5:
+            reseal(folder)
         report(f"folder {seed}-{index} {kind}/{path.name}", outcome(lambda use=use, folder=folder: use(folder)), found)
     return found
+
+
+def reseal(folder: Path) -> None:
+    """Makes hashes and seal fit what stands in a folder, as whoever makes one up would."""
+    for name in (CONFIG, MANIFEST):
+        path = folder / name
+        try:
+            described = json.loads(path.read_text("utf-8"))
+            hashes = {file: files.sha256(folder / file) for file in described["hashes"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        described["hashes"] = hashes
+        path.write_text(json.dumps(described | ({"seal": seal(described)} if name == CONFIG else {})))
 
 
 def _twisted(value: object, rng: random.Random) -> object:
@@ -203,12 +207,13 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=500)
     parser.add_argument("--folders", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="number of the first try, to run them in pieces")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     found: dict[str, Counter[str]] = {}
     for name, tries, number in (("inputs", try_inputs, options.inputs), ("folders", try_folders, options.folders)):
         with tempfile.TemporaryDirectory() as here:
-            found[name] = tries(number, options.seed, Path(here))
+            found[name] = tries(options.first, number, options.seed, Path(here))
         print(f"{name}: {dict(found[name])} (recodiff {recodiff.__version__}, seed {options.seed})")
     sys.exit(any(set(counts) - {"read", "refused"} for counts in found.values()))
 

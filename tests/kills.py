@@ -12,12 +12,24 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from recodiff import cli
 
-PRELOADED = ["kills", "polars", "torch", *(f"recodiff.cli.{name}" for name in ("prepare", "train", "recommend", "compare", "tune"))]
+PATIENCE = 300
+"""Seconds; a busy machine takes its time."""
+COMMANDS = ("compare", "corrupt", "demo", "evaluate", "export", "prepare", "recommend", "reproduce", "train", "tune")
+PRELOADED = [
+    "kills",
+    "polars",
+    "torch",
+    "sklearn.cluster",
+    "optuna",
+    "matplotlib.figure",
+    *(f"recodiff.cli.{name}" for name in COMMANDS),
+]
 CALLS: list[tuple[Any, str]] = [
     (os, "rename"),
     (os, "replace"),
@@ -38,8 +50,20 @@ CALLS: list[tuple[Any, str]] = [
 ]
 
 
-def _run(arguments: list[str], point: int | None) -> None:
+def small_demo(cache: Path) -> None:
+    """Has the tour take its data from a cache, and train two models in a moment: kills of trainings are tested with `train`."""
+    from recodiff.cli import demo as command
+    from recodiff.experiments import demo as tour
+
+    os.environ["RECODIFF_CACHE"] = str(cache)
+    tour.MODELS = ("popularity", "ease-ml-100k")
+    command.SHOWN = ("Popularity", "EASE")
+
+
+def _run(arguments: list[str], point: int | None, before: Callable[[], None] | None) -> None:
     os.setpgrp()
+    if before is not None:
+        before()
     done = [0]
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,21 +89,66 @@ def _run(arguments: list[str], point: int | None) -> None:
     cli.main(arguments)
 
 
-def killed(*arguments: object, point: int | None = None) -> bool:
+def killed(*arguments: object, point: int | None = None, before: Callable[[], None] | None = None) -> bool:
     """Runs a command of the command line, killed before its file operation of that number; whether that came before its end.
+
+    Args:
+        arguments: of the command line.
+        point: the operation, counted from 0; None to let it run to its end.
+        before: called in the process first.
 
     Raises:
         AssertionError: it ended in any other way than well.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["kills", "polars", "torch", "recodiff.cli.train", "recodiff.cli.prepare", "recodiff.cli.compare"]
-    )
-    process = context.Process(target=_run, args=([str(argument) for argument in arguments], point))
+    context.set_forkserver_preload(PRELOADED)
+    process = context.Process(target=_run, args=([str(argument) for argument in arguments], point, before))
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     if process.exitcode is None:
         process.kill()
         raise AssertionError(f"hangs after a kill at {point}")
     assert process.exitcode in (0, -signal.SIGKILL), f"exit code {process.exitcode} at {point}"
     return process.exitcode != 0
+
+
+EVERY, COUNTS = bool(os.environ.get("RECODIFF_KILLS")), os.environ.get("RECODIFF_KILLS_COUNTED")
+"""Whether all operations are killed, and a file that the number of kills is written to."""
+SMALL = ("--set", "training.epochs=4", "--set", "training.check_every_epochs=1", "--set", "denoiser.hidden=[8]", "--threads", "1")
+Words = tuple[object, ...]
+
+
+def at_points(
+    stride: int,
+    fresh: Callable[[], Path],
+    command: Callable[[Path], Words],
+    check: Callable[[Path], None],
+    before: Callable[[], None] | None = None,
+) -> int:
+    """Kills `command` in a fresh place at every `stride`-th operation, and checks the place each time; the number of kills."""
+    for number, point in enumerate(count(0, 1 if EVERY else stride)):
+        place = fresh()
+        if not killed(*command(place), point=point, before=before):
+            shutil.rmtree(place)
+            if COUNTS:
+                with open(COUNTS, "a") as counts:
+                    counts.write(f"{os.environ['PYTEST_CURRENT_TEST'].split('::')[-1].split()[0]} {number}\n")
+            return number
+        check(place)
+        shutil.rmtree(place)
+    raise AssertionError
+
+
+def empty(place: Path) -> Callable[[], Path]:
+    """Makes a folder with a file of the user's in it."""
+
+    def fresh() -> Path:
+        place.mkdir()
+        (place / "notes.txt").write_text("mine")
+        return place
+
+    return fresh
+
+
+def hidden(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob(".*")]

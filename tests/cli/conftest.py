@@ -9,6 +9,8 @@ import pytest
 from torch import Tensor
 
 from commands import ITEMS, Cli, Done, call, write_log
+from kills import SMALL, killed
+from recodiff.data import synthesise
 from recodiff.training import loop
 
 TINY = """
@@ -76,3 +78,14 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
         return step(running, users)
 
     monkeypatch.setattr(loop._Loop, "_step", stop)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log, its data folder, and a trained model, made without kills."""
+    here = tmp_path_factory.mktemp("world")
+    synthesise(30, 20, 240).write_parquet(here / "log.parquet")
+    synthesise(30, 20, 240, seed=1).write_parquet(here / "other.parquet")
+    assert not killed("prepare", here / "log.parquet", here / "data")
+    assert not killed("train", "diffrec", "--data", here / "data", "--out", here / "model", *SMALL)
+    return here

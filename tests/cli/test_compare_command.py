@@ -230,7 +230,7 @@ def test_a_comparison_on_other_data_is_not_lost(cli: Cli, films: Path, timeless:
     cli("compare", "popularity", "--data", films, "--out", tmp_path / "c").succeeded()
     cli("compare", "popularity", "--data", timeless, "--out", tmp_path / "c").refused("other data, 'films'", "--out")
     (tmp_path / "c" / "compare.json").write_text("[]")
-    cli("compare", "popularity", "--data", films, "--out", tmp_path / "c").refused("not a file of ours")
+    cli("compare", "popularity", "--data", films, "--out", tmp_path / "c").refused("no page of ours")
 
 
 def test_help_has_an_example(cli: Cli) -> None:

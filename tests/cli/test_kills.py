@@ -5,55 +5,19 @@ Each command is killed at some of its operations; with RECODIFF_KILLS=1 at all o
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
-from kills import killed
+from kills import SMALL, Words, at_points, empty, hidden, killed
 from recodiff import load_dataset, load_model
-from recodiff.data import synthesise
-
-EVERY = bool(os.environ.get("RECODIFF_KILLS"))
-SMALL = ("--set", "training.epochs=4", "--set", "training.check_every_epochs=1", "--set", "denoiser.hidden=[8]", "--threads", "1")
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log, its data folder, and a trained model, made without kills."""
-    here = tmp_path_factory.mktemp("world")
-    synthesise(30, 20, 240).write_parquet(here / "log.parquet")
-    synthesise(30, 20, 240, seed=1).write_parquet(here / "other.parquet")
-    assert not killed("prepare", here / "log.parquet", here / "data")
-    assert not killed("train", "diffrec", "--data", here / "data", "--out", here / "model", *SMALL)
-    return here
-
-
-Words = tuple[object, ...]
-
-
-def at_points(stride: int, fresh: Callable[[], Path], command: Callable[[Path], Words], check: Callable[[Path], None]) -> int:
-    """Kills `command` in a fresh place at every `stride`-th operation, and checks the place each time; the number of kills."""
-    for number, point in enumerate(count(0, 1 if EVERY else stride)):
-        place = fresh()
-        if not killed(*command(place), point=point):
-            return number
-        check(place)
-        shutil.rmtree(place)
-    raise AssertionError
 
 
 def weights(folder: Path) -> list[Any]:
     return [tensor.tolist() for tensor in load_model(folder).state().values()]
-
-
-def hidden(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob(".*")]
 
 
 @pytest.mark.filterwarnings("ignore::recodiff.errors.RecodiffWarning")
@@ -121,51 +85,46 @@ class TestKills:
 
         assert at_points(47, fresh, command, check) > 2
 
-    def test_lists_are_whole_or_not_there(self, world: Path, tmp_path: Path) -> None:
-        def command(place: Path) -> Words:
-            return "recommend", world / "model", "--data", world / "data", "--out", place / "lists.parquet", "--overwrite"
+    def test_prepare_and_corrupt_leave_nothing_or_a_whole_folder(self, world: Path, tmp_path: Path) -> None:
+        commands: list[Callable[[Path], Words]] = [
+            lambda place: ("prepare", world / "log.parquet", place / "new", "--overwrite"),
+            lambda place: ("corrupt", world / "data", place / "new", "--share", 0.3, "--overwrite"),
+        ]
+        for command in commands:
+            whole = tmp_path / "whole"
+            assert not killed(*command(whole))
+            expected = load_dataset(whole / "new").fingerprint()
+            shutil.rmtree(whole)
 
+            def check(place: Path, command: Callable[[Path], Words] = command, expected: str = expected) -> None:
+                if (place / "new" / "dataset.json").exists():
+                    assert load_dataset(place / "new").fingerprint() == expected
+                assert not killed(*command(place))
+                assert load_dataset(place / "new").fingerprint() == expected
+                assert hidden(place) == []
+                assert (place / "notes.txt").read_text() == "mine"
+
+            assert at_points(9, empty(tmp_path / "out"), command, check) >= 2
+
+    def test_corrupt_overwrite(self, world: Path, tmp_path: Path) -> None:
         def fresh() -> Path:
-            (tmp_path / "out").mkdir()
-            return tmp_path / "out"
+            shutil.copytree(world / "data", tmp_path / "data")
+            (tmp_path / "data" / "notes.txt").write_text("mine")
+            return tmp_path / "data"
+
+        def command(place: Path) -> Words:
+            return "corrupt", world / "data", place, "--share", 0.3, "--overwrite"
+
+        old, whole = load_dataset(world / "data").fingerprint(), fresh()
+        assert not killed(*command(whole))
+        new = load_dataset(whole).fingerprint()
+        shutil.rmtree(whole)
 
         def check(place: Path) -> None:
-            if (place / "lists.parquet").exists():
-                assert pl.read_parquet(place / "lists.parquet").height > 0
+            assert load_dataset(place).fingerprint() in (old, new)
             assert not killed(*command(place))
-            assert pl.read_parquet(place / "lists.parquet").height > 0
-
-        assert at_points(1, fresh, command, check) >= 2
-
-    def test_compare_goes_on_and_repeats_no_finished_run(self, world: Path, tmp_path: Path) -> None:
-        def command(place: Path) -> Words:
-            return "compare", "popularity", "ease", "--data", world / "data", "--out", place, "--seeds", 1, "--threads", 1
-
-        def fresh() -> Path:
-            (tmp_path / "compared").mkdir()
-            return tmp_path / "compared"
-
-        def check(place: Path) -> None:
-            before = {path: path.read_bytes() for path in place.glob("runs/*.json") if not path.name.startswith(".")}
-            assert not killed(*command(place))
-            assert all(path.read_bytes() == content for path, content in before.items())
-            assert (place / "compare.json").exists()
+            assert load_dataset(place).fingerprint() == new
+            assert (place / "notes.txt").read_text() == "mine"
             assert hidden(place) == []
 
-        assert at_points(17, fresh, command, check) > 2
-
-    def test_tune_goes_on(self, world: Path, tmp_path: Path) -> None:
-        def command(place: Path) -> Words:
-            return "tune", "ease", "--data", world / "data", "--out", place, "--trials", 3
-
-        def check(place: Path) -> None:
-            assert not killed(*command(place))
-            trials = pl.read_csv(place / "trials.csv")
-            assert trials.filter(pl.col("state") == "complete").height == 3
-            assert hidden(place) == []
-
-        def fresh() -> Path:
-            (tmp_path / "study").mkdir()
-            return tmp_path / "study"
-
-        assert at_points(11, fresh, command, check) >= 2
+        assert at_points(7, fresh, command, check) >= 2

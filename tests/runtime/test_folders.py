@@ -175,3 +175,27 @@ def test_a_place_of_something_else_is_left_alone(tmp_path: Path) -> None:
     ):
         pytest.fail("it is not ours")
     assert os.listdir(tmp_path) == ["thesis"]
+
+
+@pytest.mark.parametrize("name", ["../notes", "..", "/etc/hostname", "", ".", "a/b", "\0", LOCK, 7, None])
+@pytest.mark.parametrize("what", ["move", "remove"])
+def test_a_plan_that_somebody_else_wrote_reaches_no_other_place(tmp_path: Path, what: str, name: object) -> None:
+    (tmp_path / "notes").write_text("mine")
+    received = tmp_path / "received"
+    write(received, OLD)
+    write_only_committed(received)
+    files.write_json(received / COMMITTED / "plan.json", {"move": [], "remove": []} | {what: [name]})
+    with pytest.raises(CheckpointError, match="which is no file of its folder; copy the folder again"):
+        finish(received)
+    assert (tmp_path / "notes").read_text() == "mine"
+    assert contents(received) == OLD
+
+
+@pytest.mark.parametrize("content", ["", "[", "[]", "{}", '{"move": 3, "remove": []}', "\xff"])
+def test_a_damaged_plan_is_one_sentence(tmp_path: Path, content: str) -> None:
+    write(tmp_path, OLD)
+    write_only_committed(tmp_path)
+    (tmp_path / COMMITTED / "plan.json").write_text(content, "latin-1")
+    with pytest.raises(CheckpointError, match=r"plan\.json' cannot be read \(.+\); copy the folder again"):
+        finish(tmp_path)
+    assert contents(tmp_path) == OLD

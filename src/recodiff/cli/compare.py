@@ -16,6 +16,7 @@ from recodiff.experiments.compare.studies import tune_all
 from recodiff.experiments.compare.tables import tables
 from recodiff.experiments.runs.options import Deadline, RunOptions
 from recodiff.experiments.tuning.search import Budget
+from recodiff.runtime.folders import held
 
 
 def compare(
@@ -86,28 +87,31 @@ def compare(
     refuse_taken(out, "the comparison")
     studies = None
     options = RunOptions(seeds, device=device, threads=threads, deadline=Deadline(minutes))
-    if tune_trials is not None or tune_seconds is not None:
-        if choose_on != "valid":
-            raise ConfigError(f"studies choose on the validation part; leave out --choose-on {choose_on}, or the studies")
-        budget = Budget(tune_trials, tune_seconds)
-        studies = tune_all(configs, data, out, options, budget, recency=recency, protocol=protocol, reference=reference, say=say)
-    elif recency:
-        raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
-    sources = studies.sources if studies else configs
-    found = run(
-        sources,
-        data,
-        out,
-        options,
-        reference=reference,
-        test=test,
-        memory=memory,
-        protocol=protocol,
-        choose_on=choose_on,
-        studies=studies,
-        say=say,
-    )
-    written = output.write(found, out, say)
+    with held(out):
+        if tune_trials is not None or tune_seconds is not None:
+            if choose_on != "valid":
+                raise ConfigError(f"studies choose on the validation part; leave out --choose-on {choose_on}, or the studies")
+            budget = Budget(tune_trials, tune_seconds)
+            studies = tune_all(
+                configs, data, out, options, budget, recency=recency, protocol=protocol, reference=reference, say=say
+            )
+        elif recency:
+            raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
+        sources = studies.sources if studies else configs
+        found = run(
+            sources,
+            data,
+            out,
+            options,
+            reference=reference,
+            test=test,
+            memory=memory,
+            protocol=protocol,
+            choose_on=choose_on,
+            studies=studies,
+            say=say,
+        )
+        written = output.write(found, out, say)
     if json:
         print_json(output.describe(found))
     else:

@@ -13,6 +13,7 @@ from recodiff.errors import MissingExtraError
 from recodiff.experiments import demo as tour
 from recodiff.reports.cells import short
 from recodiff.reports.html import Entry, Sample
+from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
 
 SHOWN = ("EASE", "F-DiffRec")
@@ -41,8 +42,13 @@ def demo(
     overwrite
         Replace an earlier demo that is already there.
     """
-    tour.check_out(out, overwrite)
-    run = Run(seed=seed, threads=threads)
+    with held(out):
+        tour.check_out(out, overwrite)
+        _tour(out, Run(seed=seed, threads=threads))
+
+
+def _tour(out: Path, run: Run) -> None:
+    """The four steps, in a folder that is held."""
     say("1/4 Fetching and preparing MovieLens-100K: which films people liked (rated 4 or 5), and when.")
     data = tour.prepare_data(out, say)
     say(_sizes(data.info))

@@ -7,10 +7,16 @@ from pathlib import Path
 import polars as pl
 
 from recodiff.cli.catalogue import over_items_of
-from recodiff.cli.output import refuse_taken, say, write_frame
+from recodiff.cli.output import refuse_file, refuse_taken, say
 from recodiff.data.saving import load_dataset
+from recodiff.errors import ConfigError
 from recodiff.models.saving import load_model
 from recodiff.ranking.vectors import item_vectors, user_vectors
+from recodiff.runtime import files
+from recodiff.runtime.folders import held, replaced
+from recodiff.runtime.progress import speaks
+
+ITEMS, USERS = "items.parquet", "users.parquet"
 
 
 def export(
@@ -39,17 +45,35 @@ def export(
     trust_code
         Allow a model class from outside recodiff.
     """
+    if not speaks():
+        return
     refuse_taken(out, "the vectors")
+    with held(out):
+        for name in (ITEMS, USERS):
+            refuse_file(out / name, overwrite)
+        if data is None and (out / USERS).exists():
+            raise ConfigError(f"'{out / USERS}' holds users of an earlier export; give --data to replace both, or another folder")
+        for sentence in _write(_tables(run, data, trust_code), out):
+            say(sentence)
+
+
+def _tables(run: Path, data: Path | None, trust_code: bool) -> dict[str, pl.DataFrame]:
+    """What is written, by the name of the file."""
     model = load_model(run, trust_code=trust_code)
     vectors, bias = item_vectors(model)
-    write_frame(
-        pl.DataFrame({"item": model.items.ids, "vector": vectors, "bias": bias}), out / "items.parquet", overwrite=overwrite
-    )
-    say(f"wrote {len(vectors)} item vectors of width {vectors.shape[1]} to {out / 'items.parquet'}")
+    tables = {ITEMS: pl.DataFrame({"item": model.items.ids, "vector": vectors, "bias": bias})}
     if data is not None:
         dataset = over_items_of(model, load_dataset(data))
         x = dataset.history("+".join(dataset.parts()))
-        write_frame(
-            pl.DataFrame({"user": x.users.ids, "vector": user_vectors(model, x)}), out / "users.parquet", overwrite=overwrite
-        )
-        say(f"wrote {x.n_users} user vectors to {out / 'users.parquet'}")
+        tables[USERS] = pl.DataFrame({"user": x.users.ids, "vector": user_vectors(model, x)})
+    return tables
+
+
+def _write(tables: dict[str, pl.DataFrame], out: Path) -> list[str]:
+    """Write all files or none; what was written, a sentence each."""
+    with replaced(out, marker=ITEMS, owned=lambda _: False) as staged:
+        for name, table in tables.items():
+            files.replace_with(staged / name, table.write_parquet, (pl.exceptions.PolarsError,))
+    width = tables[ITEMS]["vector"].dtype.shape[0]  # pyright: ignore[reportAttributeAccessIssue]
+    words = {ITEMS: f"item vectors of width {width}", USERS: "user vectors"}
+    return [f"wrote {table.height} {words[name]} to {out / name}" for name, table in tables.items()]

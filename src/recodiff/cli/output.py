@@ -147,10 +147,12 @@ def write_frame(frame: pl.DataFrame, path: Path, *, overwrite: bool) -> None:
         return
     refuse_file(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.replace_with(path, writers[path.suffix], (pl.exceptions.PolarsError,))
+    files.replace_with(path.resolve(), writers[path.suffix], (pl.exceptions.PolarsError,))
 
 
 def refuse_file(path: Path, overwrite: bool) -> None:
-    """Raises ConfigError where `path` is there and may not be replaced."""
+    """Raises ConfigError where `path` is there and may not be replaced, or is no file."""
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"'{path}' is no file, and is left alone; choose another name")
     if path.exists() and not overwrite:
         raise ConfigError(f"'{path}' is already there; choose another name, or say --overwrite")

@@ -14,6 +14,7 @@ from recodiff.experiments.runs.options import Deadline, RunOptions
 from recodiff.experiments.runs.results import Mean
 from recodiff.experiments.runs.runner import load_complete
 from recodiff.reports.cells import short
+from recodiff.runtime.folders import held
 
 
 def reproduce(
@@ -66,11 +67,12 @@ def reproduce(
     options = RunOptions(seeds, quick, device, threads, Deadline(minutes))
     dataset = load_complete(data)
     refuse_taken(out, "the page")
-    output.refuse_other(plan, dataset, out, quick=quick)
-    if reason := published.not_comparable(plan.published, dataset):
-        say(reason)
-    found = run(plan, dataset, data, out, options, say)
-    written = output.write(found, out, say)
+    with held(out):
+        output.refuse_other(plan, dataset, out, quick=quick)
+        if reason := published.not_comparable(plan.published, dataset):
+            say(reason)
+        found = run(plan, dataset, data, out, options, say)
+        written = output.write(found, out, say)
     if json:
         print_json(output.describe(found))
     else:

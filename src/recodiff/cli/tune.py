@@ -17,6 +17,7 @@ from recodiff.experiments.tuning.result import BEST, TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.spaces import read_space
 from recodiff.models.registry import MODELS
+from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
 
 MODEL = "model"
@@ -81,12 +82,13 @@ def tune(
     budget = Budget(USUAL_TRIALS if trials is None and seconds is None else trials, seconds)
     name, settings = read_settings(config, set_ or (), models=MODELS)
     own = None if space is None else read_space(space)
-    held = [override.partition("=")[0].strip() for override in set_ or ()]
+    fixed = [override.partition("=")[0].strip() for override in set_ or ()]
     dataset = load_dataset(data)
     run = Run(device=device, seed=seed, threads=threads, out=out)
-    found = search.tune(name, settings, dataset, run, budget, space=own, recency=recency, fixed=held, where=config)
-    if refit:
-        search.refit(found, dataset, replace(run, out=out / MODEL))
+    with held(out):
+        found = search.tune(name, settings, dataset, run, budget, space=own, recency=recency, fixed=fixed, where=config)
+        if refit:
+            search.refit(found, dataset, replace(run, out=out / MODEL))
     if json:
         print_json(_described(found, out))
         return

@@ -11,6 +11,7 @@ from typing import Any
 
 from recodiff.config import Settings
 from recodiff.errors import ConfigError
+from recodiff.runtime import files
 
 
 def presets() -> list[str]:
@@ -58,13 +59,11 @@ def read_settings(source: str | Path, overrides: Sequence[str] = (), *, models: 
 
 def _find(source: str, models: Collection[str]) -> tuple[str, str]:
     path = Path(source)
-    if path.suffix == ".toml" or path.is_file():
-        try:
+    if path.suffix == ".toml" or (path.exists() and not path.is_dir()):
+        if not path.exists():
+            raise ConfigError(f"no settings file '{source}'; presets are: {', '.join(presets())}")
+        with files.reading(path, ConfigError, "give settings as TOML in UTF-8"):
             return path.read_text("utf-8"), source
-        except FileNotFoundError:
-            raise ConfigError(f"no settings file '{source}'; presets are: {', '.join(presets())}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"settings file '{source}' cannot be read ({error})") from None
     if source in presets():
         return (resources.files("recodiff") / "configs" / f"{source}.toml").read_text("utf-8"), source
     close = difflib.get_close_matches(source, [*presets(), *models], n=1)

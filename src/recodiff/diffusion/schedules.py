@@ -16,9 +16,12 @@ from torch import Tensor
 
 from recodiff.config import BaseConfig, refuse
 from recodiff.errors import ConfigError
+from recodiff.runtime.memory import need_memory
 
 MAX_BETA = 0.999
 """Above it a step would leave nothing of the row (Improved DDPM, ICML 2021)."""
+BYTES_PER_STEP = 400
+"""Of the betas, what the process keeps of each step, and the last losses there."""
 FirstBeta = Annotated[float | None, Field(gt=0, le=1)]
 
 
@@ -163,7 +166,9 @@ def refuse_impossible(schedule: Schedule, steps: int) -> None:
 
     Raises:
         ValueError: there is a beta outside (0, 1]; see `config.refuse`.
+        ConfigError: what is kept of so many steps is larger than the memory.
     """
+    need_memory(BYTES_PER_STEP * steps, f"steps = {steps:,}", "take fewer steps")
     try:
         schedule.betas(steps)
     except ConfigError as error:

@@ -24,6 +24,7 @@ from recodiff.moved import answer_calls
 from recodiff.ranking.recommend import refuse_foreign
 from recodiff.ranking.topk import ranked
 from recodiff.runtime import distributed
+from recodiff.runtime.memory import need_memory
 
 DEFAULT_METRICS = (
     "recall@10",
@@ -38,6 +39,8 @@ DEFAULT_METRICS = (
 )
 """What is measured unless said otherwise."""
 
+BYTES_PER_PLACE = 18
+"""Of a place of a list: whether it is a hit, and two sums along the list."""
 WithoutTruth = Literal["skip", "zero"]
 
 
@@ -225,10 +228,13 @@ def evaluate_lists(lists: NDArray[np.int64], users: NDArray[np.int64], task: Tas
 
     Raises:
         DataError: a metric needs facts about the items that the task has not.
+        ConfigError: the lists of a metric are longer than the memory holds.
     """
     truth = task.truth
     hits = find_hits(lists, truth, users)
     longest = max((each.k for each in wanted if each.k < WHOLE), default=0)
+    size = BYTES_PER_PLACE * longest * len(users)
+    need_memory(size, f"a list length of {longest:,} for {len(users):,} users", "ask for shorter lists")
     missing = max(0, longest - hits.shape[1])  # places that nothing fills are misses
     hits = np.pad(hits, ((0, 0), (0, missing)))
     relevant, values, totals = truth.lengths()[users], dict[str, NDArray[np.float64]](), dict[str, float]()

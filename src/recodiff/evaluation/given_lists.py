@@ -17,6 +17,7 @@ from recodiff.data.readers.columns import plain
 from recodiff.data.readers.text_tables import open_table
 from recodiff.errors import DataError
 from recodiff.evaluation.protocol import Task
+from recodiff.runtime import files
 
 ROLES = {
     "user": ("user", "userid", "uid", "queryid", "query", "qid"),
@@ -102,7 +103,7 @@ def notes_on(lists: GivenLists, task: Task, k: int) -> list[str]:
 
 def _table(path: Path) -> pl.DataFrame:
     """The columns that have a role, under its name."""
-    try:
+    with files.reading(path, DataError, "give a table of lists: user, item, and rank or score"):
         if path.suffix == ".parquet":
             frame = pl.read_parquet(path, glob=False)
             found = _roles(frame.columns, path.name)
@@ -110,8 +111,6 @@ def _table(path: Path) -> pl.DataFrame:
         table = open_table(path, header=True)
         found = _roles(table.columns(), path.name)
         return table.collect([pl.col(name).alias(role) for role, name in found.items()])[0]
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"lists cannot be read from {path.name}: {' '.join(str(error).split())[:200]}") from None
 
 
 def _roles(columns: list[str], name: str) -> dict[str, str]:

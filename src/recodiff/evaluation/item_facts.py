@@ -18,6 +18,7 @@ from recodiff.data.dataset import Dataset
 from recodiff.data.genres import SEPARATORS, genres_of
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import DataError
+from recodiff.runtime import files
 
 Need = Literal["popularity", "genres", "embeddings"]
 EMBEDDINGS = "item_emb.npy"
@@ -104,7 +105,8 @@ def load_embeddings(folder: Path | None, items: IdMap, catalogue: IdMap | None =
     path = None if folder is None else folder / EMBEDDINGS
     if path is None or not path.is_file():
         return None
-    embeddings = np.load(path, allow_pickle=False)
+    with files.reading(path, DataError, "give one row per item as a .npy file of numbers, or remove it"):
+        embeddings = files.read_array(path)
     if embeddings.ndim != 2 or len(embeddings) != len(items):
         return None
     if catalogue is None or catalogue == items:

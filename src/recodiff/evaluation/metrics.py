@@ -21,6 +21,8 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in (*HIT_METRICS, *
 """By the name that stands before the `@`."""
 WHOLE = sys.maxsize
 """K of a metric of whole rankings, which has none in its name."""
+LONGEST = 2**31 - 1
+"""The longest list that is measured; no catalogue has more items."""
 LIST_LENGTH = 20
 """K of a list metric that is named without one."""
 
@@ -46,7 +48,7 @@ def parse(name: str) -> Wanted:
         name: as it was typed.
 
     Raises:
-        ConfigError: there is no such metric, or K is no positive whole number.
+        ConfigError: there is no such metric, or K is no whole number from 1 to LONGEST.
     """
     kind, at, k = name.partition("@")
     metric = METRICS.get(kind)
@@ -56,7 +58,7 @@ def parse(name: str) -> Wanted:
         return Wanted(kind, metric, WHOLE)
     if metric is not None and metric.kind == "lists" and not at:
         return Wanted(f"{kind}@{LIST_LENGTH}", metric, LIST_LENGTH)
-    if metric is None or not k.isdecimal() or int(k) < 1:
+    if metric is None or not k.isdecimal() or not 1 <= int(k) <= LONGEST:
         raise ConfigError(f"no metric '{name}'; give one of {', '.join(METRICS)} with a length, such as recall@20")
     return Wanted(name, metric, int(k))
 

@@ -159,8 +159,7 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool | Co
     _refuse_untrusted(folder, classes_outside(name, described["config"]), trust_code)
     hashes = described["hashes"]
     for file in (WEIGHTS, ITEMS, *([USERS] if USERS in hashes else [])):
-        if not (path / file).exists() or files.sha256(path / file) != hashes.get(file):
-            raise CheckpointError(f"'{path / file}' is missing or not what was saved; copy the folder again or train anew")
+        _refuse_changed(path / file, hashes.get(file))
     tensors, _ = files.read_tensors(path / WEIGHTS)
     try:
         with contradictions_tolerated():
@@ -199,6 +198,12 @@ def _refuse_untrusted(folder: str | Path, named: Collection[str], trusted: bool 
         raise CheckpointError(f"'{folder}' asks to import '{foreign}'; say --trust-code (trust_code=True) if you trust that code")
 
 
+def _refuse_changed(path: Path, expected: object) -> None:
+    with files.reading(path, CheckpointError, AGAIN):
+        if files.sha256(path) != expected:
+            raise CheckpointError(f"'{path}' is not what was saved; {AGAIN}")
+
+
 def _ids(table: Path) -> IdMap:
     return IdMap(_table(table)["id"])
 
@@ -218,7 +223,6 @@ def load_titles(folder: str | Path) -> list[str | None] | None:
         CheckpointError: the folder is missing, damaged or foreign.
     """
     path = Path(folder) / ITEMS
-    if files.sha256(path) != read_config(folder)["hashes"].get(ITEMS):
-        raise CheckpointError(f"'{path}' is not what was saved; {AGAIN}")
+    _refuse_changed(path, read_config(folder)["hashes"].get(ITEMS))
     table = _table(path)
     return table["title"].cast(pl.String).to_list() if "title" in table.columns else None

@@ -31,6 +31,7 @@ _TO_CSS = {_INK: "currentColor", _FAINT: "var(--faint)"} | {colour: f"var(--seri
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10.0,
+    "text.parse_math": False,  # a dollar in a name is a dollar
     "svg.fonttype": "none",
     "axes.edgecolor": _FAINT,
     "axes.labelcolor": _INK,
@@ -141,6 +142,8 @@ def against_time(series: Sequence[Series], metric: str) -> str:
     """The metric against the seconds that training took, on a logarithmic axis."""
 
     def draw(figure: Figure) -> None:
+        from matplotlib.ticker import NullFormatter
+
         axes: Axes = figure.subplots()
         for i, one in enumerate(series):
             mean, error = _estimate(one.evaluation, metric)
@@ -149,6 +152,7 @@ def against_time(series: Sequence[Series], metric: str) -> str:
         _name(axes, metric, "training seconds")
         axes.margins(x=0.15)
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())  # its own writes mathematics
 
     return _svg(draw, "time")
 

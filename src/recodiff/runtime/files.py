@@ -54,8 +54,7 @@ def reading(path: Path, error: type[RecodiffError], remedy: str) -> Iterator[Non
         RecodiffError: of the kind `error`; one of ours that is raised within passes as it is, and so does a lack of memory.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise error(f"'{path}' is no file; {remedy}")
+        refuse_irregular(path, error, remedy)
         yield
     except (RecodiffError, MemoryError):
         raise
@@ -66,6 +65,22 @@ def reading(path: Path, error: type[RecodiffError], remedy: str) -> Iterator[Non
             raise
         lines = str(raised).strip().splitlines() or [type(raised).__name__]
         raise error(f"'{path}' cannot be read ({lines[0]}); {remedy}") from None
+
+
+def refuse_irregular(path: Path, error: type[RecodiffError], remedy: str) -> None:
+    """Refuse what is no regular file before it is opened: a pipe or a device would be waited for.
+
+    Args:
+        path: the file.
+        error: what is raised.
+        remedy: how the sentence ends.
+
+    Raises:
+        RecodiffError: of the kind `error`: the path is something else than a file.
+        OSError: there is nothing there, or it cannot be looked at.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise error(f"'{path}' is no file; {remedy}")
 
 
 def read_array(path: Path) -> Any:

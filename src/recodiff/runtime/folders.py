@@ -29,6 +29,8 @@ PLAN = "plan.json"
 """Among the new files: which of them are moved, and which old ones go."""
 HIDDEN = frozenset({LOCK, STAGED, COMMITTED})
 """What these functions keep in a folder; a folder with nothing else is empty."""
+AGAIN = "copy the folder again, or write it anew"
+"""What to do where the plan is damaged."""
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What a file system answers that has no locks."""
 PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
@@ -199,7 +201,7 @@ def _move(folder: Path) -> None:
     """Moves what is committed; done twice, or by two processes at once, it comes to the same."""
     new = folder / COMMITTED
     with suppress(FileNotFoundError):  # another process has finished it
-        plan = json.loads((new / PLAN).read_text("utf-8"))
+        plan = _plan(new / PLAN)
         for name in plan["remove"]:
             (folder / name).unlink(missing_ok=True)
         for name in plan["move"]:
@@ -209,3 +211,26 @@ def _move(folder: Path) -> None:
         (new / PLAN).unlink(missing_ok=True)
     with suppress(FileNotFoundError):
         new.rmdir()
+
+
+def _plan(path: Path) -> dict[str, list[str]]:
+    """What is to be moved and removed: files of the folder alone, whoever wrote the plan.
+
+    Raises:
+        CheckpointError: it is damaged, or names anything else.
+        FileNotFoundError: it is not there.
+    """
+    try:
+        with files.reading(path, CheckpointError, AGAIN):
+            plan = json.loads(path.read_text("utf-8"))
+            if strange := [name for name in (*plan["move"], *plan["remove"]) if not _is_of_the_folder(name)]:
+                raise CheckpointError(f"'{path}' names {strange[0]!r}, which is no file of its folder; {AGAIN}")
+            return plan
+    except CheckpointError:
+        if not path.exists():
+            raise FileNotFoundError(path) from None
+        raise
+
+
+def _is_of_the_folder(name: object) -> bool:
+    return isinstance(name, str) and name not in ("", "..", *HIDDEN) and Path(name).name == name and "\0" not in name

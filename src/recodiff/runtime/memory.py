@@ -11,6 +11,9 @@ import os
 from functools import cache
 from pathlib import Path
 
+from recodiff.errors import ConfigError
+
+GIB = 2**30
 PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 KEPT_BYTES = 2**30
@@ -53,6 +56,22 @@ def available_memory() -> int | None:
     except (OSError, ValueError):  # no container, or "max"
         return free
     return min(free, max(most - taken + _given_back_at_need(), 0))
+
+
+def need_memory(size: int, what: str, remedy: str) -> None:
+    """Refuse what cannot fit into the memory that is free, before any of it is made.
+
+    Args:
+        size: bytes that it takes, 0 or more; a system that does not say what is free refuses nothing.
+        what: takes them, with its value, as the beginning of the sentence.
+        remedy: how the sentence ends.
+
+    Raises:
+        ConfigError: more than is free.
+    """
+    free = available_memory()
+    if free is not None and size > free:
+        raise ConfigError(f"{what} takes about {size / GIB:,.2f} GiB, and {free / GIB:,.2f} GiB are free; {remedy}")
 
 
 def _given_back_at_need() -> int:

@@ -12,6 +12,8 @@ import torch
 from recodiff.errors import ConfigError
 from recodiff.runtime import distributed
 
+MOST_THREADS = 4096
+"""More than any machine has cores."""
 Shared = Literal["none", "items"]
 
 
@@ -31,7 +33,7 @@ class Run:
             device; the model is the same. With one process it changes nothing.
 
     Raises:
-        ConfigError: the threads are fewer than one, or `shard` is neither.
+        ConfigError: the threads are fewer than one or more than MOST_THREADS, or `shard` is neither.
     """
 
     device: str = "auto"
@@ -44,8 +46,8 @@ class Run:
     shard: Shared = "none"
 
     def __post_init__(self) -> None:
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"threads = {self.threads} cannot be used; give 1 or more, or leave it to torch")
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise ConfigError(f"threads = {self.threads} cannot be used; give 1 to {MOST_THREADS}, or leave it to torch")
         if self.shard not in get_args(Shared):
             raise ConfigError(f"shard = {self.shard!r} is unknown; say 'none' or 'items'")
 

@@ -10,13 +10,18 @@ from torch import nn
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
 from recodiff.moved import old_names
-from recodiff.runtime.memory import available_memory, users_at_once
+from recodiff.runtime.memory import GIB, available_memory, users_at_once
 from recodiff.tensors.blank import Weightless
 from recodiff.training.trainable import Trainable
 
+TOO_LARGE = ("can't allocate memory", "overflow")
+"""What PyTorch says of a tensor that no machine holds."""
+BYTES_PER_NEGATIVE = 24
+"""Of an item that is drawn against another: its number, its score, and what the gradient keeps."""
+FEWER = " or draw fewer negatives"
+"""What makes a step take less where most of it is negatives."""
 BYTES_PER_INTERACTION = 32
 """Of the rows that batches are cut from, and of the weighted copy they are made of."""
-GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class MemoryEstimate:
         remedy = "narrow the item-sized layers, or keep fewer items (a larger --item-core)"
         if model.traits.shares_items and model.shard is None:
             remedy += ", or share them among GPUs or machines (--shard items under torchrun)"
+        if self.otherwise.endswith(FEWER):
+            remedy = f"{remedy},{FEWER}"
         if kept + self.least + self.data <= self.free:
             asked = model.training.batch_size
             within = "" if asked <= self.users else f" below the {self.users:,} users that learn"
@@ -78,6 +85,9 @@ def estimate(
 ) -> MemoryEstimate | None:
     """What training `model` takes; None where its network cannot be built without numbers (a class from outside this package).
 
+    Raises:
+        ModelError: a layer is larger than any memory.
+
     Args:
         model: its `derived` already made.
         data: what it learns from.
@@ -88,13 +98,19 @@ def estimate(
     try:
         with Weightless():
             module: nn.Module = model.build(data.n_items, torch.Generator())
-    except RuntimeError:
+    except RuntimeError as error:
+        if any(words in str(error) for words in TOO_LARGE):
+            why = str(error).splitlines()[0]
+            raise ModelError(f"the network of these settings is larger than any memory ({why}); narrow its layers") from None
         return None
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     users = int((data.event_counts() >= model.pairs().min_events).sum())
     scored = model.shard.stop - model.shard.start if model.shard else data.n_items
     scoring = 8 * scored * users_at_once(scored, products=model.traits.item_vectors and model.shard is None)
-    batch, least = (model.working_bytes(module, size) + validated * scoring for size in (min(model.training.batch_size, users), 1))
+    drawn = BYTES_PER_NEGATIVE * getattr(model.pairs(), "negatives", 0) * data.nnz // max(users, 1)
+    sizes = min(model.training.batch_size, users), 1
+    batch, least = (model.working_bytes(module, size) + drawn * size + validated * scoring for size in sizes)
+    otherwise = model.memory_hint(module) + (FEWER if drawn > least // 2 else "")
     if device.type == "cuda":
         free: int | None = torch.cuda.mem_get_info(device)[0]
     else:
@@ -102,7 +118,7 @@ def estimate(
         free = None if free is None else free // processes
     kept = weights, 3 * weights, (validated + (model.training.ema is not None)) * weights
     rows = BYTES_PER_INTERACTION * data.nnz
-    return MemoryEstimate(*kept, batch, rows, least, users, model.memory_hint(module), free)
+    return MemoryEstimate(*kept, batch, rows, least, users, otherwise, free)
 
 
 __getattr__ = old_names(__name__)

@@ -114,7 +114,7 @@ def test_a_time_may_be_a_rank(tmp_path: Path) -> None:
         ("\n \n", "log.csv is empty"),
         ("user,item\n", "holds no interactions; give a log"),
         (b"user,item\n1,caf\xe9\n", "log.csv is not UTF-8; give its encoding"),
-        ("user,item\n1,2\n".encode("utf-16"), "log.csv is not UTF-8"),
+        ("user,item\n1,2\n".encode("utf-16"), "log.csv is no text, but UTF-16"),
         (bytes(range(256)), "log.csv"),
     ],
 )
@@ -147,8 +147,8 @@ def test_unknown_options_are_refused(tmp_path: Path, options: dict[str, Any], me
         read_log(write(tmp_path, "user,item\n1,2\n"), **options)
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"user,item\n1,2\n" * 1000)[:-20]])
-def test_a_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
+    content = gzip.compress(b"user,item\n1,2\n" * 1000)[:-20]
     with pytest.raises(DataError, match=r"log.csv.gz is damaged"):
         read_log(write(tmp_path, content, "log.csv.gz"))
 
@@ -158,7 +158,7 @@ def test_what_is_not_there_or_not_known_is_refused(tmp_path: Path) -> None:
         read_log(tmp_path / "nope.csv")
     with pytest.raises(DataError, match=r"a dict is no frame"):
         read_log({"user": [1], "item": [2]})
-    with pytest.raises(DataError, match=r"ml.zip cannot be unpacked .*fetch it again"):
+    with pytest.raises(DataError, match=r"ml.zip' cannot be read .*fetch it again"):
         read_log(write(tmp_path, b"PK", "ml.zip"))
 
 

@@ -305,9 +305,9 @@ def test_archives_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     packed(tmp_path, "outside.tar", {"../log.csv": CSV})
     packed(tmp_path, "two.zip", {"a.csv": CSV, "b.csv": CSV})
     for name, message in (
-        ("cut.tar.gz", "cut.tar.gz cannot be unpacked"),
+        ("cut.tar.gz", "cut.tar.gz' cannot be read"),
         ("empty.zip", "empty.zip is empty"),
-        ("outside.tar", "outside.tar cannot be unpacked"),
+        ("outside.tar", "outside.tar' cannot be read"),
         ("two.zip", r"no interactions that are known at sight \(a.csv, b.csv\)"),
     ):
         with pytest.raises(DataError, match=message) as caught:

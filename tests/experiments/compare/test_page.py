@@ -64,3 +64,11 @@ def test_markup_in_a_name_stays_text_in_markdown(found: Comparison) -> None:
     text = markdown(with_odd_labels(found))
     assert "<b" not in text.replace(r"\<b", "")
     assert "`a`" not in text
+
+
+@pytest.mark.parametrize("name", ["$\\frac{", "a$\\b$", "$$", "$x$", "_^{", "\\$5", "%"])
+def test_dollars_and_backslashes_of_names_are_drawn_as_they_are(found: Comparison, name: str) -> None:
+    rows = tuple(replace(row, case=replace(row.case, label=f"{number} {name}")) for number, row in enumerate(found.rows))
+    drawn = "".join(svg for svg, _ in page.figures(replace(found, rows=rows)))
+    assert f">0 {name}<" in drawn
+    assert "mathdefault" not in drawn

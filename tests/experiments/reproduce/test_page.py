@@ -215,10 +215,18 @@ def test_a_page_is_not_lost_to_other_data_or_to_a_quick_pass(lab: Lab) -> None:
     with pytest.raises(ConfigError, match="holds table5 on other data, 'ml-1m_clean'; choose another folder"):
         output.refuse_other(plan, other, lab.out, quick=False)
     (lab.out / "table5.json").write_text("[]")
-    with pytest.raises(ConfigError, match=r"table5\.json' is not a file of ours"):
+    with pytest.raises(ConfigError, match=r"table5\.json' cannot be read .* no page of ours"):
         output.refuse_other(plan, data, lab.out, quick=False)
 
 
 def test_titles_name_what_the_paper_does(lab: Lab) -> None:
     found = lab(replace(EXPERIMENTS["figure4"], cases=(Case("k", "l", "not-yet"),)), seeds=1)
     assert page.title(found) == "Figure 4, random noise, on ml-1m_clean"
+
+
+def test_dollars_in_the_name_of_the_data_are_drawn_as_they_are(lab: Lab) -> None:
+    found = lab(figure_of(*POINTS[:2]), seeds=1)
+    odd = replace(found, data=replace(found.data, info=found.data.info | {"name": r"$\frac{ $"}))
+    paper_figures.draw(odd, lab.out)
+    drawn = (lab.out / "figure5.svg").read_text("utf-8")
+    assert r"ours, $\frac{ $" in drawn

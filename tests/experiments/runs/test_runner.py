@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from torch import Tensor
 
-from lab import Lab, plan_of, tiny
+from lab import TINY, Lab, plan_of, tiny
 from recodiff import load_dataset, prepare, read_settings
 from recodiff.data import Dataset, Random, synthesise
 from recodiff.errors import ConfigError, DataError
@@ -290,3 +290,21 @@ def test_a_device_that_is_not_there_stops_at_once(lab: Lab) -> None:
     with pytest.raises(ConfigError, match="device 'nonsense'"):
         lab(plan_of(POPULAR), device="nonsense")
     assert pl.DataFrame(lab.trained).is_empty()
+
+
+def test_what_a_user_put_into_an_unfinished_run_stays(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    parts = {"one": {"model": "f-diffrec", "settings": TINY}, "two": {"model": "t-diffrec", "settings": TINY}}
+    mixture = replace(tiny("mixed"), model="fs-diffrec", settings={"parts": parts})
+    plan = plan_of(tiny("a"), mixture)
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "measure", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            lab(plan, seeds=1)
+    (work,) = (path for path in runs(lab) if path.is_dir())
+    (work / "notes.txt").write_text("mine")
+    lab(plan, seeds=1)
+    assert [str(path.relative_to(work)) for path in sorted(work.rglob("*"))] == ["notes.txt"]
+    assert [path for path in runs(lab) if path.is_dir()] == [work], "the mixture's folder is gone with all its parts"

@@ -9,9 +9,10 @@ from typing import ClassVar
 import polars as pl
 
 from recodiff.data.readers.columns import Raw, find_columns, labels_of
+from recodiff.data.readers.contents import WHOLE
 from recodiff.data.readers.parts import Piece, pieces_in
 from recodiff.data.readers.places import by_place, columns_of, kind_of
-from recodiff.data.readers.reader import WHOLE, Options, Reader
+from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.text_tables import TextTable, open_table
 from recodiff.errors import DataError
 from recodiff.runtime import files

@@ -20,6 +20,7 @@ from recodiff.data.readers.recbole import RecBole
 from recodiff.data.readers.titles import fitted, titles_of_frame
 from recodiff.errors import ConfigError, DataError
 from recodiff.moved import old_names
+from recodiff.runtime import files
 
 # The first that recognises a path reads it.
 READERS: dict[str, Reader] = {
@@ -78,7 +79,8 @@ def read_items(source: Any, ids: pl.Series, *, drop_long: bool = False) -> pl.Da
         return fitted(titles_of_frame(source, "the frame of titles"), ids)
     path = Path(source)
     reader = next((reader for reader in READERS.values() if reader.has_titles(path)), READERS["table"])
-    return fitted(reader.titles(path, drop_long=drop_long), ids)
+    with files.reading(path, DataError, "give a table of items: ids, and titles where there are any"):
+        return fitted(reader.titles(path, drop_long=drop_long), ids)
 
 
 __getattr__ = old_names(__name__)

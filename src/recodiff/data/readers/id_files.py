@@ -9,10 +9,12 @@ import polars as pl
 
 from recodiff.data.ids import IdMap
 from recodiff.data.readers.columns import KNOWN, plain
+from recodiff.data.readers.contents import start_of
 from recodiff.data.readers.parquet import ENDINGS
 from recodiff.data.readers.places import is_header, kind_of
 from recodiff.data.readers.text_tables import first_lines, open_table, read_lines
 from recodiff.errors import ConfigError, DataError
+from recodiff.runtime import files
 
 BLANK = 4096
 """Bytes at the beginning of a file that has some id among them, unless it is blank."""
@@ -31,13 +33,12 @@ def read_ids(path: Path, known: IdMap, role: Literal["user", "item"]) -> pl.Seri
     Raises:
         ConfigError: the file cannot be read or holds no ids.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise ConfigError(f"'{path}' is no file; give one id per line")
     try:
-        if path.suffix not in ENDINGS and not path.read_bytes()[:BLANK].strip():
-            raise ConfigError(f"'{path}' holds no ids; give one id per line")
-        ids = _of_table(path, known, role) if path.suffix in (*ENDINGS, ".csv", ".tsv") else _of_lines(path, known, role)
-    except (OSError, DataError, pl.exceptions.PolarsError) as error:
+        with files.reading(path, ConfigError, "give one id per line"):
+            if path.suffix not in ENDINGS and not start_of(path, BLANK).strip():
+                raise ConfigError(f"'{path}' holds no ids; give one id per line")
+            ids = _of_table(path, known, role) if path.suffix in (*ENDINGS, ".csv", ".tsv") else _of_lines(path, known, role)
+    except DataError as error:
         raise ConfigError(f"ids cannot be read from '{path}' ({' '.join(str(error).split())}); give one id per line") from None
     ids = ids.drop_nulls()
     if len(ids) == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from recodiff.data.readers.columns import Raw, find_columns, labels_of
+from recodiff.data.readers.contents import WHOLE, unzipped
 from recodiff.data.readers.parts import Piece, ending, pieces_in
 from recodiff.data.readers.places import columns_of
-from recodiff.data.readers.reader import WHOLE, Options, Reader
+from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.text_tables import first_lines, read_lines
 from recodiff.data.readers.titles import renamed
 from recodiff.errors import DataError
@@ -94,13 +94,13 @@ def _opened(path: Path) -> tuple[Path | bytes, list[dict[str, Any]]]:
     if len(lines) > 1 and lines[0].strip() == "{":
         raise DataError(f"{path.name} holds one JSON value over many lines; write one object a line (JSON lines)")
     sample = [_object(line, number, path.name) for number, line in enumerate(lines, 1)]
-    return path, sample
+    return unzipped(path), sample
 
 
 def _from_array(path: Path) -> tuple[bytes, list[dict[str, Any]]]:
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    content = unzipped(path)
     try:
-        objects = json.loads(data)
+        objects = json.loads(content if isinstance(content, bytes) else content.read_bytes())
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path.name} is no JSON ({error}); write one object a line (JSON lines)") from None
     if not objects or not all(isinstance(one, dict) for one in objects):

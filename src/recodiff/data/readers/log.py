@@ -117,8 +117,8 @@ def _log(source: str, raw: Raw, format: str, options: Options, items: Any, terms
 def _terms(path: Path, *, published: bool) -> str | None:
     """The terms beside the data; a licence beside a single file of the user's own speaks of something else."""
     folder = path if path.is_dir() else path.parent
-    if (folder / TERMS_FILE).exists():
-        return (folder / TERMS_FILE).read_text(encoding="utf-8").strip()
+    if (folder / TERMS_FILE).is_file():
+        return (folder / TERMS_FILE).read_text("utf-8", "replace").strip()
     if not published:
         return None
     beside = [name for name in ("LICENSE", "LICENSE.txt", "README", "README.txt") if (folder / name).exists()]

@@ -8,17 +8,16 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recodiff.errors import DataError
+from recodiff.errors import DataError, RecodiffError
+from recodiff.runtime import files
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _STREAMS = {".bz2": bz2.open, ".xz": lzma.open}
-# What the libraries raise for damaged or encrypted content.
-_DAMAGES = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+_STEP = 1 << 20
 _ASIDE = ("__MACOSX", ".DS_Store")
 
 
@@ -38,12 +37,13 @@ def unpacked(path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="recodiff-") as temporary:
         folder = Path(temporary)
-        try:
+        with files.reading(path, DataError, "fetch it again"):
             _unpack(path, folder)
-        except _DAMAGES as error:
-            reason = str(error).strip() or type(error).__name__
-            raise DataError(f"{path.name} cannot be unpacked ({reason}); fetch it again") from None
-        yield _content(folder, path.name)
+            content = _content(folder, path.name)
+        try:
+            yield content
+        except RecodiffError as error:
+            raise type(error)(str(error).replace(str(folder), str(path))) from None
 
 
 def _unpack(path: Path, folder: Path) -> None:
@@ -59,13 +59,17 @@ def _unpack(path: Path, folder: Path) -> None:
             _check_room(sum(member.size for member in members), free)
             archive.extractall(folder, members, filter="data")
     else:
+        size = 0
         with _STREAMS[path.suffix](path) as content, (folder / path.stem).open("wb") as target:
-            shutil.copyfileobj(content, target)
+            while piece := content.read(_STEP):
+                size += len(piece)
+                _check_room(size, free)
+                target.write(piece)
 
 
 def _check_room(size: int, free: int) -> None:
     if size > free:
-        raise ValueError(f"it holds {size} bytes, and the temporary folder has room for {free}")
+        raise ValueError(f"it holds {size:,} bytes or more, and the temporary folder has room for {free:,}")
 
 
 def _content(folder: Path, name: str) -> Path:

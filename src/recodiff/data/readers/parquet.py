@@ -8,11 +8,13 @@ from pathlib import Path
 import polars as pl
 
 from recodiff.data.readers.columns import Raw, find_columns, labels_of
+from recodiff.data.readers.contents import WHOLE
 from recodiff.data.readers.frames import LOOK, may_be_time, unused_times
 from recodiff.data.readers.parts import Piece, pieces_in
 from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.titles import titles_of_parquet
 from recodiff.errors import DataError
+from recodiff.runtime.files import reading, refuse_irregular
 
 ENDINGS = (".parquet", ".pq")
 
@@ -38,7 +40,12 @@ class Parquet(Reader):
         parts = list(dict.fromkeys(piece.part for piece in pieces))
         files = [[piece.path for piece in pieces if piece.part == part] for part in parts]
         name = pieces[0].path.name if len(pieces) == 1 else pieces[0].path.parent.name
-        read = [_read(group, name if len(parts) == 1 else group[0].name, options) for group in files]
+        read = []
+        for group in files:
+            with reading(group[0], DataError, WHOLE):
+                for path in group[1:]:
+                    refuse_irregular(path, DataError, WHOLE)
+                read.append(_read(group, name if len(parts) == 1 else group[0].name, options))
         return Raw.joined(read, parts, name)
 
     def has_titles(self, path: Path) -> bool:

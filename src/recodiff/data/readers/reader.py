@@ -16,8 +16,6 @@ from recodiff.data.readers.times import TimeUnit
 from recodiff.data.readers.titles import named_columns, read_titles
 
 PartOrder = Literal["auto", "valid-test", "test-valid"]
-WHOLE = "give a whole file of its format"
-"""What to do where a file cannot be read."""
 ITEM_FILES = ("items.parquet", "items.csv", "items.tsv")
 """Tables of titles that any format may have beside it."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +11,11 @@ import polars as pl
 
 from recodiff.data.readers import quotes
 from recodiff.data.readers.columns import HOW_TO_DROP
+from recodiff.data.readers.contents import WHOLE, refuse_other_than_text, start_of, unzipped
 from recodiff.data.readers.places import is_header
 from recodiff.data.readers.values import MARKS
 from recodiff.errors import ConfigError, DataError
+from recodiff.runtime import files
 
 _SEPARATORS = ("::", "\t", ";", ",", "|", " ")
 # Control characters that no sane text holds: one stands in for separators of several letters, the other makes a line one field.
@@ -87,7 +87,7 @@ class TextTable:
             if "more fields" not in str(error):
                 raise self._unreadable(error) from None
             return self._without_long(select, drop_long)
-        if self.quoted is not False and self._has_quotes() and quotes.count_lines(self._bytes()) != frame.height + self.header:
+        if self.quoted is not False and self._has_quotes() and quotes.count_lines(self.content) != frame.height + self.header:
             mended = self.mended()
             if mended is not self:
                 return mended.collect(select, drop_long=drop_long)
@@ -96,10 +96,10 @@ class TextTable:
     def _collected(self, select: Sequence[pl.Expr]) -> pl.DataFrame:
         """Some columns; polars looks for lines with too many fields only where it parses all columns."""
         scan = self.scan(self.content)
-        if len(select) < self.width and isinstance(self._bytes(), Path) and not self._has_quotes():
+        if len(select) < self.width and isinstance(self.content, Path) and not self._has_quotes():
             last = pl.col(self.columns()[-1]).alias(_LAST)
             frame = scan.select(*select, last).collect()
-            if not frame[_LAST].has_nulls() and quotes.is_even(self._bytes(), self.separator, self.width):
+            if not frame[_LAST].has_nulls() and quotes.is_even(self.content, self.separator, self.width):
                 return frame.drop(_LAST)
         return scan.collect().select(select)
 
@@ -115,7 +115,7 @@ class TextTable:
             return self
         if not quotes.opens_a_field(lines, self.separator):
             return replace(self, quoted=False)
-        content = self._bytes()
+        content = self.content
         text = (content if isinstance(content, bytes) else content.read_bytes()).decode("utf-8", errors="replace")
         content = quotes.rewritten(text.removeprefix("\ufeff"), self.separator)
         if content is not None:
@@ -128,12 +128,7 @@ class TextTable:
         )
 
     def _has_quotes(self) -> bool:
-        return quotes.has_quotes(self._bytes())
-
-    def _bytes(self) -> Path | bytes:
-        if isinstance(self.content, bytes) or self.path.suffix != ".gz":
-            return self.content
-        return gzip.decompress(self.content.read_bytes())
+        return quotes.has_quotes(self.content)
 
     def _without_long(self, select: Sequence[pl.Expr], drop_long: bool) -> tuple[pl.DataFrame, int]:
         lines = read_lines(self.content, self.path.name, strip=False)
@@ -189,16 +184,17 @@ def open_table(
     separator = separator.replace("\\t", "\t") if separator else _separator(head[:_LOOK])
     rows = [fields(line, separator, quoted) for line in head]
     header = is_header(rows, by_position=by_position) if header is None else header
-    content: Path | bytes = recoded(path, encoding) if encoding else path
-    if len(separator) > 1:
-        content = (content if isinstance(content, bytes) else recoded(path)).replace(separator.encode(), _FIELD.encode())
+    content = recoded(path, encoding) if encoding or len(separator) > 1 else unzipped(path)
+    if len(separator) > 1 and isinstance(content, bytes):
+        content = content.replace(separator.encode(), _FIELD.encode())
         separator, quoted = _FIELD, False
     return TextTable(path, content, separator, header, quoted, rows)
 
 
 def recoded(path: Path, encoding: str | None = None) -> bytes:
     """The file as UTF-8 bytes; without an encoding, one that is not UTF-8 is taken as Latin-1, as old MovieLens files are."""
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    content = unzipped(path)
+    data = content if isinstance(content, bytes) else content.read_bytes()
     try:
         text = data.decode(encoding or "utf-8")
     except UnicodeDecodeError:
@@ -212,8 +208,10 @@ def read_lines(content: Path | bytes, name: str, *, strip: bool = True) -> pl.Se
     """The lines of a text, without white space at both ends unless asked otherwise; null where empty.
 
     Raises:
-        DataError: the text, `name` in the message, is not UTF-8.
+        DataError: the text, `name` in the message, is not UTF-8, or damaged.
     """
+    if isinstance(content, Path):
+        content = unzipped(content)
     scan = pl.scan_csv(content, has_header=False, separator=_LINE, quote_char=None, infer_schema=False, glob=False)
     try:
         return scan.select((pl.first().str.strip_chars() if strip else pl.first()).alias("line")).collect().to_series()
@@ -227,14 +225,13 @@ def first_lines(path: Path, encoding: str = "utf-8") -> list[str]:
     """The first lines of a text that are not blank.
 
     Raises:
-        DataError: the file is empty or damaged.
+        DataError: the file is empty, damaged, no text, or no file (a pipe, a folder).
         ConfigError: the encoding is unknown.
     """
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            start = file.read(_SAMPLE_BYTES)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name} is damaged ({error}); fetch it again") from None
+    with files.reading(path, DataError, WHOLE):
+        start = start_of(path, _SAMPLE_BYTES)
+    if not encoding.lower().startswith(("utf-16", "utf_16", "utf16", "utf-32")):
+        refuse_other_than_text(path.name, start)
     try:
         lines = start.decode(encoding, errors="ignore").removeprefix("\ufeff").splitlines()
     except LookupError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from recodiff.experiments.runs.identity import naming, result_key, training_name
 from recodiff.experiments.runs.peak_memory import call_in_process, kind_of
 from recodiff.experiments.runs.provenance import machine, provenance
 from recodiff.experiments.runs.results import Result
-from recodiff.experiments.runs.train import train_run
+from recodiff.experiments.runs.train import forget_run, train_run
 from recodiff.models.base import Recommender
 from recodiff.models.registry import build
 from recodiff.models.saving import CONFIG, read_config
@@ -87,7 +86,7 @@ def run_job(job: Job, wanted: Wanted, data: Dataset, folder: Path | None, run: R
     if not job.memory:
         return _train_and_measure(job, wanted, data, folder, mine)
     if (out / CONFIG).exists():  # trained, but the peak is lost with the process
-        shutil.rmtree(out)
+        forget_run(out, job.first.case.model, job.first.train)
     results, peak = call_in_process(_load_train_and_measure, job, wanted, folder, mine, device=str(run.torch_device))
     return [replace(result, memory=peak.megabytes, memory_of=peak.of) for result in results]
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from recodiff.errors import ConfigError
 
 SEEDS = 3
+MOST_SEEDS = 10_000
+"""Trainings of one method that anyone may wait for."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class RunOptions:
         deadline: after which no run and no trial of a study begins.
 
     Raises:
-        ConfigError: there are no seeds.
+        ConfigError: there are no seeds, or more than MOST_SEEDS.
     """
 
     seeds: int | None = None
@@ -60,8 +62,8 @@ class RunOptions:
     deadline: Deadline = field(default_factory=Deadline)
 
     def __post_init__(self) -> None:
-        if self.seeds is not None and self.seeds < 1:
-            raise ConfigError(f"seeds = {self.seeds} gives no figures; give 1 or more")
+        if self.seeds is not None and not 1 <= self.seeds <= MOST_SEEDS:
+            raise ConfigError(f"seeds = {self.seeds} cannot be used, as each is a training; give 1 to {MOST_SEEDS}")
 
     @property
     def all_seeds(self) -> tuple[int, ...]:

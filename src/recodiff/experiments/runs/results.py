@@ -85,12 +85,10 @@ def load(folder: Path, key: str) -> Result | None:
         CheckpointError: its file is not one of ours.
     """
     path, values = folder / f"{key}.json", _values(folder, key)
-    try:
-        result = Result(**json.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"'{path}' is not the result of a run ({error}); remove it, and the run is made again") from None
+    with files.reading(path, CheckpointError, "remove it, and the run is made again"):
+        result = Result(**json.loads(path.read_text("utf-8")))
     if not values.exists():
         return result
     return replace(result, per_user={name: tensor.numpy() for name, tensor in files.read_tensors(values)[0].items()})
@@ -113,11 +111,9 @@ def earlier(path: Path, data: Dataset, what: str) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    try:
+    with files.reading(path, ConfigError, "it is no page of ours and left alone; choose another folder with --out"):
         theirs = json.loads(path.read_text("utf-8"))
         name, fingerprint = theirs["data"]["name"], theirs["data"]["fingerprint"]
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"'{path}' is not a file of ours, so it is left alone; choose another folder with --out") from None
     if fingerprint != data.fingerprint():
         raise ConfigError(f"'{path}' holds {what} on other data, '{name}'; choose another folder with --out")
     return theirs

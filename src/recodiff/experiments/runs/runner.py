@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from recodiff.experiments.runs.cases import Case, ResolvedCase, Row
 from recodiff.experiments.runs.job import Job
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.results import Result
+from recodiff.experiments.runs.train import forget_run
 from recodiff.moved import old_names
 from recodiff.runtime import files
 from recodiff.runtime.folders import held
@@ -182,7 +182,7 @@ class _Runner:
             for result in job.run_job(one, wanted, data, self.folder, self.base, self.kept):
                 results.save(self.kept, result)
                 have[result.key] = result
-            shutil.rmtree(one.folder(self.kept, data), ignore_errors=True)
+            forget_run(one.folder(self.kept, data), one.first.case.model, one.first.train)
             self.spent.append(time.monotonic() - began)
         return {case: have[key] for case, key in keys.items() if key in have}, note
 

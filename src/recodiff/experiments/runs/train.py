@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,20 @@ from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.provenance import provenance
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
-from recodiff.models.saving import CONFIG, classes_outside, is_unfinished, load_model, read_config, refuse_existing, save_model
+from recodiff.models.saving import (
+    CONFIG,
+    OWNED,
+    classes_outside,
+    is_unfinished,
+    load_model,
+    read_config,
+    refuse_existing,
+    save_model,
+)
 from recodiff.runtime import distributed
 from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run, Shared
-from recodiff.training.checkpoint import CHECKPOINT
+from recodiff.training.checkpoint import CHECKPOINT, LOG
 
 Source = str | Path | Mapping[str, Any]
 """Where settings come from: a model's name, a preset, a TOML file, or nested settings with the key `model`."""
@@ -159,6 +168,24 @@ def train_run(
             if distributed.leads():
                 _clear(run.out, model)
         return model
+
+
+def forget_run(out: Path, model_name: str, settings: Settings) -> None:
+    """Remove a run: its own files by name, and its folders where nothing else is in them.
+
+    Args:
+        out: the run's folder; one that is not there stays so.
+        model_name: one of MODELS or `module:Class`.
+        settings: of the model, nested.
+    """
+    checkpoints = list(_checkpoints(out, build(model_name, settings).config.model_dump()))
+    places = {out, *(path.parent for path in checkpoints)}
+    for path in (*checkpoints, *(place / LOG for place in places), *(out / name for name in OWNED)):
+        path.unlink(missing_ok=True)
+    inside = {place / "parts" for place in places} | {path for place in places for path in place.parents if out in path.parents}
+    for place in sorted(places | inside, key=lambda place: -len(place.parts)):
+        with suppress(OSError):  # it holds something else, or was never made
+            place.rmdir()
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from recodiff.config import check
 from recodiff.errors import ConfigError
 from recodiff.experiments.tuning.dimensions import Choices, Dimension, Range, Space, without
 from recodiff.models.registry import build
+from recodiff.runtime import files
 
 
 def _log(low: float, high: float, **more: Any) -> Range:
@@ -236,12 +237,8 @@ def read_space(path: Path) -> Space:
     Raises:
         ConfigError: the file cannot be read, or a line is neither a range nor choices.
     """
-    try:
+    with files.reading(path, ConfigError, "give ranges and choices as TOML; see docs/how-to/tune.md for the form"):
         found = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not a TOML file ({error}); see docs/how-to/tune.md for the form") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"space file '{path}' cannot be read ({error}); give a TOML file") from None
     return _dimensions(found, path, "")
 
 

@@ -70,11 +70,9 @@ def _refuse_foreign(folder: Path, identity: Mapping[str, Any]) -> None:
     path = folder / STUDY
     if not path.exists():
         raise CheckpointError(f"'{folder}' holds something else and no study ({STUDY}); choose a new or empty folder")
-    try:
+    with files.reading(path, CheckpointError, "choose a new folder"):
         theirs = json.loads(path.read_text("utf-8"))
         differing = [key for key, ours in json.loads(json.dumps(identity)).items() if theirs.get(key) != ours]
-    except (OSError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"'{path}' cannot be read ({error}); choose a new folder") from None
     if differing:
         other = "other settings" if differing[0] == "settings" else f"another {differing[0]}"
         raise CheckpointError(f"'{folder}' holds a study of {other}; go on with the command that began it, or choose a new folder")
@@ -85,15 +83,13 @@ def _storage(journal: Path) -> optuna.storages.JournalStorage:
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
     Path(f"{journal}.lock").unlink(missing_ok=True)  # Optuna's own, left by a killed program: the folder is ours
-    if journal.exists():
+    journal.touch()
+    with files.reading(journal, CheckpointError, "choose a new folder"):
         content = journal.read_bytes()
         whole = content.rfind(b"\n") + 1  # a line that was being written when the program was killed is none
         if whole < len(content):
             files.replace_with(journal, lambda partial: partial.write_bytes(content[:whole]))
-    try:
         return JournalStorage(JournalFileBackend(str(journal), lock_obj=JournalFileOpenLock(str(journal))))
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"'{journal}' is damaged ({error}); choose a new folder") from None
 
 
 class Study:

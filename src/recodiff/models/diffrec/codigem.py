@@ -30,7 +30,7 @@ from recodiff.training.traits import Traits
 class CodigemConfig(ModelConfig):
     """Settings of CODIGEM."""
 
-    steps: int = Field(default=3, ge=1)
+    steps: int = Field(default=3, ge=1, le=1000)
     """T; steps beyond the first cost a network each and do not change the ranking."""
     beta: float = Field(default=1e-4, gt=0, lt=1)
     """Variance of the noise that each step adds."""

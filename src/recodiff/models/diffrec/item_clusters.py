@@ -52,7 +52,7 @@ class LightGCNEmbeddings(BaseConfig):
     kind: Literal["lightgcn"] = "lightgcn"
     dimensions: int = Field(default=64, ge=1)
     """E."""
-    layers: int = Field(default=3, ge=1)
+    layers: int = Field(default=3, ge=1, le=1000)
     """K of LightGCN."""
     epochs: int = Field(default=20, ge=1)
     """Passes over the users."""

@@ -19,6 +19,7 @@ from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.linear.sparse import counts_of
 from recodiff.models.registry import title
 from recodiff.runtime import progress
+from recodiff.runtime.memory import need_memory
 from recodiff.runtime.run import Run
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.random import keyed_generator
@@ -66,6 +67,7 @@ class Ials(Recommender):
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: IalsConfig = self.config
+        refuse_if_too_wide(config.factors, train)
         by_user = Rows.from_csr(counts_of(self.config.weighting.for_fit(train), title(self.registered)), run.torch_device)
         by_item = by_user.transposed()
         generator = keyed_generator(run.seed, "init")
@@ -97,6 +99,12 @@ class Ials(Recommender):
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         self.q = state["q"]
+
+
+def refuse_if_too_wide(factors: int, train: Interactions) -> None:
+    """Raise ConfigError where vectors of `factors` numbers, float32, of all users and items are larger than the memory."""
+    size = 4 * factors * (train.n_users + train.n_items + 3 * factors)
+    need_memory(size, f"factors = {factors:,}", "take fewer factors")
 
 
 def solve(rows: Rows, factors: Tensor, config: IalsConfig) -> Tensor:

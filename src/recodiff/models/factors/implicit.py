@@ -28,6 +28,7 @@ from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.factors.contrast import BPR
 from recodiff.models.factors.embeddings import Factors, user_vectors
 from recodiff.models.factors.fold_in import fold_in
+from recodiff.models.factors.ials import refuse_if_too_wide
 from recodiff.models.linear.neighbours import ItemTableModel
 from recodiff.models.linear.sparse import counts_of
 from recodiff.models.registry import title
@@ -91,6 +92,7 @@ class ImplicitAls(Recommender):
         return replace(super()._traits(), item_vectors=True)
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
+        refuse_if_too_wide(self.config.factors, train)
         counts = counts_of(self.config.weighting.for_fit(train), title(self.registered))
         with threadpool_limits(1, "blas"):  # the package has threads of its own, and warns of others
             solver = self._solver(run.seed)
@@ -179,6 +181,7 @@ class ImplicitBpr(Recommender):
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         config: ImplicitBprConfig = self.config
+        refuse_if_too_wide(config.factors, train)
         matrix = csr_matrix(train.with_values(np.ones(train.nnz, np.float32)).matrix, copy=True)  # ours is read-only
         solver = _bpr.BayesianPersonalizedRanking(
             factors=config.factors,

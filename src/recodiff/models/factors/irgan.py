@@ -23,6 +23,8 @@ from recodiff.training.trainable import Progress
 
 DENSE_ARRAYS = 14
 """[B, I] alive at once in a step: scores, laws and proposals, their gradients, and a cumulated law in float64."""
+BYTES_PER_SAMPLE = 24
+"""Of an item drawn from the generator: its number, and both players' scores with what their gradients keep."""
 
 
 class IRGANConfig(MFConfig):
@@ -135,8 +137,8 @@ class IRGAN(FactorModel):
         return IRGANNet(len(self.users), n_items, self.config, generator)
 
     def working_bytes(self, module: Any, batch: int) -> int:
-        """Arrays [B, I]."""
-        return 4 * DENSE_ARRAYS * batch * len(module.items)
+        """Arrays [B, I], and the samples."""
+        return 4 * DENSE_ARRAYS * batch * len(module.items) + BYTES_PER_SAMPLE * batch * self.config.samples
 
     def parameter_groups(self, module: Any) -> list[dict[str, Any]]:
         """The discriminator at its own rate."""

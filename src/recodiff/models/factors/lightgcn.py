@@ -24,7 +24,7 @@ from recodiff.tensors.rows import Rows
 class LightGCNConfig(FactorsConfig):
     """Settings of LightGCN."""
 
-    layers: int = Field(default=3, ge=1)
+    layers: int = Field(default=3, ge=1, le=1000)
     """K, how often the vectors are passed along the edges."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of the edges that is left out at a training step."""

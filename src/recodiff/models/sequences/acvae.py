@@ -30,7 +30,7 @@ INITIAL_NOISE = 0.1
 class ACVAEConfig(SequenceConfig):
     """Settings of ACVAE; a layer is one of gated recurrent units."""
 
-    layers: int = Field(default=1, ge=1)
+    layers: int = Field(default=1, ge=1, le=1000)
     """Layers of the recurrent network."""
     latent: int = Field(default=64, ge=1)
     """k, width of the code, and of the noise that it is made with."""

@@ -37,7 +37,7 @@ class SequenceConfig(ModelConfig):
 
     width: int = Field(default=64, ge=1)
     """D, of the item vectors and of every layer."""
-    layers: int = Field(default=2, ge=1)
+    layers: int = Field(default=2, ge=1, le=1000)
     """Layers of the network."""
     length: int = Field(default=64, ge=1)
     """L, the newest items of a history that are looked at; of whole events the newest events."""

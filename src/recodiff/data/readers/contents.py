@@ -1,0 +1,99 @@
+"""What a file holds by its first bytes, whatever its name says: compressed text, and what is no text at all."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from pathlib import Path
+
+from recodiff.errors import DataError
+from recodiff.runtime.memory import available_memory
+
+WHOLE = "give a whole file of its format"
+"""What to do where a file cannot be read."""
+GZIP = b"\x1f\x8b"
+OTHERS = {
+    b"PK\x03\x04": "a zip archive or a workbook; name an archive .zip, and save a workbook as CSV",
+    b"BZh": "compressed with bzip2; name it .bz2",
+    b"\xfd7zXZ\x00": "compressed with xz; name it .xz",
+    b"\x28\xb5\x2f\xfd": "compressed with Zstandard; unpack it, or compress it with gzip",
+    b"PAR1": "a Parquet file; name it .parquet",
+    b"\xff\xfe": "UTF-16, it seems; give encoding='utf-16' (--encoding utf-16)",
+    b"\xfe\xff": "UTF-16, it seems; give encoding='utf-16' (--encoding utf-16)",
+}
+"""First bytes -> what a file is, and what to do with it."""
+CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1b\x7f]")
+MOST_CONTROLS = 0.02
+"""Share of control characters from which on bytes are no text; random ones have a tenth, a damaged text hardly any."""
+SHARE_OF_MEMORY = 3
+"""Text unpacked may take a third of what is free: its columns stand beside it."""
+_STEP = 1 << 20
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file is compressed with gzip, whatever its name says: browsers unpack what they fetch and keep the name."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP)) == GZIP
+
+
+def start_of(path: Path, size: int) -> bytes:
+    """The first bytes of a text, unpacked where it is compressed with gzip.
+
+    Args:
+        path: a file.
+        size: how many, at most.
+
+    Raises:
+        DataError: the compressed content is damaged.
+    """
+    try:
+        with gzip.open(path) if is_gzip(path) else path.open("rb") as file:
+            return file.read(size)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from None
+
+
+def unzipped(path: Path) -> Path | bytes:
+    """The file itself, or its content where it is compressed with gzip.
+
+    Raises:
+        DataError: the compressed content is damaged, or too large for the memory that is free.
+    """
+    if not is_gzip(path):
+        return path
+    free = available_memory()
+    most = None if free is None else free // SHARE_OF_MEMORY
+    pieces, size = [], 0
+    try:
+        with gzip.open(path) as file:
+            while piece := file.read(_STEP):
+                pieces.append(piece)
+                size += len(piece)
+                if most is not None and size > most:
+                    raise DataError(
+                        f"{path.name} holds more than {size:,} bytes once unpacked, too many for the {free:,} bytes of memory that "
+                        "are free; convert it to Parquet"
+                    )
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from None
+    return b"".join(pieces)
+
+
+def refuse_other_than_text(name: str, start: bytes) -> None:
+    """Refuse what is no text, by its first bytes.
+
+    Args:
+        name: of the file.
+        start: its first bytes.
+
+    Raises:
+        DataError: it is something else; the sentence says what, where that is known.
+    """
+    what = next((what for magic, what in OTHERS.items() if start.startswith(magic)), "")
+    if what or len(CONTROLS.findall(start)) > MOST_CONTROLS * len(start):
+        raise DataError(f"{name} is no text, but {what or f'bytes of another kind; {WHOLE}'}")
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path.name} is damaged ({error}); fetch it again")
