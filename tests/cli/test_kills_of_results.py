@@ -140,9 +140,9 @@ class TestKillsOfResults:
                 assert json.loads((place / "results.json").read_text())["models"]
             assert not killed(*command(place), before=before)
             assert {path.name for path in place.iterdir()} == {
-                *("notes.txt", "data", "popularity", "ease-ml-100k", "results.json", "report.html")
+                *("notes.txt", "data", "popularity", "ease", "results.json", "report.html")
             }
-            assert load_model(place / "ease-ml-100k").parameters
+            assert load_model(place / "ease").parameters
             assert hidden(place) == []
 
         assert at_points(29, empty(tmp_path / "demo"), command, check, before) >= 2
