@@ -14,6 +14,7 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -119,17 +120,19 @@ def outcome(attempt: Callable[[], object]) -> str:
         return f"traceback: {type(error).__name__}: {str(error)[:200]!r}"
 
 
-def try_inputs(first: int, number: int, seed: int, here: Path) -> Counter[str]:
+Attempt = tuple[str, Callable[[], object]]
+
+
+def inputs(first: int, number: int, seed: int, here: Path) -> Iterator[Attempt]:
+    """Mutated files, and what reads each."""
     every = targets()
-    found: Counter[str] = Counter()
     for index in range(first, first + number):
         rng = random.Random(f"{seed}-{index}")
         target = every[index % len(every)]
         path = here / f"try-{target.name}" if target.name not in KEPT else here / target.name
         path.write_bytes(target.pack(mutated(target.content, rng)))
-        report(f"input {seed}-{index} {target.name}", outcome(lambda use=target.use, path=path: use(path)), found)
+        yield f"input {seed}-{index} {target.name}", lambda use=target.use, path=path: use(path)
         path.unlink()
-    return found
 
 
 def write_folders(here: Path) -> dict[str, Callable[[Path], object]]:
@@ -155,9 +158,9 @@ def write_folders(here: Path) -> dict[str, Callable[[Path], object]]:
     return {"data": load_dataset, "release": load_dataset, "model": ranked, "unfinished": resumed}
 
 
-def try_folders(first: int, number: int, seed: int, here: Path) -> Counter[str]:
+def folders(first: int, number: int, seed: int, here: Path) -> Iterator[Attempt]:
+    """Damaged and made-up folders, and what opens each."""
     kinds = list(write_folders(here).items())
-    found: Counter[str] = Counter()
     for index in range(first, first + number):
         rng = random.Random(f"{seed}-folder-{index}")
         kind, use = kinds[index % len(kinds)]
@@ -169,10 +172,9 @@ def try_folders(first: int, number: int, seed: int, here: Path) -> Counter[str]:
             path.write_text(json.dumps(_twisted(json.loads(path.read_text("utf-8")), rng)))
         else:
             path.write_bytes(mutated(path.read_bytes(), rng))
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 and path.suffix != ".parquet":
             reseal(folder)
-        report(f"folder {seed}-{index} {kind}/{path.name}", outcome(lambda use=use, folder=folder: use(folder)), found)
-    return found
+        yield f"folder {seed}-{index} {kind}/{path.name}", lambda use=use, folder=folder: use(folder)
 
 
 def reseal(folder: Path) -> None:
@@ -196,7 +198,39 @@ def _twisted(value: object, rng: random.Random) -> object:
     return rng.choice([None, -1, 2**70, "", "x" * 1000, [], {}, True, 1e308, value])
 
 
+KINDS = {"inputs": inputs, "folders": folders}
+
+
+def work(kind: str, first: int, number: int, seed: int) -> None:
+    """Make tries in this process, and print a line before and after each, as JSON: number, what it is, and how it ended."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    with tempfile.TemporaryDirectory() as here:
+        for index, (what, attempt) in enumerate(KINDS[kind](first, number, seed, Path(here)), first):
+            print(json.dumps([index, what, None]), flush=True)
+            print(json.dumps([index, what, outcome(attempt)]), flush=True)
+
+
+def attack(kind: str, first: int, number: int, seed: int) -> Counter[str]:
+    """Make tries in a process of their own, and in another one from the next on where a try ends it."""
+    found: Counter[str] = Counter()
+    at = first
+    while at < first + number:
+        words = [sys.executable, __file__, "--work", kind, "--first", at, "--number", first + number - at, "--seed", seed]
+        worker = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        what = f"{kind} {seed}-{at}"
+        for line in worker.stdout or ():
+            index, what, how = json.loads(line)
+            if how is not None:
+                at = index + 1
+                report(what, how, found)
+        if worker.wait() or at < first + number:
+            report(what, f"ends the process: {worker.returncode}", found)
+            at += 1
+    return found
+
+
 def report(what: str, how: str, found: Counter[str]) -> None:
+    """Count how a try ended, and print what should not have been."""
     found[how.partition(":")[0]] += 1
     if how not in ("read", "refused"):
         print(f"{what}: {how}", flush=True)
@@ -207,14 +241,16 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=500)
     parser.add_argument("--folders", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--first", type=int, default=0, help="number of the first try, to run them in pieces")
+    parser.add_argument("--first", type=int, default=0, help="number of the first try, to make them in pieces")
+    parser.add_argument("--work", choices=KINDS, help=argparse.SUPPRESS)
+    parser.add_argument("--number", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    found: dict[str, Counter[str]] = {}
-    for name, tries, number in (("inputs", try_inputs, options.inputs), ("folders", try_folders, options.folders)):
-        with tempfile.TemporaryDirectory() as here:
-            found[name] = tries(options.first, number, options.seed, Path(here))
-        print(f"{name}: {dict(found[name])} (recodiff {recodiff.__version__}, seed {options.seed})")
+    if options.work:
+        work(options.work, options.first, options.number, options.seed)
+        return
+    found = {kind: attack(kind, options.first, getattr(options, kind), options.seed) for kind in KINDS}
+    for kind, counts in found.items():
+        print(f"{kind}: {dict(counts)} (recodiff {recodiff.__version__}, seed {options.seed}, from {options.first})")
     sys.exit(any(set(counts) - {"read", "refused"} for counts in found.values()))
 
 

@@ -198,7 +198,7 @@ def truncate(path: Path) -> None:
     [
         (lambda f: (f / "train.parquet").unlink(), r"train.parquet is missing; prepare the data again"),
         (lambda f: (f / "items.parquet").unlink(), r"items.parquet is missing"),
-        (lambda f: truncate(f / "test.parquet"), r"test.parquet' cannot be read"),
+        (lambda f: truncate(f / "test.parquet"), r"test.parquet is not what was written"),
         (lambda f: (f / "users.parquet").write_bytes(b""), r"users.parquet is not what was written"),
         (lambda f: truncate(f / "dataset.json"), r"dataset.json' cannot be read"),
         (lambda f: edit_json(f, format="something"), r"dataset.json does not describe a recodiff-dataset"),

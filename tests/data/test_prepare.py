@@ -32,7 +32,7 @@ def clicks(users: int = 20, each: int = 10, seed: int = 0) -> pl.DataFrame:
 def test_prepare_returns_what_it_writes(tmp_path: Path) -> None:
     made = prepare(clicks(), tmp_path / "clicks", events="split")
     told = load_dataset(tmp_path / "clicks").info
-    assert set(told.pop("hashes")) == {"users.parquet", "items.parquet"}
+    assert {"train.parquet", "users.parquet", "items.parquet"} <= set(told.pop("hashes"))
     assert told == {"format": "recodiff-dataset", "version": 1} | made.info
     assert made.info["parts"] == {"train": 140, "valid": 20, "test": 40}
     assert made.info["split"] == {"strategy": "temporal", "valid": 0.1, "test": 0.2}

@@ -33,7 +33,6 @@ FORMAT, VERSION = "recodiff-dataset", 1
 MANIFEST = "dataset.json"
 ROOMY, MOST_UNSEEN = 100_000, 100
 """A release may number so many users or items, and so many more for each interaction; beyond that a number is damaged."""
-IDS = ("users.parquet", "items.parquet")
 OWNED = frozenset({MANIFEST, *(f"{name}.parquet" for name in (*PARTS, "users", "items"))})
 """Files of a data folder; whatever else stands in one is not ours."""
 
@@ -58,7 +57,7 @@ def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False)
             items = items.hstack(dataset.item_table)
         items.write_parquet(folder / "items.parquet")
         head = {"format": FORMAT, "version": VERSION, "name": Path(path).resolve().name}
-        hashes = {name: files.sha256(folder / name) for name in IDS}  # of the parts the fingerprint speaks
+        hashes = {path.name: files.sha256(path) for path in sorted(folder.glob("*.parquet"))}
         manifest = head | dataset.info | dataset.summary() | {"hashes": hashes}
         if dataset.train.times is not None:
             manifest["events"] = manifest.get("events", {}) | {"kind": dataset.train.events}
@@ -130,7 +129,7 @@ def _numbered(positions: pl.Series, folder: Path) -> IdMap:
 def _load_canonical(folder: Path) -> Dataset:
     info = _manifest(folder / MANIFEST)
     for name, expected in info.get("hashes", {}).items():  # folders of 0.1.0 have none
-        if name in IDS and (folder / name).is_file() and files.sha256(folder / name) != expected:
+        if name in OWNED and (folder / name).is_file() and files.sha256(folder / name) != expected:
             raise DataError(f"{folder / name} is not what was written beside its {MANIFEST}; {AGAIN}")
     users, items = (_read(folder / f"{name}s.parquet", (name,)) for name in ("user", "item"))
     maps = IdMap(users["user"]), IdMap(items["item"])

@@ -15,6 +15,7 @@ from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.titles import titles_of_parquet
 from recodiff.errors import DataError
 from recodiff.runtime.files import reading, refuse_irregular
+from recodiff.runtime.trial import tried
 
 ENDINGS = (".parquet", ".pq")
 
@@ -45,7 +46,8 @@ class Parquet(Reader):
             with reading(group[0], DataError, WHOLE):
                 for path in group[1:]:
                     refuse_irregular(path, DataError, WHOLE)
-                read.append(_read(group, name if len(parts) == 1 else group[0].name, options))
+                called = name if len(parts) == 1 else group[0].name
+                read.append(tried(group, lambda group=group, called=called: _read(group, called, options), DataError, WHOLE))
         return Raw.joined(read, parts, name)
 
     def has_titles(self, path: Path) -> bool:

@@ -9,10 +9,12 @@ from typing import Any
 import polars as pl
 
 from recodiff.data.readers.columns import KNOWN, find_columns, plain
+from recodiff.data.readers.contents import WHOLE
 from recodiff.data.readers.frames import opened, picked
 from recodiff.data.readers.text_tables import TextTable, open_table
 from recodiff.data.readers.values import parse_ids
 from recodiff.errors import DataError
+from recodiff.runtime.trial import tried
 
 Named = Callable[[TextTable, str], dict[str, str]]
 
@@ -72,7 +74,7 @@ def titles_of_parquet(path: Path) -> pl.DataFrame:
         DataError: the file cannot be read, or no column is clearly the id.
     """
     try:
-        return titles_of_frame(pl.scan_parquet(path, glob=False), path.name)
+        return tried([path], lambda: titles_of_frame(pl.scan_parquet(path, glob=False), path.name), DataError, WHOLE)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}); is it whole?") from None
 
