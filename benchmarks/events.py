@@ -220,8 +220,8 @@ def paired_lines(rows: list[dict[str, Any]]) -> list[str]:
         error = statistics.stdev(differences) / len(seeds) ** 0.5
         same = "the same" if len({row["fingerprint"] for side in pair for row in side.values()}) == 1 else "another"
         found.append(
-            f"* {kind}: {PAIRED} has R@20 {mean:.4f}. Rows of equal time shuffled, the difference over {len(seeds)} paired seeds is "
-            f"{statistics.mean(differences):+.4f} ± {error:.4f}; the prepared data has {same} fingerprint."
+            f"* {kind}: {PAIRED} has R@20 {mean:.4f}. Rows of equal time shuffled, the difference over {len(seeds)} paired seeds "
+            f"is {statistics.mean(differences):+.4f} ± {error:.4f}; the prepared data has {same} fingerprint."
         )
     return found
 
