@@ -83,6 +83,8 @@ def test_prepare_answers_with_json_alone(cli: Cli, log: Path, tmp_path: Path) ->
         (("--split", "leave-last", "--valid", 2, "--test", 1), {"strategy": "leave-last", "valid": 2, "test": 1}),
         (("--split", "random", "--seed", 3), {"strategy": "random", "valid": 0.1, "test": 0.2, "seed": 3}),
         (("--split", "temporal-global"), {"strategy": "temporal-global", "valid": 0.1, "test": 0.2}),
+        (("--protocol", "leave-one-out"), {"strategy": "leave-one-out"}),
+        (("--protocol", "time-split"), {"strategy": "temporal-global", "valid": 0.1, "test": 0.2}),
     ],
 )
 def test_prepare_splits_as_told(cli: Cli, log: Path, tmp_path: Path, split: tuple[object, ...], named: dict[str, object]) -> None:
@@ -290,6 +292,25 @@ def test_evaluate_gives_one_flat_object_of_numbers(cli: Cli, data: Path, run: Pa
     figures = json.loads(cli("evaluate", run, "--data", data, "--json").succeeded().out)
     assert {"recall@10", "recall@20", "ndcg@10", "ndcg@20", "coverage", "users"} <= set(figures)
     assert all(isinstance(value, int | float) for value in figures.values())
+
+
+def test_evaluate_ranks_by_a_protocol_s_history(cli: Cli, log: Path, run: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    cli("prepare", log, one, "--protocol", "leave-one-out").succeeded()
+    said = cli("evaluate", run, "--data", one, "--protocol", "leave-one-out", "--metrics", "recall@10,hit_rate@10").succeeded().out
+    assert "one: test, from train+valid" in said
+    figures = [line.split()[1] for line in said.splitlines()[2:]]
+    assert figures[0] == figures[1], "of one item to be found recall is the hit rate"
+    shares = tmp_path / "shares"
+    cli("prepare", log, shares).succeeded()
+    refused = cli("evaluate", run, "--data", shares, "--protocol", "leave-one-out")
+    assert refused.code
+    assert "leave-one-out has one item a user in each later part" in refused.err
+
+
+def test_a_protocol_beside_a_split_is_refused(cli: Cli, log: Path, tmp_path: Path) -> None:
+    refused = cli("prepare", log, tmp_path / "d", "--protocol", "time-split", "--split", "random")
+    refused.refused("--protocol time-split says how to split", "leave --split and --events out")
 
 
 def test_evaluate_prints_a_table(cli: Cli, data: Path, run: Path) -> None:

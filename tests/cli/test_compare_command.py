@@ -119,6 +119,21 @@ def test_figures_are_those_of_the_official_protocol_and_differences_those_of_its
     assert set(differences(found)) == {("ease", "recall@20"), ("ease", "ndcg@20")}
 
 
+def test_a_comparison_by_a_protocol_of_the_field(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [f"{u},{i},{1_000_000_000 + 20 * u + n}\n" for u in range(20) for n, i in enumerate(rng.permutation(20)[:15])]
+    (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(lines))
+    cli("prepare", tmp_path / "log.csv", tmp_path / "one", "--protocol", "leave-one-out").succeeded()
+    asked = ("--out", tmp_path / "compared", "--seeds", 1, "--protocol", "leave-one-out")
+    cli("compare", "popularity", "ease", "--data", tmp_path / "one", *asked).succeeded()
+    page = (tmp_path / "compared" / "compare.md").read_text("utf-8")
+    assert "the last item of each user, input train and valid (the item before it), which are masked" in page
+    assert "valid R@20" in page
+    cli("prepare", tmp_path / "log.csv", tmp_path / "shares").succeeded()
+    refused = cli("compare", "popularity", "--data", tmp_path / "shares", *asked[:1], tmp_path / "other", *asked[2:])
+    refused.refused("prepare the log with --protocol leave-one-out")
+
+
 def test_the_reference_is_the_best_by_validation(films: Path, tmp_path: Path) -> None:
     found = compare(["popularity", "ease"], films, tmp_path, ASKED, say=lambda _: None)
     by_label = {row.case.label: row.results[0].valid["recall@20"] for row in found.rows}

@@ -105,6 +105,39 @@ def test_a_task_of_several_users_or_items_is_refused() -> None:
         Task(TRAIN, TEST, None)  # pyright: ignore[reportArgumentType]
 
 
+def test_leave_one_out_ranks_the_last_item_from_all_before_it() -> None:
+    one_each = replace(DATA, fold_in=None)
+    found = stages(one_each, protocol="leave-one-out")
+    assert pairs(found.test.history) == pairs(found.test.mask) == pairs(TRAIN) | pairs(VALID)
+    assert found.test.truth is TEST
+    assert pairs(found.valid.history) == pairs(TRAIN)
+    several = replace(one_each, test=part([(0, 6), (0, 7)], 200))
+    with pytest.raises(DataError, match="one item a user in each later part, and data 'small' has up to 2; prepare the log"):
+        stages(several, protocol="leave-one-out")
+
+
+def test_a_time_split_leaves_out_users_without_an_earlier_interaction_unless_all_are_wanted() -> None:
+    data = replace(DATA, fold_in=None, test=part([(0, 6), (1, 7), (2, 8), (3, 9)], 200))
+    earlier = replace(data, train=part([(0, 0), (1, 2)], 0), valid=part([(0, 3), (2, 4)], 100))
+    found = stages(earlier, protocol="time-split")
+    assert pairs(found.test.truth) == {(0, 6), (1, 7), (2, 8)}
+    assert pairs(found.valid.truth) == {(0, 3)}, "the moment of validation is the earlier one"
+    assert pairs(found.test.history) == pairs(found.test.mask) == pairs(earlier.train) | pairs(earlier.part("valid"))
+    everyone = stages(earlier, protocol="time-split-all")
+    assert pairs(everyone.test.truth) == {(0, 6), (1, 7), (2, 8), (3, 9)}
+    assert pairs(everyone.valid.truth) == {(0, 3), (2, 4)}
+
+
+@pytest.mark.parametrize("protocol", ["time-split", "time-split-all"])
+def test_parts_that_overlap_in_time_are_no_time_split(protocol: Protocol) -> None:
+    overlapping = replace(DATA, test=part([(0, 6)], 50))
+    with pytest.raises(DataError, match=f"overlap in time; prepare the log with --protocol {protocol}"):
+        stages(overlapping, protocol=protocol)
+    train, valid, test = (replace(x, times=None, time_kind=None) for x in (TRAIN, VALID, TEST))
+    with pytest.raises(DataError, match="has none; take leave-one-out"):
+        stages(Dataset(train, valid, test, None, None, {"name": "small"}), protocol=protocol)
+
+
 # Looking ahead
 
 

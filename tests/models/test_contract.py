@@ -64,6 +64,9 @@ TOY: dict[str, dict[str, Any]] = {
     "lf-diffrec": LATENT,
     "f-ridge": {"l2": 1.0},
     "sasrec": SEQUENCE,
+    "esasrec": SEQUENCE | {"objective": {"negatives": 25}},
+    "gsasrec": SEQUENCE | {"objective": {"negatives": 25}},
+    "bert4rec": {key: one for key, one in SEQUENCE.items() if key != "horizon"} | {"hidden_share": 0.5},
     "gru4rec": SEQUENCE,
     "acvae": SEQUENCE | {"latent": 16},
     "multidae": AUTOENCODER,
@@ -73,10 +76,12 @@ TOY: dict[str, dict[str, Any]] = {
     "codigem": {"hidden": [32], "beta": 0.05, "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3}},
 }
 
+SEQUENCES = ("sasrec", "esasrec", "gsasrec", "bert4rec", "gru4rec", "acvae")
+
 # Who cannot learn from a catalogue of one item, and what is said.
 ONE_ITEM_IS_TOO_FEW = {
     **dict.fromkeys(("mf", "lightgcn", "irgan", "cdae"), "has all 1 items, so there is none to compare them with"),
-    **dict.fromkeys(("f-diffrec", "fs-diffrec", "f-ridge", "sasrec", "gru4rec", "acvae"), "no user has the 2 interactions"),
+    **dict.fromkeys(("f-diffrec", "fs-diffrec", "f-ridge", *SEQUENCES), "no user has the 2 interactions"),
     **dict.fromkeys(("l-diffrec", "lt-diffrec", "lf-diffrec"), "item embeddings need 2 users and 2 items"),
 }
 

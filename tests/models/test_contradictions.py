@@ -27,6 +27,7 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("l-diffrec", {"codec": {"decoder": "per_cluster", "decoder_hidden": [8]}}, "leave decoder_hidden empty"),
     ("diffrec", {"sampling": {"noise_steps": 9}}, "sampling.noise_steps=9 lies outside 0..5"),
     ("sasrec", {"width": 10, "heads": 3}, "width=10 cannot be shared by heads=3"),
+    ("bert4rec", {"horizon": 4}, "horizon=4, loss_over='all': a hidden place foresees its own item among all"),
     (
         "sasrec",
         {"target": {"kind": "half_life", "half_life": 2.0, "unit": "days"}},

@@ -27,7 +27,7 @@ def compare(
     reference: str | None = None,
     test: Test = "bootstrap",
     memory: bool = False,
-    protocol: Literal["official", "chronological"] = "official",
+    protocol: Literal["official", "chronological", "leave-one-out", "time-split", "time-split-all"] = "official",
     choose_on: ChooseOn = "valid",
     tune_trials: Whole | None = None,
     tune_seconds: float | None = None,
@@ -65,7 +65,9 @@ def compare(
         Train each in a process of its own, and tell its peak memory.
     protocol
         official: chosen on valid, reported on test, both ranked from train. chronological: of valid and test the earlier is
-        chosen on, the later reported on, ranked from train and the earlier.
+        chosen on, the later reported on, ranked from train and the earlier. leave-one-out: the same where each part is one item a
+        user. time-split: the same where one moment cuts all users; users without an earlier interaction are left out
+        (time-split-all: measured too).
     choose_on
         What epochs are chosen on: the validation part (of a chronological protocol the earlier one), or (inner) the newest tenth of
         each user's training history, after which all of that is trained on.

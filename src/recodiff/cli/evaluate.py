@@ -30,7 +30,7 @@ from recodiff.evaluation.judged_metrics import JUDGED_METRICS
 from recodiff.evaluation.list_metrics import LIST_METRICS
 from recodiff.evaluation.metrics import LIST_LENGTH, WHOLE, Wanted, parse_all
 from recodiff.evaluation.peers import kind_of, peer
-from recodiff.evaluation.protocol import Task, stages
+from recodiff.evaluation.protocol import HISTORY, Protocol, Task, stages
 from recodiff.experiments.runs.provenance import trained_on_other_data
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model
@@ -52,7 +52,8 @@ def evaluate(
     lists: Path | None = None,
     like: str | None = None,
     part: Literal["test", "valid"] = "test",
-    history: Literal["train", "train+valid"] = "train",
+    protocol: Protocol = "official",
+    history: Literal["train", "train+valid"] | None = None,
     metrics: Annotated[str, Parameter(help=METRICS_HELP)] = ",".join(DEFAULT_METRICS),
     users_without_truth: Literal["skip", "zero"] = "skip",
     per_user: Path | None = None,
@@ -84,8 +85,11 @@ def evaluate(
         lightfm or warprec.
     part
         The part whose interactions are to be found.
+    protocol
+        official: test from train. chronological, leave-one-out, time-split (users without an earlier interaction left out) and
+        time-split-all: test from train and valid. See docs/explanation/protocols.md.
     history
-        What the lists are made from. Histories later than what is to be found are flagged.
+        What the lists are made from, in place of what the protocol says. Histories later than what is to be found are flagged.
     users_without_truth
         Leave users with nothing to be found out of the means, or count them as zero (the released program's rule).
     per_user
@@ -108,10 +112,12 @@ def evaluate(
     began = time.perf_counter()
     if lists is not None and run is None:
         dataset = load_dataset(data)
-        task = stages(dataset, embeddings=load_embeddings(data, dataset.items, dataset.items)).task(part, history)
+        source = _history(protocol, part, history)
+        task = stages(dataset, protocol=protocol, embeddings=load_embeddings(data, dataset.items, dataset.items)).task(part, source)
         evaluation, judged = _of_lists(lists, task, wanted, users_without_truth)
     elif run is not None and lists is None:
-        model, dataset, task = _opened(run, data, device, trust_code, part, history)
+        source = _history(protocol, part, history)
+        model, dataset, task = _opened(run, data, device, trust_code, part, source, protocol)
         names = [each.name for each in wanted]
         evaluation = evaluate_model(model, task, metrics=names, users_without_truth=users_without_truth, show_progress=True)
         judged = None if evaluation.lists is None else judge(evaluation.lists, evaluation.users, task.truth, task.mask)
@@ -126,7 +132,7 @@ def evaluate(
         warn(f"'{dataset.name}' is cut inside events: {cut}")
     if per_user is not None:
         write_frame(_per_user(evaluation, dataset), per_user, overwrite=overwrite)
-    title = f"{dataset.name}: {part}, from {history}, {len(evaluation.users)} users"
+    title = f"{dataset.name}: {part}, from {source}, {len(evaluation.users)} users"
     if like is not None and judged is not None:
         chosen = None if metrics == ",".join(DEFAULT_METRICS) else {kind_of(each.name.partition("@")[0]) for each in wanted}
         show_like(like, judged, sorted({each.k for each in wanted if each.k < WHOLE}), chosen, title, json=json)
@@ -136,15 +142,21 @@ def evaluate(
         _print(evaluation, wanted, title, time.perf_counter() - began)
 
 
+def _history(protocol: Protocol, part: Literal["test", "valid"], asked: str | None) -> str:
+    """The parts that lists are made from: those asked for, else the protocol's; validation is ranked from train."""
+    return asked or (HISTORY[protocol] if part == "test" else "train")
+
+
 def _opened(
-    run: Path, data: Path, device: str, trust_code: bool, part: Literal["test", "valid"], history: str
+    run: Path, data: Path, device: str, trust_code: bool, part: Literal["test", "valid"], history: str, protocol: Protocol
 ) -> tuple[Recommender, Dataset, Task]:
     """The model, the data over its items, and what it is asked; a warning where it was trained on other data."""
     model, on_disk = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
     if warning := trained_on_other_data(run, on_disk):
         warn(warning)
     dataset = over_items_of(model, on_disk)
-    return model, dataset, stages(dataset, embeddings=load_embeddings(data, on_disk.items, dataset.items)).task(part, history)
+    staged = stages(dataset, protocol=protocol, embeddings=load_embeddings(data, on_disk.items, dataset.items))
+    return model, staged.data, staged.task(part, history)
 
 
 def _of_lists(path: Path, task: Task, wanted: Sequence[Wanted], without_truth: WithoutTruth) -> tuple[Evaluation, Judged]:

@@ -15,6 +15,7 @@ from recodiff.cli.parameters import Whole
 from recodiff.data import NaturalNoise
 from recodiff.data import prepare as prepare_data
 from recodiff.data.events import remarks
+from recodiff.data.protocols import CutBy
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.readers.reader import PartOrder
 from recodiff.data.readers.times import TimeUnit
@@ -42,6 +43,7 @@ def prepare(
     user_core: Whole = 0,
     item_core: Whole = 0,
     duplicates: Literal["first", "last", "refuse"] = "first",
+    protocol: CutBy | None = None,
     split: Strategy = "auto",
     valid: float | None = None,
     test: float | None = None,
@@ -94,6 +96,10 @@ def prepare(
         Keep items with at least this many interactions.
     duplicates
         What to do with a user's repeats of an item.
+    protocol
+        A protocol of the field, in place of --split and --events. leave-one-out: each user's last item is test and the one before
+        it validation; rows without time are taken in their order. time-split and time-split-all: one moment for all users (the
+        two differ in who is measured).
     split
         auto: as published where the source comes split, else by time within each user, else at random.
     valid
@@ -152,6 +158,8 @@ def prepare(
         Print the summary as JSON.
     """
     chosen = {"valid": valid, "test": test, "valid_from": valid_from, "test_from": test_from, "seed": seed}
+    if protocol is not None and (split != "auto" or events != "auto"):
+        raise ConfigError(f"--protocol {protocol} says how to split and what events are; leave --split and --events out")
     strategy, noise = _strategy(split, chosen), _noise(natural_noise, noise_seed)
     check_free(out, overwrite=overwrite, marker=MANIFEST)
     log = read_log(
@@ -188,6 +196,7 @@ def prepare(
         duplicates=duplicates,
         split=strategy,
         events=None if events == "auto" else events,
+        protocol=protocol,
         keep_weights=keep_weights,
         noise=noise,
         name=name,

@@ -19,6 +19,7 @@ from recodiff.data.filters import PAIR, Duplicates
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Events, Interactions, TimeKind
 from recodiff.data.noise import NaturalNoise, rated_below
+from recodiff.data.protocols import CutBy, cut_by, in_row_order
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.saving import MANIFEST, save_dataset
 from recodiff.data.split import SPLITS, AsPublished, LeaveLast, Random, Split, Temporal
@@ -42,6 +43,7 @@ def prepare(
     duplicates: Duplicates = "first",
     split: Split | str | None = None,
     events: Events | None = None,
+    protocol: CutBy | None = None,
     keep_weights: bool = False,
     noise: NaturalNoise | None = None,
     name: str | None = None,
@@ -64,6 +66,8 @@ def prepare(
         events: what interactions of a user at one time are, such as a basket: `whole` (nothing cuts them, models read them as
             a set), `ordered` (nothing cuts them, and the log's order within them is real) or `split` (each stands alone, in the
             log's order, as in published protocols). Unless given, `whole`, and `split` of a log that comes split.
+        protocol: in place of `split` and `events`, those of a protocol of the field: `leave-one-out`, `time-split` or
+            `time-split-all`. For the first, the order of the rows is the time of a log that has none.
         keep_weights: keep ratings or counts as weights; otherwise every interaction weighs 1.
         noise: low ratings to add to train and validation; `min_weight` is the threshold, and the test part stays as it is.
         name: what tables call the data; the name of `out` or of the source unless given.
@@ -71,13 +75,18 @@ def prepare(
 
     Raises:
         DataError: the log cannot be read, nothing is left of it, a part ends up empty, or `out` cannot be written.
-        ConfigError: a setting is out of range.
+        ConfigError: a setting is out of range, or stands beside a protocol that decides it.
     """
     if out is not None:
         check_free(Path(out), overwrite=overwrite, marker=MANIFEST)
     if events not in (None, *(known := get_args(Events))):
         raise ConfigError(f"events={events!r} is unknown; {did_you_mean(events, known) or 'choose one of ' + ', '.join(known)}")
     log = source if isinstance(source, Log) else _read(source)
+    if protocol is not None:
+        if split is not None or events is not None:
+            raise ConfigError(f"protocol={protocol!r} says how to split and what events are; leave split and events out")
+        split, events = cut_by(protocol)
+        log = in_row_order(log) if protocol == "leave-one-out" else log
     chosen, split = split is not None, _usual_split(log) if split is None else _strategy(split)
     events = _events(log, split, events)
     kind: dict[str, Any] = {"kind": events}

@@ -3,12 +3,17 @@
 * `official`: chosen on valid, reported on test, both ranked from train.
 * `chronological`: of valid and test, the earlier is chosen on and the later reported on, ranked from train and the earlier.
 * `leaking`: as `official`, but test is ranked from train and valid, where valid is the later one: its figures are too high.
+* `leave-one-out`: each user's last item is test and the one before it validation; test is ranked from train and validation.
+* `time-split`: the parts are cut at one moment for all users; test is ranked from everything before its moment. Users without an
+  interaction before the moment of a part are left out of it.
+* `time-split-all`: the same, and these users are measured too, from empty histories.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -21,9 +26,16 @@ from recodiff.evaluation.item_facts import ItemFacts, item_facts
 
 PartName = Literal["valid", "test"]
 ChooseOn = Literal["valid", "inner"]
-Protocol = Literal["official", "chronological", "leaking"]
+Protocol = Literal["official", "chronological", "leaking", "leave-one-out", "time-split", "time-split-all"]
 
-HISTORY: dict[Protocol, str] = {"official": "train", "chronological": "train+valid", "leaking": "train+valid"}
+HISTORY: dict[Protocol, str] = {
+    "official": "train",
+    "chronological": "train+valid",
+    "leaking": "train+valid",
+    "leave-one-out": "train+valid",
+    "time-split": "train+valid",
+    "time-split-all": "train+valid",
+}
 """The parts that the test part is ranked from."""
 MASKED: dict[PartName, tuple[str, ...]] = {"valid": ("train",), "test": ("train", "valid")}
 """The parts whose items no list may hold, beside the history itself (and `fold_in`, which is in every history)."""
@@ -184,7 +196,10 @@ class Stages:
         for name in MASKED[part]:
             if name in have and name not in names:
                 mask = mask.union(have[name])
-        return Task(self._histories[history], self.data.part(part), mask, self.facts)
+        truth = self.data.part(part)
+        if self.protocol == "time-split":
+            truth = truth.only((self._histories[history].lengths() > 0)[truth.rows()])
+        return Task(self._histories[history], truth, mask, self.facts)
 
     def tasks(self, *parts: PartName) -> dict[str, Task]:
         """Tasks by the part's name, for `measure`.
@@ -209,14 +224,44 @@ def stages(
 
     Args:
         data: a data folder.
-        protocol: `official`, `chronological` or `leaking`, as the module says.
+        protocol: `official`, `chronological`, `leave-one-out`, `time-split`, `time-split-all` or `leaking`, as the module says.
         choose_on: `valid`, or `inner` for the newest tenth of each training history.
         embeddings: of the items, one row per position, [I, D]; for a metric of lists.
 
     Raises:
-        DataError: a chronological protocol is asked for, and the data lacks the validation or the test part.
+        DataError: a chronological protocol is asked for, and the data lacks the validation or the test part; or the parts are not
+            cut as the protocol says.
     """
+    if why := not_cut_so(protocol, data):
+        raise DataError(why)
     return Stages(in_order(data) if protocol == "chronological" else data, protocol, choose_on, embeddings)
+
+
+def not_cut_so(protocol: Protocol, data: Dataset) -> str:
+    """Why the parts of some data are not those of a protocol, with the remedy; empty where they may be.
+
+    Args:
+        protocol: of a leave-one-out and a time split alone anything is asked.
+        data: a data folder.
+    """
+    later = [part for part in (data.valid, data.test) if part is not None]
+    if protocol == "leave-one-out":
+        if data.train.time_kind is None:
+            return f"leave-one-out needs time, and data '{data.name}' has none; prepare it with --protocol leave-one-out"
+        most = max((int(part.lengths().max(initial=0)) for part in later), default=0)
+        if most > 1:
+            return (
+                f"leave-one-out has one item a user in each later part, and data '{data.name}' has up to {most}; prepare the log "
+                "with --protocol leave-one-out"
+            )
+    if protocol in ("time-split", "time-split-all"):
+        remedy = f"prepare the log with --protocol {protocol}"
+        if data.train.time_kind != "clock":
+            return f"{protocol} needs times that compare across users, and data '{data.name}' has none; take leave-one-out"
+        times = [part.times for part in (data.train, *later) if part.times is not None and len(part.times)]
+        if any(before.max() > after.min() for before, after in pairwise(times)):
+            return f"{protocol} cuts all users at one moment, and the parts of data '{data.name}' overlap in time; {remedy}"
+    return ""
 
 
 def test_comes_first(data: Dataset) -> bool:

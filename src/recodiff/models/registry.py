@@ -46,6 +46,22 @@ FORECAST: Settings = {
 }
 # With several steps of small noise the SNR weights, 10^3 and more, would drown the likelihood.
 LATENT_FORECAST: Settings = {"diffusion": {"step_weights": "none"}}
+PUBLISHED_STEPS: Settings = {"batch_size": 128, "lr": 1e-3, "check_every_epochs": 3, "patience_epochs": 15}
+ESASREC: Settings = {
+    "block": "gated",
+    "objective": {"kind": "sampled_softmax", "negatives": 256},
+    "layers": 1,
+    "length": 50,
+    "dropout": 0.2,
+    "training": PUBLISHED_STEPS,
+}
+GSASREC: Settings = {
+    "objective": {"kind": "gbce", "negatives": 256, "calibration": 0.75},
+    "width": 128,
+    "length": 200,
+    "dropout": 0.5,
+    "training": PUBLISHED_STEPS,
+}
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity", "how many interactions an item has; the floor"),
     "itemknn": Entry(
@@ -122,6 +138,23 @@ MODELS: dict[str, Entry] = {
         "F-DiffRec's rows, a sequence encoder and an item-item path as one model (ours); needs time",
     ),
     "sasrec": Entry("recodiff.models.sequences.sasrec:SASRec", "SASRec", "self-attention over the newest items; needs time"),
+    "esasrec": Entry(
+        "recodiff.models.sequences.sasrec:SASRec",
+        "eSASRec",
+        "SASRec with gated layers, learned against many negatives; needs time",
+        ESASREC,
+    ),
+    "gsasrec": Entry(
+        "recodiff.models.sequences.sasrec:SASRec",
+        "gSASRec",
+        "SASRec learned by calibrated cross-entropy (gBCE); needs time",
+        GSASREC,
+    ),
+    "bert4rec": Entry(
+        "recodiff.models.sequences.bert4rec:BERT4Rec",
+        "BERT4Rec",
+        "attention both ways over the newest items, some of them hidden; needs time",
+    ),
     "gru4rec": Entry("recodiff.models.sequences.gru4rec:GRU4Rec", "GRU4Rec", "recurrent network over the newest items; needs time"),
     "acvae": Entry(
         "recodiff.models.sequences.acvae:ACVAE", "ACVAE", "adversarial variational autoencoder of sequences; needs time"

@@ -14,7 +14,7 @@ from recodiff.runtime.run import Run
 from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import InOrder
 
-SEQUENCES = ["sasrec", "gru4rec", "acvae"]
+SEQUENCES = ["sasrec", "esasrec", "gsasrec", "bert4rec", "gru4rec", "acvae"]
 
 
 def baskets(*users: list[list[int]], n_items: int = 9, events: Events = "whole") -> Interactions:
@@ -72,6 +72,19 @@ def test_a_place_knows_its_own_event_and_those_before() -> None:
     window = window_of(*HISTORIES)
     known = window.known(torch.tensor([[True, True, False], [False] * 3, [False] * 3, [False, True, False]]), 9)
     assert [sorted(row.nonzero()[:, 0].tolist()) for row in known.dense()] == [[1, 7], [1, 2, 3, 7, 8], [1, 2, 6]]
+
+
+def test_what_stands_at_a_place_and_a_place_behind_the_newest() -> None:
+    window = window_of(*HISTORIES)
+    places = torch.tensor([[False, True, False], [True, False, False], [False] * 3, [False, True, False]])
+    expected = np.zeros((3, 9))
+    expected[0, [2, 3, 8]], expected[1, [3, 4]], expected[2, [1, 2]] = 1 / 3, 1 / 2, 1 / 2
+    np.testing.assert_allclose(window.at(places, 9).dense(), expected, rtol=1e-6)
+    longer = window.with_empty_place()
+    assert (longer.size, longer.lengths.tolist()) == (4, [4, 2, 1, 3])
+    table = torch.randn(9, 4, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(longer.read(table, 1.0)[:, :3], window.read(table, 1.0))
+    assert longer.read(table, 1.0)[:, 3].abs().sum() == 0
 
 
 def test_in_training_any_run_of_events_is_shown() -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
-from recodiff.errors import ConfigError
+from recodiff.errors import ConfigError, DataError
 from recodiff.evaluation.evaluate import Evaluation
-from recodiff.evaluation.protocol import ChooseOn, Protocol
+from recodiff.evaluation.protocol import ChooseOn, Protocol, not_cut_so
 from recodiff.evaluation.significance import Test, compare_pairs
 from recodiff.experiments.compare.contenders import read_contenders
 from recodiff.experiments.compare.studies import Studies
@@ -129,7 +129,8 @@ def compare(
 
     Raises:
         ConfigError: settings, names, the reference or the device cannot be used, or `out` holds a comparison on other data.
-        DataError: the data has no validation or no test part, no order to choose on the end of train by, or is no data folder.
+        DataError: the data has no validation or no test part, parts that are not the protocol's, or no order to choose on the end
+            of train by; or it is no data folder.
         OSError: the results cannot be written.
     """
     options = options or RunOptions()
@@ -138,6 +139,8 @@ def compare(
     if memory and folder is None:
         raise ConfigError("peak memory is measured in a process that loads the data again; save it and give its folder")
     data = need_complete(data) if isinstance(data, Dataset) else load_complete(Path(data))
+    if why := not_cut_so(protocol, data):
+        raise DataError(why)
     earlier(out / f"{NAME}.json", data, "a comparison")
     if choose_on == "inner":
         data.inner()  # refuses data that has none before anything is trained

@@ -102,6 +102,13 @@ SEQUENCE: Space = {
 }
 
 NEXT_ITEMS: Space = {**SEQUENCE, "loss_over": _among("all", "unmet")}
+DRAWN: Space = {
+    **NEXT_ITEMS,
+    "dropout": _among(0.1, 0.2, 0.3, 0.5),
+    "length": _among(50, 64, 128, 200),
+    "objective.negatives": _among(64, 128, 256, 512, 1024),
+    "widening": _among(1, 2, 4),
+}
 
 
 def _within(place: str, space: Space) -> Space:
@@ -126,6 +133,12 @@ SPACES: Mapping[str, Space] = {
         **_within("parts.items.settings", {"l2": _log(1.0, 1e7)}),
     },
     "sasrec": NEXT_ITEMS,
+    "esasrec": DRAWN,
+    "gsasrec": {**DRAWN, "objective.calibration": _even(0.0, 1.0)},
+    "bert4rec": {
+        **{key: one for key, one in SEQUENCE.items() if key != "horizon"},
+        "hidden_share": _among(0.15, 0.2, 0.4, 0.6),
+    },
     "gru4rec": NEXT_ITEMS,
     "acvae": {
         **SEQUENCE,

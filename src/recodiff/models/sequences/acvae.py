@@ -97,7 +97,7 @@ class ACVAENet(GRU4RecNet):
         read, codes = self.encode(window.before_last(), generator)
         there = places[:, :-1]
         x, z, prior = read[there].detach(), codes[there], self._normal(codes, generator)[there]
-        losses = self.missed(self.decode(z), window, places, target)
+        losses = self.missed(self.decode(z), window, places, target, generator)
         losses = losses + config.adversarial_weight * self._verdict(x, z) + contrasted(self.adversary, x, z.detach(), prior)
         beta = config.contrastive_weight if len(places) > 1 else 0.0  # of a single user there is no other to differ from
         return sum_by_user(losses + beta * contrasted(self.contrast, x, z, others(codes, there)), places, generator)

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from recodiff.config import refuse
+from recodiff.config import Added, refuse
 from recodiff.data.weighting import AnyWeighting, Uniform
 from recodiff.models.base import ModelConfig
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.network import TorchRecommender
+from recodiff.models.sequences.objectives import AnyObjective, Softmax
 from recodiff.models.sequences.windows import Window, windows
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.random import batch_slice_of, keep_rows
 from recodiff.tensors.rows import Rows
-from recodiff.tensors.softmax import block_rows, linear_multinomial
+from recodiff.tensors.softmax import block_rows
 from recodiff.training.pairs import InOrder, Pair, Pairs
 from recodiff.training.settings import TrainingConfig
 from recodiff.training.trainable import Progress
@@ -49,6 +50,8 @@ class SequenceConfig(ModelConfig):
     """How much each of them counts; age 0 is the next one."""
     loss_over: Literal["all", "unmet"] = "all"
     """What the softmax is over: all items, as published, or those that the window has not shown yet, as lists hold no others."""
+    objective: Annotated[AnyObjective, Added()] = Softmax()
+    """How they are compared with the other items: with all, or with a few that are drawn."""
     output: Literal["tied", "own"] = "tied"
     """Whether items are scored by the vectors they are read by, or have vectors of their own for it."""
     training: TrainingConfig = TrainingConfig(batch_size=50, lr=2e-3, check_every_epochs=3, patience_epochs=15)
@@ -115,19 +118,20 @@ class SequenceNet(nn.Module):
         window = windows(pair.source, self.config.length + 1, generator)
         places, target = window.following(self.config.horizon, self.config.target, pair.source.width)
         states = self.states(window.before_last(), generator)[places[:, :-1]]
-        return sum_by_user(self.missed(states, window, places, target), places, generator)
+        return sum_by_user(self.missed(states, window, places, target, generator), places, generator)
 
-    def missed(self, states: Tensor, window: Window, places: Tensor, target: Rows) -> Tensor:
-        """The negative log-likelihood of what follows some places, [N].
+    def missed(self, states: Tensor, window: Window, places: Tensor, target: Rows, generator: torch.Generator) -> Tensor:
+        """The loss of what follows some places by the objective, [N].
 
         Args:
             states: what is known after each of them, [N, D].
             window: of every user of the batch.
             places: which they are, boolean [B, L].
             target: what follows, [N, I].
+            generator: draws the items to compare with.
         """
         shown = window.known(places, target.width) if self.config.loss_over == "unmet" else None
-        return linear_multinomial(states, self.scored_by, self.bias, target, shown)
+        return self.config.objective.losses(states, self.scored_by, self.bias, target, shown, generator)
 
 
 class SequenceRecommender(TorchRecommender[SequenceNet]):

@@ -40,6 +40,22 @@ class Window(ABC):
         """The same without the last place."""
 
     @abstractmethod
+    def with_empty_place(self) -> Window:
+        """The same with one more place behind the newest, at which nothing stands."""
+
+    @abstractmethod
+    def at(self, places: Tensor, width: int) -> Rows:
+        """What stands at some filled places, 1 in all for each.
+
+        Args:
+            places: which, boolean [B, L].
+            width: I.
+
+        Returns:
+            [N, I].
+        """
+
+    @abstractmethod
     def following(self, horizon: int, weighting: AnyWeighting, width: int) -> tuple[Tensor, Rows]:
         """For each place that has a next one, the items of those that follow it.
 
@@ -102,6 +118,18 @@ class ItemWindow(Window):
         size = self.size - 1
         return ItemWindow(self.lengths.clamp(max=size), size, self.items[:, :-1], self.weights[:, :-1])
 
+    def with_empty_place(self) -> ItemWindow:
+        """See `Window`."""
+        items, weights = (torch.cat([part, part.new_zeros(len(part), 1)], 1) for part in (self.items, self.weights))
+        return ItemWindow(self.lengths + 1, self.size + 1, items, weights)
+
+    def at(self, places: Tensor, width: int) -> Rows:
+        """See `Window`."""
+        items = self.items[places]
+        return Rows(
+            torch.arange(len(items) + 1, device=items.device), items, torch.ones_like(items, dtype=self.weights.dtype), width
+        )
+
     def following(self, horizon: int, weighting: AnyWeighting, width: int) -> tuple[Tensor, Rows]:
         """See `Window`."""
         places = self.has_next()
@@ -139,6 +167,20 @@ class EventWindow(Window):
         """See `Window`."""
         kept = torch.arange(len(self.events), device=self.lengths.device).view(-1, self.size)[:, :-1].flatten()
         return EventWindow(self.lengths.clamp(max=self.size - 1), self.size - 1, self.events.take(kept))
+
+    def with_empty_place(self) -> EventWindow:
+        """See `Window`."""
+        ends = self.events.offsets[1:].view(-1, self.size)[:, -1:]
+        begins = torch.cat([self.events.offsets[:-1].view(-1, self.size), ends], 1).flatten()
+        offsets = torch.cat([begins, self.events.offsets[-1:]])
+        events = Rows(offsets, self.events.columns, self.events.values, self.events.width)
+        return EventWindow(self.lengths + 1, self.size + 1, events)
+
+    def at(self, places: Tensor, width: int) -> Rows:
+        """See `Window`."""
+        found = self.events.take(places.flatten().nonzero()[:, 0])
+        sizes = found.offsets.diff()[found.row_of()]
+        return Rows(found.offsets, found.columns, 1 / sizes.to(found.values.dtype), width)
 
     def following(self, horizon: int, weighting: AnyWeighting, width: int) -> tuple[Tensor, Rows]:
         """See `Window`: each event weighs what a single interaction in its place would."""
