@@ -112,8 +112,8 @@ def killed(*arguments: object, point: int | None = None, before: Callable[[], No
     return process.exitcode != 0
 
 
-EVERY, COUNTS = bool(os.environ.get("RECODIFF_KILLS")), os.environ.get("RECODIFF_KILLS_COUNTED")
-"""Whether all operations are killed, and a file that the number of kills is written to."""
+SLICE, COUNTS = os.environ.get("RECODIFF_KILLS"), os.environ.get("RECODIFF_KILLS_COUNTED")
+"""`1` for kills at all operations, `2/5` for the second of five slices of them; and a file that the numbers of kills are written to."""
 SMALL = ("--set", "training.epochs=4", "--set", "training.check_every_epochs=1", "--set", "denoiser.hidden=[8]", "--threads", "1")
 Words = tuple[object, ...]
 
@@ -126,7 +126,8 @@ def at_points(
     before: Callable[[], None] | None = None,
 ) -> int:
     """Kills `command` in a fresh place at every `stride`-th operation, and checks the place each time; the number of kills."""
-    for number, point in enumerate(count(0, 1 if EVERY else stride)):
+    part, parts = map(int, f"{SLICE}/1".split("/")[:2]) if SLICE else (1, stride)
+    for number, point in enumerate(count(part - 1, parts)):
         place = fresh()
         if not killed(*command(place), point=point, before=before):
             shutil.rmtree(place)

@@ -1,6 +1,6 @@
 """Every writing command killed at its file operations: nothing of the user's is lost, and the same command goes on.
 
-Each command is killed at some of its operations; with RECODIFF_KILLS=1 at all of them.
+Each command is killed at some of its operations; with RECODIFF_KILLS=1 at all of them, with RECODIFF_KILLS=2/5 at the second fifth.
 """
 
 from __future__ import annotations
