@@ -113,7 +113,7 @@ def killed(*arguments: object, point: int | None = None, before: Callable[[], No
 
 
 SLICE, COUNTS = os.environ.get("RECODIFF_KILLS"), os.environ.get("RECODIFF_KILLS_COUNTED")
-"""`1` for kills at all operations, `2/5` for the second of five slices of them; and a file that the numbers of kills are written to."""
+"""`1` for kills at all operations, `2/5` for the second of five slices of them; and a file that is told how many there were."""
 SMALL = ("--set", "training.epochs=4", "--set", "training.check_every_epochs=1", "--set", "denoiser.hidden=[8]", "--threads", "1")
 Words = tuple[object, ...]
 
