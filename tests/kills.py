@@ -22,14 +22,12 @@ PATIENCE = 300
 """Seconds; a busy machine takes its time."""
 COMMANDS = ("compare", "corrupt", "demo", "evaluate", "export", "prepare", "recommend", "reproduce", "train", "tune")
 PRELOADED = [
-    "kills",
-    "polars",
-    "torch",
-    "sklearn.cluster",
-    "optuna",
-    "matplotlib.figure",
+    *("kills", "polars", "torch", "torch._dynamo", "sklearn.cluster", "optuna", "safetensors.torch", "filelock"),
+    *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+    *("recodiff.models.diffrec.diffrec", "recodiff.models.linear.ease", "recodiff.models.popularity"),
     *(f"recodiff.cli.{name}" for name in COMMANDS),
 ]
+"""What takes long to import, and what imports begin no threads."""
 CALLS: list[tuple[Any, str]] = [
     (os, "rename"),
     (os, "replace"),
@@ -58,6 +56,15 @@ def small_demo(cache: Path) -> None:
     os.environ["RECODIFF_CACHE"] = str(cache)
     tour.MODELS = ("popularity", "ease-ml-100k")
     command.SHOWN = ("Popularity", "EASE")
+
+
+def small_reproduce() -> None:
+    """Has a figure of the paper be of two trainings that take a moment."""
+    from lab import figure_of, tiny
+    from recodiff.experiments.reproduce import catalogue
+
+    points = (tiny(key, panel="p", line="DiffRec", point=key) for key in ("one", "two"))
+    catalogue.EXPERIMENTS["figure5"] = figure_of(*points)
 
 
 def _run(arguments: list[str], point: int | None, before: Callable[[], None] | None) -> None:
