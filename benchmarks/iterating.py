@@ -145,7 +145,7 @@ def main() -> None:
 
     run(chosen, how)
     rows = run(CASES, replace(how, deadline=Deadline(0)))
-    output.write(Outcome(PLAN, data, rows, how.all_seeds, None), asked.out, print)
+    output.write_outcome(Outcome(PLAN, data, rows, how.all_seeds, None), asked.out, print)
     for row in rows:
         print(f"{row.case.label:45} {row.test('recall@20')}  {row.test('ndcg@20')}  valid {row.valid('recall@20')}  {row.note}")
 

@@ -26,9 +26,9 @@ from recodiff.evaluation.significance import LEAST_P, compare_pairs
 from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS
 from recodiff.experiments.runs.identity import digest, naming
 from recodiff.experiments.runs.measurement import PartName, measure_parts
-from recodiff.experiments.runs.results import Result, describe, load, mean, save
+from recodiff.experiments.runs.results import Result, load, mean, result_as_json, save_result
 from recodiff.reports.cells import as_p, listed, short
-from recodiff.reports.markdown import table
+from recodiff.reports.markdown import markdown_table
 from recodiff.runtime import files
 
 HERE = Path(__file__).resolve().parent
@@ -68,7 +68,7 @@ def measured(data: Dataset, folder: Path, seed: int, threads: int) -> list[Resul
     model.fit(data.train, Run(seed=seed, threads=threads, device="cpu"), validate=Validation(data, TESTED_METRICS))
     found = [_one(model, data, seed, f"{made_by}-{label}", {name: shares[name] for name in SUMS[label]}) for label in SUMS]
     for one in found:
-        save(folder, one)
+        save_result(folder, one)
     return found
 
 
@@ -99,7 +99,7 @@ def figures(rows: dict[str, list[Result]]) -> str:
         return [label, *(str(mean(values)) for values in on), f"{found[0].parameters:,}", f"{took:,.0f}"]
 
     heads = [f"{place} {short(metric)}" for place in PLACES for metric in TESTED_METRICS]
-    return table(["sum of", *heads, "parameters", "training s (median)"], [row(*of) for of in rows.items()])
+    return markdown_table(["sum of", *heads, "parameters", "training s (median)"], [row(*of) for of in rows.items()])
 
 
 def differences(rows: dict[str, list[Result]], place: PartName) -> str:
@@ -119,7 +119,7 @@ def differences(rows: dict[str, list[Result]], place: PartName) -> str:
         )
         lines.setdefault((first, second), []).extend(cells)
     heads = [f"{short(metric)} {what}" for metric in TESTED_METRICS for what in ("difference", "95 % interval", "adjusted p")]
-    return table(["of", "less", *heads], [[*pair, *cells] for pair, cells in lines.items()])
+    return markdown_table(["of", "less", *heads], [[*pair, *cells] for pair, cells in lines.items()])
 
 
 def page(rows: dict[str, list[Result]]) -> str:
@@ -157,7 +157,7 @@ def main() -> None:
             rows[label].append(one)
             print(label, seed, {metric: round(figure, 4) for metric, figure in one.test.items()}, flush=True)
         files.write_text(HERE / "parts.md", page(rows) + "\n")
-        files.write_json(HERE / "parts.json", {label: list(map(describe, found)) for label, found in rows.items()})
+        files.write_json(HERE / "parts.json", {label: list(map(result_as_json, found)) for label, found in rows.items()})
 
 
 if __name__ == "__main__":

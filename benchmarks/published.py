@@ -27,7 +27,7 @@ from recodiff import Run, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data.dataset import Dataset
 from recodiff.experiments.runs.measurement import measure_parts
-from recodiff.reports.markdown import table
+from recodiff.reports.markdown import markdown_table
 from recodiff.runtime import files
 
 METRICS = ("recall@20", "ndcg@20")
@@ -82,7 +82,7 @@ def page(rows: Sequence[dict[str, Any]], name: str) -> str:
     where = {key: ", ".join(sorted({str(row["machine"].get(key)) for row in rows})) for key in ("commit", "processor", "date")}
     heads = ("method", "seeds", "R@20", "N@20", "epochs", "training s")
     return (
-        f"# {name.removesuffix('-published')} as published\n\n{table(heads, lines)}\n\n"
+        f"# {name.removesuffix('-published')} as published\n\n{markdown_table(heads, lines)}\n\n"
         "Fitted to the whole published train part, ranked from it and all of it masked; recall is hits / relevant. Settings and "
         "epochs were chosen beforehand, as the head of each file beside this page says. "
         "In brackets: standard error over seeds.\n\n" + "".join(f"* {key}: {value}\n" for key, value in where.items())

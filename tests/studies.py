@@ -11,7 +11,7 @@ import pytest
 from recodiff import Run
 from recodiff.experiments.tuning import search
 from recodiff.experiments.tuning.dimensions import Range, Space
-from recodiff.experiments.tuning.result import TuningResult
+from recodiff.experiments.tuning.tuning_result import TuningResult
 from recodiff.models.linear.ease import Ease
 
 RUN = Run(device="cpu", progress=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import subprocess
@@ -123,3 +124,14 @@ def test_a_model_saved_as_module_and_class_of_an_old_path_loads(tmp_path: Path, 
             lists = recodiff.recommend(loaded, data.history("train"), k=5).to_frame()
             assert len(lists) > 0
             assert isinstance(loaded, Ease)
+
+
+def test_the_package_itself_uses_no_old_name() -> None:
+    """Type checkers take an old name for a new one, as the module answers for it."""
+    source = Path(moved.__file__).parent
+    for path in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in NAMES:
+                old = {alias.name for alias in node.names} & NAMES[node.module].keys()
+                own = {name for name in old if name in vars(importlib.import_module(node.module))}
+                assert old == own, f"{path} imports {', '.join(old - own)} from {node.module}"

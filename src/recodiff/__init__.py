@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from recodiff.experiments.compare.comparison import Comparison, compare
     from recodiff.experiments.runs.options import Deadline, RunOptions
     from recodiff.experiments.runs.train import train
-    from recodiff.experiments.tuning.result import TuningResult
     from recodiff.experiments.tuning.search import Budget
     from recodiff.experiments.tuning.tune import tune
-    from recodiff.models.base import ModelConfig, Recommender
+    from recodiff.experiments.tuning.tuning_result import TuningResult
+    from recodiff.models.base import ModelConfig, Recommender, Validate
     from recodiff.models.batch import Batch
     from recodiff.models.network import TorchRecommender
     from recodiff.models.registry import MODELS, build
@@ -77,12 +77,12 @@ _HOMES = {
     "experiments.compare.comparison": ("Comparison", "compare"),
     "experiments.runs.options": ("Deadline", "RunOptions"),
     "experiments.runs.train": ("train",),
-    "experiments.tuning.result": ("TuningResult",),
+    "experiments.tuning.tuning_result": ("TuningResult",),
     "experiments.tuning.search": ("Budget",),
     "experiments.tuning.tune": ("tune",),
     "ranking.vectors": ("item_vectors", "similar_items", "user_vectors"),
     "models.registry": ("MODELS", "build"),
-    "models.base": ("ModelConfig", "Recommender"),
+    "models.base": ("ModelConfig", "Recommender", "Validate"),
     "models.network": ("TorchRecommender",),
     "models.batch": ("Batch",),
     "ranking.candidates": ("Candidates",),
@@ -127,6 +127,7 @@ __all__ = [
     "TorchRecommender",
     "Traits",
     "TuningResult",
+    "Validate",
     "Validation",
     "build",
     "compare",

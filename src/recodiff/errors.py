@@ -35,7 +35,7 @@ class MissingExtraError(RecodiffError):
 
 
 class RecodiffWarning(UserWarning):
-    """What a user should know and what stops nothing: one sentence, shown by the command line as `warning: ...`."""
+    """A fact that a user should know and that stops nothing: one sentence, shown by the command line as `warning: ...`."""
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:

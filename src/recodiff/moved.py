@@ -43,6 +43,8 @@ MODULES: dict[str, str] = {
     "recodiff.experiments.apart": "recodiff.experiments.runs.peak_memory",
     "recodiff.experiments.cases": "recodiff.experiments.runs.cases",
     "recodiff.experiments.closer": "recodiff.experiments.runs.details",
+    "recodiff.experiments.compare.output": "recodiff.experiments.compare.comparison_files",
+    "recodiff.experiments.compare.page": "recodiff.experiments.compare.comparison_page",
     "recodiff.experiments.compare.tuned": "recodiff.experiments.compare.studies",
     "recodiff.experiments.dimensions": "recodiff.experiments.tuning.dimensions",
     "recodiff.experiments.pages": "recodiff.reports.cells",
@@ -59,7 +61,7 @@ MODULES: dict[str, str] = {
     "recodiff.experiments.spaces": "recodiff.experiments.tuning.spaces",
     "recodiff.experiments.study": "recodiff.experiments.tuning.study",
     "recodiff.experiments.tune": "recodiff.experiments.tuning.tune",
-    "recodiff.experiments.tuned": "recodiff.experiments.tuning.result",
+    "recodiff.experiments.tuned": "recodiff.experiments.tuning.tuning_result",
     "recodiff.experiments.work": "recodiff.experiments.runs.job",
     "recodiff.export": "recodiff.ranking.vectors",
     "recodiff.figures": "recodiff.reports.figures",
@@ -115,20 +117,13 @@ NAMES: dict[str, dict[str, str]] = {
         **dict.fromkeys(("convert", "parse_ids", "parse_weight"), "recodiff.data.readers.values"),
         **dict.fromkeys(("TimeUnit", "parse_time"), "recodiff.data.readers.times"),
     },
-    "recodiff.data.readers.formats": {
-        "RELEASE_FILES": "recodiff.data.readers.diffrec",
-        "read_release": "recodiff.data.readers.diffrec",
-    },
+    "recodiff.data.readers.formats": dict.fromkeys(("RELEASE_FILES", "read_release"), "recodiff.data.readers.diffrec"),
     "recodiff.evaluation": {
         "METRICS": "recodiff.evaluation.evaluate:DEFAULT_METRICS",
         "Validation": "recodiff.evaluation.validation",
         "looks_ahead": "recodiff.evaluation.protocol",
     },
-    "recodiff.data.dataset": {
-        "MANIFEST": "recodiff.data.saving",
-        "load_dataset": "recodiff.data.saving",
-        "save_dataset": "recodiff.data.saving",
-    },
+    "recodiff.data.dataset": dict.fromkeys(("MANIFEST", "load_dataset", "save_dataset"), "recodiff.data.saving"),
     "recodiff.diffusion.diffusion": {
         "DenseSpace": "recodiff.diffusion.diffusion:DensePath",
         "Space": "recodiff.diffusion.diffusion:LossPath",
@@ -137,17 +132,9 @@ NAMES: dict[str, dict[str, str]] = {
     "recodiff.diffusion.settings": dict.fromkeys(
         ("AnySchedule", "Binomial", "Cosine", "Linear", "LinearVariance", "NoNoise"), "recodiff.diffusion.schedules"
     ),
-    "recodiff.evaluation.metrics": {
-        "average_precision": "recodiff.evaluation.hit_metrics",
-        "hit_rate": "recodiff.evaluation.hit_metrics",
-        "mrr": "recodiff.evaluation.hit_metrics",
-        "ndcg": "recodiff.evaluation.hit_metrics",
-        "precision": "recodiff.evaluation.hit_metrics",
-        "recall": "recodiff.evaluation.hit_metrics",
-        "recall_min": "recodiff.evaluation.hit_metrics",
-    },
-    "recodiff.evaluation.significance": {"Tested": "recodiff.evaluation.significance:TestResult"},
-    "recodiff.experiments.reproduce.settings": {"settle": "recodiff.experiments.reproduce.settings:resolve"},
+    "recodiff.evaluation.metrics": dict.fromkeys(
+        ("average_precision", "hit_rate", "mrr", "ndcg", "precision", "recall", "recall_min"), "recodiff.evaluation.hit_metrics"
+    ),
     "recodiff.experiments.runs": {
         "ChooseOn": "recodiff.evaluation.protocol",
         "Measured": "recodiff.experiments.runs.measurement",
@@ -161,42 +148,29 @@ NAMES: dict[str, dict[str, str]] = {
         "Settled": "recodiff.experiments.runs.cases:ResolvedCase",
         "TESTED": "recodiff.experiments.runs.cases:TESTED_METRICS",
     },
-    "recodiff.experiments.runs.details": {"look_closer": "recodiff.experiments.runs.details:add_details"},
     "recodiff.experiments.runs.job": {
         "Group": "recodiff.experiments.runs.job:Job",
         "digest": "recodiff.experiments.runs.identity",
         "results_of": "recodiff.experiments.runs.job:run_job",
     },
-    "recodiff.experiments.runs.peak_memory": {"call_apart": "recodiff.experiments.runs.peak_memory:call_in_process"},
-    "recodiff.experiments.runs.protocols": {
-        "HISTORY": "recodiff.evaluation.protocol",
-        "in_order": "recodiff.evaluation.protocol",
-    },
+    "recodiff.experiments.runs.protocols": dict.fromkeys(("HISTORY", "in_order"), "recodiff.evaluation.protocol"),
     "recodiff.experiments.runs.runner": {
         "Asked": "recodiff.experiments.runs.options:RunOptions",
         "Found": "recodiff.experiments.runs.runner:CaseProgress",
         "SEEDS": "recodiff.experiments.runs.options",
     },
-    "recodiff.experiments.tuning.result": {"Tuned": "recodiff.experiments.tuning.result:TuningResult"},
     "recodiff.models.diffrec": {"LatentDiffRecNet": "recodiff.models.diffrec.networks"},
     "recodiff.models.base": {"DERIVED": "recodiff.models.network", "TorchRecommender": "recodiff.models.network"},
-    "recodiff.ranking": {
-        "largest": "recodiff.ranking.topk",
-        "rank": "recodiff.ranking.topk",
-        "ranked": "recodiff.ranking.topk",
-    },
+    "recodiff.ranking": dict.fromkeys(("largest", "rank", "ranked"), "recodiff.ranking.topk"),
     "recodiff.reports.cells": {
         "provenance": "recodiff.experiments.runs.provenance:provenance_of_rows",
-        "table": "recodiff.reports.markdown",
+        "table": "recodiff.reports.markdown:markdown_table",
     },
-    "recodiff.runtime.distributed": {"part": "recodiff.runtime.distributed:batch_slice"},
-    "recodiff.tensors.products": {"Room": "recodiff.tensors.products:ScoreBuffer"},
     "recodiff.tensors.random": {
         "Part": "recodiff.tensors.random:BatchSlice",
         "PartGenerator": "recodiff.tensors.random:SliceGenerator",
         "part_of": "recodiff.tensors.random:batch_slice_of",
     },
-    "recodiff.training.pairs": {"Unmet": "recodiff.training.pairs:Unseen"},
     "recodiff.training.loop": {"CHECKPOINT": "recodiff.training.checkpoint", "LOG": "recodiff.training.checkpoint"},
     "recodiff.training.memory": {
         "MOST_USERS": "recodiff.runtime.memory",
@@ -205,6 +179,47 @@ NAMES: dict[str, dict[str, str]] = {
     },
 }
 """Module -> names that it had, and the module that has them now; `module:name` where the name is another."""
+IN_PLACE: dict[str, dict[str, str]] = {
+    "recodiff.experiments.reproduce.settings": {"settle": "resolve"},
+    "recodiff.experiments.tuning.tuning_result": {"Tuned": "TuningResult"},
+    "recodiff.training.pairs": {"Unmet": "Unseen"},
+    "recodiff.tensors.products": {"Room": "ScoreBuffer"},
+    "recodiff.cli.demo": {"SHOWN": "MODELS_SHOWN"},
+    "recodiff.cli.parameters": {"whole": "whole_number"},
+    "recodiff.cli.recommend": {"SHOWN": "ROWS_SHOWN"},
+    "recodiff.data.dataset": {"build": "interactions_of"},
+    "recodiff.data.download": {"KNOWN": "KNOWN_DATASETS"},
+    "recodiff.evaluation.significance": {"Tested": "TestResult", "ENTRIES_AT_ONCE": "DRAWS_AT_ONCE", "ROUNDING": "EQUAL_WITHIN"},
+    "recodiff.experiments.compare": {"write": "write_comparison"},
+    "recodiff.experiments.compare.comparison_files": {"describe": "comparison_as_json", "write": "write_comparison"},
+    "recodiff.experiments.compare.comparison_page": {"render": "render_comparison", "title": "comparison_title"},
+    "recodiff.experiments.compare.tables": {"Figure": "FigureOf", "median": "median_cost", "whole": "cost_cell"},
+    "recodiff.experiments.demo": {"METRICS": "TOUR_METRICS", "MODELS": "TOUR_MODELS", "save": "save_tour"},
+    "recodiff.experiments.reproduce.output": {"describe": "outcome_as_json", "write": "write_outcome"},
+    "recodiff.experiments.reproduce.page": {"median": "median_field", "render": "render_outcome", "title": "outcome_title"},
+    "recodiff.experiments.reproduce.paper_figures": {"draw": "draw_paper_figures"},
+    "recodiff.experiments.runs.details": {"look_closer": "add_details", "LENGTH": "LISTS_OF"},
+    "recodiff.experiments.runs.job": {"Wanted": "CasesByKey"},
+    "recodiff.experiments.runs.peak_memory": {"call_apart": "call_in_process", "kind_of": "memory_kind"},
+    "recodiff.experiments.runs.protocols": {"PARTS": "PARTS_USED"},
+    "recodiff.experiments.runs.results": {"describe": "result_as_json", "save": "save_result"},
+    "recodiff.experiments.tuning.dimensions": {"Draw": "DrawOne", "draw": "draw_settings"},
+    "recodiff.experiments.tuning.spaces": {"FORECAST": "FORECAST_SPACE", "LATENT": "LATENT_SPACE", "SEQUENCE": "SEQUENCE_SPACE"},
+    "recodiff.models.autoencoders.cdae": {"ACTIVATIONS": "HIDDEN_ACTIVATIONS", "Activation": "HiddenActivation"},
+    "recodiff.models.factors.contrast": {"DENSE_UP_TO": "DENSE_SCORES_UP_TO", "compare": "contrast_scores"},
+    "recodiff.models.factors.embeddings": {"user_vectors": "user_factors"},
+    "recodiff.models.linear.lowrank": {"DENSE_UP_TO": "DENSE_SIDE_UP_TO"},
+    "recodiff.models.mixture": {"ITEMS": "ITEM_PATH", "PARTS": "COMPONENTS", "Part": "Component", "SEQUENCE": "SEQUENCE_PATH"},
+    "recodiff.models.sequences.encoder": {"drop": "drop_numbers", "sum_by_user": "loss_by_user"},
+    "recodiff.reports.html": {"Entry": "ReportEntry", "render": "render_report"},
+    "recodiff.runtime.distributed": {"part": "batch_slice", "rank": "process_rank", "write_tensors": "write_gathered"},
+    "recodiff.runtime.files": {"Piece": "TensorPiece"},
+    "recodiff.training.checkpoint": {"State": "TrainingState", "write": "write_checkpoint"},
+    "recodiff.training.loop": {"train": "train_network"},
+}
+"""Module -> names that it had, and what it calls them now."""
+for _module, _names in IN_PLACE.items():
+    NAMES.setdefault(_module, {}).update({old: f"{_module}:{new}" for old, new in _names.items()})
 
 
 FUNCTIONS: dict[str, str] = {

@@ -39,10 +39,26 @@ def copy(run: Path, tmp_path: Path) -> Path:
         (("evaluate", "r", "--data", "d", "--part", "tests"), ("tests", "valid")),
         (("recommend", "r", "-k", "ten"), ("ten", "whole number")),
         (("evaluate", "r", "--datta", "d"), ("--datta",)),
+        (("train", "ease", "l2=3", "--data", "d", "--out", "m"), ("l2=3", "A setting comes after --set: --set l2=3.")),
+        (("tune", "ease", "--data", "d", "l2=3", "--out", "m"), ("--set l2=3",)),
     ],
 )
 def test_a_command_line_that_makes_no_sense(cli: Cli, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     assert cli(*arguments).refused(*words).code == 2
+
+
+def test_a_value_with_an_equals_sign_is_no_forgotten_setting(cli: Cli) -> None:
+    assert "--set" not in cli("train", "ease", "--data", "a=b", "--out", "m", "--sed", "1").refused("--sed").err
+
+
+def test_info_says_what_it_can_tell_of(cli: Cli) -> None:
+    cli("info").refused("a data folder, a model folder, a preset or a model", "recodiff info presets")
+    cli("info", "diffrek").refused("'diffrek'", "did you mean 'diffrec'?")
+
+
+def test_ids_parted_by_commas_are_told_to_be_parted_by_spaces(cli: Cli, run: Path) -> None:
+    cli("recommend", run, "--history", "101,102", "103").refused("--history 101 102 103")
+    cli("recommend", run, "--history", "no,such").refused("no,such")
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,9 @@ def test_prepare_takes_a_table_without_names(cli: Cli, log: Path, tmp_path: Path
 
 def test_info_tells_of_runs_presets_and_models(cli: Cli, run: Path) -> None:
     assert json.loads(cli("info", run, "--json").succeeded().out)["model"] == "t-diffrec"
-    assert "diffrec-ml-100k" in cli("info", "presets").succeeded().out.split()
+    listed = cli("info", "presets").succeeded().out
+    assert "diffrec-ml-100k" in listed.split()
+    assert max(map(len, listed.splitlines())) < 120, "a line that a screen can show"
     assert "ease" in cli("info", "models").succeeded().out.split()
     assert "closed form" in cli("info", "models").succeeded().out
     assert json.loads(cli("info", "ease-ml-100k", "--json").succeeded().out)["model"] == "ease"

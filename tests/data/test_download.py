@@ -68,10 +68,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(download.urllib.request, "urlopen", world.urlopen)
     monkeypatch.setattr(download.subprocess, "run", world.run)
-    terms, (site, wheel) = download.KNOWN["ml-100k"]
+    terms, (site, wheel) = download.KNOWN_DATASETS["ml-100k"]
     site = replace(site, get=partial(download._from_site, "https://publisher/ml-100k.zip", hashlib.md5(SITE).hexdigest()))
     hashes = {f"ml-100k.{end}": hashlib.sha256(data).hexdigest() for end, data in (("inter", INTER), ("item", ITEM))}
-    monkeypatch.setitem(download.KNOWN, "ml-100k", (terms, (site, replace(wheel, sha256=hashes))))
+    monkeypatch.setitem(download.KNOWN_DATASETS, "ml-100k", (terms, (site, replace(wheel, sha256=hashes))))
     return world
 
 
@@ -197,7 +197,7 @@ def test_the_cache_can_be_moved(world: World, tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_real_sources_are_pinned() -> None:
-    _, (site, wheel) = download.KNOWN["ml-100k"]
+    _, (site, wheel) = download.KNOWN_DATASETS["ml-100k"]
     assert site.get.args == ("https://files.grouplens.org/datasets/movielens/ml-100k.zip", "0e33842e24a9c977be4e0107933c0723")  # type: ignore[attr-defined]
     assert wheel.get.args == ("recbole==1.2.1",)  # type: ignore[attr-defined]
     assert set(wheel.sha256) == set(wheel.members.values())

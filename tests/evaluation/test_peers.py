@@ -14,7 +14,7 @@ from recodiff.errors import ConfigError
 from recodiff.evaluation import metrics
 from recodiff.evaluation.conventions import Judged, judge
 from recodiff.evaluation.metric_kinds import HitMetric, JudgedMetric
-from recodiff.evaluation.peers import Figure, formulas, like, peers
+from recodiff.evaluation.peers import PeerFigure, formulas, like, peers
 
 RECORDED = Path(__file__).parent / "peers"
 CASES: dict[str, Any] = json.loads((RECORDED / "lists.json").read_text())
@@ -51,7 +51,7 @@ def recorded(name: str) -> list[tuple[str, str]]:
     return [(case, figure) for case, figures in FIGURES[name]["figures"].items() for figure in figures]
 
 
-def figure_of(name: str, figure: str) -> Figure | None:
+def figure_of(name: str, figure: str) -> PeerFigure | None:
     return next((known for known in peers()[name].figures if known.name == figure), None)
 
 

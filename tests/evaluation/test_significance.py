@@ -35,7 +35,7 @@ def test_resampled_means_are_those_of_a_loop(rng: np.random.Generator, monkeypat
     drawn = np.random.default_rng(5).integers(7, size=(20, 7))
     slow = [np.mean([differences[user] for user in users], axis=0) for users in drawn]
     np.testing.assert_allclose(resampled_means(differences, 20, seed=5), slow)
-    monkeypatch.setattr(significance, "ENTRIES_AT_ONCE", 22)
+    monkeypatch.setattr(significance, "DRAWS_AT_ONCE", 22)
     np.testing.assert_allclose(resampled_means(differences, 20, seed=5), slow, err_msg="parts draw on where the last one stopped")
 
 

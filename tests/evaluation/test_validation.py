@@ -54,7 +54,7 @@ def test_what_is_no_validation_is_refused(data: Dataset) -> None:
         Validation(replace(data, valid=None))
     with pytest.raises(ConfigError, match="'novelty@20' says nothing of what is to be found"):
         Validation(data, ("recall@20", "novelty"))
-    with pytest.raises(ConfigError, match="no metric 'recall'"):
+    with pytest.raises(ConfigError, match="metric 'recall' needs a length"):
         Validation(data, ("recall",))
     wrong: Any = data.train
     with pytest.raises(DataError, match=r"not of Interactions; give recodiff\.stages\(data\)\.choice"):

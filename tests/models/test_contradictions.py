@@ -61,7 +61,7 @@ def test_tune_refuses_before_anything_trains(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("recodiff.models.base.Recommender.fit", lambda *_, **__: pytest.fail("it trains"))
     data = recodiff.prepare(synthesise(users=30, items=20, interactions=300, seed=0))
     with pytest.raises(ConfigError, match="cannot be shared by heads=3"):
-        recodiff.tune("sasrec", {"heads": 3}, data, Run(progress=False), Budget(trials=2))
+        recodiff.tune({"model": "sasrec", "heads": 3}, data, Budget(trials=2), progress=False)
 
 
 def test_compare_refuses_before_anything_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def test_parts_without_a_share_are_not_fitted_and_none_at_all_is_refused() -> No
 
 def test_what_is_refused_in_a_second_is_refused_before_anything_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[Any] = []
-    monkeypatch.setattr("recodiff.training.loop.train", lambda model, *_: trained.append(model))
+    monkeypatch.setattr("recodiff.training.loop.train_network", lambda model, *_: trained.append(model))
     monkeypatch.setattr("recodiff.models.linear.ease.available_memory", lambda: 1)
     with pytest.raises(ModelError, match="EASE on 50 items needs"):
         mixed(rows={"share": 1.0}, items={"share": 0.1}).fit(BOARD, RUN)
@@ -88,6 +88,19 @@ def test_a_setting_of_the_parts_is_told_where_it_belongs() -> None:
 def test_a_part_without_a_model_is_told_that_it_lacks_one() -> None:
     with pytest.raises(ConfigError, match=r"^fs-diffrec: setting 'parts\.mine\.model' is missing; give it a value$"):
         build("fs-diffrec", {"parts": {"mine": {"share": 2.0}}})
+
+
+def test_what_validation_left_out_is_told() -> None:
+    said: list[str] = []
+    run = replace(RUN, tell=said.append)
+    settings = {
+        "parts": {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": {"model": "popularity"}}
+    }
+    build("fs-diffrec", settings).fit(BOARD, run, validate=lambda _: {"recall@20": 0.5})
+    assert said == ["validation left out b: no share raised recall@20 by 1.00%, so the model scores by a alone"]
+    said.clear()
+    build("fs-diffrec", settings).fit(BOARD, run, validate=lambda model: {"recall@20": float(model.shares.sum())})
+    assert said == [], "both are in"
 
 
 def test_a_part_is_let_in_where_it_earns_its_place_and_with_the_share_that_earns_most() -> None:
@@ -163,14 +176,14 @@ def test_a_part_that_is_misspelt_gets_a_sentence() -> None:
 
 def test_a_part_that_diverges_is_named_with_the_place_of_its_settings() -> None:
     deep = {"model": "diffrec", "settings": {"denoiser": {"hidden": [4]}, "training": {"lr": 1e30, "epochs": 2}}}
-    with pytest.raises(ModelError, match=r"part 'deep' \(its settings: parts\.deep\.settings\): .* lower training\.lr"):
+    with pytest.raises(ModelError, match=r"component 'deep' \(its settings: parts\.deep\.settings\): .* lower training\.lr"):
         mixed(a=EASE, deep=deep).fit(BOARD, RUN)
 
 
 def test_a_part_without_item_vectors_is_named() -> None:
     model = mixed(a=EASE, b={"model": "puresvd", "settings": {"factors": 2}}).fit(BOARD, RUN)
     assert not model.traits.item_vectors
-    with pytest.raises(ModelError, match=r"parts without: a; .*parts\.a\.share=0"):
+    with pytest.raises(ModelError, match=r"components without: a; .*parts\.a\.share=0"):
         model.vectors()
 
 

@@ -16,18 +16,18 @@ from recodiff.errors import MissingExtraError
 from recodiff.evaluation.evaluate import Evaluation
 from recodiff.reports import figures
 from recodiff.reports.cells import short
-from recodiff.reports.html import Entry, Report, Sample, describe_split, describe_time, render, write_report
+from recodiff.reports.html import Report, ReportEntry, Sample, describe_split, describe_time, render_report, write_report
 from recodiff.runtime import files
 
 USERS = 40
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
-def entry(title: str, level: float, *, trained: bool = False) -> Entry:
+def entry(title: str, level: float, *, trained: bool = False) -> ReportEntry:
     rng = np.random.default_rng(len(title))
     values = {name: np.clip(rng.normal(level, 0.1, USERS), 0, 1) for name in ("recall@10", "recall@20", "ndcg@20")}
     log = [{"epoch": e, "loss": 1 / e, "seconds": 0.1} | ({"recall@20": level * e / 6} if e % 2 == 0 else {}) for e in range(1, 7)]
-    return Entry(title, Evaluation(values, np.arange(USERS), 0.25, 0), 12.34, log if trained else (), parameters=1234567)
+    return ReportEntry(title, Evaluation(values, np.arange(USERS), 0.25, 0), 12.34, log if trained else (), parameters=1234567)
 
 
 def report(**changes: object) -> Report:
@@ -82,12 +82,12 @@ class Balance(HTMLParser):
 
 def test_the_page_is_well_formed() -> None:
     parser = Balance()
-    parser.feed(render(report()))
+    parser.feed(render_report(report()))
     assert parser.open == []
 
 
 def test_the_page_asks_nothing_of_the_network_and_runs_nothing() -> None:
-    page = render(report())
+    page = render_report(report())
     assert "<script" not in page
     assert "@import" not in page
     targets = re.findall(r"(?:src|href)=\"([^\"]*)\"", page) + re.findall(r"url\(([^)]*)\)", page)
@@ -95,7 +95,7 @@ def test_the_page_asks_nothing_of_the_network_and_runs_nothing() -> None:
 
 
 def test_all_text_is_escaped() -> None:
-    page = render(report())
+    page = render_report(report())
     assert "<title>Films &amp; &lt;tags&gt;</title>" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "B &amp; C" in page
@@ -103,7 +103,7 @@ def test_all_text_is_escaped() -> None:
 
 def test_the_table_marks_the_best_and_gives_the_error() -> None:
     whole = report()
-    page = render(whole)
+    page = render_report(whole)
     best = whole.entries[1].evaluation
     assert f"<strong>{best.mean('recall@20'):.4f}</strong>" in page
     assert f"±&#8239;{best.standard_error('recall@20'):.4f}" in page
@@ -113,7 +113,7 @@ def test_the_table_marks_the_best_and_gives_the_error() -> None:
 
 
 def test_the_data_are_described() -> None:
-    page = render(report())
+    page = render_report(report())
     for text in ("12 %", "temporal (valid 0.1, test 0.2)", "train 3,500", "2001-02-03 to 2004-05-06", "6,000 (read) → 5,000 (5 a"):
         assert text in page
     assert "repeats" not in page, "a step that dropped nothing is not worth a word"
@@ -121,11 +121,11 @@ def test_the_data_are_described() -> None:
 
 
 def test_what_came_true_is_marked() -> None:
-    assert '<li class="hit">A</li>' in render(report())
+    assert '<li class="hit">A</li>' in render_report(report())
 
 
 def test_a_page_without_training_and_samples() -> None:
-    page = render(report(entries=[entry("Simple", 0.2)], samples=()))
+    page = render_report(report(entries=[entry("Simple", 0.2)], samples=()))
     assert "What they recommend" not in page
     assert page.count("<figure>") == 3
 
@@ -138,11 +138,11 @@ def test_figures_take_their_colours_from_the_page() -> None:
 
 
 def test_figures_are_the_same_from_run_to_run() -> None:
-    assert render(report()) == render(report())
+    assert render_report(report()) == render_report(report())
 
 
 def test_many_models_share_the_colours_by_turns() -> None:
-    assert render(report(entries=[entry(f"Model {i}", 0.1 + 0.05 * i) for i in range(11)])).count("<tr>") == 12
+    assert render_report(report(entries=[entry(f"Model {i}", 0.1 + 0.05 * i) for i in range(11)])).count("<tr>") == 12
 
 
 def test_quarters_keep_users_of_equal_length_together() -> None:

@@ -38,7 +38,7 @@ def plain(fragment: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cell_shows_a_name_as_it_is(name: str) -> None:
-    page = rendered(markdown.table(["case", name], [[name, "0.1"], ["b", name]]))
+    page = rendered(markdown.markdown_table(["case", name], [[name, "0.1"], ["b", name]]))
     cells = re.findall(r"<t[hd]>(.*?)</t[hd]>", page)
     shown = " ".join(name.split("\n"))
     assert [plain(cell) for cell in cells] == ["case", shown, shown, "0.1", "b", shown]
@@ -51,11 +51,11 @@ def test_a_line_shows_a_name_as_it_is(name: str) -> None:
 
 @given(st.text(st.sampled_from("ab1 |`$<>\\*_~&;#[]()!.-+\n"), min_size=1, max_size=12))
 def test_no_name_breaks_a_table(name: str) -> None:
-    cells = re.findall(r"<td>(.*?)</td>", rendered(markdown.table(["a", "b"], [["x", name]])))
+    cells = re.findall(r"<td>(.*?)</td>", rendered(markdown.markdown_table(["a", "b"], [["x", name]])))
     assert len(cells) == 2
     assert " ".join(plain(cells[1]).split()) == " ".join(name.split())
 
 
 def test_what_needs_no_escape_has_none() -> None:
     row = ["F-DiffRec, T' = 2", "+0.0048 (0.0003)", "< .001", "≤ .013", "training.ema = null; hidden = [200]", "noise_scale"]
-    assert markdown.table(["h"] * len(row), [row]).splitlines()[2] == f"| {' | '.join(row)} |"
+    assert markdown.markdown_table(["h"] * len(row), [row]).splitlines()[2] == f"| {' | '.join(row)} |"

@@ -151,7 +151,7 @@ def test_one_process_is_left_as_it_is() -> None:
     module = torch.nn.Linear(2, 2)
     assert distributed.wrap(module) is module
     assert distributed.batch_slice(5) is None
-    assert (distributed.size(), distributed.rank(), distributed.leads(), distributed.on_this_machine()) == (1, 0, True, 1)
+    assert (distributed.size(), distributed.process_rank(), distributed.leads(), distributed.on_this_machine()) == (1, 0, True, 1)
     assert distributed.own_gpu("cuda") == "cuda"
     rows = np.arange(6).reshape(3, 2)
     assert distributed.gather(rows, 3) is rows

@@ -125,5 +125,6 @@ def test_the_estimate_is_told_once_and_a_system_that_says_nothing_refuses_nothin
     settings = {"denoiser": {"hidden": [4]}, "training": {"epochs": 1}}
     build("diffrec", settings).fit(checkerboard(10), Run(device="cpu", progress=False, tell=told.append))
     (sentence,) = told
-    assert sentence.startswith("training takes about 0.00 GiB")
+    assert sentence.startswith("training takes about 0.0")
+    assert " MiB (weights, gradients and AdamW " in sentence
     assert "free" not in sentence

@@ -64,7 +64,7 @@ def test_an_unknown_word_is_refused() -> None:
 
 def test_processes_without_items_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "size", lambda: 4)
-    monkeypatch.setattr(distributed, "rank", lambda: 3)
+    monkeypatch.setattr(distributed, "process_rank", lambda: 3)
     with pytest.raises(ConfigError, match="5 items leave some of 4 processes without any; start fewer"):
         distributed.shard(5)
     found = distributed.shard(10)
@@ -101,10 +101,10 @@ def test_item_vectors_in_slices_are_not_taken_for_all() -> None:
 def test_a_file_written_in_pieces_is_the_file(tmp_path: Path) -> None:
     whole = {"step": torch.tensor(3.0), "count": torch.arange(5), "wide": torch.rand(3, 7), "cube": torch.rand(2, 7, 3).double()}
     dims = {"wide": 1, "cube": 1, "count": 0}
-    pieces = [files.Piece("step", whole["step"])]
+    pieces = [files.TensorPiece("step", whole["step"])]
     for name, dim in dims.items():
         parts = whole[name].split(3, dim)
-        pieces += [files.Piece(name, part, dim, 3 * number) for number, part in enumerate(parts)]
+        pieces += [files.TensorPiece(name, part, dim, 3 * number) for number, part in enumerate(parts)]
     files.write_pieces(tmp_path / "pieces", whole, reversed(pieces), {"said": "so"})
     found, note = files.read_tensors(tmp_path / "pieces")
     assert note == {"said": "so"}

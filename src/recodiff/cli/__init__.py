@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from recodiff.errors import RecodiffError, RecodiffWarning
@@ -43,6 +44,8 @@ GO_ON = {
     "reproduce": "; the same command goes on from here",
 }
 """What to do where a command was interrupted."""
+TAKES_SETTINGS = ("train", "tune")
+"""Commands that have --set."""
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes of what was interrupted by Ctrl-C and of what the system asked to end, a shell's convention."""
 
@@ -124,13 +127,19 @@ def _parsed(given: list[str], called: str, *, alone: bool) -> tuple[Callable[...
             command, bound, _ = _app(called).parse_args(given, exit_on_error=False, print_error=False)
         except CycloptsError as error:
             see = f"recodiff {called} --help" if called in COMMANDS else "recodiff --help"
-            _stop(f"{' '.join(str(error).split())} See `{see}`.", 2)
+            _stop(f"{' '.join(str(error).split())}{_forgotten(given, called)} See `{see}`.", 2)
         if alone:
             gc.freeze()
         return command, bound
     finally:
         if collects:
             gc.enable()
+
+
+def _forgotten(given: Sequence[str], called: str) -> str:
+    """Where a setting was typed bare, what to put before it."""
+    bare = [word for before, word in pairwise(given) if "=" in word and not before.startswith("--") and not word.startswith("--")]
+    return f" A setting comes after --set: --set {bare[0]}." if bare and called in TAKES_SETTINGS else ""
 
 
 def _app(called: str) -> App:

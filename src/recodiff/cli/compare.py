@@ -11,7 +11,7 @@ from recodiff.errors import ConfigError
 from recodiff.evaluation.protocol import ChooseOn
 from recodiff.evaluation.significance import Test
 from recodiff.experiments.compare import compare as run
-from recodiff.experiments.compare import output, page
+from recodiff.experiments.compare import comparison_files, comparison_page
 from recodiff.experiments.compare.studies import tune_all
 from recodiff.experiments.compare.tables import tables
 from recodiff.experiments.runs.options import Deadline, RunOptions
@@ -113,14 +113,19 @@ def compare(
             studies=studies,
             say=say,
         )
-        written = output.write(found, out, say)
+        written = comparison_files.write_comparison(found, out, say)
     if json:
-        print_json(output.describe(found))
+        print_json(comparison_files.comparison_as_json(found))
     else:
         for number, one in enumerate(tables(found)):
             for block, rows in one.blocks.items():
                 heading = f"{one.title}: {block[0].lower()}{block[1:]}" if block and len(one.blocks) > 1 else one.title
-                print_table(one.heads, rows, title=heading if number else f"{page.title(found)}. {heading}", right=one.heads[1:])
+                print_table(
+                    one.heads,
+                    rows,
+                    title=heading if number else f"{comparison_page.comparison_title(found)}. {heading}",
+                    right=one.heads[1:],
+                )
         for label, note in found.missing().items():
             say(f"{label}: {note}")
     say(f"wrote {', '.join(map(str, written))}")

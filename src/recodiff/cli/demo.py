@@ -11,12 +11,13 @@ from recodiff.cli.output import Estimate, print_table, say
 from recodiff.cli.parameters import Whole
 from recodiff.errors import MissingExtraError
 from recodiff.experiments import demo as tour
+from recodiff.moved import old_names
 from recodiff.reports.cells import short
-from recodiff.reports.html import Entry, Sample
+from recodiff.reports.html import ReportEntry, Sample
 from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
 
-SHOWN = ("EASE", "F-DiffRec")
+MODELS_SHOWN = ("EASE", "F-DiffRec")
 """Whose lists are printed side by side; the report has all."""
 
 
@@ -61,7 +62,7 @@ def _tour(out: Path, run: Run) -> None:
         _print_sample(sample)
     say("\n4/4 Writing the report.")
     try:
-        tour.save(tour.Tour(data, trained, samples), run, out)
+        tour.save_tour(tour.Tour(data, trained, samples), run, out)
         say(f"wrote {out / tour.REPORT}; open it in a browser")
     except MissingExtraError as error:
         say(f"no {tour.REPORT} this time: {error}")
@@ -76,12 +77,12 @@ def _sizes(info: Mapping[str, Any]) -> str:
     )
 
 
-def _print_comparison(entries: Sequence[Entry]) -> None:
-    headers = ("model", *map(short, tour.METRICS), "coverage", "seconds", "parameters")
+def _print_comparison(entries: Sequence[ReportEntry]) -> None:
+    headers = ("model", *map(short, tour.TOUR_METRICS), "coverage", "seconds", "parameters")
     rows = []
     for entry in entries:
         found = entry.evaluation
-        estimates = [Estimate(found.mean(metric), found.standard_error(metric)) for metric in tour.METRICS]
+        estimates = [Estimate(found.mean(metric), found.standard_error(metric)) for metric in tour.TOUR_METRICS]
         rows.append((entry.title, *estimates, f"{100 * found.coverage:.0f} %", f"{entry.seconds:.1f}", f"{entry.parameters:,}"))
     print_table(headers, rows, right=headers[1:])
     users = len(entries[0].evaluation.users)
@@ -93,9 +94,9 @@ def _print_comparison(entries: Sequence[Entry]) -> None:
 
 def _print_sample(sample: Sample) -> None:
     say(f"\n{sample.title} liked, newest first: {'; '.join(sample.history)}.")
-    lists = [[f"{title} *" if title in sample.came_true else title for title in sample.lists[model]] for model in SHOWN]
+    lists = [[f"{title} *" if title in sample.came_true else title for title in sample.lists[model]] for model in MODELS_SHOWN]
     rows = [(rank, *titles) for rank, titles in enumerate(zip_longest(*lists, fillvalue=""), 1)]
-    print_table(("rank", *SHOWN), rows)
+    print_table(("rank", *MODELS_SHOWN), rows)
     if sample.came_true:
         say("* liked later, and not known to the models")
 
@@ -111,3 +112,6 @@ def _what_next(data: Path, model: Path, user: object) -> str:
     }
     widest = max(map(len, steps))
     return "\n".join(["\nWhat to type next:", *(f"  {step:{widest}}  # {what}" for step, what in steps.items())])
+
+
+__getattr__ = old_names(__name__)

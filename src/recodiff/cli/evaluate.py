@@ -28,8 +28,8 @@ from recodiff.evaluation.hit_metrics import HIT_METRICS
 from recodiff.evaluation.item_facts import load_embeddings
 from recodiff.evaluation.judged_metrics import JUDGED_METRICS
 from recodiff.evaluation.list_metrics import LIST_METRICS
-from recodiff.evaluation.metrics import LIST_LENGTH, WHOLE, Wanted, parse_all
-from recodiff.evaluation.peers import kind_of, peer
+from recodiff.evaluation.metrics import FULL_RANKING, LIST_LENGTH, MetricAtK, parse_all
+from recodiff.evaluation.peers import peer, sort_of
 from recodiff.evaluation.protocol import HISTORY, Protocol, Task, stages
 from recodiff.experiments.runs.provenance import trained_on_other_data
 from recodiff.models.base import Recommender
@@ -134,8 +134,8 @@ def evaluate(
         write_frame(_per_user(evaluation, dataset), per_user, overwrite=overwrite)
     title = f"{dataset.name}: {part}, from {source}, {len(evaluation.users)} users"
     if like is not None and judged is not None:
-        chosen = None if metrics == ",".join(DEFAULT_METRICS) else {kind_of(each.name.partition("@")[0]) for each in wanted}
-        show_like(like, judged, sorted({each.k for each in wanted if each.k < WHOLE}), chosen, title, json=json)
+        chosen = None if metrics == ",".join(DEFAULT_METRICS) else {sort_of(each.name.partition("@")[0]) for each in wanted}
+        show_like(like, judged, sorted({each.k for each in wanted if each.k < FULL_RANKING}), chosen, title, json=json)
     elif json:
         print_json(evaluation.flat())
     else:
@@ -159,10 +159,10 @@ def _opened(
     return model, staged.data, staged.task(part, history)
 
 
-def _of_lists(path: Path, task: Task, wanted: Sequence[Wanted], without_truth: WithoutTruth) -> tuple[Evaluation, Judged]:
+def _of_lists(path: Path, task: Task, wanted: Sequence[MetricAtK], without_truth: WithoutTruth) -> tuple[Evaluation, Judged]:
     """Figures of lists that another program wrote; what is odd about them is warned of."""
     lists = read_lists(path, task.truth.users, task.truth.items)
-    longest = max((each.k for each in wanted if each.k < WHOLE), default=1)
+    longest = max((each.k for each in wanted if each.k < FULL_RANKING), default=1)
     for note in (*lists.notes, *notes_on(lists, task, longest)):
         warn(note)
     users = np.flatnonzero((task.truth.lengths() > 0) | ((without_truth == "zero") & (lists.lengths > 0)))
@@ -171,7 +171,7 @@ def _of_lists(path: Path, task: Task, wanted: Sequence[Wanted], without_truth: W
     return evaluate_lists(lists.items[users], users, task, wanted), judged
 
 
-def _print(evaluation: Evaluation, wanted: Sequence[Wanted], title: str, seconds: float) -> None:
+def _print(evaluation: Evaluation, wanted: Sequence[MetricAtK], title: str, seconds: float) -> None:
     print_table(("metric", "mean", "standard error"), _rows(evaluation, wanted), title=title)
     for name, values in evaluation.values.items():
         if undefined := int(np.isnan(values).sum()):
@@ -179,7 +179,7 @@ def _print(evaluation: Evaluation, wanted: Sequence[Wanted], title: str, seconds
     say(f"{100 * evaluation.coverage:.1f} % of the catalogue recommended; recall@K = hits / relevant; {seconds:.1f} s")
 
 
-def _rows(evaluation: Evaluation, wanted: Sequence[Wanted]) -> list[tuple[str, float | None, float | None]]:
+def _rows(evaluation: Evaluation, wanted: Sequence[MetricAtK]) -> list[tuple[str, float | None, float | None]]:
     """Metric, mean and standard error; None where there is none."""
 
     def known(figure: float) -> float | None:

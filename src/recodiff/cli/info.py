@@ -11,11 +11,15 @@ from recodiff.configs import description, presets, read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.readers.reading import ROLES
 from recodiff.data.saving import load_dataset
+from recodiff.errors import ConfigError, did_you_mean
 from recodiff.models.registry import MODELS, build
 from recodiff.models.saving import CONFIG, is_unfinished, read_config
 
+WIDEST = 80
+"""Columns of a description, which goes on below."""
 
-def info(path: str, /, *, json: bool = False) -> None:
+
+def info(path: str | None = None, /, *, json: bool = False) -> None:
     """Tell what a data folder, a model folder or a preset holds.
 
     Examples: recodiff info runs/t
@@ -28,6 +32,11 @@ def info(path: str, /, *, json: bool = False) -> None:
     json
         Print JSON.
     """
+    if path is None:
+        raise ConfigError(
+            "say what of: a data folder, a model folder, a preset or a model; `recodiff info presets` and `recodiff info models` "
+            "list the last two"
+        )
     if path in ("presets", "models") and not Path(path).exists():
         _list(path, json)
     elif path in presets():
@@ -38,6 +47,8 @@ def info(path: str, /, *, json: bool = False) -> None:
     elif (Path(path) / CONFIG).exists() or is_unfinished(path):
         _show(read_config(path), json)
     else:
+        if not Path(path).exists() and (meant := did_you_mean(path, [*presets(), *MODELS, "presets", "models"])):
+            raise ConfigError(f"'{path}' is no folder, preset or model; {meant}")
         dataset = load_dataset(path)
         print_json(dataset.info) if json else print_dataset(dataset)
 
@@ -50,11 +61,11 @@ def _list(what: str, json: bool) -> None:
     if json:
         print_json([row[0] for row in rows])
     else:
-        print_table(("model", "title", "what it is") if what == "models" else ("preset", "what it is"), rows)
+        print_table(("model", "title", "what it is") if what == "models" else ("preset", "what it is"), rows, widest=WIDEST)
 
 
 def print_dataset(dataset: Dataset, *, reading: bool = True) -> None:
-    """What a data folder holds: what each step left, then the rest in a line each.
+    """Print what a data folder holds: what each step left, then the rest in a line each.
 
     Args:
         dataset: the folder's.

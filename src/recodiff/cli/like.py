@@ -10,7 +10,7 @@ from recodiff.cli.output import print_json, print_table, say, warn
 from recodiff.evaluation.conventions import Judged
 from recodiff.evaluation.peers import like, peer
 
-LENGTH = 10
+DEFAULT_CUT = 10
 """Where figures are cut when no metric with a length is asked for."""
 
 
@@ -22,7 +22,7 @@ def show_like(
     Args:
         name: of the package.
         judged: lists beside the truth.
-        lengths: where figures are cut; `LENGTH` where there is none.
+        lengths: where figures are cut; `DEFAULT_CUT` where there is none.
         kinds: sorts of metrics; all unless given.
         title: of the table.
         json: print one flat object, the package's name of a metric -> number, in place of the table.
@@ -30,7 +30,7 @@ def show_like(
     Raises:
         ConfigError: there is no such package.
     """
-    answers, refusals = like(name, judged, lengths or [LENGTH], kinds)
+    answers, refusals = like(name, judged, lengths or [DEFAULT_CUT], kinds)
     for refusal in refusals:
         warn(refusal)
     if json:

@@ -23,23 +23,35 @@ from recodiff.runtime.progress import printable, speaks
 
 WIDE = 10_000
 """Columns of a file, which folds nothing."""
-ROOMY = 100
+ROOM_FOR_ERRORS = 100
 """Columns from which on a mean and its error stand on one line."""
 
 
 def say(text: str) -> None:
-    """A line for people, on standard error, so that standard output stays the command's answer."""
+    """Print a line for people on standard error, so that standard output stays the command's answer.
+
+    Args:
+        text: one sentence; control characters in it become visible.
+    """
     if speaks():
         Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True).print(printable(text))
 
 
 def warn(text: str) -> None:
-    """A warning, on standard error."""
+    """Print a warning on standard error.
+
+    Args:
+        text: one sentence, without a full stop.
+    """
     say(f"warning: {text}")
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
+    """Print one JSON value on standard output.
+
+    Args:
+        value: anything that JSON holds.
+    """
     if speaks():
         print(json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -51,7 +63,7 @@ def print_line(text: str = "") -> None:
 
 
 def refuse_taken(out: Path, what: str) -> None:
-    """Refuses to mix results with a model or with data.
+    """Refuse to mix results with a model or with data.
 
     Args:
         out: the folder that was asked for.
@@ -73,7 +85,12 @@ class Estimate(NamedTuple):
 
 
 def print_table(
-    headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None, right: Collection[str] = ()
+    headers: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    title: str | None = None,
+    right: Collection[str] = (),
+    widest: int | None = None,
 ) -> None:
     """A table on standard output. A file has nothing folded; on a narrow terminal rows become columns if these fit.
 
@@ -82,6 +99,7 @@ def print_table(
         rows: cells; numbers stand to the right.
         title: a line above.
         right: headers of further columns that stand to the right.
+        widest: characters of a column, beyond which its text goes on below; as many as there are unless given.
     """
     rows = [list(row) for row in rows]
     if not speaks():
@@ -90,7 +108,7 @@ def print_table(
     console = Console(highlight=False, markup=False, emoji=False, width=WIDE if free else None)
     numeric = {header for column, header in enumerate(headers) if all(_is_number(row[column]) for row in rows)}
     cells = [[_text(cell, console.width) for cell in row] for row in rows]
-    table = _table(headers, cells, numeric | set(right))
+    table = _table(headers, cells, numeric | set(right), widest)
     if _width(table, console) > console.width:
         turned = [[header, *column] for header, *column in zip(headers, *cells, strict=True)]
         upright = _table(turned[0], turned[1:], set(turned[0][1:]))
@@ -100,10 +118,10 @@ def print_table(
     console.print(table)
 
 
-def _table(headers: Sequence[str], cells: Iterable[Sequence[str]], right: Collection[str]) -> Table:
+def _table(headers: Sequence[str], cells: Iterable[Sequence[str]], right: Collection[str], widest: int | None = None) -> Table:
     table = Table(header_style="bold", pad_edge=False, box=None)
     for header in headers:
-        table.add_column(header, justify="right" if header in right else "left", overflow="fold")
+        table.add_column(header, justify="right" if header in right else "left", overflow="fold", max_width=widest)
     for row in cells:
         table.add_row(*row)
     return table
@@ -122,7 +140,7 @@ def _text(cell: Any, width: int) -> str:
         case None:
             return "-"
         case Estimate(mean, error):
-            return f"{mean:.4f}{' ' if width >= ROOMY else chr(10)}±{error:.4f}"
+            return f"{mean:.4f}{' ' if width >= ROOM_FOR_ERRORS else chr(10)}±{error:.4f}"
         case float():
             return f"{cell:.4f}"
         case _:
@@ -130,7 +148,12 @@ def _text(cell: Any, width: int) -> str:
 
 
 def write_frame(frame: pl.DataFrame, path: Path, *, overwrite: bool) -> None:
-    """Writes a table by the ending of its name.
+    """Write a table in the format that the ending of its name says.
+
+    Args:
+        frame: the table.
+        path: a file; its folder is made.
+        overwrite: whether a file that is there may be replaced.
 
     Raises:
         ConfigError: the ending is none of .parquet, .csv, .tsv, .jsonl, or the file is there and may not be replaced.
@@ -151,7 +174,12 @@ def write_frame(frame: pl.DataFrame, path: Path, *, overwrite: bool) -> None:
 
 
 def refuse_file(path: Path, overwrite: bool) -> None:
-    """Raises ConfigError where `path` is there and may not be replaced, or is no file."""
+    """Refuse a file that is there and may not be replaced: raises ConfigError.
+
+    Args:
+        path: of the file.
+        overwrite: whether it may be replaced.
+    """
     if path.exists() and not path.is_file():
         raise ConfigError(f"'{path}' is no file, and is left alone; choose another name")
     if path.exists() and not overwrite:

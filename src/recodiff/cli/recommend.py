@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,18 +13,19 @@ from numpy.typing import NDArray
 
 from recodiff.cli.catalogue import over_items_of
 from recodiff.cli.output import print_json, print_table, refuse_file, say, warn, write_frame
-from recodiff.cli.parameters import Whole, use_threads, whole
+from recodiff.cli.parameters import Whole, use_threads, whole_number
 from recodiff.data.interactions import Interactions
 from recodiff.data.readers.id_files import read_ids
 from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model, load_titles
+from recodiff.moved import old_names
 from recodiff.ranking.candidates import Candidates
 from recodiff.ranking.recommend import Unknown, history_of, without_newest
 from recodiff.ranking.recommend import recommend as rank_items
 
-SHOWN = 200
+ROWS_SHOWN = 200
 """Rows of lists that are printed at most; a file takes all."""
 
 
@@ -36,7 +38,7 @@ def recommend(
     user: list[str] | None = None,
     users: Path | None = None,
     history: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    k: Annotated[int, Parameter(name=("--k", "-k"), converter=whole)] = 10,
+    k: Annotated[int, Parameter(name=("--k", "-k"), converter=whole_number)] = 10,
     candidates: Path | None = None,
     exclude: Path | None = None,
     include_seen: bool = False,
@@ -102,6 +104,7 @@ def recommend(
     if out is not None:
         refuse_file(out, overwrite)
     model = load_model(run, device=device, trust_code=trust_code)
+    _refuse_commas(model, history or ())
     x = history_of(model, history, unknown=unknown) if history is not None else _histories(model, data, parts, user, users, unknown)
     if effect_of_newest:
         x.need_order("--effect-of-newest")
@@ -128,9 +131,9 @@ def recommend(
     if json:
         print_json(frame.to_dicts())
     elif out is None:
-        print_table(frame.columns, frame.head(SHOWN).rows())
-        if frame.height > SHOWN:
-            say(f"{frame.height - SHOWN} more rows; write them all with --out recs.parquet")
+        print_table(frame.columns, frame.head(ROWS_SHOWN).rows())
+        if frame.height > ROWS_SHOWN:
+            say(f"{frame.height - ROWS_SHOWN} more rows; write them all with --out recs.parquet")
 
 
 def _beside(frame: pl.DataFrame, before: pl.DataFrame, k: int) -> pl.DataFrame:
@@ -163,6 +166,18 @@ def _check_typed(history: list[str], chosen: object) -> None:
             raise ConfigError(f"--history names item {item} more than once; name it where it came last")
 
 
+def _refuse_commas(model: Recommender, history: Sequence[str]) -> None:
+    """Several ids in one word: refused where they are ids when parted, and the word itself is none."""
+    for word in history:
+        ids = [item.strip() for item in word.split(",") if item.strip()]
+        if len(ids) > 1 and not _knows(model, [word]) and _knows(model, ids):
+            raise ConfigError(f"--history takes ids parted by spaces; write --history {' '.join(history).replace(',', ' ')}")
+
+
+def _knows(model: Recommender, ids: Sequence[str]) -> bool:
+    return bool((model.items.positions(ids, unknown="mark", what="item") >= 0).any())
+
+
 def _histories(
     model: Recommender, data: Path | None, parts: str, user: list[str] | None, users: Path | None, unknown: Unknown
 ) -> Interactions:
@@ -185,3 +200,6 @@ def _allowed(model: Recommender, candidates: Path | None, exclude: Path | None) 
 
 def _positions(model: Recommender, path: Path) -> NDArray[np.int64]:
     return model.items.positions(read_ids(path, model.items, "item"), what="item")
+
+
+__getattr__ = old_names(__name__)

@@ -72,9 +72,9 @@ def reproduce(
         if reason := published.not_comparable(plan.published, dataset):
             say(reason)
         found = run(plan, dataset, data, out, options, say)
-        written = output.write(found, out, say)
+        written = output.write_outcome(found, out, say)
     if json:
-        print_json(output.describe(found))
+        print_json(output.outcome_as_json(found))
     else:
         _print(found)
     say(f"wrote {', '.join(map(str, written))}")
@@ -90,9 +90,15 @@ def _print(found: Outcome) -> None:
         figures = [row.test(metric) for metric in REPORTED_METRICS]
         published_ones = [beside.get(row.case.key, {}).get(metric) for metric in theirs]
         rows.append(
-            (row.case.label, *map(_cell, figures), *published_ones, _cell(row.valid("recall@20")), page.median(row, "parameters"))
+            (
+                row.case.label,
+                *map(_cell, figures),
+                *published_ones,
+                _cell(row.valid("recall@20")),
+                page.median_field(row, "parameters"),
+            )
         )
-    print_table(headers, rows, title=page.title(found), right=headers[1:])
+    print_table(headers, rows, title=page.outcome_title(found), right=headers[1:])
     for label, note in found.missing().items():
         say(f"{label}: {note}")
 

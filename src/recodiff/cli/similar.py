@@ -9,7 +9,7 @@ import polars as pl
 from cyclopts import Parameter
 
 from recodiff.cli.output import print_json, print_table
-from recodiff.cli.parameters import whole
+from recodiff.cli.parameters import whole_number
 from recodiff.models.saving import load_model, load_titles
 from recodiff.ranking.vectors import similar_items
 
@@ -19,7 +19,7 @@ def similar(
     item: list[str],
     /,
     *,
-    k: Annotated[int, Parameter(name=("--k", "-k"), converter=whole)] = 10,
+    k: Annotated[int, Parameter(name=("--k", "-k"), converter=whole_number)] = 10,
     trust_code: bool = False,
     json: bool = False,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,20 +9,16 @@ from cyclopts import Parameter
 
 from recodiff.cli.output import print_json, print_table, say
 from recodiff.cli.parameters import Whole
-from recodiff.configs import read_settings
 from recodiff.data.saving import load_dataset
 from recodiff.experiments.tuning import tune as search
-from recodiff.experiments.tuning.result import BEST, TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.spaces import read_space
-from recodiff.models.registry import MODELS
+from recodiff.experiments.tuning.tuning_result import BEST, TuningResult
 from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
 
 MODEL = "model"
 """Folder of the refit."""
-USUAL_TRIALS = 50
-"""Unless given; as in the reproducibility studies whose ranges the spaces have."""
 
 
 def tune(
@@ -79,16 +74,25 @@ def tune(
     json
         Print what was found as one JSON object.
     """
-    budget = Budget(USUAL_TRIALS if trials is None and seconds is None else trials, seconds)
-    name, settings = read_settings(config, set_ or (), models=MODELS)
+    budget = None if trials is None and seconds is None else Budget(trials, seconds)
     own = None if space is None else read_space(space)
-    fixed = [override.partition("=")[0].strip() for override in set_ or ()]
     dataset = load_dataset(data)
-    run = Run(device=device, seed=seed, threads=threads, out=out)
+    run = Run(device, seed, threads, out / MODEL)
     with held(out):
-        found = search.tune(name, settings, dataset, run, budget, space=own, recency=recency, fixed=fixed, where=config)
+        found = search.tune(
+            config,
+            dataset,
+            budget,
+            out=out,
+            overrides=set_ or (),
+            seed=seed,
+            device=device,
+            threads=threads,
+            space=own,
+            recency=recency,
+        )
         if refit:
-            search.refit(found, dataset, replace(run, out=out / MODEL))
+            search.refit(found, dataset, run)
     if json:
         print_json(_described(found, out))
         return

@@ -58,7 +58,7 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """What tables and messages call the data."""
+        """The name of the data, for tables and messages."""
         return str(self.info.get("name", "data"))
 
     @property
@@ -85,6 +85,9 @@ class Dataset:
     def part(self, name: str) -> Interactions:
         """The part of that name.
 
+        Args:
+            name: `train`, `valid`, `test` or `fold_in`.
+
         Raises:
             DataError: the data has no such part.
         """
@@ -94,7 +97,11 @@ class Dataset:
         return have[name]
 
     def over(self, items: IdMap) -> tuple[Dataset, int]:
-        """The same data over another catalogue, and how many interactions it lacks the items of."""
+        """The same data over another catalogue, and how many interactions it lacks the items of.
+
+        Args:
+            items: the other catalogue.
+        """
         moved = {name: part.over(items) for name, part in self.parts().items()}
         parts = {name: moved[name][0] if name in moved else None for name in PARTS}
         # Ids of one kind may be written as the other, as for `IdMap.positions`.
@@ -103,7 +110,10 @@ class Dataset:
         return Dataset(**parts, item_table=table, info=self.info), sum(dropped for _, dropped in moved.values())  # pyright: ignore[reportArgumentType]
 
     def history(self, parts: str = "train") -> Interactions:
-        """What recommendations are made from: the named parts (`train`, `train+valid`) and always `fold_in`.
+        """The interactions that recommendations are made from: the named parts (`train`, `train+valid`) and always `fold_in`.
+
+        Args:
+            parts: names joined by `+`.
 
         Raises:
             DataError: the data has no such part.
@@ -162,8 +172,18 @@ def _moment(seconds: int) -> str:
     return str(np.datetime64(int(seconds), "s")) + "Z"
 
 
-def build(frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None, events: Events = "split") -> Interactions:
-    """Interactions from a table of positions (`user`, `item`, maybe `weight`, `time`) in the order of the log."""
+def interactions_of(
+    frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind | None, events: Events = "split"
+) -> Interactions:
+    """Interactions from a table of positions (`user`, `item`, maybe `weight`, `time`) in the order of the log.
+
+    Args:
+        frame: one row an interaction.
+        users: the ids behind the positions in `user`.
+        items: those behind `item`.
+        time_kind: what the times are; None without a column `time`.
+        events: what several interactions of one time are.
+    """
     columns = {name: frame[name].to_numpy() if name in frame.columns else None for name in ("weight", "time")}
     return Interactions.from_arrays(
         frame["user"].to_numpy(),
@@ -178,7 +198,12 @@ def build(frame: pl.DataFrame, users: IdMap, items: IdMap, time_kind: TimeKind |
 
 
 def align(table: pl.DataFrame, items: IdMap) -> pl.DataFrame:
-    """One row per item position of a table that has a column `item`; empty where the table does not know the item."""
+    """One row per item position of a table that has a column `item`; empty where the table does not know the item.
+
+    Args:
+        table: with a column `item` of external ids.
+        items: the catalogue.
+    """
     positions = items.ids.alias("item").to_frame()
     return positions.join(table, on="item", how="left", maintain_order="left").drop("item")
 

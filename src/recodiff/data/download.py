@@ -18,6 +18,7 @@ from pathlib import Path
 
 from recodiff.data.readers.log import TERMS_FILE
 from recodiff.errors import DataError
+from recodiff.moved import old_names
 
 _TIMEOUT_SECONDS = 10
 _INSTALLER_TIMEOUT_SECONDS = 300
@@ -71,7 +72,7 @@ def _check(path: Path, algorithm: str, expected: str) -> None:
 
 
 _WHEEL_FOLDER = "recbole/dataset_example/ml-100k"
-KNOWN: dict[str, tuple[str, tuple[_Source, ...]]] = {
+KNOWN_DATASETS: dict[str, tuple[str, tuple[_Source, ...]]] = {
     "ml-100k": (
         _GROUPLENS_TERMS,
         (
@@ -109,9 +110,11 @@ def fetch(name: str, *, cache: str | Path | None = None, offline: bool = False, 
     Raises:
         DataError: the name is unknown, or no source can be reached or trusted.
     """
-    if name not in KNOWN:
-        raise DataError(f"data set {name!r} is unknown; choose one of {', '.join(KNOWN)}, or give the path of your own data")
-    (terms, sources), home = KNOWN[name], (_cache() if cache is None else Path(cache).expanduser()) / name
+    if name not in KNOWN_DATASETS:
+        raise DataError(
+            f"data set {name!r} is unknown; choose one of {', '.join(KNOWN_DATASETS)}, or give the path of your own data"
+        )
+    (terms, sources), home = KNOWN_DATASETS[name], (_cache() if cache is None else Path(cache).expanduser()) / name
     tell = say or (lambda _: None)
     for source in sources:
         folder = home / source.name
@@ -174,3 +177,6 @@ def _cache() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "recodiff"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recodiff"
+
+
+__getattr__ = old_names(__name__)

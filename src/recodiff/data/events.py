@@ -23,7 +23,10 @@ LEAST_PAIRS = 20
 
 
 def recorded(info: Mapping[str, Any]) -> Events:
-    """What a data folder says of its events; `split` where it says nothing, as folders did before events were known.
+    """The kind of events that a data folder names; `split` where it names none, as folders did before events were known.
+
+    Args:
+        info: of `dataset.json`.
 
     Raises:
         DataError: it says something else than `whole`, `ordered` or `split`.
@@ -36,9 +39,13 @@ def recorded(info: Mapping[str, Any]) -> Events:
 
 
 def newest_share(x: Interactions, share: float) -> NDArray[np.bool_]:
-    """Which entries are the newest share of their user's history, rounded down, [nnz].
+    """Mark the newest share of each user's history, rounded down; boolean [nnz].
 
     A boundary inside an event moves to its nearer end, and a user's oldest event is never among them: see `data.split`.
+
+    Args:
+        x: histories with times.
+        share: in 0..1.
     """
     begins = x.event_begins()
     first, event = np.flatnonzero(begins), np.cumsum(begins) - 1
@@ -49,7 +56,7 @@ def newest_share(x: Interactions, share: float) -> NDArray[np.bool_]:
 
 
 def report(parts: Mapping[str, Interactions]) -> dict[str, Any]:
-    """How the parts of a dataset stand to its events; empty where there is no time.
+    """Count how the parts of a dataset stand to its events; empty where there is no time.
 
     Args:
         parts: by name, as `Dataset.parts` gives them.
@@ -99,7 +106,7 @@ def lost(whole: pl.DataFrame, cut: pl.DataFrame) -> dict[str, int]:
 
 
 def sorted_by_item(frame: pl.DataFrame) -> bool:
-    """Whether rows of equal time stand in the order of their items, up or down, which says nothing of what came first.
+    """Tell whether rows of equal time stand in the order of their items, up or down, which says nothing of what came first.
 
     Args:
         frame: columns `user`, `item`, `time`, in the order of the log.
@@ -112,7 +119,7 @@ def sorted_by_item(frame: pl.DataFrame) -> bool:
 
 
 def remarks(found: Mapping[str, Any]) -> list[str]:
-    """What a user should know of the events of data that was just prepared, one sentence each.
+    """Remarks on the events of data that was just prepared, one sentence each.
 
     Args:
         found: `events` of what `dataset.json` holds; empty where there is no time.

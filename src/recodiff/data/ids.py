@@ -45,12 +45,16 @@ class IdMap:
 
     @classmethod
     def range(cls, n: int) -> IdMap:
-        """The ids 0..n-1 themselves."""
+        """The ids 0..n-1 themselves.
+
+        Args:
+            n: how many, 0 or more.
+        """
         return cls(pl.Series("id", np.arange(n, dtype=np.int64)))
 
     @classmethod
     def unnamed(cls, n: int) -> IdMap:
-        """`n` positions without external ids: shown as 0..n-1, and `within` no map."""
+        """A map of `n` positions without external ids: shown as 0..n-1, and `within` no map."""
         return cls(cls.range(n).ids, named=False)
 
     def __len__(self) -> int:
@@ -100,7 +104,7 @@ class IdMap:
         return found
 
     def within(self, other: IdMap) -> IntArray:
-        """Where each of these ids stands in `other`, [n]; -1 where it does not, and for all that are unnamed."""
+        """The position of each of these ids in `other`, [n]; -1 where it has none, and for all that are unnamed."""
         return other.positions(self.ids, unknown="mark") if self.named else np.full(len(self), -1, dtype=np.int64)
 
     def _search(self, keys: pl.Series) -> IntArray:

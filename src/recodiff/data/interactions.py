@@ -38,7 +38,7 @@ def need_interactions(given: object, what: str, remedy: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Who interacted with what, how strongly and when: the one currency of the library.
+    """All that users interacted with, how strongly and when: the one currency of the library.
 
     The entries of a user stand oldest first. Their arrays are read-only, because sorting them by column would lose that
     order. What a user has *seen* is the pattern of the matrix; its values are weights, and a weight of zero is still seen.
@@ -133,7 +133,7 @@ class Interactions:
         return f"Interactions({self.nnz} of {self.n_users} users and {self.n_items} items, time: {kind})"
 
     def lengths(self) -> IntArray:
-        """How many interactions each user has, [n_users]."""
+        """The number of interactions of each user, [n_users]."""
         return np.diff(self.matrix.indptr).astype(np.int64)
 
     def rows(self) -> IntArray:
@@ -153,7 +153,7 @@ class Interactions:
         return place - place[self.matrix.indptr[self.rows()]]
 
     def event_counts(self) -> IntArray:
-        """How many events each user has, [n_users]."""
+        """The number of events of each user, [n_users]."""
         if self.times is None or self.events == "split":
             return self.lengths()
         return np.bincount(self.rows()[self.event_begins()], minlength=self.n_users).astype(np.int64)
@@ -163,15 +163,15 @@ class Interactions:
         return self.event_positions() if self.events == "whole" else self.positions()
 
     def read_lengths(self) -> IntArray:
-        """How many places each history has as models read it, [n_users]."""
+        """The number of places of each history as models read it, [n_users]."""
         return self.event_counts() if self.events == "whole" else self.lengths()
 
     def shared_places(self) -> IntArray | None:
-        """`read_positions` where entries share one, as in events of several that are `whole`; else None."""
+        """The `read_positions` where entries share one, as in events of several that are `whole`; else None."""
         return self.read_positions() if self.events == "whole" and self.shares_times() else None
 
     def event_begins(self) -> NDArray[np.bool_]:
-        """Which entries are the first of an event, [nnz]."""
+        """Mark the first entry of each event, boolean [nnz]."""
         return np.ones(self.nnz, dtype=bool) if self.events == "split" else self._begins_time()
 
     def _begins_time(self) -> NDArray[np.bool_]:
@@ -181,11 +181,11 @@ class Interactions:
         return begins
 
     def has_distinct_times(self) -> bool:
-        """Whether no two interactions of a user share a time, so that the kind of events makes no difference."""
+        """Tell whether no two interactions of a user share a time, so that the kind of events makes no difference."""
         return self.times is None or bool(self._begins_time().all())
 
     def shares_times(self) -> bool:
-        """Whether some event, `whole` or `ordered`, has several entries."""
+        """Tell whether some event, `whole` or `ordered`, has several entries."""
         return self.events != "split" and not self.has_distinct_times()
 
     def need_order(self, what: str) -> None:
@@ -198,12 +198,20 @@ class Interactions:
             raise DataError(f"{what} needs to know what came first, and this data has no time: use data with a time column")
 
     def with_values(self, values: NDArray[np.floating[Any]]) -> Interactions:
-        """The same interactions with other weights [nnz]."""
+        """The same interactions with other weights.
+
+        Args:
+            values: one weight an entry, [nnz], greater than 0.
+        """
         old = self.matrix
         return replace(self, matrix=csr_array((values.astype(np.float32), old.indices, old.indptr), shape=old.shape))
 
     def take(self, users: ArrayLike) -> Interactions:
-        """The interactions of some users (positions [n]), as rows 0..n-1."""
+        """The interactions of some users, as rows 0..n-1.
+
+        Args:
+            users: positions [n], in any order.
+        """
         chosen = np.asarray(users, dtype=np.int64)
         starts, lengths = self.matrix.indptr[chosen].astype(np.int64), self.lengths()[chosen]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
@@ -213,7 +221,11 @@ class Interactions:
         return Interactions(matrix, times, self.time_kind, self.users.take(chosen), self.items, self.events)
 
     def over(self, items: IdMap) -> tuple[Interactions, int]:
-        """The same interactions over another catalogue, and how many were left out because it lacks their item."""
+        """The same interactions over another catalogue, and how many were left out because it lacks their item.
+
+        Args:
+            items: the other catalogue.
+        """
         new = items.positions(self.items.ids, unknown="mark")[self.matrix.indices]
         kept = new >= 0
         return self._picked(kept, new, items), int((~kept).sum())
@@ -237,6 +249,9 @@ class Interactions:
 
     def union(self, other: Interactions) -> Interactions:
         """Both sets of interactions, in time order; of a pair in both, this one's entry is kept.
+
+        Args:
+            other: over the same users and items, of the same kind of time.
 
         Raises:
             DataError: the two do not share users, items and kind of time; or kind of events, where the other has equal times.

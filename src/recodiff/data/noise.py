@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
 from recodiff.data.events import report
 from recodiff.data.filters import PAIR, Duplicates, deduplicate
+from recodiff.data.ids import IntArray
 from recodiff.data.interactions import Interactions
 from recodiff.data.readers.log import Log
 from recodiff.data.saving import MANIFEST, load_dataset, save_dataset
@@ -25,7 +25,6 @@ from recodiff.errors import ConfigError, DataError
 from recodiff.moved import answer_calls
 from recodiff.runtime.folders import check_free
 
-IntArray = NDArray[np.int64]
 NOISY_PARTS = ("train", "valid")
 
 
@@ -62,6 +61,11 @@ class NaturalNoise:
 
     def check(self, log: Log, minimum: float | None, split: Split) -> None:
         """Refuse what natural noise cannot be made from.
+
+        Args:
+            log: as it was read.
+            minimum: the rating from which on the data is clean; None where all counts.
+            split: of the clean data.
 
         Raises:
             ConfigError: there is no threshold, or the split knows no moments.
@@ -104,7 +108,12 @@ class NaturalNoise:
 
 
 def rated_below(log: pl.DataFrame, minimum: float, clean: pl.DataFrame, duplicates: Duplicates) -> pl.DataFrame:
-    """What the users of `clean` rated below `minimum`, once each, without the pairs that stand in `clean`."""
+    """Pairs that the users of `clean` rated below `minimum`, once each, without those that stand in `clean`.
+
+    Args:
+        log: of ratings, as `read_log` gives its frame.
+        duplicates: which rating counts of a pair that was rated more than once.
+    """
     low = deduplicate(log.filter(pl.col("weight") < minimum), duplicates)
     return low.join(clean, on="user", how="semi").join(clean, on=PAIR, how="anti")
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from recodiff.data import filters
-from recodiff.data.dataset import PARTS, Dataset, align, build
+from recodiff.data.dataset import PARTS, Dataset, align, interactions_of
 from recodiff.data.empty import empty_parts, why_empty
 from recodiff.data.events import lost, recorded, report, sorted_by_item
 from recodiff.data.filters import PAIR, Duplicates
@@ -237,4 +237,6 @@ def _parts(
     found = {name: frame.filter(pl.col("part") == name) for name in PARTS}
     if sum(part.height for part in found.values()) != frame.height:
         raise DataError(f"the split {split.name!r} made parts other than {', '.join(PARTS)}; mend it")
-    return {name: None if part.is_empty() else build(part, users, items, time_kind, events) for name, part in found.items()}
+    return {
+        name: None if part.is_empty() else interactions_of(part, users, items, time_kind, events) for name, part in found.items()
+    }

@@ -16,7 +16,7 @@ from typing import Any, get_args
 import numpy as np
 import polars as pl
 
-from recodiff.data.dataset import PARTS, Dataset, align, build
+from recodiff.data.dataset import PARTS, Dataset, align, interactions_of
 from recodiff.data.events import recorded, unknown_to
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Interactions, TimeKind
@@ -105,7 +105,10 @@ def _load_release(folder: Path, part_order: PartOrder) -> Dataset:
         raise DataError(f"{folder} holds no interactions; fetch it again")
     users, items = (_numbered(frame[name], folder) for name in ("user", "item"))
     try:
-        parts = {name: build(frame.filter(pl.col("part") == name), users, items, "order") for name in ("train", "valid", "test")}
+        parts = {
+            name: interactions_of(frame.filter(pl.col("part") == name), users, items, "order")
+            for name in ("train", "valid", "test")
+        }
     except DataError as error:
         raise DataError(f"{folder}: {error}") from None
     beside = READERS["diffrec"].titles_beside(folder)
@@ -152,7 +155,7 @@ def _load_part(path: Path, users: IdMap, items: IdMap, info: dict[str, Any]) -> 
     if any(frame.null_count().row(0)):
         raise DataError(f"{path} has empty cells; prepare the data again")
     try:
-        return build(frame, users, items, info["time"]["kind"], recorded(info))
+        return interactions_of(frame, users, items, info["time"]["kind"], recorded(info))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 

@@ -100,7 +100,7 @@ def _events_from_end() -> pl.Expr:
 
 
 def random_keys(frame: pl.DataFrame, seed: int) -> pl.Series:
-    """A number for each row that depends on the set of rows, not on their order."""
+    """A number for each row of `frame` (columns user, item) that follows from `seed` and the set of rows, not their order."""
     order = frame.select(pl.arg_sort_by(name for name in ("user", "item", "part") if name in frame.columns)).to_series().to_numpy()
     keys = np.empty(frame.height)
     keys[order] = np.random.default_rng(seed).random(frame.height)
@@ -259,7 +259,7 @@ class Random(Split):
 
 @dataclass(frozen=True)
 class HeldOutUsers(Split):
-    """Some users are never trained on: part of each one's history is folded in, the rest is what must be predicted.
+    """Users kept out of training: part of each one's history is folded in, the rest is what must be predicted.
 
     The target is the newest share of the history where there is time and a random one where there is none, at least one
     event; users with a single event are not held out.

@@ -24,7 +24,7 @@ _ROUNDS_BY_TASTE = 3
 
 @dataclass(frozen=True)
 class Taste:
-    """What users like, and how that changes.
+    """The taste of made-up users, and how it changes.
 
     Args:
         clusters: groups of items; item `i` belongs to group `i % clusters`, and every user has one of the groups.
@@ -85,6 +85,10 @@ def write_synthetic(
     Args:
         path: the folder.
         users, items, interactions, seed, taste, piece: as for `synthesise`; memory grows with `piece` and `items` only.
+        users: how many, as for `synthesise`.
+        interactions: how many in all.
+        seed: of all draws.
+        taste: of the users.
         overwrite: whether a synthetic log in `path` may be replaced.
 
     Raises:

@@ -56,7 +56,11 @@ class Ties:
         return Ties(order, np.cumsum(new_group) - 1, np.flatnonzero(new_group), np.cumsum(new_tie) - 1, np.flatnonzero(new_tie))
 
     def rank(self, *, dense: bool) -> pl.Series:
-        """The place of each row's tie in its group, or of the row itself, from 1, int64 [n] in the order of the frame."""
+        """The place of each row's tie in its group, or of the row itself, from 1, int64 [n] in the order of the frame.
+
+        Args:
+            dense: whether ties are counted, each as one place, in place of rows.
+        """
         if dense:
             first_tie = self.tie[self.group_begins]
             return self._back(self.tie - first_tie[self.group] + 1)

@@ -21,7 +21,7 @@ Place = Literal["fit+history", "history"]
 
 @dataclass(frozen=True)
 class Age:
-    """How old the interactions of some histories are; numpy arrays or torch tensors, one number an interaction.
+    """The age of the interactions of some histories; numpy arrays or torch tensors, one number an interaction.
 
     Args:
         items: how many of the history came after it, 0 for the newest; those of one `whole` event count as one.
@@ -52,23 +52,34 @@ class Weighting(BaseConfig):
     """Where it applies: to what the model is fitted to and to the history it ranks from, or to the history alone."""
 
     def check(self, x: Interactions) -> None:
-        """Refuses data that lacks the time this weighting needs.
+        """Refuse data that lacks the time this weighting needs.
+
+        Args:
+            x: the data.
 
         Raises:
             DataError: it does.
         """
 
     def factors(self, age: Age) -> Any:
-        """What each interaction counts, of the kind (array or tensor) that the ages are."""
+        """The factor of each interaction, of the kind (array or tensor) that the ages are.
+
+        Args:
+            age: of the interactions, in items and in days.
+        """
         raise DataError(f"{type(self).__name__} does not say how it weights: define factors()")
 
     def __call__(self, x: Interactions) -> Interactions:
-        """`x` with each weight multiplied by its factor."""
+        """Weight `x`: each weight times its factor."""
         self.check(x)
         return x.with_values(x.matrix.data * self.factors(ages(x)))
 
     def for_fit(self, x: Interactions) -> Interactions:
-        """What the model is fitted to."""
+        """The data as the model is fitted to it.
+
+        Args:
+            x: the training data, unweighted.
+        """
         return x if self.on == "history" else self(x)
 
 
@@ -78,11 +89,11 @@ class Uniform(Weighting):
     kind: Literal["uniform"] = "uniform"
 
     def factors(self, age: Age) -> Any:
-        """1 each."""
+        """A factor of 1 for each interaction."""
         return age.items * 0 + 1.0
 
     def __call__(self, x: Interactions) -> Interactions:
-        """`x` itself."""
+        """Give `x` itself."""
         return x
 
 
@@ -128,7 +139,7 @@ class _Decay(Weighting):
 
 
 class HalfLife(_Decay):
-    """max(floor, 2^(-a / h)) at age a."""
+    """Weights max(floor, 2^(-a / h)) at age a."""
 
     kind: Literal["half_life"] = "half_life"
     half_life: float = Field(default=5.0, gt=0)
@@ -140,7 +151,7 @@ class HalfLife(_Decay):
 
 
 class PowerLaw(_Decay):
-    """max(floor, (1 + a)^-q) at age a."""
+    """Weights max(floor, (1 + a)^-q) at age a."""
 
     kind: Literal["power_law"] = "power_law"
     exponent: float = Field(default=1.0, gt=0)

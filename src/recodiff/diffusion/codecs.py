@@ -53,7 +53,11 @@ class Codec(Protocol):
         ...
 
     def decode(self, z: Tensor) -> Tensor:
-        """The scores [B, I] of diffused vectors [B, D]."""
+        """Scores of diffused vectors, [B, I].
+
+        Args:
+            z: vectors [B, D], D the codec's width.
+        """
         ...
 
     @property
@@ -66,11 +70,20 @@ class IdentityCodec(nn.Module):
     """DiffRec's and T-DiffRec's: the row itself is diffused, D = I."""
 
     def encode(self, x: Rows, generator: torch.Generator | None = None) -> Code:
-        """The rows as they are."""
+        """The rows as they are.
+
+        Args:
+            x: rows [B, I].
+            generator: not used.
+        """
         return Code(x, x)
 
     def decode(self, z: Tensor) -> Tensor:
-        """The vector as it is."""
+        """The vector as it is.
+
+        Args:
+            z: [B, I].
+        """
         return z
 
     @property

@@ -97,11 +97,19 @@ class MLPDenoiser(nn.Module):
         (ALL if dim is None else self.items).fill_normal(parameter, std, generator, dim or 0)
 
     def step_bias(self, t: Tensor) -> Tensor:
-        """The step's part U e_t of the first layer's sum; t [B] -> [B, h1]."""
+        """The step's part U e_t of the first layer's sum, [B, h1].
+
+        Args:
+            t: steps, int64 [B], 0..T-1.
+        """
         return self.first_step(self.embed(timestep_embedding(t, self.embedding).to(self.embed.weight.dtype)))
 
     def hidden(self, z: Tensor) -> Tensor:
-        """The last layer's input g [B, hL] from the first layer's sum z [B, h1]."""
+        """The last layer's input g [B, hL].
+
+        Args:
+            z: the first layer's sum, [B, h1].
+        """
         act = ACTIVATIONS[self.activation]
         g = act(z)
         for layer in self.body:

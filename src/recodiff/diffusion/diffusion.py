@@ -52,7 +52,17 @@ class LossPath(Protocol):
         noise: Tensor | None,
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor | None]:
-        """The unweighted loss of each row [B], and x0_hat [B, D] where it is formed; arguments as for `Diffusion.loss`."""
+        """The unweighted loss of each row [B], and x0_hat [B, D] where it is formed.
+
+        Args:
+            diffusion: whose loss it is.
+            source: x_0 as it is noised, [B, D].
+            target: what to predict, [B, D]; the source unless given.
+            seen: entries that the loss leaves out, [B, D].
+            t: steps, int64 [B].
+            noise: standard normal draws, [B, D]; drawn unless given.
+            generator: of all draws, on the rows' device.
+        """
         ...
 
 
@@ -158,7 +168,12 @@ class Diffusion(nn.Module):
         return DiffusionLoss(weighted if p is None else weighted / p, x0_hat, t)
 
     def x0_hat(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """The denoiser's estimate of x_0, whichever it predicts; x_t [B, D], t [B] -> [B, D]."""
+        """The denoiser's estimate of x_0, whichever it predicts, [B, D].
+
+        Args:
+            x_t: noised vectors [B, D].
+            t: their steps, int64 [B], 0..T-1.
+        """
         estimate = self.denoiser(x_t, t)
         return estimate if self.prediction == "x0" else self.process.x0_from_eps(x_t, estimate, t)
 

@@ -33,7 +33,13 @@ from recodiff.tensors.rows import Rows
 
 
 def holds(diffusion: Diffusion, *, noise_steps: int = 0, sampling_noise: bool = False) -> bool:
-    """Whether the hidden-space chain equals the plain one: x_0 prediction, no noise while ranking, input not normalised."""
+    """Tell whether the hidden-space chain equals the plain one: x_0 prediction, no noise while ranking, input not normalised.
+
+    Args:
+        diffusion: as it was built.
+        noise_steps: T', 0..T.
+        sampling_noise: whether noise is drawn while ranking.
+    """
     return diffusion.prediction == "x0" and not diffusion.denoiser.normalise and noise_steps == 0 and not sampling_noise
 
 
@@ -59,7 +65,11 @@ class HiddenChain:
 
     @torch.no_grad()
     def user_vectors(self, x0: Rows | Tensor) -> Tensor:
-        """The vectors g_1 [B, hL] of histories [B, D], for which x_0 = V g_1 + c."""
+        """The vectors g_1 [B, hL] for which x_0 = V g_1 + c.
+
+        Args:
+            x0: histories [B, D].
+        """
         y = self.items.add_up(self.items.own(x0).matmul(self.first_t) if isinstance(x0, Rows) else x0 @ self.first_t)
         c1, c2 = self.c1, self.c2
         for t in reversed(range(1, len(c1))):
@@ -69,7 +79,11 @@ class HiddenChain:
 
     @torch.no_grad()
     def denoise(self, x0: Rows | Tensor) -> Tensor:
-        """The chain's x_0 from histories [B, D]: [B, D], or the columns of the items that are here."""
+        """The chain's x_0, [B, D] or the columns of the items that are here.
+
+        Args:
+            x0: histories [B, D].
+        """
         last = self.denoiser.last
         return inner_products(self.user_vectors(x0), last.weight, last.bias)
 
@@ -115,7 +129,11 @@ class HiddenPath:
 
 
 def trains(diffusion: Diffusion) -> str | None:
-    """The reason why the loss cannot be computed in the hidden space; None where it can, for sparse rows."""
+    """The reason why the loss cannot be computed in the hidden space; None where it can, for sparse rows.
+
+    Args:
+        diffusion: as it was built.
+    """
     net = diffusion.denoiser
     if diffusion.prediction != "x0":
         return "it needs diffusion.prediction='x0'"
@@ -127,9 +145,13 @@ def trains(diffusion: Diffusion) -> str | None:
 
 
 def pays(diffusion: Diffusion, batch: int) -> bool:
-    """Whether the hidden space costs less arithmetic per item than the dense one: 4 (h1^2 + hL^2) < B (4 h1 + 6 hL).
+    """Tell whether the hidden space costs less arithmetic per item than the dense: 4 (h1^2 + hL^2) < B (4 h1 + 6 hL).
 
     Without noise there is no W W' to form, and h1^2 goes; the multinomial loss costs the last layer alike in both.
+
+    Args:
+        diffusion: whose denoiser has the widths.
+        batch: B, 1 or more.
     """
     first, last = diffusion.denoiser.first.out_features, diffusion.denoiser.last.in_features
     if diffusion.distance.softmax:
@@ -139,7 +161,11 @@ def pays(diffusion: Diffusion, batch: int) -> bool:
 
 
 def lay_out_by_item(net: MLPDenoiser) -> None:
-    """Store W item by item, as its products with sparse rows read it; shape and values stay."""
+    """Store W item by item, as its products with sparse rows read it; shape and values stay.
+
+    Args:
+        net: whose first layer is laid out, in place.
+    """
     net.first.weight.data = net.first.weight.data.T.contiguous().T
 
 

@@ -16,7 +16,7 @@ StepWeights = Literal["snr", "half_snr", "none"]
 
 
 class GaussianProcess(nn.Module):
-    """q(x_t | x_0) of Eqs. (2)-(3) and q(x_{t-1} | x_t, x_0) of Eqs. (7)-(8), as tables over t.
+    """The laws q(x_t | x_0) of Eqs. (2)-(3) and q(x_{t-1} | x_t, x_0) of Eqs. (7)-(8), as tables over t.
 
     Every table is derived in float64 from the betas and rounded to float32 once: the noise of the released settings is
     as small as 5e-8, which float32 subtraction destroys.
@@ -74,11 +74,23 @@ class GaussianProcess(nn.Module):
         return torch.addcmul(self.sqrt_alpha_bar[t, None] * x0, self.sqrt_one_minus_alpha_bar[t, None], noise)
 
     def posterior_mean(self, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """The mean of q(x_{t-1} | x_t, x_0), Eq. (8): c1_t x_0 + c2_t x_t; all [B, D], t [B]."""
+        """The mean of q(x_{t-1} | x_t, x_0), Eq. (8): c1_t x_0 + c2_t x_t, [B, D].
+
+        Args:
+            x0: x_0 or its estimate, [B, D].
+            x_t: noised vectors, [B, D].
+            t: their steps, int64 [B], 0..T-1.
+        """
         return self.posterior_x0[t, None] * x0 + self.posterior_x_t[t, None] * x_t
 
     def x0_from_eps(self, x_t: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """The x_0 that solves Eq. (3): x_t / sqrt(alpha_bar_t) - sqrt(1 / alpha_bar_t - 1) eps; all [B, D], t [B]."""
+        """The x_0 that solves Eq. (3): x_t / sqrt(alpha_bar_t) - sqrt(1 / alpha_bar_t - 1) eps, [B, D].
+
+        Args:
+            x_t: noised vectors, [B, D].
+            eps: their noise or its estimate, [B, D].
+            t: their steps, int64 [B], 0..T-1.
+        """
         return x_t / self.sqrt_alpha_bar[t, None] - self.eps_scale[t, None] * eps
 
     def x0_weights(self, kind: StepWeights) -> Tensor:
@@ -95,7 +107,11 @@ class GaussianProcess(nn.Module):
         return torch.cat([snr.new_ones(1), drop])
 
     def eps_weights(self, kind: StepWeights) -> Tensor:
-        """The released program's weights of the squared error when eps is predicted, float64 [T]; 1 at the first step."""
+        """The released program's weights of the squared error when eps is predicted, float64 [T]; 1 at the first step.
+
+        Args:
+            kind: of weights, as in the settings.
+        """
         if kind == "none" or not self.has_noise:
             return torch.ones_like(self.betas)
         later = self.variance[1:] / (self.variance[:-1] ** 2 * (1 - self.betas[1:]))

@@ -83,7 +83,11 @@ class TwoLevels(Schedule):
         return self
 
     def levels(self, steps: int) -> Tensor:
-        """The levels of noise at each of T steps, which rise from s a to s b by equal amounts, float64 [T]."""
+        """The levels of noise at each of T steps, which rise from s a to s b by equal amounts, float64 [T].
+
+        Args:
+            steps: T, 1 or more.
+        """
         first, last = self.noise_scale * self.noise_min, self.noise_scale * self.noise_max
         return torch.linspace(first, last, steps, dtype=torch.float64)
 
@@ -128,7 +132,7 @@ class Cosine(Schedule):
 
 
 class Binomial(Schedule):
-    """beta_t = 1 / (T - t + 1) for t = 0..T-1, of the released program."""
+    """The released program's beta_t = 1 / (T - t + 1) for t = 0..T-1."""
 
     kind: Literal["binomial"] = "binomial"
     first_beta: FirstBeta = None

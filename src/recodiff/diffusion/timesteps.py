@@ -29,12 +29,17 @@ class TimestepSampler(Protocol):
         ...
 
     def update(self, t: Tensor, losses: Tensor) -> None:
-        """Record the losses [B] at steps t [B], in batch order."""
+        """Record losses for later draws.
+
+        Args:
+            t: steps, int64 [B], in batch order.
+            losses: of the rows at those steps, [B].
+        """
         ...
 
 
 class UniformTimesteps(nn.Module):
-    """t ~ U{0..T-1}, Eq. (13)."""
+    """Steps t ~ U{0..T-1}, Eq. (13)."""
 
     anchor: Tensor
 
@@ -91,7 +96,12 @@ class LossAwareTimesteps(nn.Module):
 
     @torch.no_grad()
     def update(self, t: Tensor, losses: Tensor) -> None:
-        """Record the losses; the last `keep` of each step stay, the batch's rows taken in order."""
+        """Record the losses; the last `keep` of each step stay, the batch's rows taken in order.
+
+        Args:
+            t: steps, int64 [B].
+            losses: of the rows at those steps, [B].
+        """
         by_step = torch.argsort(t, stable=True)
         t, losses = t[by_step], losses[by_step].to(torch.float64)
         new = torch.zeros_like(self.count).scatter_add_(0, t, torch.ones_like(t))

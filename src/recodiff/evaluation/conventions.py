@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError
 
+Hits = NDArray[np.bool_]
 Values = NDArray[np.float64]
 Above = Literal["hits", "any hit", "DCG", "precision at hits", "precision at places", "reciprocal rank", "pairs", "expected pairs"]
 Below = Literal[
@@ -51,7 +52,11 @@ class Judged:
     ideal: Values | None = None
 
     def take(self, rows: NDArray[np.bool_]) -> Judged:
-        """The users of the chosen rows."""
+        """The users of the chosen rows.
+
+        Args:
+            rows: boolean [n].
+        """
         return Judged(
             self.hits[rows],
             self.lengths[rows],
@@ -63,7 +68,7 @@ class Judged:
         )
 
     def are_rankings(self) -> bool:
-        """Whether the lists hold every relevant item of their users, so that what is not listed is known to come after."""
+        """Tell whether the lists hold every relevant item of their users, so that what is not listed is known to come after."""
         return bool((self.hits.sum(1) == self.relevant)[self.lengths > 0].all())
 
 
@@ -142,38 +147,60 @@ class Formula:
         return f"{over}{cut}{gain}{discount}{', summed over users before the division' if self.pooled else ''}"
 
     def parts(self, judged: Judged, k: int) -> tuple[Values, Values]:
-        """Numerator and divisor of every user, float64 [n] each."""
+        """Numerator and divisor of every user, float64 [n] each.
+
+        Args:
+            judged: lists of n users.
+            k: where lists are cut, 1 or more.
+        """
         places = k if self.cut == "k" else judged.hits.shape[1]
         short = max(places - judged.hits.shape[1], 0)
         hits = np.pad(judged.hits, ((0, 0), (0, short)))[:, :places]
         return _ABOVE[self.above](self, judged, hits), _BELOW[self.below](self, judged, hits)
 
     def values(self, judged: Judged, k: int) -> Values:
-        """The figure of every user, float64 [n]; 0 where there is nothing to divide by."""
+        """The figure of every user, float64 [n]; 0 where there is nothing to divide by.
+
+        Args:
+            judged: lists of n users.
+            k: where lists are cut, 1 or more.
+        """
         above, below = self.parts(judged, k)
         return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
 
     def mean(self, judged: Judged, k: int) -> float:
-        """The figure of all users together, NaN of none."""
+        """The figure of all users together, NaN of none.
+
+        Args:
+            judged: lists of n users.
+            k: where lists are cut, 1 or more.
+        """
         if not len(judged.hits):
             return float("nan")
         above, below = self.parts(judged, k)
         return float(above.sum() / below.sum()) if self.pooled else float(self.values(judged, k).mean())
 
     def discounts(self, places: int) -> Values:
-        """1 / discount of each place, [places]."""
+        """The inverse discount of each place, [places].
+
+        Args:
+            places: how many, from rank 1 on.
+        """
         ranks = np.arange(1, places + 1)
         return 1 / np.log2(ranks + 1 if self.discount == "log2(rank + 1)" else np.maximum(ranks, 2))
 
     def worth(self, ratings: Values) -> Values:
-        """What hits of these ratings are worth; nothing where the rating is 0."""
+        """The worth of hits of these ratings; nothing where the rating is 0.
+
+        Args:
+            ratings: of any shape, which is kept; 0 where there is no hit.
+        """
         if self.gain == "rating":
             return ratings
         return np.where(ratings > 0, 2 ** (ratings + (self.gain == "2^(rating + 1) - 1")) - 1, 0.0)
 
 
-Hits = NDArray[np.bool_]
-Part = Callable[[Formula, Judged, Hits], Values]
+Term = Callable[[Formula, Judged, Hits], Values]
 
 
 def _dcg(formula: Formula, judged: Judged, hits: Hits) -> Values:
@@ -186,7 +213,7 @@ def _dcg(formula: Formula, judged: Judged, hits: Hits) -> Values:
     return formula.worth(ratings) @ discounts[: ratings.shape[1]]
 
 
-def _ideal(places: Callable[[Judged, Hits], NDArray[np.integer]]) -> Part:
+def _ideal(places: Callable[[Judged, Hits], NDArray[np.integer]]) -> Term:
     def below(formula: Formula, judged: Judged, hits: Hits) -> Values:
         discounts = formula.discounts(hits.shape[1])
         if formula.gain == "binary" or judged.ideal is None:
@@ -225,7 +252,7 @@ def _listed(judged: Judged, hits: Hits) -> NDArray[np.integer]:
     return np.minimum(judged.lengths, hits.shape[1])
 
 
-_ABOVE: Mapping[Above, Part] = {
+_ABOVE: Mapping[Above, Term] = {
     "hits": lambda _, judged, hits: np.asarray(hits.sum(1), np.float64),
     "any hit": lambda _, judged, hits: np.where(hits.any(1), 1.0, 0.0),
     "DCG": _dcg,
@@ -235,7 +262,7 @@ _ABOVE: Mapping[Above, Part] = {
     "pairs": _pairs,
     "expected pairs": _expected_pairs,
 }
-_BELOW: Mapping[Below, Part] = {
+_BELOW: Mapping[Below, Term] = {
     "1": lambda _, judged, hits: np.ones(len(hits)),
     "k": lambda _, judged, hits: np.full(len(hits), float(hits.shape[1])),
     "R": lambda _, judged, hits: judged.relevant.astype(np.float64),

@@ -17,9 +17,9 @@ from recodiff.errors import ConfigError, DataError
 from recodiff.evaluation import list_metrics
 from recodiff.evaluation.conventions import Formula, Judged, judge
 from recodiff.evaluation.metric_kinds import HitMetric, JudgedMetric, RankedLists
-from recodiff.evaluation.metrics import WHOLE, Wanted, parse_all
+from recodiff.evaluation.metrics import FULL_RANKING, MetricAtK, parse_all
 from recodiff.evaluation.protocol import Task
-from recodiff.models.base import Recommender
+from recodiff.models.base import Recommender, need_model
 from recodiff.moved import answer_calls
 from recodiff.ranking.recommend import refuse_foreign
 from recodiff.ranking.topk import ranked
@@ -137,10 +137,12 @@ def evaluate(
         show_progress: whether a progress bar may be shown.
 
     Raises:
+        ModelError: `model` is no model, such as the path of one, or it is not fitted.
         ConfigError: no metric is asked for, one is unknown, or truth or mask stands beside a task.
         DataError: no user has anything to be found, or history, truth or mask are no Interactions, or not over the same users
             and items, or not over the model's items, or a metric needs facts about the items that the task has not.
     """
+    need_model(model)
     if not isinstance(history, Task):
         task = Task(history, truth, history if mask is None else mask)  # type: ignore[arg-type]  # Task refuses what is missing
     elif truth is None and mask is None:
@@ -174,9 +176,11 @@ def measure(
         An evaluation for each task, in the order of `tasks`.
 
     Raises:
+        ModelError: `model` is no model, such as the path of one, or it is not fitted.
         ConfigError: no metric is asked for, or one is unknown.
         DataError: a task has nothing to be found, is not over the model's items, or lacks facts that a metric needs.
     """
+    need_model(model)
     wanted = parse_all(metrics)
     histories = list({id(task.history): task.history for task in tasks.values()}.values())
     for history in histories:
@@ -197,7 +201,7 @@ def measure(
 def _measure_together(
     model: Recommender,
     tasks: Mapping[str, Task],
-    wanted: Sequence[Wanted],
+    wanted: Sequence[MetricAtK],
     users_without_truth: WithoutTruth,
     *,
     show_progress: bool,
@@ -217,7 +221,7 @@ def _measure_together(
     }
 
 
-def evaluate_lists(lists: NDArray[np.int64], users: NDArray[np.int64], task: Task, wanted: Sequence[Wanted]) -> Evaluation:
+def evaluate_lists(lists: NDArray[np.int64], users: NDArray[np.int64], task: Task, wanted: Sequence[MetricAtK]) -> Evaluation:
     """Measure lists, wherever they come from.
 
     Args:
@@ -232,7 +236,7 @@ def evaluate_lists(lists: NDArray[np.int64], users: NDArray[np.int64], task: Tas
     """
     truth = task.truth
     hits = find_hits(lists, truth, users)
-    longest = max((each.k for each in wanted if each.k < WHOLE), default=0)
+    longest = max((each.k for each in wanted if each.k < FULL_RANKING), default=0)
     size = BYTES_PER_PLACE * longest * len(users)
     need_memory(size, f"a list length of {longest:,} for {len(users):,} users", "ask for shorter lists")
     missing = max(0, longest - hits.shape[1])  # places that nothing fills are misses

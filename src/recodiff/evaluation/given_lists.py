@@ -20,7 +20,7 @@ from recodiff.evaluation.protocol import Task
 from recodiff.runtime import files
 from recodiff.runtime.trial import tried
 
-ROLES = {
+LIST_ROLES = {
     "user": ("user", "userid", "uid", "queryid", "query", "qid"),
     "item": ("item", "itemid", "iid", "docid", "movieid", "productid"),
     "rank": ("rank", "position", "place"),
@@ -77,7 +77,7 @@ def read_lists(path: str | Path, users: IdMap, items: IdMap) -> GivenLists:
 
 
 def notes_on(lists: GivenLists, task: Task, k: int) -> list[str]:
-    """What to know of lists before their figures are read, one sentence for each peculiarity.
+    """Notes to read before the figures of given lists, one sentence for each peculiarity.
 
     Args:
         lists: of the users of the task.
@@ -116,7 +116,7 @@ def _table(path: Path) -> pl.DataFrame:
 
 def _roles(columns: list[str], name: str) -> dict[str, str]:
     found = {}
-    for role, known in ROLES.items():
+    for role, known in LIST_ROLES.items():
         fitting = sorted((column for column in columns if plain(column) in known), key=lambda column: known.index(plain(column)))
         found |= {role: fitting[0]} if fitting else {}
     for role in ("user", "item"):

@@ -14,27 +14,52 @@ from recodiff.evaluation.metric_kinds import Counts, HitMetric, Hits, Values
 
 
 def recall(hits: Hits, relevant: Counts) -> Values:
-    """Divide hits by |relevant|: the DiffRec paper's recall."""
+    """Divide hits by |relevant|: the DiffRec paper's recall.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
+    """
     return hits.sum(1) / np.maximum(relevant, 1)
 
 
 def recall_min(hits: Hits, relevant: Counts) -> Values:
-    """Divide hits by min(K, |relevant|): the recall of MultiVAE's code and of GiffCF. Not for one column with `recall`."""
+    """Divide hits by min(K, |relevant|): the recall of MultiVAE's code and of GiffCF. Not for one column with `recall`.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
+    """
     return hits.sum(1) / np.maximum(np.minimum(relevant, hits.shape[1]), 1)
 
 
 def precision(hits: Hits, relevant: Counts) -> Values:
-    """Divide hits by K, also where a list ends early."""
+    """Divide hits by K, also where a list ends early.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
+    """
     return hits.sum(1) / hits.shape[1]
 
 
 def hit_rate(hits: Hits, relevant: Counts) -> Values:
-    """Give 1 where there is any hit, else 0."""
+    """Give 1 where there is any hit, else 0.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
+    """
     return np.where(hits.any(1), 1.0, 0.0)
 
 
 def mrr(hits: Hits, relevant: Counts) -> Values:
-    """Divide 1 by the rank of the first hit, from 1; 0 where none is among the first K."""
+    """Divide 1 by the rank of the first hit, from 1; 0 where none is among the first K.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
+    """
     return np.where(hits.any(1), 1 / (hits.argmax(1) + 1), 0.0)
 
 
@@ -42,6 +67,10 @@ def ndcg(hits: Hits, relevant: Counts) -> Values:
     """Divide sum_j h_j / log2(j + 1) by its best value, sum_{j <= min(K, |relevant|)} 1 / log2(j + 1).
 
     Ranks j are from 1, gains h_j 0 or 1.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
     """
     discount = 1 / np.log2(np.arange(hits.shape[1]) + 2)
     best = np.concatenate([[1.0], discount.cumsum()])  # a user without relevant items divides by 1
@@ -49,23 +78,43 @@ def ndcg(hits: Hits, relevant: Counts) -> Values:
 
 
 def ndcg_k(hits: Hits, relevant: Counts) -> Values:
-    """Divide sum_j h_j / log2(j + 1) by that of hits at all K ranks, also where fewer items are relevant: RecTools' NDCG."""
+    """Divide sum_j h_j / log2(j + 1) by that of hits at all K ranks, also where fewer items are relevant: RecTools' NDCG.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
+    """
     discount = 1 / np.log2(np.arange(hits.shape[1]) + 2)
     return hits @ discount / discount.sum()
 
 
 def average_precision(hits: Hits, relevant: Counts) -> Values:
-    """Divide the sum of the precision at each hit by min(K, |relevant|); its mean over users is MAP."""
+    """Divide the sum of the precision at each hit by min(K, |relevant|); its mean over users is MAP.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
+    """
     return _precision_at_hits(hits) / np.maximum(np.minimum(relevant, hits.shape[1]), 1)
 
 
 def map_relevant(hits: Hits, relevant: Counts) -> Values:
-    """Divide the sum of the precision at each hit by |relevant|, also where K is smaller: trec_eval's map, cut at K."""
+    """Divide the sum of the precision at each hit by |relevant|, also where K is smaller: trec_eval's map, cut at K.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
+    """
     return _precision_at_hits(hits) / np.maximum(relevant, 1)
 
 
 def map_hits(hits: Hits, relevant: Counts) -> Values:
-    """Divide the sum of the precision at each hit by the number of hits: one hit at rank 1 gives 1 whatever is missed."""
+    """Divide the sum of the precision at each hit by the number of hits: one hit at rank 1 gives 1 whatever is missed.
+
+    Args:
+        hits: whether the item at each place is relevant, boolean [n, K].
+        relevant: number of relevant items of each user, int [n].
+    """
     return _precision_at_hits(hits) / np.maximum(hits.sum(1), 1)
 
 

@@ -56,7 +56,7 @@ class ItemFacts:
 
     @cached_property
     def genres(self) -> NDArray[np.float64] | None:
-        """Which item has which genre, 0 or 1, [I, G]; None where the table names none."""
+        """The genres of each item, 0 or 1, [I, G]; None where the table names none."""
         names_and_members = genres_of(self.item_table)
         return None if names_and_members is None else names_and_members[1]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from recodiff.evaluation.metric_kinds import ListMetric, Lists, Values
+from recodiff.evaluation.metric_kinds import ListedItems, ListMetric, Values
 
 USERS_AT_ONCE = 1024
 """Whose lists are spread out to their features at the same time."""
@@ -19,46 +19,66 @@ SMOOTHING = 0.01
 """alpha of `calibration`, as in its source."""
 
 
-def counts(lists: Lists, n_items: int) -> NDArray[np.int64]:
-    """Count the lists that hold each item, [I]."""
+def counts(lists: ListedItems, n_items: int) -> NDArray[np.int64]:
+    """Count the lists that hold each item, [I].
+
+    Args:
+        lists: positions in the catalogue [n, K], -1 where a list ends early.
+        n_items: I.
+    """
     return np.bincount(lists[lists >= 0], minlength=n_items)
 
 
-def coverage(lists: Lists, n_items: int) -> float:
+def coverage(lists: ListedItems, n_items: int) -> float:
     """Divide the number of items in some list by I, in 0..1; one number for all lists.
 
     The catalogue coverage of Ge, Delgado-Battenfeld and Jannach, RecSys 2010.
+
+    Args:
+        lists: positions in the catalogue [n, K], -1 where a list ends early.
+        n_items: I.
     """
     return float((counts(lists, n_items) > 0).sum() / max(n_items, 1))
 
 
-def gini(lists: Lists, n_items: int) -> float:
-    """Gini's coefficient sum_j (2j - I - 1) c_j / (I sum_j c_j), c the sorted counts of all items, shown or not, and j from 1.
+def gini(lists: ListedItems, n_items: int) -> float:
+    """The Gini coefficient sum_j (2j - I - 1) c_j / (I sum_j c_j), c the sorted counts of all items, shown or not, and j from 1.
 
     One number for all lists, in 0..1: 0 where all items are shown equally often, 1 - 1/I where only one ever is; 0 for no lists.
     For recommenders in Castells, Hurley and Vargas, Recommender Systems Handbook, 2nd edition, section 26.3 (its complement).
+
+    Args:
+        lists: positions in the catalogue [n, K], -1 where a list ends early.
+        n_items: I.
     """
     c = np.sort(counts(lists, n_items))
     shown = c.sum()
     return float((2 * np.arange(1, n_items + 1) - n_items - 1) @ c / (n_items * shown)) if shown else 0.0
 
 
-def novelty(lists: Lists, popularity: NDArray[np.integer], n_users: int) -> Values:
+def novelty(lists: ListedItems, popularity: NDArray[np.integer], n_users: int) -> Values:
     """Mean over the list of -log2(share of users who interacted with the item), in bits, 0 or more; [n], NaN for an empty list.
 
     The share is `popularity` [I] over `n_users`, both of the training part; an item without interactions counts as having one. The
     mean divides by the length of the list, not by K. Self-information of Zhou et al., PNAS 107(10), 2010.
+
+    Args:
+        lists: positions in the catalogue [n, K], -1 where a list ends early.
     """
     bits = -np.log2(np.maximum(popularity, 1) / max(n_users, 1))
     there = lists >= 0
     return _ratio((bits[lists] * there).sum(1), there.sum(1))
 
 
-def diversity(lists: Lists, features: NDArray[np.floating]) -> Values:
+def diversity(lists: ListedItems, features: NDArray[np.floating]) -> Values:
     """One less the mean cosine of the features [I, F] of two items of the list, over all pairs; [n], NaN for fewer than two items.
 
     Items without any feature are left out. In 0..1 where no feature is negative, else up to 2. Intra-list similarity of Ziegler et
     al., WWW 2005, as a distance. The mean is taken from |sum_i v_i|^2 = sum_i |v_i|^2 + sum_{i != j} v_i v_j, so no pair is formed.
+
+    Args:
+        lists: positions in the catalogue [n, K], -1 where a list ends early.
+        features: of all items, [I, F].
     """
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     unit = _with_none(features / np.where(lengths > 0, lengths, 1))
@@ -71,12 +91,15 @@ def diversity(lists: Lists, features: NDArray[np.floating]) -> Values:
     return values
 
 
-def calibration(history: csr_array, lists: Lists, genres: NDArray[np.floating]) -> Values:
+def calibration(history: csr_array, lists: ListedItems, genres: NDArray[np.floating]) -> Values:
     """KL(p || (1 - alpha) q + alpha p) = sum_g p_g log(p_g / q~_g), in nats, 0 or more; [n]. 0 is best.
 
     NaN where the history or the list has no genres. p is the genre distribution of the user's history (rows of `history` [n, I],
     whatever its values), q that of the list; an item's genres (`genres` [I, G], 0 or 1) share its weight equally, and items without
     genres are left out. Steck, Calibrated Recommendations, RecSys 2018, equations 2, 3 and 6 with alpha = .01 and equal weights.
+
+    Args:
+        lists: positions in the catalogue [n, K], -1 where a list ends early.
     """
     number = genres.sum(1, keepdims=True)
     shares = genres / np.where(number > 0, number, 1)

@@ -13,19 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from recodiff.evaluation.conventions import Formula
+from recodiff.evaluation.conventions import Formula, Hits, Values
 from recodiff.evaluation.item_facts import ItemFacts, Need
 
-Hits = NDArray[np.bool_]
 Counts = NDArray[np.integer]
-Lists = NDArray[np.integer]
-Values = NDArray[np.float64]
+ListedItems = NDArray[np.integer]
 Better = Literal["higher", "lower", "neither"]
 
 
 @dataclass(frozen=True, eq=False)
 class RankedLists:
-    """What a list metric may look at.
+    """All that a list metric may look at.
 
     Args:
         lists: positions in the catalogue [n, K], best first, -1 where a list ends early.
@@ -34,7 +32,7 @@ class RankedLists:
         facts: about the items.
     """
 
-    lists: Lists
+    lists: ListedItems
     history: csr_array
     n_items: int
     facts: ItemFacts

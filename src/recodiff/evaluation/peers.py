@@ -24,13 +24,17 @@ KINDS = ("recall", "precision", "ndcg", "map", "mrr", "hit_rate", "auc")
 """Sorts of metrics: what the name of a metric or of a formula begins with."""
 
 
-def kind_of(name: str) -> str:
-    """The sort of a metric or of a formula: `map` of `map_relevant`."""
+def sort_of(name: str) -> str:
+    """The sort of a metric or of a formula: `map` of `map_relevant`.
+
+    Args:
+        name: of the metric, without `@K`.
+    """
     return next((kind for kind in KINDS if name == kind or name.startswith(f"{kind}_")), name)
 
 
 @dataclass(frozen=True)
-class Figure:
+class PeerFigure:
     """One figure of a package.
 
     Args:
@@ -58,13 +62,22 @@ class Figure:
         return self.formula_name if self.formula_name in METRICS else None
 
     def population(self, judged: Judged) -> NDArray[np.bool_]:
-        """The users whose mean it is, boolean [n]."""
+        """The users whose mean it is, boolean [n].
+
+        Args:
+            judged: lists of n users.
+        """
         truth, listed = judged.relevant > 0, judged.lengths > 0
         lone = {"skip": False, "zero": True, "refuse": False}
         return (truth & listed) | (~truth & listed & lone[self.without_truth]) | (truth & ~listed & lone[self.without_list])
 
     def refuses(self, judged: Judged, k: int) -> str | None:
-        """Why it cannot be given for these lists, in one sentence, or nothing."""
+        """The reason why it cannot be given for these lists, in one sentence; empty where it can.
+
+        Args:
+            judged: lists of n users.
+            k: where lists are cut, 1 or more.
+        """
         if self.formula.cut == "ranking" and not judged.are_rankings():
             return f"{self.name} needs a whole ranking, and these lists end after {int(judged.lengths.max(initial=0))} items"
         if self.formula.gain != "binary" and judged.ratings is None:
@@ -87,7 +100,7 @@ class Peer:
 
     version: str
     ties: str
-    figures: tuple[Figure, ...]
+    figures: tuple[PeerFigure, ...]
 
 
 @dataclass(frozen=True)
@@ -153,6 +166,9 @@ def peers() -> Mapping[str, Peer]:
 def peer(name: str) -> Peer:
     """One package.
 
+    Args:
+        name: as `peers.toml` has it.
+
     Raises:
         ConfigError: there is none of this name.
     """
@@ -171,5 +187,5 @@ def _peer(package: Mapping[str, Any]) -> Peer:
     for group in package["groups"]:
         rules = {key: value for key, value in group.items() if key != "figures"}
         for name, formula, *kind in group["figures"]:
-            figures.append(Figure(name, kind[0] if kind else kind_of(formula), formula, formulas()[formula], **rules))
+            figures.append(PeerFigure(name, kind[0] if kind else sort_of(formula), formula, formulas()[formula], **rules))
     return Peer(package["version"], package["ties"], tuple(figures))

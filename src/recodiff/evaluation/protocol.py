@@ -119,7 +119,7 @@ class Stages:
 
     @cached_property
     def facts(self) -> ItemFacts:
-        """What metrics of lists may ask about the items.
+        """Facts about the items that metrics of lists ask for.
 
         Raises:
             DataError: there is not one embedding per item.
@@ -128,7 +128,7 @@ class Stages:
 
     @property
     def train(self) -> Interactions:
-        """What a model learns from while its settings are chosen; with `inner` the training part without its newest.
+        """The interactions learned from while settings are chosen; with `inner` the training part without its newest.
 
         Raises:
             DataError: an inner part is asked for, and the data has no order or no history is long enough.
@@ -137,7 +137,7 @@ class Stages:
 
     @cached_property
     def choice(self) -> Task | None:
-        """What settings are chosen on; None where the data has no such part.
+        """The task that settings are chosen on; None where the data has no such part.
 
         Raises:
             DataError: as for `train`.
@@ -166,7 +166,7 @@ class Stages:
 
     @cached_property
     def train_and_valid(self) -> Interactions:
-        """What the last training learns from: train and validation; of users held out for validation the whole history.
+        """The interactions of the last training: train and validation; of users held out for validation the whole history.
 
         Raises:
             DataError: the data has no validation part.
@@ -265,7 +265,10 @@ def not_cut_so(protocol: Protocol, data: Dataset) -> str:
 
 
 def test_comes_first(data: Dataset) -> bool:
-    """Whether the part called test lies before the one called valid, for most users who have both.
+    """Tell whether the part called test lies before the one called valid, for most users who have both.
+
+    Args:
+        data: with both parts and times.
 
     Raises:
         DataError: the data lacks one of the two.
@@ -277,6 +280,9 @@ def test_comes_first(data: Dataset) -> bool:
 
 def in_order(data: Dataset) -> Dataset:
     """The same data, its two later parts exchanged where test comes first.
+
+    Args:
+        data: with both parts and times.
 
     Raises:
         DataError: the data lacks one of the two.

@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from recodiff.evaluation.conventions import Values
 from recodiff.moved import old_names
 
-Values = NDArray[np.float64]
 Test = Literal["bootstrap", "wilcoxon"]
 RESAMPLES = 10_000
 LEAST_P = 1.5 / (1 + RESAMPLES)
 """A p below it is of a bootstrap in which no resample is as far from the mean as 0 is."""
 LEAST_SEEDS = 3
 """With fewer seeds there is no test over seeds."""
-ROUNDING = 1e-12
+EQUAL_WITHIN = 1e-12
 """Figures that differ by no more are equal."""
 LEVEL = 0.95
 """Confidence level of the intervals."""
-ENTRIES_AT_ONCE = 2_000_000
+DRAWS_AT_ONCE = 2_000_000
 """Counts of users that are drawn at the same time."""
 
 
@@ -76,7 +76,7 @@ def resampled_means(differences: Values, resamples: int = RESAMPLES, seed: int =
     """
     n = len(differences)
     generator = np.random.default_rng(seed)
-    size = max(1, ENTRIES_AT_ONCE // n)
+    size = max(1, DRAWS_AT_ONCE // n)
     parts = []
     for start in range(0, resamples, size):
         rows = min(size, resamples - start)
@@ -86,12 +86,16 @@ def resampled_means(differences: Values, resamples: int = RESAMPLES, seed: int =
 
 
 def bootstrap_p(means: Values, observed: Values) -> Values:
-    """(1 + |{b: |mean_b - observed| >= |observed|}|) / (1 + resamples): the p-value of a bootstrap centred on 0, [C].
+    """The p-value of a bootstrap centred on 0, [C]: (1 + |{b: |mean_b - observed| >= |observed|}|) / (1 + resamples).
 
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 16.4, of both sides. Rounding must not decide between
     equals, hence the tolerance.
+
+    Args:
+        means: of the resamples, [resamples, C].
+        observed: means of all users, [C].
     """
-    far = np.abs(means - observed) >= np.abs(observed) - ROUNDING
+    far = np.abs(means - observed) >= np.abs(observed) - EQUAL_WITHIN
     return (1 + far.sum(0)) / (1 + len(means))
 
 
@@ -118,7 +122,7 @@ def seed_p(differences: Sequence[float]) -> float | None:
 
     if not any(differences) and len(differences) >= LEAST_SEEDS:
         return 1.0
-    if len(differences) < LEAST_SEEDS or np.ptp(differences) < ROUNDING:
+    if len(differences) < LEAST_SEEDS or np.ptp(differences) < EQUAL_WITHIN:
         return None
     p: Any = ttest_1samp(differences, 0.0)[1]
     return float(p)

@@ -39,14 +39,18 @@ class Validation:
         self.users_without_truth: WithoutTruth = users_without_truth
 
     def fingerprint(self) -> str:
-        """Changes with the task and the metrics: a run resumes only by the same validation."""
+        """A text that changes with the task and the metrics: a run resumes only by the same validation."""
         task = self.task
         mask = "" if task.mask is task.history else f"-{task.mask.fingerprint()}"  # as ever where the mask says no more
         truth = f"{task.history.fingerprint()}-{task.truth.fingerprint()}"
         return f"{truth}-{','.join(self.metrics)}-{self.users_without_truth}{mask}"
 
     def __call__(self, model: Recommender) -> dict[str, float]:
-        """Metric -> mean over users."""
+        """Measure a model: metric -> mean over users.
+
+        Args:
+            model: as it stands in training.
+        """
         evaluation = evaluate(model, self.task, metrics=self.metrics, users_without_truth=self.users_without_truth)
         return {metric: evaluation.mean(metric) for metric in self.metrics}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,24 +19,25 @@ from recodiff.data.saving import MANIFEST
 from recodiff.errors import ConfigError, DataError
 from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.experiments.runs.provenance import provenance
+from recodiff.experiments.runs.runner import Say
 from recodiff.experiments.runs.train import train_run
 from recodiff.models.base import Recommender
 from recodiff.models.registry import title
+from recodiff.moved import old_names
 from recodiff.ranking.recommend import history_of, recommend
-from recodiff.reports.html import Entry, Report, Sample, write_report
+from recodiff.reports.html import Report, ReportEntry, Sample, write_report
 from recodiff.runtime import files
 from recodiff.runtime.run import Run
 
-Say = Callable[[str], None]
 DATA = "ml-100k"
-MODELS: tuple[str, ...] = ("popularity", "ease-ml-100k", "diffrec-ml-100k", "t-diffrec-ml-100k", "f-diffrec-ml-100k")
+TOUR_MODELS: tuple[str, ...] = ("popularity", "ease-ml-100k", "diffrec-ml-100k", "t-diffrec-ml-100k", "f-diffrec-ml-100k")
 """What is trained: presets, and a model that has no settings to choose."""
-METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+TOUR_METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 TYPED = (50, 172, 181)
 """The history typed by hand: Star Wars, The Empire Strikes Back, Return of the Jedi."""
 TYPICAL = range(20, 61)
 """How many items the known user of the demonstration has interacted with: enough to see a taste, few enough to take in."""
-LIST_LENGTH, HISTORY_SHOWN = 10, 8
+LISTED, HISTORY_SHOWN = 10, 8
 REPORT, RESULTS = "report.html", "results.json"
 
 
@@ -52,12 +53,12 @@ class Trained:
 
     folder: Path
     model: Recommender
-    entry: Entry
+    entry: ReportEntry
 
 
 @dataclass(frozen=True)
 class Tour:
-    """What the tour found.
+    """The data, models and lists of the tour.
 
     Args:
         data: the prepared data.
@@ -71,7 +72,7 @@ class Tour:
 
 
 def check_out(out: Path, overwrite: bool) -> None:
-    """Makes the folder.
+    """Make the folder.
 
     Raises:
         ConfigError: it holds an earlier tour and may not lose it.
@@ -82,7 +83,7 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 
 def prepare_data(out: Path, say: Say) -> Dataset:
-    """Fetches MovieLens-100K and prepares it: ratings from 4 on, 5-core, split by time within each user.
+    """Fetch MovieLens-100K and prepare it: ratings from 4 on, 5-core, split by time within each user.
 
     Raises:
         DataError: no source can be reached.
@@ -94,18 +95,18 @@ def prepare_data(out: Path, say: Say) -> Dataset:
 
 
 def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
-    """Trains every model into a folder of its own under `out`, and measures it on the test part."""
+    """Train every model into a folder of its own under `out`, and measure it on the test part."""
     trained = []
-    for number, source in enumerate(MODELS, 1):
+    for number, source in enumerate(TOUR_MODELS, 1):
         name, settings = read_settings(source, models=("popularity",))
-        say(f"  {number}/{len(MODELS)} {title(name)}")
+        say(f"  {number}/{len(TOUR_MODELS)} {title(name)}")
         mine, began = Run(run.device, run.seed, run.threads, out / name, progress=run.progress), time.perf_counter()
         model = train_run(name, settings, data, mine, overwrite=True, where=source)
         seconds = time.perf_counter() - began
         if "epochs" in model.summary:
             say(f"      {model.summary['epochs']} epochs in {seconds:.0f} s, the best after {model.summary['best_epoch']}")
-        found = measure_parts(model, data, ("test",), METRICS).parts["test"]
-        entry = Entry(title(name), found, seconds, model.summary.get("log", ()), model.parameters)
+        found = measure_parts(model, data, ("test",), TOUR_METRICS).parts["test"]
+        entry = ReportEntry(title(name), found, seconds, model.summary.get("log", ()), model.parameters)
         trained.append(Trained(out / name, model, entry))
     return trained
 
@@ -140,7 +141,7 @@ def typical_user(data: Dataset) -> int:
 def _sample(
     who: str, history: Interactions, titles: list[str], models: Sequence[Trained], later: Interactions | None = None
 ) -> Sample:
-    lists = {one.entry.title: recommend(one.model, history, LIST_LENGTH).items[0] for one in models}
+    lists = {one.entry.title: recommend(one.model, history, LISTED).items[0] for one in models}
     newest = history.matrix.indices[::-1][:HISTORY_SHOWN]
     return Sample(
         who,
@@ -150,8 +151,8 @@ def _sample(
     )
 
 
-def save(tour: Tour, run: Run, out: Path) -> None:
-    """Writes results.json and report.html.
+def save_tour(tour: Tour, run: Run, out: Path) -> None:
+    """Write results.json and report.html.
 
     Raises:
         MissingExtraError: matplotlib is not installed; results.json is written all the same.
@@ -167,7 +168,7 @@ def save(tour: Tour, run: Run, out: Path) -> None:
         "who finds what each of them liked next?",
         data=tour.data.info | {"source": Path(tour.data.info["source"]).name},
         entries=[one.entry for one in tour.trained],
-        metrics=METRICS,
+        metrics=TOUR_METRICS,
         lengths=tour.data.history("train").lengths(),
         samples=tour.samples,
         provenance={name: value for name, value in about.items() if name != "data"},
@@ -175,7 +176,10 @@ def save(tour: Tour, run: Run, out: Path) -> None:
     write_report(out / REPORT, report)
 
 
-def _figures(entry: Entry) -> dict[str, Any]:
+def _figures(entry: ReportEntry) -> dict[str, Any]:
     found = entry.evaluation
     errors = {f"{metric} standard error": found.standard_error(metric) for metric in found.values}
     return found.flat() | errors | {"seconds": round(entry.seconds, 3), "parameters": entry.parameters}
+
+
+__getattr__ = old_names(__name__)

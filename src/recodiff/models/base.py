@@ -6,8 +6,9 @@ Shapes: `B` users in a batch, `I` items.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -28,8 +29,23 @@ from recodiff.tensors.sharding import Shard
 from recodiff.training.pairs import Forecast
 from recodiff.training.traits import Traits
 
-Validate = Callable[["Recommender"], Mapping[str, float]]
-"""A function from a model as it stands to its validation figures by name, such as `recall@20`."""
+
+class Validate(Protocol):
+    """A function from a model as it stands to its validation figures: what `fit` stops early by.
+
+    `recodiff.Validation` is one. A function of your own serves as well: `fit(train, validate=lambda model: {"recall@20": ...})`.
+    """
+
+    def __call__(self, model: Any, /) -> Mapping[str, float]:
+        """The validation figures of a model.
+
+        Args:
+            model: the `Recommender` in training, which can score as it stands.
+
+        Returns:
+            Name -> figure, higher is better; among them the one that the model stops by (`training.metric`, `recall@20`).
+        """
+        ...
 
 
 class ModelConfig(BaseConfig):
@@ -76,7 +92,7 @@ class Recommender(ABC):
 
     @property
     def traits(self) -> Traits:
-        """What this model is: by its settings, and for a mixture also by the shares that it learned."""
+        """The traits of this model: by its settings, and for a mixture also by the shares that it learned."""
         return with_old_flags(self, self._traits())
 
     def _traits(self) -> Traits:
@@ -235,6 +251,21 @@ class Recommender(ABC):
 
 
 keep_old_names(Recommender)
+
+
+def need_model(model: object) -> None:
+    """Refuse what is no model, above all the path of a model's folder.
+
+    Args:
+        model: what was given as a model.
+
+    Raises:
+        ModelError: it is no `Recommender`.
+    """
+    if isinstance(model, str | Path):
+        raise ModelError(f"'{model}' is a path, not a model; load it first: recodiff.load_model({str(model)!r})")
+    if not isinstance(model, Recommender):
+        raise ModelError(f"a model is wanted, not {type(model).__name__}; give what recodiff.train or recodiff.load_model returns")
 
 
 def batches(model: Recommender, history: Interactions, size: int) -> Iterator[tuple[Tensor, Batch]]:

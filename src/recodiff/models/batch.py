@@ -30,11 +30,15 @@ class Batch:
     views: Mapping[str, Rows] = field(default_factory=lambda: MappingProxyType({}))
 
     def view(self, name: str) -> Rows:
-        """The histories as that view has them, [B, I]; a batch made by hand has them one way only."""
+        """The histories as that view has them, [B, I]; a batch made by hand has them one way only.
+
+        Args:
+            name: one of the model's `history_views`.
+        """
         return self.views.get(name, self.history)
 
     def places(self) -> Tensor:
-        """`users`, -1 for every user where they are not known; int64 [B]."""
+        """The places of `users`, -1 for every user where they are not known; int64 [B]."""
         return torch.full_like(self.history.offsets[1:], -1) if self.users is None else self.users
 
 

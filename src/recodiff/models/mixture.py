@@ -22,12 +22,13 @@ from recodiff.models.base import ModelConfig, Recommender, Validate, batches
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
+from recodiff.moved import old_names
 from recodiff.runtime import progress
 from recodiff.runtime.run import Run
 from recodiff.training.traits import Traits
 
 MEASURED_ON = 1000
-"""Users, at most, over whom the spread of a part's scores is taken."""
+"""Users, at most, over whom the spread of a component's scores is taken."""
 SCALES = "scales"
 SHARES = "shares"
 
@@ -38,12 +39,12 @@ class Component(BaseConfig):
     model: str
     """Its name in MODELS, or `module:Class`."""
     share: float = Field(default=1.0, ge=0)
-    """Of its scores, each part's brought to a mean standard deviation of 1 over the items; 0 leaves the part out."""
+    """Of its scores, each component's brought to a mean standard deviation of 1 over the items; 0 leaves the component out."""
     settings: Settings = Field(default_factory=dict)
     """Of that model."""
 
 
-SEQUENCE: Settings = {
+SEQUENCE_PATH: Settings = {
     "length": 50,
     "horizon": 2,
     "loss_over": "unmet",
@@ -53,26 +54,26 @@ SEQUENCE: Settings = {
 """Of a sequence encoder: what comes at once, which is where it is ahead of rows."""
 
 
-ITEMS: Settings = {"weighting": {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}}
+ITEM_PATH: Settings = {"weighting": {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}}
 """Of an item-item path: EASE on histories weighted by age."""
-PARTS = {
+COMPONENTS = {
     "rows": Component(model="f-diffrec"),
-    "sequence": Component(model="sasrec", settings=SEQUENCE),
-    "items": Component(model="ease", share=0.1, settings=ITEMS),
+    "sequence": Component(model="sasrec", settings=SEQUENCE_PATH),
+    "items": Component(model="ease", share=0.1, settings=ITEM_PATH),
 }
 
 
 class MixtureConfig(ModelConfig):
-    """Settings of a mixture; its weighting is that of every part that has none of its own."""
+    """Settings of a mixture; its weighting is that of every component that has none of its own."""
 
-    parts: dict[str, Component] = Field(default_factory=lambda: dict(PARTS))
+    parts: dict[str, Component] = Field(default_factory=lambda: dict(COMPONENTS))
     """By a name of your own; the first is the one that the others are added to."""
     search: tuple[Annotated[float, Field(ge=0)], ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-    """Shares to try on validation for each part but the first, one part after another, beginning with the first alone; where
-    there are none, or there is no validation, the given shares stand."""
+    """Shares to try on validation for each component but the first, one after another, beginning with the first alone; where there
+    are none, or there is no validation, the given shares stand."""
     least_gain: float = Field(default=0.01, ge=0)
-    """How much the validation figure must grow, as a share of itself, for a part to be let in: the best of several shares gains
-    a little by chance."""
+    """How much the validation figure must grow, as a share of itself, for a component to be let in: the best of several shares
+    gains a little by chance."""
     metric: str = "recall@20"
     """The validation figure that decides between them."""
 
@@ -82,16 +83,16 @@ class MixtureConfig(ModelConfig):
         for key in given if isinstance(given, Mapping) else ():
             meant = [] if key in cls.model_fields else _parts_with(key, given.get("parts"))
             if meant:
-                raise ValueError(f"'{key}' is a setting of its parts; write {' or '.join(meant)}")
+                raise ValueError(f"'{key}' is a setting of its components; write {' or '.join(meant)}")
         return given
 
 
 class Mixture(Recommender):
-    """s = sum_k share_k s_k / scale_k (ours): scale_k is the standard deviation of part k's scores over the items, mean over users.
+    """A sum s = sum_k share_k s_k / scale_k (ours): scale_k is the standard deviation of component k's scores, mean over users.
 
     F-DiffRec's rows know everything that a user ever interacted with and little of its order, a sequence encoder knows the
     order of the newest items, a linear item-item path knows what occurs together. Their scores differ by a constant per user from
-    log-probabilities, so the sum is a product of experts. Every part is fitted by its own loop and stops by its own
+    log-probabilities, so the sum is a product of experts. Every component is fitted by its own loop and stops by its own
     validation figure; then the shares may be searched on validation.
     """
 
@@ -105,7 +106,7 @@ class Mixture(Recommender):
             if part.share:
                 self.parts[name] = self._built(name, part)
         if not self.parts:
-            raise ConfigError("a mixture needs a part with a share above 0; give it some, for example parts.rows.share=1")
+            raise ConfigError("a mixture needs a component with a share above 0; give it some, for example parts.rows.share=1")
         spelt = {
             name: part.model_copy(update={"settings": self.parts[name].config.model_dump()}) if name in self.parts else part
             for name, part in given.parts.items()
@@ -135,7 +136,7 @@ class Mixture(Recommender):
 
     @property
     def history_views(self) -> Mapping[str, Weighting]:
-        """Each part's weighting, and the views of the parts, of those whose share is not 0."""
+        """Each component's weighting, and the views of the components, of those whose share is not 0."""
         found: dict[str, Weighting] = {}
         for name in self._factors:
             part = self.parts[name]
@@ -145,12 +146,12 @@ class Mixture(Recommender):
 
     @property
     def validation_metrics(self) -> tuple[str, ...]:
-        """The mixture's metric and those of its parts."""
+        """The mixture's metric and those of its components."""
         inner = (metric for part in self.parts.values() for metric in part.validation_metrics)
         return tuple(dict.fromkeys((self.config.metric, *inner)))
 
     def refit_settings(self) -> Settings:
-        """See `Recommender`: the shares, and the epochs of each part that has one."""
+        """See `Recommender`: the shares, and the epochs of each component that has one."""
         settings: Settings = {**super().refit_settings(), "search": ()}
         for (name, part), share in zip(self.parts.items(), self.shares.tolist(), strict=True):
             settings["parts"][name] |= {"settings": part.refit_settings(), "share": share} if share else {"share": share}
@@ -163,11 +164,12 @@ class Mixture(Recommender):
             try:
                 part.fit(train, replace(run, out=out), validate=validate)
             except ModelError as error:
-                raise ModelError(f"part '{name}' (its settings: parts.{name}.settings): {error}") from error
+                raise ModelError(f"component '{name}' (its settings: parts.{name}.settings): {error}") from error
             self.summary[name] = part.summary
         self.scales = self._spread(train)
         if self.config.search and validate is not None:
             self._search(validate, run)
+            self._report_dropped(run)
         self.summary["shares"] = dict(zip(self.parts, self.shares.tolist(), strict=True))
 
     def components(self) -> dict[str, Recommender]:
@@ -199,6 +201,14 @@ class Mixture(Recommender):
                 earned = found[chosen] > best and found[chosen] >= best * (1 + self.config.least_gain)
                 self.shares[k], best = (chosen, found[chosen]) if earned else (0.0, best)
 
+    def _report_dropped(self, run: Run) -> None:
+        dropped = [name for name, share in zip(self.parts, self.shares.tolist(), strict=True) if not share]
+        if run.tell is not None and dropped:
+            run.tell(
+                f"validation left out {' and '.join(dropped)}: no share raised {self.config.metric} by "
+                f"{self.config.least_gain:.2%}, so the model scores by {' and '.join(self._factors)} alone"
+            )
+
     def _own(self, batch: Batch) -> Iterator[tuple[str, Recommender, Batch]]:
         for name in self._factors:
             part = self.parts[name]
@@ -207,12 +217,12 @@ class Mixture(Recommender):
 
     @property
     def _factors(self) -> dict[str, float]:
-        """What the scores of the parts are multiplied by whose share is not 0."""
+        """What the scores of the components are multiplied by whose share is not 0."""
         factors = (self.shares / self.scales).tolist()
         return {name: factor for name, factor in zip(self.parts, factors, strict=True) if factor}
 
     def score(self, batch: Batch) -> Tensor:
-        """The sum, [B, I]; a part whose share came out as 0 is not asked."""
+        """The sum, [B, I]; a component whose share came out as 0 is not asked."""
         total: Any = 0.0
         factors = self._factors
         for name, part, own in self._own(batch):
@@ -220,14 +230,14 @@ class Mixture(Recommender):
         return total
 
     def state(self) -> dict[str, Tensor]:
-        """Of each part whose share is not 0, by its name, with scales and shares."""
+        """The state of each component whose share is not 0, by its name, with scales and shares."""
         _ = self.items
         inner = {f"{name}.{key}": tensor for name in self._factors for key, tensor in self.parts[name].state().items()}
         return inner | {SCALES: self.scales, SHARES: self.shares}
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learned, of the parts whose share is not 0."""
+        """The number of learned numbers, of the components whose share is not 0."""
         heard = self._factors
         return sum(self.parts[name].parameters for name in heard) + len(heard)
 
@@ -240,16 +250,16 @@ class Mixture(Recommender):
             part.restore(inner, self.items, device, users=self.users if part.traits.remembers_users else None)
 
     def vectors(self) -> ItemVectors:
-        """The parts' vectors side by side.
+        """The components' vectors side by side.
 
         Raises:
-            ModelError: a part has none.
+            ModelError: a component has none.
         """
         if without := [name for name in self._factors if not self.parts[name].traits.item_vectors]:
             left = len(without) < len(self._factors)
             how = f"leaves them out (parts.{without[0]}.share=0)" if left else "has others"
             raise ModelError(
-                f"this mixture has no item vectors, as it has parts without: {', '.join(without)}; train one that {how}"
+                f"this mixture has no item vectors, as it has components without: {', '.join(without)}; train one that {how}"
             )
         found = [(self.parts[name].vectors(), factor) for name, factor in self._factors.items()]
         vectors = torch.cat([one.vectors * factor for one, factor in found], 1)
@@ -257,12 +267,12 @@ class Mixture(Recommender):
         return ItemVectors(vectors, bias)
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """The parts' vectors side by side, [B, H]."""
+        """The components' vectors side by side, [B, H]."""
         return torch.cat([part.user_vectors(own) for _, part, own in self._own(batch)], 1)
 
 
 def _parts_with(key: str, parts: Any) -> list[str]:
-    """Where the models of parts not yet checked have this setting, as a user writes it."""
+    """Where the models of components not yet checked have this setting, as a user writes it."""
     named = parts.items() if isinstance(parts, Mapping) else ()
     heard = {name: part for name, part in named if isinstance(part, Mapping) and part.get("share") != 0}
     return [f"parts.{name}.settings.{key}" for name, part in heard.items() if key in _fields_of(part.get("model"))]
@@ -271,10 +281,13 @@ def _parts_with(key: str, parts: Any) -> list[str]:
 def _fields_of(model: object) -> Collection[str]:
     try:
         return type(build(model).config).model_fields if isinstance(model, str) else ()
-    except RecodiffError:  # reported where the part itself is checked
+    except RecodiffError:  # reported where the component itself is checked
         return ()
 
 
 def _by_epochs(model: Recommender) -> bool:
     """Whether it, or a component of it, is trained for many passes over the data."""
     return isinstance(model, TorchRecommender) or any(map(_by_epochs, model.components().values()))
+
+
+__getattr__ = old_names(__name__)

@@ -39,16 +39,26 @@ class TorchRecommender(Recommender, Generic[Net]):
     """What `derive` gave, for `build`."""
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
-        """What the network's shape needs to know of the data beyond the number of items, by name; saved with the model."""
+        """Derive what the network's shape needs to know of the data beyond the number of items, by name; saved with the model.
+
+        Args:
+            train: what is learned from.
+            run: its seed is that of random draws.
+        """
         return {}
 
     @abstractmethod
     def build(self, n_items: int, generator: torch.Generator) -> Net:
-        """A fresh network whose forward is the loss: (pair, progress, generator) -> [B]."""
+        """A fresh network whose forward is the loss: (pair, progress, generator) -> [B].
+
+        Args:
+            n_items: I.
+            generator: of the initial weights.
+        """
 
     @abstractmethod
     def pairs(self) -> Pairs:
-        """What is learned from what."""
+        """The pairs that are learned from."""
 
     @property
     def training(self) -> TrainingConfig:
@@ -69,11 +79,15 @@ class TorchRecommender(Recommender, Generic[Net]):
         return {}
 
     def parameter_groups(self, module: Net) -> list[dict[str, Any]]:
-        """AdamW's groups; one with the config's rate and decay unless a model says otherwise."""
+        """Groups of AdamW; one with the config's rate and decay unless a model says otherwise.
+
+        Args:
+            module: the network.
+        """
         return [{"params": list(module.parameters()), "lr": self.training.lr, "weight_decay": self.training.weight_decay}]
 
     def working_bytes(self, module: Net, batch: int) -> int:
-        """What a training step of `batch` users takes beside weights, gradients and AdamW, where that grows with the catalogue.
+        """Bytes of a training step of `batch` users beside weights, gradients and AdamW, where that grows with the catalogue.
 
         Args:
             module: what `build` gives; its numbers may be lacking, its shapes are there.
@@ -82,11 +96,11 @@ class TorchRecommender(Recommender, Generic[Net]):
         return 0
 
     def memory_hint(self, module: Net) -> str:
-        """What else than a smaller batch would make a step take less, as the end of a sentence; `module` as above."""
+        """A remedy other than a smaller batch that would make a step take less, as the end of a sentence; `module` as above."""
         return ""
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
-        loop.train(self, train, run, validate)
+        loop.train_network(self, train, run, validate)
 
     def state(self) -> dict[str, Tensor]:
         """See `Recommender`; buffers of the training itself are left to the checkpoint."""
@@ -97,7 +111,7 @@ class TorchRecommender(Recommender, Generic[Net]):
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learned."""
+        """The number of learned numbers."""
         return super().parameters - sum(tensor.numel() for tensor in self.derived.values())
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:

@@ -34,7 +34,7 @@ class Popularity(Recommender):
         self.counts = torch.from_numpy(counts.astype(np.float32)).to(run.torch_device)
 
     def score(self, batch: Batch) -> Tensor:
-        """[B, I], every row the same."""
+        """The popularity of each item, [B, I], every row the same."""
         return self.counts.repeat(len(batch.history), 1)
 
     def state(self) -> dict[str, Tensor]:

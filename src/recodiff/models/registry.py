@@ -216,7 +216,11 @@ def config_of(name: str) -> type[ModelConfig]:
 
 
 def title(name: str) -> str:
-    """How tables name a model."""
+    """The name of a model in tables.
+
+    Args:
+        name: one of MODELS, or `module:Class`.
+    """
     return _entry(name).title
 
 

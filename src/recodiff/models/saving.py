@@ -58,7 +58,7 @@ def save_model(
         raise CheckpointError("the model folder has no name; give one, such as 'runs/mine'")
     path = Path(folder).resolve()
     if not distributed.leads() and model.shard is not None:
-        distributed.write_tensors(path / STAGED / WEIGHTS, model.state())
+        distributed.write_gathered(path / STAGED / WEIGHTS, model.state())
         return
     refuse_existing(path, overwrite)
     table = pl.DataFrame({"id": model.items.ids})
@@ -67,7 +67,7 @@ def save_model(
     tables = {ITEMS: table} | ({USERS: pl.DataFrame({"id": model.users.ids})} if model.traits.remembers_users else {})
     try:
         with held(path), replaced(path, marker=CONFIG, owned=OWNED.__contains__) as staged:
-            distributed.write_tensors(staged / WEIGHTS, model.state())
+            distributed.write_gathered(staged / WEIGHTS, model.state())
             for name, rows in tables.items():
                 files.replace_with(staged / name, rows.write_parquet, (pl.exceptions.PolarsError,))
             described = {
@@ -87,13 +87,21 @@ def save_model(
 
 
 def seal(described: Mapping[str, Any]) -> str:
-    """A hash of what config.json says beside it: whether a hand or a disk has changed it since."""
+    """A hash of what config.json says beside it: whether a hand or a disk has changed it since.
+
+    Args:
+        described: the content without the seal.
+    """
     unsealed = {key: value for key, value in described.items() if key != "seal"}
     return hashlib.sha256(json.dumps(unsealed, sort_keys=True).encode()).hexdigest()
 
 
 def is_unfinished(folder: str | Path) -> bool:
-    """Whether a training was begun there whose model was never written."""
+    """Tell whether a training was begun there whose model was never written.
+
+    Args:
+        folder: of a run.
+    """
     path = Path(folder)
     if (path / CONFIG).exists() or (path / MANIFEST).exists():
         return False
@@ -101,7 +109,11 @@ def is_unfinished(folder: str | Path) -> bool:
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raises CheckpointError where `path` holds data, or a model that it may not lose."""
+    """Refuse a folder that holds data, or a model that it may not lose: raises CheckpointError for `path`.
+
+    Args:
+        overwrite: whether a model there may be replaced.
+    """
     if (path / MANIFEST).exists():
         raise CheckpointError(f"'{path}' is a data folder (it holds {MANIFEST}); give the model a folder of its own")
     if (path / CONFIG).exists() and not overwrite:
@@ -109,7 +121,10 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """What config.json of a model folder holds, checked for format and version.
+    """The content of config.json of a model folder, checked for format and version.
+
+    Args:
+        folder: of a model, or of an unfinished training.
 
     Raises:
         CheckpointError: the folder is missing, foreign or of a later version.
@@ -141,7 +156,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 
 def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool | Collection[str] = False) -> Recommender:
-    """Rebuilds a model from its folder alone.
+    """Rebuild a model from its folder alone.
 
     Args:
         folder: written by `save_model`.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recodiff.data.interactions import IdMap, Interactions, need_interactions
 from recodiff.errors import ConfigError, DataError, ModelError, RecodiffWarning
-from recodiff.models.base import Recommender
+from recodiff.models.base import Recommender, need_model
 from recodiff.moved import answer_calls
 from recodiff.ranking.candidates import Candidates, Ids
 from recodiff.ranking.topk import ranked
@@ -26,7 +26,7 @@ Unknown = Literal["refuse", "skip"]
 """What becomes of a history's items that the model does not know."""
 HISTORIES = 'data.history("train"), or recodiff.history_of(model, item_ids)'
 """What histories may be, in words."""
-SHOWN = 3
+UNKNOWN_SHOWN = 3
 """Unknown ids that a warning names."""
 
 
@@ -102,6 +102,7 @@ def recommend(
         DataError: `history` or `exclude` is no Interactions, they do not share users, items and kind of time, the history is over
             other items than the model's (with `skip`: has none of its items), or the candidates are no items of the model.
     """
+    need_model(model)
     need_interactions(history, "the history", HISTORIES)
     if exclude is not None:
         need_interactions(exclude, "exclude", HISTORIES)
@@ -151,7 +152,11 @@ def refuse_foreign(model: Recommender, history: Interactions) -> None:
 
 
 def without_newest(history: Interactions) -> Interactions:
-    """Take the newest event from each history, which is one interaction where events are `split`; an empty one stays empty."""
+    """Take the newest event from each history, which is one interaction where events are `split`; an empty one stays empty.
+
+    Args:
+        history: with times.
+    """
     return history.only(history.event_positions() < history.event_counts()[history.rows()] - 1)
 
 
@@ -166,6 +171,7 @@ def history_of(model: Recommender, *histories: Sequence[Any], unknown: Unknown =
     Raises:
         DataError: an item is unknown (with `skip`: all of them are), or stands twice in one history.
     """
+    need_model(model)
     if any(isinstance(history, str | bytes) or not isinstance(history, Sequence) for history in histories):
         raise DataError("give each history as a sequence of item ids, for example history_of(model, [318, 50])")
     user = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
@@ -204,10 +210,10 @@ def _known(model: Recommender, history: Interactions) -> Interactions:
 
 def _warn_of_unknown(unknown: Sequence[Any], total: int, *, stacklevel: int) -> None:
     names = list(dict.fromkeys(unknown))
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    more = f" and {len(names) - UNKNOWN_SHOWN} more" if len(names) > UNKNOWN_SHOWN else ""
     warnings.warn(
         f"{len(unknown)} of {total} items of the history are unknown to the model and left out: "
-        f"{', '.join(map(repr, names[:SHOWN]))}{more}",
+        f"{', '.join(map(repr, names[:UNKNOWN_SHOWN]))}{more}",
         RecodiffWarning,
         stacklevel=stacklevel,
     )

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from recodiff.data.interactions import Interactions, need_interactions
 from recodiff.errors import DataError, ModelError
-from recodiff.models.base import Recommender, batches
+from recodiff.models.base import Recommender, batches, need_model
 from recodiff.ranking.recommend import HISTORIES, refuse_foreign
 from recodiff.runtime.memory import MOST_USERS
 
@@ -30,6 +30,7 @@ def item_vectors(model: Recommender) -> tuple[NDArray[np.float32], NDArray[np.fl
     Raises:
         ModelError: the model's scores are no inner product.
     """
+    need_model(model)
     items = model.vectors()
     return items.vectors.cpu().numpy(), items.bias.cpu().numpy()
 
@@ -46,6 +47,7 @@ def user_vectors(model: Recommender, history: Interactions) -> NDArray[np.float3
         ModelError: the model's scores are no inner product.
         DataError: `history` is no Interactions, or over other items than the model's.
     """
+    need_model(model)
     need_interactions(history, "the history", HISTORIES)
     refuse_foreign(model, history)
     return torch.cat([model.user_vectors(batch).cpu() for _, batch in batches(model, history, MOST_USERS)]).numpy()
@@ -66,6 +68,7 @@ def similar_items(model: Recommender, items: Sequence[Any], k: int) -> pl.DataFr
         ModelError: the model is not fitted or has no item vectors, or `k` lies outside the catalogue.
         DataError: an item is unknown, or the items are one text.
     """
+    need_model(model)
     _ = model.items
     if isinstance(items, str | bytes):
         raise DataError(f"give the items as a sequence of ids, for example similar_items(model, [{items!r}], k={k})")

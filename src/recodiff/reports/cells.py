@@ -6,14 +6,18 @@ from collections.abc import Iterable
 
 from recodiff.moved import old_names
 
-SHORT = {"recall": "R", "ndcg": "N", "precision": "P", "hit_rate": "HR", "recall_min": "R-min"}
+SHORT_NAMES = {"recall": "R", "ndcg": "N", "precision": "P", "hit_rate": "HR", "recall_min": "R-min"}
 """How table heads write a metric's name before the @."""
 
 
 def short(metric: str) -> str:
-    """`recall@20` as a table head writes it: `R@20`."""
+    """The short form of a metric's name for table heads: `R@20` of `recall@20`.
+
+    Args:
+        metric: as it was measured.
+    """
     kind, _, k = metric.partition("@")
-    return f"{SHORT.get(kind, kind)}@{k}"
+    return f"{SHORT_NAMES.get(kind, kind)}@{k}"
 
 
 def as_p(p: float, *, bound: bool = False) -> str:
@@ -27,7 +31,11 @@ def as_p(p: float, *, bound: bool = False) -> str:
 
 
 def listed(values: Iterable[object]) -> str:
-    """Each value once, in the order of their first appearance, separated by semicolons; None is left out."""
+    """Each value once, in the order of their first appearance, separated by semicolons; None is left out.
+
+    Args:
+        values: of any kind that prints.
+    """
     return "; ".join(dict.fromkeys(str(value) for value in values if value is not None))
 
 

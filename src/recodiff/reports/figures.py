@@ -60,7 +60,7 @@ _SIZE = (4.8, 3.2)
 
 @dataclass(frozen=True)
 class Series:
-    """What the figures know of a model.
+    """All that the figures know of a model.
 
     Args:
         title: the model's.
@@ -76,7 +76,12 @@ class Series:
 
 
 def learning_curves(series: Sequence[Series], metric: str) -> str | None:
-    """Loss (as a share of the first epoch's) and the validation metric by epoch; None where nothing was trained by epochs."""
+    """Loss (as a share of the first epoch's) and the validation metric by epoch; None where nothing was trained by epochs.
+
+    Args:
+        series: the models.
+        metric: of the validation part, such as `recall@20`.
+    """
     trained = [(i, one) for i, one in enumerate(series) if one.log]
     if not trained:
         return None
@@ -99,7 +104,12 @@ def learning_curves(series: Sequence[Series], metric: str) -> str | None:
 
 
 def comparison(series: Sequence[Series], metrics: Sequence[str]) -> str:
-    """The mean of each metric and its standard error, model beside model."""
+    """The mean of each metric and its standard error, model beside model.
+
+    Args:
+        series: the models.
+        metrics: that all of them were measured in.
+    """
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
@@ -119,7 +129,13 @@ def comparison(series: Sequence[Series], metrics: Sequence[str]) -> str:
 
 
 def by_activity(series: Sequence[Series], lengths: NDArray[np.int64], metric: str) -> str:
-    """The metric by quarters of the users, from the shortest histories to the longest."""
+    """The metric by quarters of the users, from the shortest histories to the longest.
+
+    Args:
+        series: the models.
+        lengths: items in each row of the history, int64 [n_users].
+        metric: that is drawn.
+    """
 
     def draw(figure: Figure) -> None:
         axes: Axes = figure.subplots()
@@ -139,7 +155,12 @@ def by_activity(series: Sequence[Series], lengths: NDArray[np.int64], metric: st
 
 
 def against_time(series: Sequence[Series], metric: str) -> str:
-    """The metric against the seconds that training took, on a logarithmic axis."""
+    """The metric against the seconds that training took, on a logarithmic axis.
+
+    Args:
+        series: the models.
+        metric: that is drawn.
+    """
 
     def draw(figure: Figure) -> None:
         from matplotlib.ticker import NullFormatter
@@ -161,6 +182,9 @@ def quarters(lengths: NDArray[np.int64]) -> tuple[list[str], list[NDArray[np.boo
     """Users in up to four groups of about equal size by the length of their history: labels and members.
 
     Users of equal length stay together, so there are fewer groups where lengths hardly differ.
+
+    Args:
+        lengths: items in each history, int64 [n].
     """
     edges = np.unique(np.quantile(lengths, (0.25, 0.5, 0.75), method="lower"))
     group = np.searchsorted(edges, lengths, side="left")
@@ -188,12 +212,12 @@ def _marker(i: int) -> Any:
 
 
 def style_on_white() -> dict[Any, Any]:
-    """matplotlib's settings for a figure that stands outside a page."""
+    """Settings of matplotlib for a figure that stands outside a page."""
     return {name: _ON_WHITE.get(value, value) for name, value in _STYLE.items()}
 
 
 def need_matplotlib() -> None:
-    """Makes sure that figures can be drawn.
+    """Make sure that figures can be drawn.
 
     Raises:
         MissingExtraError: matplotlib is not installed.

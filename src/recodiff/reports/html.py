@@ -17,17 +17,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from recodiff.moved import old_names
 from recodiff.reports import figures
 from recodiff.reports.cells import short
 from recodiff.reports.figures import Series
 from recodiff.runtime import files
 
-SHORT = {"recall": "R", "ndcg": "N", "precision": "P", "hit_rate": "HR", "recall_min": "R-min"}
-"""How table heads write a metric's name before the @."""
-
 
 @dataclass(frozen=True)
-class Entry(Series):
+class ReportEntry(Series):
     """A model of the comparison.
 
     Args:
@@ -43,7 +41,7 @@ class Entry(Series):
 
 @dataclass(frozen=True)
 class Sample:
-    """What each model recommends to one user.
+    """The lists that each model makes for one user.
 
     Args:
         title: who that is.
@@ -76,7 +74,7 @@ class Report:
     title: str
     lead: str
     data: Mapping[str, Any]
-    entries: Sequence[Entry]
+    entries: Sequence[ReportEntry]
     metrics: Sequence[str]
     lengths: NDArray[np.int64]
     samples: Sequence[Sample] = ()
@@ -85,7 +83,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a page says of a dataset.
+    """Facts that a page gives of a dataset.
 
     Args:
         tiles: sizes by name, as text.
@@ -103,14 +101,21 @@ Drawing = tuple[str, str]
 def write_report(path: Path, report: Report) -> None:
     """Write the page.
 
+    Args:
+        path: of the HTML file, to appear or to be replaced.
+        report: what stands on it.
+
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    files.write_text(path, render(report))
+    files.write_text(path, render_report(report))
 
 
-def render(report: Report) -> str:
+def render_report(report: Report) -> str:
     """The page as HTML.
+
+    Args:
+        report: what stands on it.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -154,20 +159,32 @@ def _templates() -> Environment:
 
 
 def describe_split(split: Mapping[str, Any]) -> str:
-    """A split and its settings in a line: `temporal (valid 0.1, test 0.2)`."""
+    """A split and its settings in a line: `temporal (valid 0.1, test 0.2)`.
+
+    Args:
+        split: as `Dataset.info` holds it.
+    """
     settings = ", ".join(f"{key} {value}" for key, value in split.items() if key != "strategy" and value is not None)
     return f"{split.get('strategy', 'unknown')}{f' ({settings})' if settings else ''}"
 
 
 def describe_time(span: Mapping[str, Any]) -> str:
-    """What is known of time, in a line."""
+    """The time that data covers, in a line.
+
+    Args:
+        span: as `Dataset.info` holds it.
+    """
     if "first" in span:
         return f"{str(span['first'])[:10]} to {str(span['last'])[:10]}"
     return "order within each user only" if span.get("kind") == "order" else "none"
 
 
 def describe_data(info: Mapping[str, Any]) -> Facts:
-    """Sizes, source and split of the data, from what `Dataset.info` holds."""
+    """Sizes, source and split of the data.
+
+    Args:
+        info: as `Dataset.info` holds it.
+    """
     tiles = {name: f"{info[name]:,}" for name in ("users", "items", "interactions") if name in info}
     if "density" in info:
         tiles["density"] = f"{100 * info['density']:.2g} %"
@@ -186,7 +203,7 @@ def describe_data(info: Mapping[str, Any]) -> Facts:
     return Facts(tiles, lines)
 
 
-def draw_figures(entries: Sequence[Entry], metrics: Sequence[str], lengths: NDArray[np.int64]) -> list[Drawing]:
+def draw_figures(entries: Sequence[ReportEntry], metrics: Sequence[str], lengths: NDArray[np.int64]) -> list[Drawing]:
     """All figures of a comparison.
 
     Args:
@@ -213,3 +230,6 @@ def draw_figures(entries: Sequence[Entry], metrics: Sequence[str], lengths: NDAr
 
 def _last(metrics: Sequence[str], kind: str) -> str:
     return next((metric for metric in reversed(metrics) if metric.startswith(f"{kind}@")), metrics[-1])
+
+
+__getattr__ = old_names(__name__)

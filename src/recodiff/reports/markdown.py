@@ -15,18 +15,26 @@ _MARKUP = re.compile(
 
 
 def cell(text: str) -> str:
-    """Text within a line or a table's cell: markup in it is shown and not obeyed, a line break becomes a space."""
+    """Text within a line or a table's cell: markup in it is shown and not obeyed, a line break becomes a space.
+
+    Args:
+        text: as it is to be read.
+    """
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split("\n")))
 
 
 def line(text: str) -> str:
-    """Text that begins a line or a list's entry, where `#`, `-` or `1.` would begin a block."""
+    """Text that begins a line or a list's entry, where `#`, `-` or `1.` would begin a block.
+
+    Args:
+        text: as it is to be read.
+    """
     escaped = cell(text)
     begins = re.match(r"[#>+-]|\d{1,9}[.)]", escaped)
     return escaped if begins is None else f"{begins.group()[:-1]}\\{escaped[begins.end() - 1 :]}"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of plain text.
 
     Args:

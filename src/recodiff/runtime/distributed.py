@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.moved import old_names
 from recodiff.runtime import files
-from recodiff.runtime.files import Piece
+from recodiff.runtime.files import TensorPiece
 from recodiff.tensors.random import BatchSlice, SliceGenerator
 from recodiff.tensors.sharding import Shard
 
@@ -60,14 +60,14 @@ def leave_at_once() -> None:
     atexit.unregister(_leave)
 
 
-def rank() -> int:
+def process_rank() -> int:
     """The number of this process, from 0."""
     return dist.get_rank() if size() > 1 else 0
 
 
 def leads() -> bool:
-    """Whether this is the process that writes files and messages, the one of rank 0."""
-    return rank() == 0
+    """Tell whether this is the process that writes files and messages, the one of rank 0."""
+    return process_rank() == 0
 
 
 def on_this_machine() -> int:
@@ -76,17 +76,17 @@ def on_this_machine() -> int:
 
 
 def own_gpu(name: str) -> str:
-    """The device's name, with this process's GPU put in where `name` is no more than `cuda`."""
-    return f"cuda:{os.environ.get('LOCAL_RANK', rank())}" if name == "cuda" and size() > 1 else name
+    """The device `name`, with this process's GPU put in where it is no more than `cuda`."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', process_rank())}" if name == "cuda" and size() > 1 else name
 
 
 def share(n: int) -> slice:
-    """The slice of n rows that this process has: slices follow each other and differ by one row at most."""
-    return slice(n * rank() // size(), n * (rank() + 1) // size())
+    """The slice of `n` rows that this process has: slices follow each other and differ by one row at most."""
+    return slice(n * process_rank() // size(), n * (process_rank() + 1) // size())
 
 
 def batch_slice(n: int) -> BatchSlice | None:
-    """The rows of a batch of n that this process has; None where it has all. With fewer rows than processes some do not count."""
+    """The rows of a batch of `n` that this process has; None where it has all. With fewer rows than processes some do not count."""
     if size() == 1:
         return None
     own = share(n)
@@ -119,7 +119,7 @@ def generator_of(whole: torch.Generator, its: BatchSlice | None) -> torch.Genera
 
 
 def wrap(module: nn.Module) -> nn.Module:
-    """The module whose backward averages gradients over the processes; all begin with the weights of rank 0."""
+    """The `module` whose backward averages gradients over the processes; all begin with the weights of rank 0."""
     if size() == 1:
         return module
     # Buffers are not sent: what is accumulated in them is made from the whole batch by every process.
@@ -130,14 +130,14 @@ def wrap(module: nn.Module) -> nn.Module:
 
 
 def add_up(x: Tensor) -> Tensor:
-    """The sum over the processes of a tensor, in place; its shape is the same in all of them."""
+    """The sum over the processes of a tensor `x`, in place; its shape is the same in all of them."""
     if size() > 1:
         dist.all_reduce(x)
     return x
 
 
 def gather(rows: NDArray[Any], n: int) -> NDArray[Any]:
-    """All rows [n, ...], in every process, of which each process gives its `share` [b, ...]."""
+    """All `n` rows [n, ...], in every process, of which each process gives its `share`, `rows` [b, ...]."""
     if size() == 1:
         return rows
     most = -(-n // size())
@@ -163,19 +163,19 @@ def same(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def same_in_order(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors of rank 0, in every process, as `same` gives them, in the order given."""
+    """The `tensors` of rank 0, in every process, as `same` gives them, in the order given."""
     found = same({f"{number:09d}": tensor for number, tensor in enumerate(tensors)})
     return [found[name] for name in sorted(found)]
 
 
 def same_figures(figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures of rank 0, in every process, so that all decide alike."""
+    """The `figures` of rank 0, in every process, so that all decide alike."""
     tensors = same({name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()})
     return {name: float(tensor) for name, tensor in tensors.items()}
 
 
 def first_says(so: bool) -> bool:
-    """The answer of rank 0, in every process, where all must do alike."""
+    """The answer `so` of rank 0, in every process, where all must do alike."""
     return bool(same_figures({"so": so})["so"])
 
 
@@ -210,7 +210,7 @@ def shard(n_items: int) -> Shard | None:
     each = -(-n_items // size())
     if (size() - 1) * each >= n_items:
         raise ConfigError(f"{n_items} items leave some of {size()} processes without any; start fewer, or leave shard='items' out")
-    start = rank() * each
+    start = process_rank() * each
     return Shard(start, min(start + each, n_items), n_items, add_up, _largest)
 
 
@@ -249,7 +249,13 @@ def as_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: Sh
 
 
 def own_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: Shard | None) -> dict[str, Tensor]:
-    """The slices of whole tensors that belong to this process; the reverse of `as_slices`, with its arguments."""
+    """The slices of whole tensors that belong to this process: the reverse of `as_slices`.
+
+    Args:
+        tensors: whole, by name.
+        by_item: the names of those that are cut, and the dimension that is the items'.
+        its: which items are here; None where all are.
+    """
     if its is None:
         return dict(tensors)
     return {
@@ -259,11 +265,11 @@ def own_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: S
 
 
 def is_sliced(tensor: Tensor) -> bool:
-    """Whether a tensor is a DTensor of `as_slices`."""
+    """Tell whether a `tensor` is a DTensor of `as_slices`."""
     return hasattr(tensor, "placements")
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, str] | None = None) -> None:
+def write_gathered(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, str] | None = None) -> None:
     """Write tensors as safetensors, slices of `as_slices` as the whole tensors.
 
     With slices among them all processes call it, and rank 0 writes. No process holds more than its own slices and one of another.
@@ -285,12 +291,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, 
             pass
 
 
-def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[Piece]:
+def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[TensorPiece]:
     """Whole tensors and slices one after another for the first process; the others send theirs, and get none."""
     for name, tensor in tensors.items():
         if not is_sliced(tensor):
             if leads():
-                yield Piece(name, tensor)
+                yield TensorPiece(name, tensor)
             continue
         sliced: DTensor = tensor  # pyright: ignore[reportAssignmentType]
         dim: int = sliced.placements[0].dim  # pyright: ignore[reportAttributeAccessIssue]
@@ -298,17 +304,17 @@ def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[Piece]:
         if not leads():
             dist.send(here, 0)
             continue
-        yield Piece(name, here, dim)
+        yield TensorPiece(name, here, dim)
         each, total = here.shape[dim], sliced.shape[dim]
         for other in range(1, size()):
             width = min(each, total - other * each)
             theirs = here.new_empty([*here.shape[:dim], width, *here.shape[dim + 1 :]])
             dist.recv(theirs, other)
-            yield Piece(name, theirs, dim, other * each)
+            yield TensorPiece(name, theirs, dim, other * each)
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Make gradients the same in all processes that differ by rounding alone, in place."""
+    """Make the gradients of `parameters` the same in all processes that differ by rounding alone, in place."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if not gradients:
         return

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from recodiff.errors import CheckpointError, RecodiffError
+from recodiff.moved import old_names
 
 
 def replace_with(path: Path, write: Callable[[Path], object], failures: tuple[type[Exception], ...] = ()) -> None:
@@ -86,6 +87,9 @@ def refuse_irregular(path: Path, error: type[RecodiffError], remedy: str) -> Non
 def read_array(path: Path) -> Any:
     """A `.npy` file of numbers, whose size is checked against its header before anything is made.
 
+    Args:
+        path: of the file.
+
     Raises:
         OSError: the file cannot be opened.
         ValueError: it is no such file, or shorter or longer than it says.
@@ -126,12 +130,20 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8; see `replace_with` for `path` and what is raised."""
+    """Write text as UTF-8; see `replace_with` for `path` and what is raised.
+
+    Args:
+        text: the content, written as UTF-8.
+    """
     replace_with(path, lambda partial: partial.write_text(text, "utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON; see `replace_with` for `path` and what is raised."""
+    """Write a value as indented JSON; see `replace_with` for `path` and what is raised.
+
+    Args:
+        value: anything that JSON holds.
+    """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -160,7 +172,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], note: Mapping[str, str
     replace_with(path, write, (SafetensorError,))
 
 
-class Piece(NamedTuple):
+class TensorPiece(NamedTuple):
     """A slice of a tensor that is written.
 
     Args:
@@ -176,7 +188,9 @@ class Piece(NamedTuple):
     start: int = 0
 
 
-def write_pieces(path: Path, tensors: Mapping[str, Any], pieces: Iterable[Piece], note: Mapping[str, str] | None = None) -> None:
+def write_pieces(
+    path: Path, tensors: Mapping[str, Any], pieces: Iterable[TensorPiece], note: Mapping[str, str] | None = None
+) -> None:
     """Write tensors as safetensors from pieces, one of which is in memory at once.
 
     Args:
@@ -208,7 +222,7 @@ def write_pieces(path: Path, tensors: Mapping[str, Any], pieces: Iterable[Piece]
     replace_with(path, write)
 
 
-def _place(file: BinaryIO, begin: int, shape: Any, piece: Piece) -> None:
+def _place(file: BinaryIO, begin: int, shape: Any, piece: TensorPiece) -> None:
     """Writes a piece where it belongs in a tensor of `shape` that begins at byte `begin`."""
     here, inner = piece.here.detach().cpu().contiguous(), math.prod(shape[piece.dim + 1 :]) * piece.here.element_size()
     runs = here.reshape(math.prod(shape[: piece.dim]), -1)
@@ -219,6 +233,9 @@ def _place(file: BinaryIO, begin: int, shape: Any, piece: Piece) -> None:
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Tensors and text of a safetensors file.
+
+    Args:
+        path: of the file.
 
     Raises:
         CheckpointError: the file is missing or damaged.
@@ -233,6 +250,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal digits."""
+    """The SHA-256 of a file's content, in hexadecimal digits.
+
+    Args:
+        path: of the file.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+__getattr__ = old_names(__name__)

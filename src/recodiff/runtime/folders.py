@@ -78,7 +78,11 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half written in a folder that is held."""
+    """Remove what killed processes left half written in a folder that is held.
+
+    Args:
+        folder: that this process holds.
+    """
     shutil.rmtree(folder / STAGED, ignore_errors=True)
     for path in folder.iterdir():
         match = PARTIAL.match(path.name)

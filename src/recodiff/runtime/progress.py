@@ -13,12 +13,16 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def printable(text: str) -> str:
-    """Text as it may be shown on a terminal: control characters of titles, ids and names become visible escapes."""
+    """Text as it may be shown on a terminal: control characters of titles, ids and names become visible escapes.
+
+    Args:
+        text: of any origin.
+    """
     return CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}" if match[0] < "\u0100" else f"\\u{ord(match[0]):04x}", text)
 
 
 def speaks() -> bool:
-    """Whether this process writes messages and files: of several under torchrun rank 0 alone."""
+    """Tell whether this process writes messages and files: of several under torchrun rank 0 alone."""
     return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 

@@ -19,7 +19,7 @@ Shared = Literal["none", "items"]
 
 @dataclass(frozen=True)
 class Run:
-    """What belongs to a run and not to the model.
+    """The settings of a run that are not the model's: device, seed, threads, folder.
 
     Args:
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`...

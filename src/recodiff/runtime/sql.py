@@ -24,7 +24,11 @@ EXAMPLES = "sqlite:///events.db or postgresql://user@host/database"
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is the URL of a database rather than a path."""
+    """Tell whether a text is the URL of a database rather than a path.
+
+    Args:
+        text: as it was typed.
+    """
     return "://" in text
 
 
@@ -62,7 +66,11 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
 
 
 def shown(url: str) -> str:
-    """A URL as messages may show it: a password is hidden."""
+    """A URL as messages may show it: a password is hidden.
+
+    Args:
+        url: of a database.
+    """
     return _parsed(url).render_as_string(hide_password=True)
 
 

@@ -143,9 +143,12 @@ RIDGE = 1e-7
 
 
 def factor(covariance: Tensor) -> Tensor:
-    """A lower triangle L with L L' = the covariance [h, h] and a small ridge, factored in float64.
+    """A lower triangle L with L L' = the covariance and a small ridge, factored in float64.
 
     Where there is none, because training diverged, all of it and the loss are NaN: to ask here would stop a GPU at every step.
+
+    Args:
+        covariance: symmetric, [h, h].
     """
     wide = covariance.to(torch.float64)
     ridge = RIDGE * wide.diagonal().sum().detach() + torch.finfo(torch.float32).tiny

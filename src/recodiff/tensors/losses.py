@@ -18,13 +18,19 @@ from recodiff.tensors.softmax import linear_multinomial, sampled_multinomial
 
 
 class Loss(Protocol):
-    """estimate [B, D], target [B, D], seen -> [B]."""
+    """A loss of rows: estimate [B, D], target [B, D], seen -> [B]."""
 
     softmax: ClassVar[bool]
     """Whether it is of the estimate's softmax over the D entries, so that none can be left out of it."""
 
     def __call__(self, estimate: Tensor, target: Rows | Tensor, seen: Rows | None = None) -> Tensor:
-        """The loss of each row."""
+        """The loss of each row, [B].
+
+        Args:
+            estimate: [B, D].
+            target: [B, D].
+            seen: entries that the loss leaves out, [B, D]; None where it has none.
+        """
         ...
 
     def behind_linear(
@@ -89,12 +95,16 @@ def _zero_at(x: Tensor, where: Rows) -> Tensor:
 
 
 def unrounded(x: Tensor) -> Tensor:
-    """The tensor in float32 or wider: sums of many terms need it, whatever precision autocast multiplied in."""
+    """The tensor in float32 or wider: sums of many terms need it, whatever precision autocast multiplied in.
+
+    Args:
+        x: of any shape, which is kept.
+    """
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class SquaredError:
-    """mean over the D entries of (estimate - target)^2, the released program's reduction of Eqs. (11)-(12).
+    """The mean over the D entries of (estimate - target)^2, the released program's reduction of Eqs. (11)-(12).
 
     The paper writes the sum; the two differ by the constant D, to which AdamW is blind. Entries of `seen` count as zero.
     """
@@ -127,7 +137,7 @@ class SquaredError:
 
 
 class Multinomial:
-    """-sum_j target_j log softmax(estimate)_j, the multinomial likelihood of MultiVAE (WWW 2018).
+    """The multinomial likelihood of MultiVAE (WWW 2018): -sum_j target_j log softmax(estimate)_j.
 
     The target is not normalised; entries of `seen` are left out of the softmax and of the sum.
 
@@ -142,7 +152,12 @@ class Multinomial:
         self.samples, self._odds = samples, odds
 
     def odds(self, n_items: int, device: torch.device) -> Tensor:
-        """Relative probability that each item is drawn, [I]."""
+        """Relative probability that each item is drawn, [I].
+
+        Args:
+            n_items: I.
+            device: to make it on.
+        """
         if self._odds is None or self._odds.device != device:
             self._odds = torch.ones(n_items, device=device) if self._odds is None else self._odds.to(device)
         return self._odds

@@ -31,7 +31,7 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 
 class RowLinear(nn.Module):
-    """x W + b of item rows: sparse rows cost their entries, whatever the size of the catalogue.
+    """A layer x W + b of item rows: sparse rows cost their entries, whatever the size of the catalogue.
 
     Args:
         n_items: I.
@@ -49,7 +49,11 @@ class RowLinear(nn.Module):
         _initialise(self.weight, self.bias, generator, initialisation)
 
     def forward(self, x: Rows | Tensor) -> Tensor:
-        """The layer's output: [B, I] -> [B, h]."""
+        """The layer's output, [B, h].
+
+        Args:
+            x: rows [B, I].
+        """
         return (x.matmul(self.weight) if isinstance(x, Rows) else x @ self.weight) + self.bias
 
 
@@ -91,7 +95,11 @@ class Pointwise(nn.Module):
         self.name: Activation = name
 
     def forward(self, x: Tensor) -> Tensor:
-        """The activation of each number; the shape stays."""
+        """The activation of each number; the shape stays.
+
+        Args:
+            x: of any shape.
+        """
         return ACTIVATIONS[self.name](x)
 
 
@@ -109,11 +117,19 @@ class MLP(nn.Module):
         self.body = nn.Sequential(*(part for layer in before for part in (layer, activation())))
 
     def hidden(self, x: Rows | Tensor) -> Tensor:
-        """The last layer's input, [B, h], of rows [B, I]."""
+        """The last layer's input, [B, h].
+
+        Args:
+            x: rows [B, I].
+        """
         return self.body(x)
 
     def forward(self, x: Rows | Tensor) -> Tensor:
-        """The last layer's output, linear in `hidden`; [B, I] -> [B, width of the last layer]."""
+        """The last layer's output, linear in `hidden`, [B, width of the last layer].
+
+        Args:
+            x: rows [B, I].
+        """
         return self.last(self.body(x))
 
 

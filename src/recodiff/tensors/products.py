@@ -42,7 +42,12 @@ class ScoreBuffer:
         _buffer.reset(self._outer.pop())
 
     def take(self, n: int, width: int, like: Tensor) -> Tensor | None:
-        """Memory for [n, width] numbers of the type and device of `like`; None where it is in use."""
+        """Memory for [n, width] numbers of the type and device of `like`; None where it is in use.
+
+        Args:
+            n: rows.
+            width: columns.
+        """
         if not self._free:
             return None
         kept = self._memory

@@ -62,12 +62,16 @@ class SliceGenerator(torch.Generator):
 
 
 def batch_slice_of(generator: object) -> BatchSlice | None:
-    """The rows of the batch that this process has; None where it has all of them."""
+    """The rows of the batch that this process has; None where it has all of them.
+
+    Args:
+        generator: of the batch, or None.
+    """
     return getattr(generator, "batch_slice", None)
 
 
 def by_row(shape: Sequence[int], generator: object, draw: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
-    """Draws for the rows here, cut from draws for the whole batch.
+    """Draw for the rows here, cut from draws for the whole batch.
 
     Args:
         shape: of the result; its first number is that of the rows here, or a multiple of it.
@@ -177,12 +181,16 @@ class Kept:
     p: float
 
     def of(self, x: Tensor) -> Tensor:
-        """The rows [B, D] with zero at the dropped entries; the kept ones are yet to be multiplied by `growth`."""
+        """The rows with zero at the dropped entries; the kept ones are yet to be multiplied by `growth`.
+
+        Args:
+            x: [B, D].
+        """
         return x * self.mask.view(torch.int8)  # a CPU takes four times as long over `torch.where` on a mask that follows no rule
 
     @property
     def growth(self) -> float:
-        """1 / (1 - p)."""
+        """The factor 1 / (1 - p) of what is kept."""
         return 1 / (1 - self.p)
 
 

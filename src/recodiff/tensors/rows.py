@@ -24,7 +24,11 @@ TERMS_AT_ONCE = 2**22
 
 
 def waits_to_count(tensor: Tensor) -> bool:
-    """Whether an array whose size depends on numbers makes the program wait for the device of a tensor; on a CPU it does not."""
+    """Tell whether an array whose size depends on numbers makes the program wait for a device; on a CPU it does not.
+
+    Args:
+        tensor: on that device.
+    """
     return tensor.device.type != "cpu"
 
 
@@ -69,7 +73,11 @@ class Rows:
         return len(self.offsets) - 1
 
     def to(self, device: torch.device | str) -> Rows:
-        """The same rows on another device."""
+        """The same rows on another device.
+
+        Args:
+            device: its name, or as torch has it.
+        """
         offsets, columns, values = (part.to(device, non_blocking=True) for part in (self.offsets, self.columns, self.values))
         places = None if self.places is None else self.places.to(device, non_blocking=True)
         return Rows(offsets, columns, values, self.width, places=places)
@@ -91,7 +99,11 @@ class Rows:
             yield Rows(offsets, self.columns[first:last], self.values[first:last], self.width, places=places)
 
     def take(self, rows: Tensor) -> Rows:
-        """The rows at positions int64 [n], in that order."""
+        """The rows at some positions, in that order.
+
+        Args:
+            rows: positions, int64 [n].
+        """
         entries, offsets = self.entries_of(rows)
         places = None if self.places is None else self.places[entries]
         return Rows(offsets, self.columns[entries], self.values[entries], self.width, places=places)
@@ -129,10 +141,14 @@ class Rows:
         return Rows(before[self.offsets], self.columns[kept] - start, self.values[kept], stop - start)
 
     def drop(self, p: float, generator: torch.Generator) -> Rows:
-        """Dropout on the entries: each is removed with probability p in [0, 1), the others are multiplied by 1 / (1 - p).
+        """Dropout on the entries: each is removed with probability p, the others are multiplied by 1 / (1 - p).
 
         On sparse rows this is dropout of the dense row exactly, since its zeros stay zeros. On a GPU a dropped entry
         stays as an entry of value 0.
+
+        Args:
+            p: in [0, 1).
+            generator: on the rows' device.
         """
         n = len(self.values)
         draws = torch.rand(n if self.total is None else self.total, generator=generator, device=self.values.device)
@@ -152,7 +168,7 @@ class Rows:
         return self.values.new_zeros(len(self)).index_add(0, self.row_of(), self.values)
 
     def flat(self) -> Tensor:
-        """Where each entry stands in a dense [B * D], int64 [nnz]."""
+        """The place of each entry in a dense [B * D], int64 [nnz]."""
         return self.row_of() * self.width + self.columns
 
     def blank(self) -> Tensor:
@@ -160,7 +176,12 @@ class Rows:
         return self.values.new_empty((len(self), self.width))
 
     def add_to(self, total: Tensor, factor: Tensor) -> Tensor:
-        """Add each row, times its own factor [B], to the contiguous total [B, D] in place; returns the total."""
+        """Add each row, times a factor of its own, to a total in place, and return it.
+
+        Args:
+            total: contiguous, [B, D].
+            factor: [B].
+        """
         values = self.values * factor[self.row_of()]
         total.view(-1).index_add_(0, self.flat(), values.to(total.dtype))
         return total
@@ -205,5 +226,9 @@ class Rows:
 
 
 def as_dense(x: Rows | Tensor) -> Tensor:
-    """The dense array [B, D] of rows that are sparse or dense."""
+    """The dense array [B, D] of rows that are sparse or dense.
+
+    Args:
+        x: [B, D].
+    """
     return x.dense() if isinstance(x, Rows) else x

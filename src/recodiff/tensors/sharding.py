@@ -34,7 +34,11 @@ class AllItems:
         return total
 
     def own(self, rows: Rows) -> Rows:
-        """The entries of rows [B, I] that are here, [B, items here]."""
+        """The entries of rows that are here, [B, items here].
+
+        Args:
+            rows: [B, I].
+        """
         return rows
 
     def pick(self, items: Tensor, beside: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,19 +54,36 @@ class AllItems:
         return items, beside
 
     def add_up(self, x: Tensor) -> Tensor:
-        """The sum over the processes of a tensor that each has made from its items."""
+        """The sum over the processes of a tensor that each has made from its items.
+
+        Args:
+            x: of the same shape in all processes.
+        """
         return x
 
     def hand_out(self, x: Tensor) -> Tensor:
-        """The tensor that all processes have alike and use with their own items: its gradients are added up."""
+        """The tensor that all processes have alike and use with their own items: its gradients are added up.
+
+        Args:
+            x: the same in all processes.
+        """
         return x
 
     def logsumexp(self, x: Tensor) -> Tensor:
-        """The logarithm of the sum over the processes of exp(x); the shape stays."""
+        """The logarithm of the sum over the processes of exp(x); the shape stays.
+
+        Args:
+            x: of the same shape in all processes.
+        """
         return x
 
     def fill_normal(self, x: Tensor, std: float, generator: torch.Generator | None, dim: int) -> None:
-        """Fill `x`, the items here along `dim` of a whole layer, with normal draws of that layer."""
+        """Fill `x`, the items here along `dim` of a whole layer, with normal draws of that layer.
+
+        Args:
+            std: standard deviation, 0 or more.
+            generator: of the draws; torch's own unless given.
+        """
         x.normal_(0, std, generator=generator)
 
 
@@ -71,7 +92,7 @@ ALL = AllItems()
 
 @dataclass(frozen=True)
 class Shard(AllItems):
-    """Which items of the catalogue are here, where several processes share them.
+    """The items of the catalogue that are here, where several processes share them.
 
     Args:
         start: the first.

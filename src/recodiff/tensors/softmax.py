@@ -130,7 +130,11 @@ def _inclusion(odds: Tensor, number: int) -> Tensor:
 
 
 def even(number: int) -> int:
-    """Round up to one of sixteen sizes between a power of two and the next, so that memory of one batch fits the next."""
+    """Round up to one of sixteen sizes between a power of two and the next, so that memory of one batch fits the next.
+
+    Args:
+        number: of elements, 0 or more.
+    """
     step = 1 << max(number.bit_length() - 5, 0)
     return -(-number // step) * step
 

@@ -14,7 +14,7 @@ from recodiff.testing.subject import Subject
 
 
 class ModelContract(ScoringContract, FittingContract):
-    """What every model must do. Derive a class in a test file of yours, name your model, and run pytest:
+    """The contract of every model. Derive a class in a test file of yours, name your model, and run pytest:
 
         from recodiff.testing import ModelContract
 

@@ -40,7 +40,7 @@ class FittingContract:
         torch.testing.assert_close(scores_of(twice, BOARD), scores_of(fitted, BOARD))
 
     def test_half_the_bytes_cost_a_network_a_rounding_in_training(self, fitted: Recommender, subject: Subject) -> None:
-        """bfloat16 changes a network's loss by a rounding, and leaves float32 weights."""
+        """Training in bfloat16 changes a network's loss by a rounding, and leaves float32 weights."""
         if not has_network(fitted):
             pytest.skip("no network is trained")
         exact, rounded = (subject.build(epochs=1, precision=precision).fit(BOARD, RUN) for precision in ("float32", "bfloat16"))

@@ -106,7 +106,7 @@ class ScoringContract:
         assert recommend(fitted, one, 10).items.tolist() == recommend(fitted, one, 10).items.tolist()
 
     def test_k_beyond_the_catalogue_is_refused(self, fitted: Recommender) -> None:
-        """k outside 1..I is refused."""
+        """A list length k outside 1..I is refused."""
         for k in (0, 51):
             with pytest.raises(ModelError, match=rf"k = {k} lies outside 1\.\.50"):
                 recommend(fitted, BOARD, k)

@@ -59,5 +59,5 @@ def _trained_by(settings: Settings, training: Mapping[str, Any]) -> Settings:
 
 
 def has_network(model: Recommender) -> bool:
-    """Whether a network is trained, in a component of the model at least."""
+    """Tell whether a network is trained, in a component of the model at least."""
     return isinstance(model, TorchRecommender) or any(map(has_network, model.components().values()))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recodiff.errors import CheckpointError
+from recodiff.moved import old_names
 from recodiff.runtime import distributed, files
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -20,8 +21,8 @@ LOG = "log.jsonl"
 
 
 @dataclass
-class State:
-    """What the loop knows beside tensors; saved with the checkpoint."""
+class TrainingState:
+    """All that the loop knows beside tensors; saved with the checkpoint."""
 
     epoch: int = 0
     step: int = 0
@@ -36,7 +37,7 @@ class State:
 
 @dataclass
 class Checkpoint:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Args:
         parts: tensors by part (`module`, `derived`, `best`, `ema`, `optimizer`) and name; the optimizer's by number and name.
@@ -44,11 +45,11 @@ class Checkpoint:
     """
 
     parts: dict[str, dict[str, Tensor]]
-    state: State
+    state: TrainingState
 
 
-def write(folder: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
-    """Replaces the checkpoint and the log in `folder`; called by all processes where tensors are slices, else by the first alone.
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
+    """Replace the checkpoint and the log in `folder`; called by all processes where tensors are slices, else by the first alone.
 
     Args:
         folder: made if it is not there.
@@ -58,13 +59,17 @@ def write(folder: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> 
     tensors = {f"{part}.{name}": tensor for part, named in checkpoint.parts.items() for name, tensor in named.items()}
     note = {"state": json.dumps(asdict(checkpoint.state)), "identity": json.dumps(identity)}
     folder.mkdir(parents=True, exist_ok=True)
-    distributed.write_tensors(folder / CHECKPOINT, tensors, note)
+    distributed.write_gathered(folder / CHECKPOINT, tensors, note)
     if distributed.leads():
         files.write_text(folder / LOG, "".join(json.dumps(entry) + "\n" for entry in checkpoint.state.log))
 
 
 def read(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
     """The last checkpoint of this very run, if there is one.
+
+    Args:
+        folder: of the run.
+        identity: of the run; another's checkpoint is refused.
 
     Raises:
         CheckpointError: it is damaged, or another run's.
@@ -76,7 +81,7 @@ def read(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
     if not {"identity", "state"} <= note.keys():
         raise CheckpointError(f"'{path}' is no checkpoint of ours; remove it, or train into a new folder")
     with files.reading(path, CheckpointError, "remove it, or train into a new folder"):
-        theirs, state = json.loads(note["identity"]), State(**json.loads(note["state"]))
+        theirs, state = json.loads(note["identity"]), TrainingState(**json.loads(note["state"]))
         _refuse_foreign(theirs, identity, path)
         return Checkpoint(_by_part(tensors), state)
 
@@ -100,13 +105,23 @@ def _refuse_foreign(theirs: Mapping[str, Any], identity: Mapping[str, Any], path
 
 
 def slots(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimizer keeps of each parameter, by the parameter's number and the name, `0.exp_avg`."""
+    """The state that an optimizer keeps of each parameter, by the parameter's number and the name, `0.exp_avg`.
+
+    Args:
+        optimizer: after a step, or fresh.
+    """
     state = optimizer.state_dict()["state"]
     return {f"{number}.{name}": tensor for number, own in state.items() for name, tensor in own.items()}
 
 
 def give_slots(optimizer: torch.optim.Optimizer, given: Mapping[str, Tensor], device: torch.device) -> None:
-    """Gives back what `slots` gave."""
+    """Give back what `slots` gave.
+
+    Args:
+        optimizer: of the same parameters.
+        given: tensors by name.
+        device: where they are to lie.
+    """
     found: dict[int, dict[str, Tensor]] = {}
     order = _in_order(optimizer)
     for name, tensor in given.items():
@@ -139,3 +154,6 @@ def slices(module: nn.Module, optimizer: torch.optim.Optimizer, by_item: Mapping
 
 def _in_order(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+__getattr__ = old_names(__name__)

@@ -14,7 +14,7 @@ WARM_UP = 10
 
 
 class Averages:
-    """theta_bar <- beta theta_bar + (1 - beta) theta after every step t = 1, 2.., beta = min(decay, (1 + t) / (WARM_UP + t)).
+    """Averages theta_bar <- beta theta_bar + (1 - beta) theta after steps t = 1, 2.., beta = min(decay, (1 + t) / (WARM_UP + t)).
 
     Diffusion models are commonly sampled from such averages (Ho et al., *Denoising Diffusion Probabilistic Models*, NeurIPS 2020):
     a step learns from a few users, so that the weights wander about where they are going.
@@ -34,7 +34,7 @@ class Averages:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Takes in the weights as they stand after `step` steps, at least 1."""
+        """Take in the weights as they stand after `step` steps, at least 1."""
         beta = min(self.decay, (1 + step) / (WARM_UP + step))
         for name, p in self.live.items():
             self.weights[name].lerp_(p, 1 - beta)

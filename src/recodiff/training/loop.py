@@ -22,7 +22,7 @@ from recodiff.runtime.run import Run
 from recodiff.tensors.random import keyed_generator
 from recodiff.training import checkpoint, memory
 from recodiff.training.adamw import AdamW
-from recodiff.training.checkpoint import Checkpoint, State
+from recodiff.training.checkpoint import Checkpoint, TrainingState
 from recodiff.training.ema import Averages
 from recodiff.training.pairs import Draw, Pair, users_to_learn_from
 from recodiff.training.trainable import Progress, Trainable
@@ -34,7 +34,7 @@ SAVE_AFTER_SECONDS, SAVE_SHARE = 10, 50
 """Between validation checks a checkpoint is written when this long has passed, and this many times what the last one took."""
 
 
-def train(
+def train_network(
     model: Trainable,
     data: Interactions,
     run: Run,
@@ -86,7 +86,7 @@ class _Loop:
         self.users = torch.from_numpy(users_to_learn_from(data, pairs)).to(self.device)
         self.by_item = checkpoint.slices(self.module, self.optimizer, model.by_item())
         self.best: dict[str, Tensor] = {}
-        self.state = State()
+        self.state = TrainingState()
         self.saved_at, self.saving = time.monotonic(), 0.0
         if found:
             self._go_on_from(found)
@@ -247,7 +247,7 @@ class _Loop:
             "optimizer": checkpoint.slots(self.optimizer),
         }
         parts = {part: distributed.as_slices(own, self.by_item.get(part, {}), self.model.shard) for part, own in parts.items()}
-        checkpoint.write(self.run.out, Checkpoint(parts, self.state), self.identity)
+        checkpoint.write_checkpoint(self.run.out, Checkpoint(parts, self.state), self.identity)
         self.saved_at, self.saving = time.monotonic(), time.monotonic() - began
 
     def _go_on_from(self, found: Checkpoint) -> None:

@@ -20,6 +20,7 @@ BYTES_PER_NEGATIVE = 24
 """Of an item that is drawn against another: its number, its score, and what the gradient keeps."""
 FEWER = " or draw fewer negatives"
 """What makes a step take less where most of it is negatives."""
+MIB = 2**20
 BYTES_PER_INTERACTION = 32
 """Of the rows that batches are cut from, and of the weighted copy they are made of."""
 
@@ -56,15 +57,20 @@ class MemoryEstimate:
         return self.parameters + self.optimizer + self.best + self.batch + self.data
 
     def __str__(self) -> str:
+        unit, name = (GIB, "GiB") if self.total >= GIB / 10 else (MIB, "MiB")
         free = "" if self.free is None else f", {self.free / GIB:.2f} GiB are free"
         kept = self.parameters + self.optimizer + self.best
         return (
-            f"training takes about {self.total / GIB:.2f} GiB (weights, gradients and AdamW {kept / GIB:.2f}, "
-            f"a batch {self.batch / GIB:.2f}, data {self.data / GIB:.2f}){free}"
+            f"training takes about {self.total / unit:.2f} {name} (weights, gradients and AdamW {kept / unit:.2f}, "
+            f"a batch {self.batch / unit:.2f}, data {self.data / unit:.2f}){free}"
         )
 
     def refuse(self, model: Trainable) -> None:
-        """Raises ModelError where it cannot fit, with what to change."""
+        """Refuse what cannot fit: raises ModelError with what to change.
+
+        Args:
+            model: whose settings are named.
+        """
         if self.free is None or self.total <= self.free:
             return
         kept = self.parameters + self.optimizer + self.best
@@ -83,7 +89,9 @@ class MemoryEstimate:
 def estimate(
     model: Trainable, data: Interactions, device: torch.device, *, validated: bool, processes: int = 1
 ) -> MemoryEstimate | None:
-    """What training `model` takes; None where its network cannot be built without numbers (a class from outside this package).
+    """Estimate what training `model` takes.
+
+    It is None where the network cannot be built without numbers, which is so of some classes from outside this package.
 
     Raises:
         ModelError: a layer is larger than any memory.

@@ -54,7 +54,12 @@ class Draw(Protocol):
     """Makes the pair of some users: positions int64 [B] and a generator -> Pair."""
 
     def __call__(self, users: Tensor, generator: torch.Generator) -> Pair:
-        """The pair."""
+        """The pair of some users.
+
+        Args:
+            users: positions, int64 [B].
+            generator: of the draws.
+        """
         ...
 
 
@@ -65,12 +70,22 @@ class Pairs(Protocol):
     """Events a user needs to be learned from: interactions, where each is an event of its own."""
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
-        """The draw over one set of interactions."""
+        """The draw over one set of interactions.
+
+        Args:
+            train: what is learned from, unweighted.
+            weighting: of the model.
+            device: of the pairs.
+        """
         ...
 
 
 def users_to_learn_from(train: Interactions, pairs: Pairs) -> NDArray[np.int64]:
     """Positions of the users who have enough events, [n].
+
+    Args:
+        train: what is learned from.
+        pairs: of the model.
 
     Raises:
         ModelError: no user has.
@@ -98,7 +113,12 @@ class Reconstruct(BaseConfig):
         return draw
 
     def rows(self, train: Interactions, weighting: Weighting) -> Rows:
-        """What a draw takes from, [n_users, I]."""
+        """The rows that a draw takes from, [n_users, I].
+
+        Args:
+            train: what is learned from, unweighted.
+            weighting: of the model.
+        """
         return Rows.from_csr(weighting.for_fit(train).matrix)
 
 
@@ -122,7 +142,7 @@ class InOrder(Reconstruct):
 
 
 class Forecast(BaseConfig):
-    """What comes later is made from what came before: training as the model is used.
+    """Pairs of what came before and what comes later: training as the model is used.
 
     A user's n events are cut at c ~ U{1..n-1}, anew in each epoch. The source is the first c, weighted by their age before the
     cut as `recommend` weights a whole history (wherever the weighting is placed: a prefix *is* a history). The target is the

@@ -22,7 +22,7 @@ from recodiff.training.traits import Traits
 
 @dataclass(frozen=True)
 class Progress:
-    """How far training is: what annealed weights depend on.
+    """The progress of a training: what annealed weights depend on.
 
     Args:
         epoch: epochs completed.
@@ -61,19 +61,33 @@ class Trainable(Protocol):
         ...
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
-        """What the network's shape needs to know of the data beyond the number of items, by name."""
+        """Derive what the network's shape needs to know of the data beyond the number of items, by name.
+
+        Args:
+            train: what is learned from.
+            run: its seed is that of random draws.
+        """
         ...
 
     def build(self, n_items: int, generator: torch.Generator) -> nn.Module:
-        """A fresh network."""
+        """A fresh network.
+
+        Args:
+            n_items: I.
+            generator: of the initial weights.
+        """
         ...
 
     def pairs(self) -> Pairs:
-        """What is learned from what."""
+        """The pairs that are learned from."""
         ...
 
     def parameter_groups(self, module: Any) -> list[dict[str, Any]]:
-        """AdamW's groups."""
+        """Groups of AdamW.
+
+        Args:
+            module: the network.
+        """
         ...
 
     def by_item(self) -> dict[str, int]:
@@ -81,9 +95,17 @@ class Trainable(Protocol):
         ...
 
     def working_bytes(self, module: Any, batch: int) -> int:
-        """What a step of `batch` users takes beside weights, gradients and AdamW, where that grows with the catalogue."""
+        """Bytes that a step of `batch` users takes beside weights, gradients and AdamW, where that grows with the catalogue.
+
+        Args:
+            module: the network.
+        """
         ...
 
     def memory_hint(self, module: Any) -> str:
-        """What else than a smaller batch would make a step take less, as the end of a sentence."""
+        """A remedy other than a smaller batch that would make a step take less, as the end of a sentence.
+
+        Args:
+            module: the network.
+        """
         ...

@@ -43,7 +43,7 @@ def table(text: str, heading: str = "# ") -> dict[str, dict[str, str]]:
 
 
 def written(found: Outcome, out: Path) -> tuple[str, dict[str, Any]]:
-    output.write(found, out, lambda _: None)
+    output.write_outcome(found, out, lambda _: None)
     name = found.plan.name
     return (out / f"{name}.md").read_text("utf-8"), json.loads((out / f"{name}.json").read_text("utf-8"))
 
@@ -180,7 +180,7 @@ def test_a_figure_on_the_published_data_has_both_in_one_panel(lab: Lab, monkeypa
     beside = published.published("figure5")["amazon-book_clean"]
     monkeypatch.setattr(result, "beside", lambda experiment, data: beside)
     found = lab(figure_of(*POINTS), seeds=1)
-    paper_figures.draw(found, lab.out)
+    paper_figures.draw_paper_figures(found, lab.out)
     said = svg_text(lab.out / "figure5.svg")
     assert "DiffRec, published" in said
     assert "published, Amazon-book, clean" not in said
@@ -189,9 +189,9 @@ def test_a_figure_on_the_published_data_has_both_in_one_panel(lab: Lab, monkeypa
 def test_a_figure_of_which_nothing_is_measured_says_so(lab: Lab) -> None:
     found = lab(EXPERIMENTS["figure7"], seeds=1, minutes=0)
     lab.out.mkdir(exist_ok=True)
-    assert [path.name for path in paper_figures.draw(found, lab.out)] == ["figure7.png", "figure7.svg"]
+    assert [path.name for path in paper_figures.draw_paper_figures(found, lab.out)] == ["figure7.png", "figure7.svg"]
     assert svg_text(lab.out / "figure7.svg").count("nothing measured") == 2
-    assert paper_figures.draw(lab(plan_of(X0), seeds=1, minutes=0), lab.out) == [], "a table has no drawing"
+    assert paper_figures.draw_paper_figures(lab(plan_of(X0), seeds=1, minutes=0), lab.out) == [], "a table has no drawing"
 
 
 def test_without_matplotlib_there_is_all_else(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_without_matplotlib_there_is_all_else(lab: Lab, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     said: list[str] = []
-    assert [path.name for path in output.write(found, lab.out, said.append)] == ["figure5.md", "figure5.json"]
+    assert [path.name for path in output.write_outcome(found, lab.out, said.append)] == ["figure5.md", "figure5.json"]
     assert 'pip install "recodiff[report]"' in said[0]
     assert ".png" not in (lab.out / "figure5.md").read_text("utf-8")
 
@@ -221,12 +221,12 @@ def test_a_page_is_not_lost_to_other_data_or_to_a_quick_pass(lab: Lab) -> None:
 
 def test_titles_name_what_the_paper_does(lab: Lab) -> None:
     found = lab(replace(EXPERIMENTS["figure4"], cases=(Case("k", "l", "not-yet"),)), seeds=1)
-    assert page.title(found) == "Figure 4, random noise, on ml-1m_clean"
+    assert page.outcome_title(found) == "Figure 4, random noise, on ml-1m_clean"
 
 
 def test_dollars_in_the_name_of_the_data_are_drawn_as_they_are(lab: Lab) -> None:
     found = lab(figure_of(*POINTS[:2]), seeds=1)
     odd = replace(found, data=replace(found.data, info=found.data.info | {"name": r"$\frac{ $"}))
-    paper_figures.draw(odd, lab.out)
+    paper_figures.draw_paper_figures(odd, lab.out)
     drawn = (lab.out / "figure5.svg").read_text("utf-8")
     assert r"ours, $\frac{ $" in drawn

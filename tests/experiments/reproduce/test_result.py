@@ -12,7 +12,7 @@ from recodiff import load_dataset
 from recodiff.errors import CheckpointError
 from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
-from recodiff.experiments.runs.results import Mean, Result, load, mean, save
+from recodiff.experiments.runs.results import Mean, Result, load, mean, save_result
 
 
 def result(seed: int, recall: float) -> Result:
@@ -59,7 +59,7 @@ def test_the_reference_is_the_first_that_leaves_its_preset_alone(release: Path) 
 
 def test_a_result_comes_back_as_it_was_kept(tmp_path: Path) -> None:
     kept = result(1, 0.1234567890123)
-    save(tmp_path / "runs", kept)
+    save_result(tmp_path / "runs", kept)
     assert load(tmp_path / "runs", kept.key) == kept
     assert load(tmp_path / "runs", "other") is None
     (tmp_path / "runs" / "other.json").write_text("[]")

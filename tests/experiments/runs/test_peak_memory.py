@@ -14,7 +14,7 @@ from lab import Lab, plan_of, tiny
 from process_calls import awkward, deaf, die, leave, refuse, touch, unanswerable
 from recodiff.errors import DataError, ModelError
 from recodiff.experiments.runs import job
-from recodiff.experiments.runs.peak_memory import Peak, call_in_process, kind_of
+from recodiff.experiments.runs.peak_memory import Peak, call_in_process, memory_kind
 
 
 def test_the_peak_is_what_the_call_took() -> None:
@@ -22,8 +22,8 @@ def test_the_peak_is_what_the_call_took() -> None:
     answer, peak = call_in_process(touch, 64, device="cpu", imports=["nothing.of.the.kind"])
     assert answer == 64 * 2**17
     assert 60 < peak.megabytes < 120 < ballast.nbytes / 2**20
-    assert peak.of == kind_of("cpu") == "resident beyond the imports"
-    assert kind_of("cuda:0") == "CUDA allocator"
+    assert peak.of == memory_kind("cpu") == "resident beyond the imports"
+    assert memory_kind("cuda:0") == "CUDA allocator"
 
 
 def test_errors_come_back() -> None:
@@ -74,7 +74,7 @@ def test_an_experiment_about_memory_tells_it(lab: Lab, monkeypatch: pytest.Monke
 
     def here(call: Callable[..., Any], *arguments: Any, device: str) -> tuple[Any, Peak]:
         called.append(device)
-        return call(*arguments), Peak(12.5, kind_of(device))
+        return call(*arguments), Peak(12.5, memory_kind(device))
 
     monkeypatch.setattr(job, "call_in_process", here)
     check_memory(lab)
@@ -89,7 +89,7 @@ def test_it_really_has_a_process_of_its_own(lab: Lab) -> None:
 
 @pytest.mark.parametrize("changes", [{"protocol": "chronological"}, {"noise": 0.5}, {"protocol": "chronological", "noise": 0.5}])
 def test_a_process_of_its_own_has_the_same_data(lab: Lab, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "call_in_process", lambda call, *arguments, device: (call(*arguments), Peak(1.0, kind_of(device))))
+    monkeypatch.setattr(job, "call_in_process", lambda call, *arguments, device: (call(*arguments), Peak(1.0, memory_kind(device))))
     plan = plan_of(tiny("a", "ease", seeded=False, **changes))
     (here,), (apart,) = (lab(replace(plan, memory=memory), seeds=1).rows[0].results for memory in (False, True))
     assert apart.memory is not None

@@ -83,7 +83,7 @@ def test_a_question_of_our_own_has_a_page_without_published_figures(lab: Lab) ->
     plan = Experiment(
         "ablation", "which ingredient", (tiny("as it is"), tiny("changed", more={"denoiser": {"dropout": 0.0}})), published=""
     )
-    text = page.render(lab(plan, seeds=1), drawing=False)
+    text = page.render_outcome(lab(plan, seeds=1), drawing=False)
     assert "# Ablation, which ingredient, on ml-1m_clean" in text
     assert "A question that the paper leaves open" in text
     assert "published" not in text.replace("there are no published figures", "")

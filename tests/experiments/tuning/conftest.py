@@ -11,9 +11,9 @@ import pytest
 from recodiff import prepare
 from recodiff.data import Dataset, synthesise
 from recodiff.experiments.tuning.dimensions import Space
-from recodiff.experiments.tuning.result import TuningResult
 from recodiff.experiments.tuning.search import Budget
-from recodiff.experiments.tuning.tune import tune
+from recodiff.experiments.tuning.tune import tune_settings
+from recodiff.experiments.tuning.tuning_result import TuningResult
 from studies import L2, RUN
 
 
@@ -29,6 +29,6 @@ def ease(data: Dataset) -> Callable[..., TuningResult]:
     def run(
         out: Path | None = None, trials: int | None = 6, *, seconds: float | None = None, seed: int = 0, space: Space = L2
     ) -> TuningResult:
-        return tune("ease", {}, data, replace(RUN, out=out, seed=seed), Budget(trials, seconds), space=space)
+        return tune_settings("ease", {}, data, replace(RUN, out=out, seed=seed), Budget(trials, seconds), space=space)
 
     return run

@@ -16,18 +16,37 @@ import torch
 
 from recodiff import Run, build
 from recodiff.data import Dataset
+from recodiff.data.saving import save_dataset
 from recodiff.errors import ConfigError, DataError, MissingExtraError, ModelError
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning import search
 from recodiff.experiments.tuning.dimensions import Choices, Range
-from recodiff.experiments.tuning.result import TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.study import Attempt
-from recodiff.experiments.tuning.tune import tune
+from recodiff.experiments.tuning.tune import tune, tune_settings
+from recodiff.experiments.tuning.tuning_result import TuningResult
 from recodiff.models.linear.ease import Ease
 from studies import L2, LR, RUN, TINY, a_second_a_glance, drawn
 
 # The search.
+
+
+def test_tune_takes_what_train_and_compare_take(data: Dataset, tmp_path: Path, ease: Callable[..., TuningResult]) -> None:
+    save_dataset(data, tmp_path / "data")
+    found = tune("ease", tmp_path / "data", Budget(6), out=tmp_path / "s", device="cpu", space=L2, progress=False)
+    assert drawn(found) == drawn(ease())
+    assert (tmp_path / "s" / "best.toml").is_file()
+    held = tune("diffrec", data, Budget(1), overrides=["training.epochs=2", "denoiser.hidden=[4]"], device="cpu", progress=False)
+    assert held.settings["training"]["epochs"] == 2
+    assert not {"training.epochs", "denoiser.hidden"} & held.space.keys()
+
+
+def test_tune_in_the_form_of_0_1_works_with_a_warning(data: Dataset, ease: Callable[..., TuningResult]) -> None:
+    old: Any = tune
+    with pytest.warns(DeprecationWarning, match=r"tune\(source, data, budget\)"):
+        assert drawn(old("ease", {}, data, RUN, Budget(6), space=L2)) == drawn(ease())
+    with pytest.raises(TypeError, match=r"does not know the arguments .*fixed"):
+        old("ease", data, Budget(1), fixed=["l2"])
 
 
 def test_the_first_trial_is_the_start_and_the_best_is_never_worse(data: Dataset, ease: Callable[..., TuningResult]) -> None:
@@ -72,7 +91,7 @@ def test_tpe_learns_from_what_was_tried(data: Dataset, monkeypatch: pytest.Monke
         return dict.fromkeys(self.metrics, 1 - abs(math.log10(model.config.l2) - 2))
 
     monkeypatch.setattr(Validation, "__call__", figures)
-    found = tune("ease", {}, data, RUN, Budget(40), space=L2)
+    found = tune_settings("ease", {}, data, RUN, Budget(40), space=L2)
     assert statistics.median(abs(math.log10(trial.settings["l2"]) - 2) for trial in found.trials[20:]) < 0.5
 
 
@@ -85,15 +104,17 @@ def test_the_test_part_is_never_read(data: Dataset, ease: Callable[..., TuningRe
     object.__setattr__(sealed, "test", Sealed())
     with pytest.raises(AssertionError):
         sealed.fingerprint()
-    assert drawn(tune("ease", {}, sealed, RUN, Budget(3), space=L2)) == drawn(ease(trials=3))
+    assert drawn(tune_settings("ease", {}, sealed, RUN, Budget(3), space=L2)) == drawn(ease(trials=3))
 
 
 def test_a_setting_that_is_held_leaves_the_space(data: Dataset) -> None:
-    found = tune("diffrec", TINY, data, RUN, Budget(3), fixed=["diffusion", "sampling", "denoiser", "training.weight_decay"])
+    found = tune_settings(
+        "diffrec", TINY, data, RUN, Budget(3), fixed=["diffusion", "sampling", "denoiser", "training.weight_decay"]
+    )
     assert all(set(trial.settings) == {"training.lr"} for trial in found.trials)
     assert found.settings["denoiser"]["hidden"] == [8]
     with pytest.raises(ConfigError, match="nothing is left to search for 'ease'"):
-        tune("ease", {}, data, RUN, Budget(3), fixed=["l2"])
+        tune_settings("ease", {}, data, RUN, Budget(3), fixed=["l2"])
 
 
 def test_settings_that_were_tried_are_not_trained_again(ease: Callable[..., TuningResult], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,14 +134,14 @@ def test_a_search_with_nothing_new_left_ends_before_its_time(ease: Callable[...,
 
 
 def test_recency_is_searched_on_data_with_order_and_refused_without(data: Dataset) -> None:
-    found = tune("ease", {}, data, RUN, Budget(5), recency=True)
+    found = tune_settings("ease", {}, data, RUN, Budget(5), recency=True)
     assert {trial.settings["weighting.kind"] for trial in found.trials[1:]} <= {"uniform", "half_life", "power_law"}
     timeless = replace(
         data,
         **{name: replace(part, times=None, time_kind=None) for name, part in data.parts().items()},
     )
     with pytest.raises(DataError, match="recency"):
-        tune("ease", {}, timeless, RUN, Budget(5), recency=True)
+        tune_settings("ease", {}, timeless, RUN, Budget(5), recency=True)
 
 
 # Budgets.
@@ -128,13 +149,13 @@ def test_recency_is_searched_on_data_with_order_and_refused_without(data: Datase
 
 def test_a_budget_in_seconds_counts_training_and_ends_with_it(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     a_second_a_glance(monkeypatch)
-    found = tune("ease", {}, data, RUN, Budget(seconds=4.5), space=L2)
+    found = tune_settings("ease", {}, data, RUN, Budget(seconds=4.5), space=L2)
     assert [trial.seconds for trial in found.trials] == [1.0] * 5, "begun while time is left"
 
 
 def test_the_trial_under_way_at_the_end_is_stopped_at_its_next_check(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     a_second_a_glance(monkeypatch)
-    found = tune("diffrec", TINY, data, RUN, Budget(seconds=20), space=LR)
+    found = tune_settings("diffrec", TINY, data, RUN, Budget(seconds=20), space=LR)
     first, second = found.trials
     assert (first.state, first.epochs is not None) == ("complete", True)
     assert second.state == "stopped"
@@ -143,7 +164,7 @@ def test_the_trial_under_way_at_the_end_is_stopped_at_its_next_check(data: Datas
 
 
 def test_the_first_trial_is_finished_whatever_the_time(data: Dataset) -> None:
-    found = tune("diffrec", TINY, data, RUN, Budget(seconds=1e-6), space=LR)
+    found = tune_settings("diffrec", TINY, data, RUN, Budget(seconds=1e-6), space=LR)
     assert [trial.state for trial in found.trials] == ["complete"]
 
 
@@ -173,7 +194,7 @@ def staged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_hopeless_trials_are_given_up_early(data: Dataset, staged: None) -> None:
     patient = {**TINY, "training": {"epochs": 6, "check_every_epochs": 1, "patience_epochs": 3}}
-    found = tune("diffrec", patient, data, RUN, Budget(20), space=LR)
+    found = tune_settings("diffrec", patient, data, RUN, Budget(20), space=LR)
     pruned = [trial for trial in found.trials if trial.state == "pruned"]
     assert pruned
     complete = [trial.value for trial in found.trials if trial.state == "complete" and trial.value is not None]
@@ -188,16 +209,16 @@ def test_of_a_mixture_the_first_part_that_trains_by_epochs_decides(data: Dataset
     training = {"epochs": 4, "check_every_epochs": 2}
     rows = {"settings": {"denoiser": {"hidden": [8]}, "training": training}}
     sequence = {"settings": {"width": 8, "layers": 1, "training": training}}
-    tune("fs-diffrec", {"parts": {"rows": rows, "sequence": sequence}}, data, RUN, Budget(1))
+    tune_settings("fs-diffrec", {"parts": {"rows": rows, "sequence": sequence}}, data, RUN, Budget(1))
     assert told == [2, 4]
     closed = {"rows": {"share": 0.0}, "sequence": {"share": 0.0}, "a": {"model": "ease"}, "b": {"model": "puresvd"}}
-    tune("fs-diffrec", {"parts": closed}, data, RUN, Budget(1), space={"least_gain": Range(low=0.0, high=0.1)})
+    tune_settings("fs-diffrec", {"parts": closed}, data, RUN, Budget(1), space={"least_gain": Range(low=0.0, high=0.1)})
     assert told == [2, 4], "shares that are tried are no epochs"
 
 
 def test_no_trial_is_given_up_before_it_was_trained_for_its_patience(data: Dataset, staged: None) -> None:
     long = {**TINY, "training": {"epochs": 6, "check_every_epochs": 1, "patience_epochs": 50}}
-    found = tune("diffrec", long, data, RUN, Budget(12), space=LR)
+    found = tune_settings("diffrec", long, data, RUN, Budget(12), space=LR)
     assert found.states == {"complete": 12}
 
 
@@ -269,13 +290,13 @@ def test_if_all_fail_that_is_said_once(ease: Callable[..., TuningResult], monkey
 
 def test_settings_and_data_that_cannot_be_searched_are_refused_at_once(data: Dataset) -> None:
     with pytest.raises(ConfigError, match="recal@20"):
-        tune("diffrec", {"training": {"metric": "recal@20"}}, data, RUN, Budget(3))
+        tune_settings("diffrec", {"training": {"metric": "recal@20"}}, data, RUN, Budget(3))
     with pytest.raises(ConfigError, match="noise_steps=9 lies outside"):
-        tune("diffrec", {**TINY, "sampling": {"noise_steps": 9}}, data, RUN, Budget(3), space=LR)
+        tune_settings("diffrec", {**TINY, "sampling": {"noise_steps": 9}}, data, RUN, Budget(3), space=LR)
     with pytest.raises(ConfigError, match="device 'abacus' cannot be used"):
-        tune("ease", {}, data, Run(device="abacus"), Budget(3))
+        tune_settings("ease", {}, data, Run(device="abacus"), Budget(3))
     with pytest.raises(DataError, match="no validation part"):
-        tune("ease", {}, replace(data, valid=None), RUN, Budget(3))
+        tune_settings("ease", {}, replace(data, valid=None), RUN, Budget(3))
 
 
 def test_optuna_is_only_asked_for_where_it_is_missing(ease: Callable[..., TuningResult], monkeypatch: pytest.MonkeyPatch) -> None:

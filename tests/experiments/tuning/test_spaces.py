@@ -16,7 +16,7 @@ from recodiff.experiments.tuning.dimensions import (
     Dimension,
     Range,
     Space,
-    draw,
+    draw_settings,
     flatten,
     nest,
     reachable,
@@ -48,7 +48,7 @@ def test_every_declared_space_fits_its_model_whole(name: str, recency: bool) -> 
 @pytest.mark.parametrize("name", every_model(HERE))
 def test_settings_drawn_from_a_declared_space_make_the_model(name: str) -> None:
     start = start_of(name)
-    drawn = draw(SPACES[name], flatten(start), last)
+    drawn = draw_settings(SPACES[name], flatten(start), last)
     config = flatten(build(name, merge(start, nest(drawn))).config.model_dump(mode="json"))
     assert {key: config[key] for key in drawn} == drawn
 
@@ -93,14 +93,14 @@ def test_steps_of_noise_are_a_share_of_the_steps_that_were_drawn() -> None:
     start = flatten(start_of("diffrec"))
     some: Space = {key: SPACES["diffrec"][key] for key in ("diffusion.steps", "sampling.noise_steps")}
     for steps, half in ((2, 1), (5, 2), (100, 50)):
-        drawn = draw(some, start, lambda key, of, steps=steps: steps if key == "diffusion.steps" else 0.5)
+        drawn = draw_settings(some, start, lambda key, of, steps=steps: steps if key == "diffusion.steps" else 0.5)
         assert drawn == {"diffusion.steps": steps, "sampling.noise_steps": half}
 
 
 def test_what_depends_on_a_kind_is_drawn_only_with_it() -> None:
     start = flatten(start_of("ease"))
     for kind, own in (("half_life", "weighting.half_life"), ("power_law", "weighting.exponent")):
-        drawn = draw(RECENCY, start, lambda key, of, kind=kind: kind if key == "weighting.kind" else last(key, of))
+        drawn = draw_settings(RECENCY, start, lambda key, of, kind=kind: kind if key == "weighting.kind" else last(key, of))
         assert set(drawn) == {"weighting.kind", own, "weighting.floor", "weighting.on"}
 
 

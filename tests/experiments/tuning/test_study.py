@@ -24,10 +24,10 @@ from recodiff.errors import CheckpointError
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning import search
 from recodiff.experiments.tuning.dimensions import Range
-from recodiff.experiments.tuning.result import TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.study import JOURNAL, open_study
-from recodiff.experiments.tuning.tune import refit, tune
+from recodiff.experiments.tuning.tune import refit, tune_settings
+from recodiff.experiments.tuning.tuning_result import TuningResult
 from recodiff.models.linear.ease import Ease
 from recodiff.runtime.folders import LOCK
 from recodiff.training.checkpoint import CHECKPOINT
@@ -106,10 +106,10 @@ def test_the_folder_of_another_study_is_refused(data: Dataset, tmp_path: Path, c
         other["data"] = replace(data, train=data.train.take(range(1, 60)), valid=data.part("valid").take(range(1, 60)), test=None)
     for one in (given, other):
         one["run"] = replace(one["run"], out=out)
-    tune(**given)
+    tune_settings(**given)
     before = (out / JOURNAL).read_bytes()
     with pytest.raises(CheckpointError, match=f"holds a study of (another|other) {what}; go on with the command that began it"):
-        tune(**other)
+        tune_settings(**other)
     assert (out / JOURNAL).read_bytes() == before
 
 
@@ -155,7 +155,7 @@ def test_the_bar_counts_what_the_end_of_which_is_known(
         yield advance
 
     monkeypatch.setattr(search, "progress", SimpleNamespace(bar=bar))
-    found = tune("diffrec", TINY, data, replace(RUN, progress=True), budget, space=LR)
+    found = tune_settings("diffrec", TINY, data, replace(RUN, progress=True), budget, space=LR)
     assert min(steps) >= 0
     assert sum(steps) == (5 if total == 5 else min(total, int(found.seconds)))
     assert notes[0] == "trial 0"
@@ -164,7 +164,9 @@ def test_the_bar_counts_what_the_end_of_which_is_known(
 
 
 def test_best_toml_is_a_complete_config(data: Dataset, tmp_path: Path) -> None:
-    found = tune("t-diffrec", TINY, data, replace(RUN, out=tmp_path / "s", seed=3), Budget(3), fixed=["diffusion", "sampling"])
+    found = tune_settings(
+        "t-diffrec", TINY, data, replace(RUN, out=tmp_path / "s", seed=3), Budget(3), fixed=["diffusion", "sampling"]
+    )
     text = (tmp_path / "s" / "best.toml").read_text()
     head = [line for line in text.splitlines() if line.startswith("#")]
     for fact in ("T-DiffRec", "clicks", f"{found.best.value:.4f}", found.about["fingerprint"], "Seed: 3", "3 trials"):
@@ -216,7 +218,7 @@ def test_a_search_without_a_folder_writes_nothing(
 
 
 def test_a_refit_learns_from_validation_too(data: Dataset, tmp_path: Path) -> None:
-    found = tune("diffrec", TINY, data, RUN, Budget(2), space=LR)
+    found = tune_settings("diffrec", TINY, data, RUN, Budget(2), space=LR)
     run = replace(RUN, out=tmp_path / "m")
     model = refit(found, data, run)
     described = json.loads((tmp_path / "m" / "config.json").read_text())

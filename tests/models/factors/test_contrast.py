@@ -85,7 +85,7 @@ def test_scores_far_apart_overflow_nothing(loss: Any) -> None:
 def test_wanted_scores_and_their_gradients_are_the_inner_products(
     dense: bool, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
-    monkeypatch.setattr(contrast, "DENSE_UP_TO", 1e9 if dense else 0)
+    monkeypatch.setattr(contrast, "DENSE_SCORES_UP_TO", 1e9 if dense else 0)
     left, right = (torch.tensor(rng.normal(size=(n, 4)), requires_grad=True) for n in (5, 7))
     # User 1 is asked for nowhere, item 1 often, and twice for one entry.
     rows, columns = torch.tensor([0, 0, 2, 4]), torch.tensor([[1, 1], [6, 0], [3, 1], [1, 2]])

@@ -26,7 +26,7 @@ WEIGHTINGS = pytest.mark.parametrize("weighting", [{}, RECENT, RECENT | {"on": "
 def test_singular_vectors_are_numpys(
     shape: tuple[int, int], dense_up_to: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lowrank, "DENSE_UP_TO", dense_up_to)
+    monkeypatch.setattr(lowrank, "DENSE_SIDE_UP_TO", dense_up_to)
     matrix = (rng.random(shape) < 0.3) * rng.random(shape)
     for factors in (1, 6, 24, 25, 60):
         found = right_singular_vectors(csr_array(matrix), factors, seed=0)
@@ -39,7 +39,7 @@ def test_singular_vectors_are_numpys(
 def test_a_matrix_of_low_rank_has_no_more_vectors_than_that(
     dense_up_to: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lowrank, "DENSE_UP_TO", dense_up_to)
+    monkeypatch.setattr(lowrank, "DENSE_SIDE_UP_TO", dense_up_to)
     matrix = rng.random((30, 2)) @ rng.random((2, 24))
     found = right_singular_vectors(csr_array(matrix), 10, seed=0)
     assert found.shape == (24, 2)
@@ -81,7 +81,7 @@ def test_more_factors_than_the_catalogue_has_items_give_the_history_back() -> No
 
 
 def test_the_seed_of_the_iteration_does_not_show(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lowrank, "DENSE_UP_TO", 0)
+    monkeypatch.setattr(lowrank, "DENSE_SIDE_UP_TO", 0)
     x = random_interactions(rng)
     one, two = (build("puresvd", {"factors": 5}).fit(x, Run(device="cpu", seed=seed, progress=False)) for seed in (0, 1))
     np.testing.assert_allclose(scores_of(one, x), scores_of(two, x), atol=1e-5)

@@ -161,13 +161,22 @@ def labels_of(columns: Sequence[str], roles: Mapping[str, str], *, named: bool =
 
 
 def looks_like_time(source: str, name: str | int) -> str:
-    """The warning that an unread column holds times."""
+    """The warning that an unread column holds times.
+
+    Args:
+        source: how the table is called.
+        name: of the column.
+    """
     shown = repr(name) if isinstance(name, str) else name
     return f"{source}: column {shown} looks like a time and is not used; use it with time={shown} (--time-column {name})"
 
 
 def plain(name: str) -> str:
-    """A column's name without case, punctuation and RecBole's `:type`."""
+    """A column's name without case, punctuation and RecBole's `:type`.
+
+    Args:
+        name: as the table has it.
+    """
     return "".join(letter for letter in name.split(":")[0].lower() if letter.isalnum())
 
 

@@ -29,7 +29,7 @@ _LABELS = {"user": "the first number of each pair", "item": "the second number o
 _IN_TIME = {"valid-test": ("train", "valid", "test"), "test-valid": ("train", "test", "valid")}
 
 
-class DiffRec(Reader):
+class DiffRecRelease(Reader):
     """A folder with three arrays of (user, item)."""
 
     name = "diffrec"

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from recodiff.data.readers.delimited import DelimitedText
-from recodiff.data.readers.diffrec import DiffRec
+from recodiff.data.readers.diffrec import DiffRecRelease
 from recodiff.data.readers.json_lines import JsonLines
-from recodiff.data.readers.lightgcn import LightGCN
+from recodiff.data.readers.lightgcn import LightGCNLines
 from recodiff.data.readers.movielens import MovieLens
 from recodiff.data.readers.parquet import Parquet
 from recodiff.data.readers.parts import Piece
@@ -24,7 +24,8 @@ from recodiff.runtime import files
 
 # The first that recognises a path reads it.
 READERS: dict[str, Reader] = {
-    reader.name: reader for reader in (DiffRec(), MovieLens(), LightGCN(), Parquet(), JsonLines(), RecBole(), DelimitedText())
+    reader.name: reader
+    for reader in (DiffRecRelease(), MovieLens(), LightGCNLines(), Parquet(), JsonLines(), RecBole(), DelimitedText())
 }
 FORMATS: tuple[str, ...] = ("auto", *reversed(READERS))
 

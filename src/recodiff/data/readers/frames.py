@@ -44,7 +44,11 @@ def read_frame(source: Any, given: Given) -> Raw:
 
 
 def may_be_time(kind: pl.DataType) -> bool:
-    """Whether a column of this type can hold times at all."""
+    """Tell whether a column of this type can hold times at all.
+
+    Args:
+        kind: polars' type of the column.
+    """
     return kind.is_numeric() or kind.is_temporal() or kind == pl.String
 
 
@@ -80,6 +84,9 @@ def _sample(frame: Any, columns: list[str]) -> pl.DataFrame:
 def opened(source: Any) -> Any:
     """The source as a polars or pandas frame.
 
+    Args:
+        source: a frame, lazy or not, or what makes one.
+
     Raises:
         DataError: it is no frame.
     """
@@ -93,7 +100,11 @@ def opened(source: Any) -> Any:
 
 
 def picked(frame: Any, names: Mapping[str, str]) -> pl.DataFrame:
-    """Some columns (new name -> name) of what `opened` gave.
+    """Columns of what `opened` gave, under new names.
+
+    Args:
+        frame: what `opened` gave.
+        names: new name -> name.
 
     Raises:
         DataError: a column holds several types, or one that polars does not know.

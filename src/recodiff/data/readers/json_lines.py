@@ -56,7 +56,7 @@ class JsonLines(Reader):
         content, sample = _opened(path)
         flat = _flat(sample)
         columns = [name for name in flat if not any(isinstance(value, list) for value in flat[name])]
-        return _collected(path, content, renamed(columns, path.name), flat)
+        return _collected(path, content, renamed(columns, path.name), sample)
 
 
 def _read(path: Path, options: Options) -> Raw:
@@ -64,7 +64,7 @@ def _read(path: Path, options: Options) -> Raw:
     values = _flat(sample)
     columns = list(values)
     roles = find_columns(columns, options.given, path.name)
-    frame = _collected(path, content, roles, values)
+    frame = _collected(path, content, roles, sample)
     unread = [name for name in columns if name not in roles.values()]
     texts = {name: [[str(value)] for value in values[name] if isinstance(value, str | int | float)] for name in unread}
     times = [name for name, rows in texts.items() if rows and columns_of(rows)[0].kind == "time"]
@@ -129,12 +129,14 @@ def _flat(objects: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return found
 
 
-def _collected(path: Path, content: Path | bytes, names: Mapping[str, str], values: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
+def _collected(path: Path, content: Path | bytes, names: Mapping[str, str], sample: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Some fields (new name -> name), as text."""
+    values = _flat(sample)
     kinds = {
         name: pl.List(pl.String) if any(isinstance(one, list) for one in values[name]) else pl.String for name in names.values()
     }
-    nested = {name for name in kinds if "." in name and _is_nested(name, values)}
+    deep = {f"{outer}.{inner}" for one in sample for outer, value in one.items() if isinstance(value, dict) for inner in value}
+    nested = deep & kinds.keys()  # a field may have a point in its own name
     schema: dict[str, Any] = {name: kind for name, kind in kinds.items() if name not in nested}
     for outer in dict.fromkeys(name.split(".", 1)[0] for name in names.values() if name in nested):
         schema[outer] = pl.Struct({name.split(".", 1)[1]: kinds[name] for name in nested if name.split(".", 1)[0] == outer})
@@ -151,10 +153,6 @@ def _collected(path: Path, content: Path | bytes, names: Mapping[str, str], valu
                 _object(line, row + 1, path.name)
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path.name} cannot be read as JSON lines ({reason}); give each field one type") from None
-
-
-def _is_nested(name: str, values: Mapping[str, Sequence[Any]]) -> bool:
-    return name.split(".", 1)[0] not in values
 
 
 def _place(content: Path | bytes, name: str, row: int) -> str:

@@ -13,7 +13,7 @@ from recodiff.data.readers.parts import Piece, ending, pieces_in, stem
 from recodiff.data.readers.places import columns_of
 from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.text_tables import first_lines, read_lines
-from recodiff.data.readers.values import PARTS
+from recodiff.data.readers.values import PART_WORDS
 from recodiff.errors import DataError
 
 _LINE = r"^\d{1,18}( +\d{1,18})*$"
@@ -21,7 +21,7 @@ _LABELS = {"user": "the first number of each line", "item": "the other numbers o
 _HIGHEST_RATING = 10
 
 
-class LightGCN(Reader):
+class LightGCNLines(Reader):
     """Lines of `user item item ...`, whatever the file is called; several files are parts."""
 
     name = "lightgcn"
@@ -33,7 +33,7 @@ class LightGCN(Reader):
         if not pieces or "table" in looks or not looks & {"lists", "either"}:
             return []
         if "lists" not in looks:
-            if pieces[0].part is None and stem(pieces[0].path) not in PARTS:
+            if pieces[0].part is None and stem(pieces[0].path) not in PART_WORDS:
                 return []
             raise DataError(
                 f"{pieces[0].path.name} may hold `user item item` (LightGCN) or `user item rating` on each line; say which with "
@@ -46,7 +46,9 @@ class LightGCN(Reader):
         return pieces_in(path, (".txt",)) if path.is_dir() else [Piece(path)]
 
     def read(self, pieces: Sequence[Piece], options: Options) -> Raw:
-        """`user`, `item`, and `part` where there are several files; the order of a line is that of time where the caller says so.
+        """The columns `user`, `item`, and `part` where there are several files.
+
+        The order of a line is that of time where the caller says so.
 
         Raises:
             DataError: a line holds anything but whole numbers from 0 on.
@@ -68,7 +70,7 @@ def _looks(path: Path) -> str:
     lines = [line.strip() for line in first_lines(path)]
     if not all(re.match(_LINE, line) for line in lines):
         # Lines that are no lists among as many that are, in a file of that name, are malformed.
-        named = stem(path) in PARTS and 2 * sum(bool(re.match(_LINE, line)) for line in lines) >= len(lines)
+        named = stem(path) in PART_WORDS and 2 * sum(bool(re.match(_LINE, line)) for line in lines) >= len(lines)
         return "lists" if named else "table"
     rows = [line.split() for line in lines]
     widths, users = {len(row) for row in rows}, [row[0] for row in rows]

@@ -36,7 +36,7 @@ class MovieLens(DelimitedText):
         return [FILMS[file.name]] if file.name in FILMS else []
 
     def has_titles(self, path: Path) -> bool:
-        """`u.item` alone has a form of its own."""
+        """Tell whether it is `u.item`, which alone has a form of its own."""
         return path.name == "u.item"
 
     def titles(self, path: Path, *, drop_long: bool = False) -> pl.DataFrame:

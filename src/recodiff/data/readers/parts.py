@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from recodiff.data.readers.values import PARTS
+from recodiff.data.readers.values import PART_WORDS
 
 ASIDE = ("items", "users", "readme", "license", "terms", "item_list", "user_list")
 """Stems of files that hold no interactions."""
@@ -50,21 +50,29 @@ def _files(folder: Path, endings: Sequence[str]) -> list[Path]:
 
 
 def ending(file: Path) -> str:
-    """The ending of a file's name, `.gz` aside."""
+    """The ending of a file's name, `.gz` aside.
+
+    Args:
+        file: its path.
+    """
     return Path(file.name.removesuffix(".gz")).suffix.lower()
 
 
 def stem(file: Path) -> str:
-    """A file's name without its ending."""
+    """A file's name without its ending.
+
+    Args:
+        file: its path.
+    """
     return Path(file.name.removesuffix(".gz")).stem
 
 
 def _rest(name: str) -> tuple[str | None, str]:
     """The part that a name speaks of, and the name's other words."""
     words = [word for word in re.split(r"[^0-9a-z]+", name.lower()) if word]
-    found = [word for word in words if word in PARTS]
-    others = "-".join(word for word in words if word not in PARTS and not _NOISE.fullmatch(word))
-    return (PARTS[found[0]] if len(found) == 1 else None), others
+    found = [word for word in words if word in PART_WORDS]
+    others = "-".join(word for word in words if word not in PART_WORDS and not _NOISE.fullmatch(word))
+    return (PART_WORDS[found[0]] if len(found) == 1 else None), others
 
 
 def _in_parts(files: Sequence[Path]) -> list[Piece]:

@@ -26,7 +26,7 @@ _WIDEST = 40
 
 @dataclass(frozen=True)
 class Column:
-    """What a sample of a column's values has in common.
+    """The common form of a sample of a column's values.
 
     Args:
         place: its position.
@@ -41,21 +41,29 @@ class Column:
     values: Sequence[str]
 
     def all_match(self, pattern: re.Pattern[str]) -> bool:
-        """Whether every value has this form."""
+        """Tell whether every value has this form.
+
+        Args:
+            pattern: of the whole value's beginning.
+        """
         return bool(self.values) and all(pattern.match(value) for value in self.values)
 
     def is_scale(self) -> bool:
-        """Whether the values may be ratings: whole numbers up to 10."""
+        """Tell whether the values may be ratings: whole numbers up to 10."""
         return self.kind == "number" and all(abs(float(value)) <= 10 for value in self.values if _NUMBER.match(value))
 
     def is_coordinate(self) -> bool:
-        """Whether the values may be a latitude or longitude: decimals of some precision."""
+        """Tell whether the values may be a latitude or longitude: decimals of some precision."""
         within = self.kind == "decimal" and all(abs(float(value)) <= 180 for value in self.values if _NUMBER.match(value))
         return within and any(len(value.partition(".")[2]) >= 3 for value in self.values)
 
 
 def kind_of(value: str) -> Kind:
-    """What one value is by itself."""
+    """The kind of one value by itself.
+
+    Args:
+        value: a cell's text.
+    """
     value = value.strip()
     if value == "" or value in MARKS:
         return "empty"
@@ -94,7 +102,7 @@ def _column(place: int, values: Sequence[str]) -> Column:
 
 
 def is_header(rows: Sequence[Sequence[str]], *, by_position: bool) -> bool:
-    """Whether the first of some rows names the columns: it is compared with the others.
+    """Tell whether the first of some rows names the columns: it is compared with the others.
 
     Args:
         rows: at least one.

@@ -16,7 +16,11 @@ _STRICT = {"strict": True, "doublequote": True}
 
 
 def has_quotes(content: Path | bytes) -> bool:
-    """Whether a text holds a double quote at all."""
+    """Tell whether a text holds a double quote at all.
+
+    Args:
+        content: a file, or its bytes.
+    """
     if isinstance(content, bytes):
         return b'"' in content
     with content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
@@ -24,12 +28,21 @@ def has_quotes(content: Path | bytes) -> bool:
 
 
 def count_lines(content: Path | bytes) -> int:
-    """Lines of a text, the last one too where it does not end."""
+    """The number of lines of a text, the last one too where it does not end.
+
+    Args:
+        content: a file, or its bytes.
+    """
     return _counts(content)[0]
 
 
 def is_even(content: Path | bytes, separator: str, width: int) -> bool:
-    """Whether a text without quotes has as many separators as `width` fields on each line come to."""
+    """Tell whether a text without quotes has as many separators as `width` fields on each line come to.
+
+    Args:
+        content: a file, or its bytes.
+        separator: one character.
+    """
     lines, separators = _counts(content, separator.encode())
     return separators == lines * (width - 1)
 
@@ -60,7 +73,12 @@ def first_open(lines: pl.Series, separator: str) -> int | None:
 
 
 def opens_a_field(lines: pl.Series, separator: str) -> bool:
-    """Whether a quote stands at the start of any field."""
+    """Tell whether a quote stands at the start of any field.
+
+    Args:
+        lines: of the text.
+        separator: one character.
+    """
     return bool(lines.str.contains(rf'(?:^|{re.escape(separator)})"').any())
 
 

@@ -22,7 +22,7 @@ ITEM_FILES = ("items.parquet", "items.csv", "items.tsv")
 
 @dataclass(frozen=True)
 class Options:
-    """How a caller wants a log read.
+    """The wishes of a caller on how a log is read.
 
     Args:
         given: role -> column name or position, False if there is none, None to recognise it.
@@ -65,7 +65,11 @@ class Reader(ABC):
         """
 
     def candidates(self, path: Path) -> Sequence[Piece]:
-        """What there is to read where the caller says that a path is of this format: a file itself, what a folder may hold."""
+        """The files to read where the caller says that a path is of this format: a file itself, what a folder may hold.
+
+        Args:
+            path: of a file or folder.
+        """
         return self.recognise(path) if path.is_dir() else [Piece(path)]
 
     @abstractmethod
@@ -81,17 +85,29 @@ class Reader(ABC):
         """
 
     def titles_beside(self, file: Path) -> Path | None:
-        """The table of titles that goes with a file (or release folder) of interactions, if there is one."""
+        """The table of titles that goes with a file (or release folder) of interactions, if there is one.
+
+        Args:
+            file: of interactions.
+        """
         folder = file if file.is_dir() else file.parent
         names = (*self.title_files(file), *ITEM_FILES)
         return next((folder / name for name in names if (folder / name).exists()), None)
 
     def title_files(self, file: Path) -> Sequence[str]:
-        """Names of this format's own tables of titles for a file of interactions."""
+        """Names of this format's own tables of titles for a file of interactions.
+
+        Args:
+            file: of interactions.
+        """
         return ()
 
     def has_titles(self, path: Path) -> bool:
-        """Whether a table of titles is in this format's own form."""
+        """Tell whether a table of titles is in this format's own form.
+
+        Args:
+            path: of the table.
+        """
         return False
 
     def titles(self, path: Path, *, drop_long: bool = False) -> pl.DataFrame:

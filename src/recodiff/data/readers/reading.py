@@ -21,7 +21,7 @@ _NAMED = 12
 
 @dataclass(frozen=True)
 class Reading:
-    """How a log was understood.
+    """The roles and meanings that were found in a log.
 
     Args:
         format: name of the reader; `frame` for a table in memory.
@@ -60,7 +60,7 @@ class Reading:
 
 
 def describe(raw: Raw, converted: Converted, format: str) -> Reading:
-    """How a table was understood.
+    """Describe how a table was understood.
 
     Args:
         raw: the table as found.

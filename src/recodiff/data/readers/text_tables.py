@@ -53,7 +53,11 @@ class TextTable:
         return len(self.rows[0])
 
     def scan(self, content: Path | bytes) -> pl.LazyFrame:
-        """The columns of a text written in this way, lazily, all of them text."""
+        """The columns of a text written in this way, lazily, all of them text.
+
+        Args:
+            content: a file, or its bytes.
+        """
         return pl.scan_csv(
             content,
             has_header=self.header,
@@ -72,7 +76,10 @@ class TextTable:
             raise self._unreadable(error) from None
 
     def collect(self, select: Sequence[pl.Expr], *, drop_long: bool = False) -> tuple[pl.DataFrame, int]:
-        """Some columns, and how many lines were dropped for having more fields than the first.
+        """The chosen columns, and how many lines were dropped for having more fields than the first.
+
+        Args:
+            select: what to collect, over the names of `scan`.
 
         Raises:
             DataError: a line has more fields and `drop_long` is not set, a quote does not close, or the text is no table.
@@ -145,7 +152,11 @@ class TextTable:
         return self.scan(kept).select(select).collect(), int(long.sum())
 
     def place(self, row: int, rows: int) -> str:
-        """Where a row of `rows` stands in the file: a line, unless quoted line breaks make lines and rows differ."""
+        """The place of a row of `rows` in the file: a line, unless quoted line breaks make lines and rows differ.
+
+        Args:
+            row: from 0.
+        """
         lines = len(read_lines(self.content, self.path.name))
         return f"line {row + 1 + self.header}" if lines == rows + self.header else f"row {row + 1}"
 
@@ -192,7 +203,12 @@ def open_table(
 
 
 def recoded(path: Path, encoding: str | None = None) -> bytes:
-    """The file as UTF-8 bytes; without an encoding, one that is not UTF-8 is taken as Latin-1, as old MovieLens files are."""
+    """The file as UTF-8 bytes; without an encoding, one that is not UTF-8 is taken as Latin-1, as old MovieLens files are.
+
+    Args:
+        path: of the file.
+        encoding: its name; recognised unless given.
+    """
     content = unzipped(path)
     data = content if isinstance(content, bytes) else content.read_bytes()
     try:
@@ -205,7 +221,11 @@ def recoded(path: Path, encoding: str | None = None) -> bytes:
 
 
 def read_lines(content: Path | bytes, name: str, *, strip: bool = True) -> pl.Series:
-    """The lines of a text, without white space at both ends unless asked otherwise; null where empty.
+    """The lines of a text; null where empty.
+
+    Args:
+        content: a file, or its bytes.
+        strip: whether white space at both ends goes.
 
     Raises:
         DataError: the text, `name` in the message, is not UTF-8, or damaged.
@@ -223,6 +243,10 @@ def read_lines(content: Path | bytes, name: str, *, strip: bool = True) -> pl.Se
 
 def first_lines(path: Path, encoding: str = "utf-8") -> list[str]:
     """The first lines of a text that are not blank.
+
+    Args:
+        path: of the file.
+        encoding: its name.
 
     Raises:
         DataError: the file is empty, damaged, no text, or no file (a pipe, a folder).
@@ -244,7 +268,13 @@ def first_lines(path: Path, encoding: str = "utf-8") -> list[str]:
 
 
 def fields(line: str, separator: str, quoted: bool | None = True) -> list[str]:
-    """The fields of one line."""
+    """The fields of one line.
+
+    Args:
+        line: without its end.
+        separator: one or more characters.
+        quoted: whether a quote may enclose a field.
+    """
     if len(separator) > 1 or quoted is False:
         return line.split(separator)
     return next(csv.reader([line], delimiter=separator))

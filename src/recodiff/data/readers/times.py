@@ -76,7 +76,11 @@ def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> Times:
 
 
 def in_words(seconds: int) -> str:
-    """A moment as a date, and as a number of seconds where no calendar reaches it."""
+    """A moment as a date, and as a number of seconds where no calendar reaches it.
+
+    Args:
+        seconds: since 1970.
+    """
     if abs(seconds) > 1e13:
         return f"{seconds} s"
     moment = np.datetime64(int(seconds), "s")

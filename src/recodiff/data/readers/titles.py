@@ -38,7 +38,12 @@ def read_titles(path: Path, named: Named, *, quoted: bool | None = None, drop_lo
 
 
 def named_columns(text: TextTable, source: str) -> dict[str, str]:
-    """New name -> column: by name where there is a header, else id, title and genres by place."""
+    """A map of new name -> column: by name where there is a header, else id, title and genres by place.
+
+    Args:
+        text: the table.
+        source: how messages call it.
+    """
     columns = text.columns()
     if text.header:
         return renamed(columns, source)
@@ -46,7 +51,12 @@ def named_columns(text: TextTable, source: str) -> dict[str, str]:
 
 
 def renamed(columns: Sequence[str], source: str) -> dict[str, str]:
-    """New name -> column: the id and the title by their role, all others by their own name without RecBole's type."""
+    """A map of new name -> column: the id and the title by their role, all others by their own name without RecBole's type.
+
+    Args:
+        columns: their names.
+        source: how messages call the table.
+    """
     only_id = [name for name in columns if plain(name) == "id"] if not any(plain(name) in KNOWN["item"] for name in columns) else []
     roles = find_columns(columns, {"item": only_id[0] if only_id else None, "title": None}, source)
     rest = {name: name.split(":")[0] for name in columns if name not in roles.values()}
@@ -69,6 +79,9 @@ def titles_of_frame(source: Any, name: str) -> pl.DataFrame:
 
 def titles_of_parquet(path: Path) -> pl.DataFrame:
     """A table of titles from a Parquet file.
+
+    Args:
+        path: of the file.
 
     Raises:
         DataError: the file cannot be read, or no column is clearly the id.

@@ -15,7 +15,7 @@ from recodiff.errors import ConfigError, DataError
 
 MARKS = ("NA", "N/A", "n/a", "NULL", "Null", "null", "None", "none", r"\N", "<NA>", "NaN", "nan", "NaT")
 """What programs write where a value is missing."""
-PARTS: dict[str, str] = {
+PART_WORDS: dict[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -124,7 +124,7 @@ def _parsed(raw: Raw, role: str, unit: TimeUnit) -> pl.Series | Times:
         if role == "time":
             return parse_time(values, unit)
         if role == "part":
-            return values.cast(pl.String).str.to_lowercase().replace_strict(PARTS, default=None, return_dtype=pl.String)
+            return values.cast(pl.String).str.to_lowercase().replace_strict(PART_WORDS, default=None, return_dtype=pl.String)
         return parse_weight(values) if role == "weight" else parse_ids(values, decide=raw.is_text)
     except TypeError as error:
         raise DataError(f"{raw.source}: column {raw.names[role]!r} {error}") from None
@@ -203,6 +203,9 @@ def _from_bytes(values: pl.Series) -> pl.Series:
 
 def parse_weight(values: pl.Series) -> pl.Series:
     """Weights as Float32; null where missing, NaN, infinite or no number.
+
+    Args:
+        values: of a column, of any type.
 
     Raises:
         TypeError: the column holds neither numbers nor text.

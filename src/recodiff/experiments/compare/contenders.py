@@ -13,7 +13,7 @@ from recodiff.evaluation.protocol import ChooseOn, Protocol
 from recodiff.experiments.runs.cases import Case, ResolvedCase
 from recodiff.experiments.runs.protocols import refusal
 from recodiff.experiments.runs.runner import CaseProgress
-from recodiff.experiments.tuning.result import BEST
+from recodiff.experiments.tuning.tuning_result import BEST
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
 
@@ -52,7 +52,7 @@ class Contender:
 
 
 def read_contenders(sources: Sequence[str | Path], reference: str | None = None) -> list[Contender]:
-    """Reads all settings; a file is named by its stem (`best.toml` by its folder), presets and models by themselves.
+    """Read all settings; a file is named by its stem (`best.toml` by its folder), presets and models by themselves.
 
     Raises:
         ConfigError: there are none, one is unknown or wrong, two have the same name, or none has that of the reference.

@@ -13,10 +13,10 @@ from recodiff.experiments.compare.contenders import Contender, read_contenders
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.protocols import refusal
 from recodiff.experiments.runs.runner import Say, load_complete
-from recodiff.experiments.tuning.result import BEST, TuningResult
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.spaces import SPACES
-from recodiff.experiments.tuning.tune import tune
+from recodiff.experiments.tuning.tune import tune_settings
+from recodiff.experiments.tuning.tuning_result import BEST, TuningResult
 from recodiff.runtime import files
 from recodiff.runtime.run import Run
 
@@ -28,7 +28,7 @@ NO_AGES = "weightings by recency are not searched: this data has no time"
 
 @dataclass(frozen=True)
 class Studies:
-    """What was searched before a comparison.
+    """The studies before a comparison.
 
     Args:
         budget: of each method.
@@ -61,7 +61,7 @@ def tune_all(
     reference: str | None = None,
     say: Say = print,
 ) -> Studies:
-    """Runs a study for each method; called again, it goes on where it stood.
+    """Run a study for each method; called again, it goes on where it stood.
 
     A method keeps the settings given where there is nothing to search, no order to search by, or every trial failed.
 
@@ -117,7 +117,7 @@ def _study(one: Contender, data: Dataset, study: Path, options: RunOptions, budg
     try:
         if one.model.traits.order_aware:
             data.train.need_order(one.label)
-        return tune(name, settings, data, run, budget, recency=ages, where=one.source, over=options.deadline.over)
+        return tune_settings(name, settings, data, run, budget, recency=ages, where=one.source, over=options.deadline.over)
     except (DataError, ModelError) as error:
         raise _NotTuned(str(error)) from None
 

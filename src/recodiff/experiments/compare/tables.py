@@ -11,14 +11,15 @@ from recodiff.experiments.compare.comparison import Comparison, Difference, best
 from recodiff.experiments.compare.studies import Studies
 from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Row
 from recodiff.experiments.runs.details import BEYOND
-from recodiff.experiments.runs.protocols import PARTS, SAID, chosen_on
+from recodiff.experiments.runs.protocols import PARTS_USED, SAID, chosen_on
 from recodiff.experiments.runs.results import Mean, Result, mean
-from recodiff.experiments.tuning.result import TuningResult
+from recodiff.experiments.tuning.tuning_result import TuningResult
+from recodiff.moved import old_names
 from recodiff.reports.cells import as_p, short
 
 NOTHING = "–"
-Figure = Callable[[Result], float | None]
-COST: Mapping[str, Figure] = {
+FigureOf = Callable[[Result], float | None]
+COST: Mapping[str, FigureOf] = {
     "training s": lambda result: result.seconds,
     "inference s": lambda result: result.inference_seconds,
     "parameters": lambda result: result.parameters,
@@ -59,7 +60,7 @@ def accuracy(found: Comparison) -> Table:
 
     def row(one: Row) -> tuple[str, ...]:
         figures = [one.test(metric) for metric in REPORTED_METRICS] + [one.valid("recall@20")]
-        return one.case.label, *map(text, figures), *(whole(one, name) for name in cost)
+        return one.case.label, *map(text, figures), *(cost_cell(one, name) for name in cost)
 
     several = any(one.test(REPORTED_METRICS[0]) is not None and len(one.results) > 1 for one in found.measured)
     spread = "(standard error over seeds; none of a single run)" if several else "(one run each)"
@@ -88,7 +89,7 @@ def accuracy(found: Comparison) -> Table:
 
 
 def shares(found: Comparison) -> Table:
-    """What each part of a sum of models came to, seed by seed."""
+    """The shares that each sum of models came to, seed by seed."""
     rows = [
         (row.case.label, str(result.seed), ", ".join(f"{part} {share:.3g}" for part, share in result.shares.items()))
         for row in found.measured
@@ -115,7 +116,7 @@ def differences(found: Comparison) -> Table:
 
     tests = {"bootstrap": "paired bootstrap, 10,000 resamples", "wilcoxon": "Wilcoxon signed-rank"}
     rows = [row(one.case.label) for one in found.measured if one.case.label != found.reference]
-    judge = "the part that settings are chosen on" if found.choose_on == "valid" else PARTS[found.protocol][0]
+    judge = "the part that settings are chosen on" if found.choose_on == "valid" else PARTS_USED[found.protocol][0]
     why = f"The reference is the best of all on {judge}. " if found.reference == best(found.rows) else ""
     return Table(
         f"Differences to {found.reference}",
@@ -129,7 +130,7 @@ def differences(found: Comparison) -> Table:
 
 
 def chosen(studies: Studies) -> Table:
-    """What each study was given and what it found."""
+    """A table of what each study was given and what it found."""
 
     def row(label: str, one: TuningResult) -> tuple[str, ...]:
         ended = ", ".join(f"{n} {state}" for state, n in one.ended.items())
@@ -153,12 +154,12 @@ def chosen(studies: Studies) -> Table:
 
 
 def _reported(found: Comparison) -> str:
-    part = PARTS[found.protocol][1]
+    part = PARTS_USED[found.protocol][1]
     return f"{part[0].upper()}{part[1:]}"
 
 
 def beyond(found: Comparison) -> Table:
-    """What the lists are worth beyond accuracy."""
+    """A table of what the lists are worth beyond accuracy."""
     names = [name for name in BEYOND if any(name in result.beyond for row in found.measured for result in row.results)]
     blocks = {
         name: [(row.case.label, *(text(beyond_mean(row, figure)) for figure in names)) for row in rows if row.results]
@@ -168,24 +169,24 @@ def beyond(found: Comparison) -> Table:
         "Beyond accuracy",
         ("method", *(name.replace("_", " ") for name in names)),
         {name: rows for name, rows in blocks.items() if rows},
-        f"Of the 20 items of each list of {PARTS[found.protocol][1]}. {'; '.join(BEYOND[name] for name in names)}.",
+        f"Of the 20 items of each list of {PARTS_USED[found.protocol][1]}. {'; '.join(BEYOND[name] for name in names)}.",
     )
 
 
 def beyond_mean(row: Row, figure: str) -> Mean | None:
-    """Over seeds, of a figure of BEYOND."""
+    """The mean over seeds of a figure of BEYOND."""
     return mean([result.beyond[figure] for result in row.results if figure in result.beyond])
 
 
-def median(row: Row, name: str) -> float | None:
-    """Over seeds, of a column of COST."""
+def median_cost(row: Row, name: str) -> float | None:
+    """The median over seeds of a column of COST."""
     values = [value for result in row.results if (value := COST[name](result)) is not None]
     return statistics.median(values) if values else None
 
 
-def whole(row: Row, name: str) -> str:
+def cost_cell(row: Row, name: str) -> str:
     """A median as a cell."""
-    value = median(row, name)
+    value = median_cost(row, name)
     return NOTHING if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -195,5 +196,8 @@ def text(found: Mean | None) -> str:
 
 
 def adjusted_p(one: Difference, test: Test) -> str:
-    """As people write it; of a bootstrap that no resample speaks against, the least that it can show."""
+    """A p-value as people write it; of a bootstrap that no resample speaks against, the least that it can show."""
     return as_p(one.adjusted, bound=test == "bootstrap" and one.p < LEAST_P)
+
+
+__getattr__ = old_names(__name__)

@@ -14,12 +14,13 @@ from recodiff.experiments.reproduce.published import published
 from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.results import Mean, earlier
-from recodiff.experiments.runs.results import describe as describe_run
+from recodiff.experiments.runs.results import result_as_json as describe_run
+from recodiff.moved import old_names
 from recodiff.runtime import files
 
 
 def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> None:
-    """Keeps the page of other data, or of a full pass, from being lost.
+    """Keep the page of other data, or of a full pass, from being lost.
 
     Raises:
         ConfigError: `out` holds one.
@@ -30,8 +31,8 @@ def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> 
         raise ConfigError(f"'{path}' holds a full pass, which a quick one may not replace; choose another folder with --out")
 
 
-def write(outcome: Outcome, out: Path, say: Callable[[str], None]) -> list[Path]:
-    """Writes the files, each whole or not at all.
+def write_outcome(outcome: Outcome, out: Path, say: Callable[[str], None]) -> list[Path]:
+    """Write the files, each whole or not at all.
 
     Args:
         outcome: of the experiment.
@@ -48,21 +49,21 @@ def write(outcome: Outcome, out: Path, say: Callable[[str], None]) -> list[Path]
     out.mkdir(parents=True, exist_ok=True)
     drawings: list[Path] = []
     try:
-        drawings = paper_figures.draw(outcome, out)
+        drawings = paper_figures.draw_paper_figures(outcome, out)
     except MissingExtraError as error:
         say(f"no {name}.png this time: {error}")
-    files.write_json(out / f"{name}.json", describe(outcome))
-    files.write_text(out / f"{name}.md", page.render(outcome, drawing=bool(drawings)))
+    files.write_json(out / f"{name}.json", outcome_as_json(outcome))
+    files.write_text(out / f"{name}.md", page.render_outcome(outcome, drawing=bool(drawings)))
     return [out / f"{name}.md", out / f"{name}.json", *drawings]
 
 
-def describe(outcome: Outcome) -> dict[str, Any]:
+def outcome_as_json(outcome: Outcome) -> dict[str, Any]:
     """Everything as JSON: means, differences, published figures, and every run behind them."""
     plan, data, beside = outcome.plan, outcome.data, outcome.beside
     elsewhere = [] if beside else list(published(plan.published).values())
     return {
         "experiment": plan.name,
-        "title": page.title(outcome),
+        "title": page.outcome_title(outcome),
         "data": {"name": data.name, **{key: data.summary()[key] for key in ("users", "items", "interactions", "fingerprint")}},
         "comparable": beside is not None,
         "seeds": list(outcome.seeds),
@@ -97,3 +98,6 @@ def _row(outcome: Outcome, row: Row, said: dict[str, float] | None) -> dict[str,
 
 def _mean(found: Mean | None) -> dict[str, float | None] | None:
     return None if found is None else {"mean": found.value, "standard_error": found.error}
+
+
+__getattr__ = old_names(__name__)

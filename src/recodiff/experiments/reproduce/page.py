@@ -14,8 +14,9 @@ from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Row
 from recodiff.experiments.runs.provenance import provenance_of_rows
 from recodiff.experiments.runs.results import Mean
+from recodiff.moved import old_names
 from recodiff.reports.cells import as_p, listed, short
-from recodiff.reports.markdown import cell, line, table
+from recodiff.reports.markdown import cell, line, markdown_table
 
 NOTHING = "–"
 PUBLISHED_AS = {"parameters": "parameters, M", "memory": "GPU memory, MB"}
@@ -23,8 +24,8 @@ PUBLISHED_AS = {"parameters": "parameters, M", "memory": "GPU memory, MB"}
 CAPTION = "Bars are standard errors over seeds. Every panel has a scale of its own: compare shapes, not heights."
 
 
-def title(outcome: Outcome) -> str:
-    """What the page is, a quick pass by its name."""
+def outcome_title(outcome: Outcome) -> str:
+    """The title of the page, a quick pass by its name."""
     name = re.sub(r"(\d+)", r" \1", outcome.plan.name).capitalize()
     said = f"{name}, {outcome.plan.title}, on {outcome.data.name}"
     if outcome.cap is None:
@@ -33,7 +34,7 @@ def title(outcome: Outcome) -> str:
     return f"Quick pass ({seeds}, at most {outcome.cap} epochs{', fewer points' if outcome.left_out() else ''}): {said}"
 
 
-def render(outcome: Outcome, *, drawing: bool) -> str:
+def render_outcome(outcome: Outcome, *, drawing: bool) -> str:
     """The page.
 
     Args:
@@ -41,9 +42,9 @@ def render(outcome: Outcome, *, drawing: bool) -> str:
         drawing: whether there is one beside it.
     """
     parts = [
-        f"# {cell(title(outcome))}",
+        f"# {cell(outcome_title(outcome))}",
         *_lead(outcome),
-        *([f"![{cell(title(outcome))}]({outcome.plan.name}.png)\n\n{CAPTION}"] if drawing else ()),
+        *([f"![{cell(outcome_title(outcome))}]({outcome.plan.name}.png)\n\n{CAPTION}"] if drawing else ()),
         _measured(outcome),
         *_differences(outcome),
         *_elsewhere(outcome),
@@ -87,13 +88,13 @@ def _measured(outcome: Outcome) -> str:
     for metric in REPORTED_METRICS:
         add(short(metric), lambda row, metric=metric: _text(row.test(metric)), metric)
     add("valid R@20", lambda row: _text(row.valid("recall@20")))
-    add("seconds", lambda row: median(row, "seconds"))
-    add("parameters", lambda row: median(row, "parameters"), "parameters")
+    add("seconds", lambda row: median_field(row, "seconds"))
+    add("parameters", lambda row: median_field(row, "parameters"), "parameters")
     if outcome.plan.memory:
         kinds = {result.memory_of for row in outcome.rows for result in row.results}
-        add(f"peak memory, MB ({listed(kinds)})", lambda row: median(row, "memory"), "memory")
+        add(f"peak memory, MB ({listed(kinds)})", lambda row: median_field(row, "memory"), "memory")
     columns["note"] = lambda row: row.note
-    return table(list(columns), [[cell(row) for cell in columns.values()] for row in outcome.rows])
+    return markdown_table(list(columns), [[cell(row) for cell in columns.values()] for row in outcome.rows])
 
 
 def _differences(outcome: Outcome) -> Iterable[str]:
@@ -117,7 +118,7 @@ def _differences(outcome: Outcome) -> Iterable[str]:
     ]
     heads = ["case", "minus", *map(short, REPORTED_METRICS), *(f"{short(metric)} adjusted p" for metric in tested)]
     yield "## Differences, paired by seed"
-    yield table(heads, cells)
+    yield markdown_table(heads, cells)
     if tested:
         yield (
             f"Means over the seeds that both have (standard error). Two-sided p of a paired t-test over seeds, where there are "
@@ -135,7 +136,7 @@ def _elsewhere(outcome: Outcome) -> Iterable[str]:
     columns = list(next(iter(said[0].rows.values())))
     heads = [PUBLISHED_AS.get(name, short(name)) for name in columns]
     yield f"## Published for other data: {said[0].where}"
-    yield table(
+    yield markdown_table(
         ["data", "case", *heads],
         [
             [one.data.title, labels.get(case, case), *(_number(figures, name) for name in columns)]
@@ -160,7 +161,7 @@ def _settings(outcome: Outcome) -> str:
     for row in rows:
         epochs = ", ".join(str(result.best_epoch) for result in row.results if result.best_epoch)
         cells.append([row.case.label, row.source, "; ".join(_flat(row.case.settings)) or "nothing", epochs or NOTHING])
-    return table(["case", "settings", "changed in them", "best epochs"], cells)
+    return markdown_table(["case", "settings", "changed in them", "best epochs"], cells)
 
 
 def _flat(settings: Mapping[str, Any], path: str = "") -> list[str]:
@@ -181,7 +182,10 @@ def _text(found: Mean | None, *, signed: bool = False) -> str:
     return NOTHING if found is None else f"{'+' if signed and found.value >= 0 else ''}{found}"
 
 
-def median(row: Row, field: str) -> str:
+def median_field(row: Row, field: str) -> str:
     """The median over seeds of a field of the results that is no accuracy: seconds, parameters, memory."""
     values = [value for result in row.results if (value := getattr(result, field)) is not None]
     return f"{statistics.median(values):,.0f}" if values else NOTHING
+
+
+__getattr__ = old_names(__name__)

@@ -15,6 +15,7 @@ from recodiff.experiments.reproduce.published import Published, published
 from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.runs.cases import Case
 from recodiff.experiments.runs.results import Mean
+from recodiff.moved import old_names
 from recodiff.reports import figures
 from recodiff.reports.cells import short
 from recodiff.runtime import files
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 DRAWN_METRICS = ("recall@20", "ndcg@20")
 """What is drawn, one above the other: what the paper's figures show."""
-WIDE, HIGH = 3.1, 2.4
+PANEL_WIDE, PANEL_HIGH = 3.1, 2.4
 """Inches of a panel."""
 _MARKERS = ("o", "s", "^", "D")
 
@@ -49,8 +50,8 @@ class _Column:
     said: Published | None
 
 
-def draw(outcome: Outcome, out: Path) -> list[Path]:
-    """Writes `NAME.png` and `NAME.svg`; nothing for a table.
+def draw_paper_figures(outcome: Outcome, out: Path) -> list[Path]:
+    """Write `NAME.png` and `NAME.svg`; nothing for a table.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -72,7 +73,7 @@ def draw(outcome: Outcome, out: Path) -> list[Path]:
 
 def _fill(figure: Figure, outcome: Outcome) -> None:
     columns = _columns(outcome)
-    figure.set_size_inches(WIDE * len(columns), HIGH * len(DRAWN_METRICS))
+    figure.set_size_inches(PANEL_WIDE * len(columns), PANEL_HIGH * len(DRAWN_METRICS))
     grid = figure.subplots(len(DRAWN_METRICS), len(columns), squeeze=False)
     lines = list(dict.fromkeys(case.line for case in outcome.plan.cases))
     for row, metric in zip(grid, DRAWN_METRICS, strict=True):
@@ -145,3 +146,6 @@ def _legend(figure: Figure, places: Sequence[Axes], columns: int) -> None:
             named.setdefault(label, handle)
     if len(named) > 1:
         figure.legend(list(named.values()), list(named), loc="outside lower left", ncols=columns, frameon=False)
+
+
+__getattr__ = old_names(__name__)

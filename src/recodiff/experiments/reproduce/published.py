@@ -33,7 +33,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Published:
-    """What one table or figure of the paper says of one data set.
+    """The figures of one table or figure of the paper on one data set.
 
     Args:
         data: whose figures they are.
@@ -57,7 +57,7 @@ def known() -> dict[str, Known]:
 
 
 def published(experiment: str) -> dict[str, Published]:
-    """What the paper says of an experiment, by the name of the data set; nothing of a question that it does not ask."""
+    """The paper's figures of an experiment, by the name of the data set; none of a question that it does not ask."""
     if not experiment:
         return {}
     table, sets = _file()[experiment], known()
@@ -81,7 +81,7 @@ def beside(experiment: str, data: Dataset) -> Published | None:
 
 
 def not_comparable(experiment: str, data: Dataset) -> str:
-    """Says whose the published figures are where they may not stand beside ours; empty where they may."""
+    """A sentence on whose the published figures are where they may not stand beside ours; empty where they may."""
     if not experiment or beside(experiment, data) is not None:
         return ""
     theirs = "; ".join(one.data.title for one in published(experiment).values())

@@ -17,7 +17,7 @@ from recodiff.experiments.runs.runner import CaseProgress, Say, run_cases
 
 
 def reproduce(plan: Experiment, data: Dataset, folder: Path, out: Path, options: RunOptions, say: Say) -> Outcome:
-    """Runs all cases that can be run.
+    """Run all cases that can be run.
 
     Args:
         plan: the experiment.

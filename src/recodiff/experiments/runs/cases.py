@@ -94,11 +94,11 @@ class Row:
     note: str = ""
 
     def test(self, metric: str) -> Mean | None:
-        """Over seeds, of the test part."""
+        """The mean over seeds of a figure of the test part."""
         return mean([result.test[metric] for result in self.results])
 
     def valid(self, metric: str) -> Mean | None:
-        """Over seeds, of the validation part."""
+        """The mean over seeds of a figure of the validation part."""
         return mean([result.valid[metric] for result in self.results])
 
     def differences(self, other: Row, metric: str) -> list[float]:

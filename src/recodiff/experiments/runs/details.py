@@ -16,7 +16,6 @@ from recodiff.evaluation.item_facts import item_facts, load_embeddings
 from recodiff.evaluation.list_metrics import LIST_METRICS
 from recodiff.evaluation.list_quality import list_quality
 from recodiff.evaluation.metric_kinds import RankedLists
-from recodiff.evaluation.metrics import METRICS
 from recodiff.experiments.runs.results import Result
 from recodiff.models.base import Recommender
 from recodiff.moved import old_names
@@ -25,12 +24,9 @@ from recodiff.runtime import files
 from recodiff.runtime.run import Run
 from recodiff.training.checkpoint import LOG
 
-LENGTH = 20
-BEYOND = {
-    name: f"{name.replace('_', ' ')}: {METRICS[name].meaning}"
-    for name in ("coverage", "gini", "novelty", "genre_diversity", "embedding_diversity", "miscalibration")
-}
-"""List metric -> what tables say of it; measured of the test part's lists at LENGTH."""
+LISTS_OF = 20
+BEYOND = {metric.name: f"{metric.name.replace('_', ' ')}: {metric.meaning}" for metric in LIST_METRICS}
+"""List metric -> what tables say of it; measured of the test part's lists at LISTS_OF."""
 
 
 def add_details(result: Result, model: Recommender, data: Dataset, folder: Path | None, test: Evaluation, run: Run) -> Result:
@@ -54,8 +50,8 @@ def describe_lists(data: Dataset, folder: Path | None, test: Evaluation) -> dict
     """The figures of BEYOND that the data allows: means over the users for whom they are defined."""
     assert test.lists is not None
     facts = item_facts(data, load_embeddings(folder, data.items))
-    lists = RankedLists(test.lists[:, :LENGTH], data.history("train").take(test.users).matrix, len(data.items), facts)
-    return list_quality(lists, [metric for metric in LIST_METRICS if metric.name in BEYOND])
+    lists = RankedLists(test.lists[:, :LISTS_OF], data.history("train").take(test.users).matrix, len(data.items), facts)
+    return list_quality(lists)
 
 
 def _seconds_to_rank(model: Recommender, data: Dataset) -> float:
@@ -63,7 +59,7 @@ def _seconds_to_rank(model: Recommender, data: Dataset) -> float:
     history = data.history("train")
     history = history.take(np.flatnonzero(history.lengths()))
     began = time.perf_counter()
-    recommend(model, history, min(LENGTH, history.n_items))
+    recommend(model, history, min(LISTS_OF, history.n_items))
     return round(time.perf_counter() - began, 4)
 
 

@@ -15,7 +15,7 @@ from recodiff.evaluation.protocol import Stages, in_order
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Case, ResolvedCase
 from recodiff.experiments.runs.details import add_details
 from recodiff.experiments.runs.identity import naming, result_key, training_name
-from recodiff.experiments.runs.peak_memory import call_in_process, kind_of
+from recodiff.experiments.runs.peak_memory import call_in_process, memory_kind
 from recodiff.experiments.runs.provenance import machine, provenance
 from recodiff.experiments.runs.results import Result
 from recodiff.experiments.runs.train import forget_run, train_run
@@ -25,7 +25,7 @@ from recodiff.models.saving import CONFIG, read_config
 from recodiff.moved import old_names
 from recodiff.runtime.run import Run
 
-Wanted = Mapping[str, ResolvedCase]
+CasesByKey = Mapping[str, ResolvedCase]
 """Key of a result -> the case that it is of."""
 
 
@@ -52,16 +52,16 @@ class Job:
 
     def keys(self, data: Dataset, device: torch.device) -> dict[str, str]:
         """The key of each case -> the name of its result."""
-        fingerprint, memory = data.fingerprint(), kind_of(str(device)) if self.memory else None
+        fingerprint, memory = data.fingerprint(), memory_kind(str(device)) if self.memory else None
         return {one.case.key: result_key(one, fingerprint, self.seed, memory=memory, detailed=self.detailed) for one in self.cases}
 
     def folder(self, work: Path, data: Dataset) -> Path:
-        """Where its training is kept until it ends."""
+        """The folder in which its training is kept until it ends."""
         return work / training_name(self.first, data.fingerprint(), self.seed, own_process=self.memory)
 
 
 def data_of(case: Case, data: Dataset, seed: int) -> Dataset:
-    """What a case is trained and measured on: parts in the order of its protocol, with its share of noise."""
+    """The data that a case is trained and measured on: parts in the order of its protocol, with its share of noise."""
     ordered = in_order(data) if case.protocol == "chronological" else data
     if not case.noise:
         return ordered
@@ -70,7 +70,7 @@ def data_of(case: Case, data: Dataset, seed: int) -> Dataset:
     return corrupt(ordered, share=case.noise, seed=seed)
 
 
-def run_job(job: Job, wanted: Wanted, data: Dataset, folder: Path | None, run: Run, work: Path) -> list[Result]:
+def run_job(job: Job, wanted: CasesByKey, data: Dataset, folder: Path | None, run: Run, work: Path) -> list[Result]:
     """Train and measure a job, from where an interrupted run stopped.
 
     Args:
@@ -91,12 +91,12 @@ def run_job(job: Job, wanted: Wanted, data: Dataset, folder: Path | None, run: R
     return [replace(result, memory=peak.megabytes, memory_of=peak.of) for result in results]
 
 
-def _load_train_and_measure(job: Job, wanted: Wanted, folder: Path, run: Run) -> list[Result]:
+def _load_train_and_measure(job: Job, wanted: CasesByKey, folder: Path, run: Run) -> list[Result]:
     data = data_of(job.first.case, load_dataset(folder), job.seed)
     return _train_and_measure(job, wanted, data, folder, run)
 
 
-def _train_and_measure(job: Job, wanted: Wanted, data: Dataset, folder: Path | None, run: Run) -> list[Result]:
+def _train_and_measure(job: Job, wanted: CasesByKey, data: Dataset, folder: Path | None, run: Run) -> list[Result]:
     assert run.out is not None
     first = job.first
     model = train_run(first.case.model, first.train, data, run, choose_on=first.case.choose_on, where=first.source)

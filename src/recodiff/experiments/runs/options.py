@@ -31,18 +31,18 @@ class Deadline:
             raise ConfigError(f"minutes = {self.minutes:g} cannot be used; give 0 or more, or leave it out to run to the end")
 
     def over(self) -> bool:
-        """Whether the minutes are over."""
+        """Tell whether the minutes are over."""
         return self.minutes is not None and time.monotonic() - self.began >= 60 * self.minutes
 
     @property
     def reason(self) -> str:
-        """Why something did not begin, in words."""
+        """The reason why something did not begin, in words."""
         return f"the {self.minutes:g} minutes were over" if self.minutes else "--minutes 0 asks for what there is"
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How much of an experiment is run, and where.
+    """The extent of an experiment, and the device it runs on.
 
     Args:
         seeds: how many, counted from 1; 3 unless given, 1 in a quick pass.

@@ -37,8 +37,8 @@ class Peak(NamedTuple):
     of: str
 
 
-def kind_of(device: str) -> str:
-    """What peak memory means where a model trains on `device`, in words."""
+def memory_kind(device: str) -> str:
+    """The meaning of peak memory where a model trains on `device`, in words."""
     return "CUDA allocator" if _on_gpu(device) else "resident beyond the imports"
 
 
@@ -119,7 +119,7 @@ def _measured(call: Callable[..., T], arguments: tuple[object, ...], device: str
     baseline = _resident("VmRSS")
     answer = call(*arguments)
     peak = _allocated(device) if _on_gpu(device) else _resident("VmHWM") - baseline
-    return answer, Peak(round(peak, 1), kind_of(device))
+    return answer, Peak(round(peak, 1), memory_kind(device))
 
 
 def _on_gpu(device: str) -> bool:

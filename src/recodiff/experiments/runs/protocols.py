@@ -15,7 +15,7 @@ SAID: dict[Protocol, str] = {
     "time-split-all": "test part, input train and valid, which are masked; users without an earlier interaction measured too",
 }
 """What tables say of it."""
-PARTS: dict[Protocol, tuple[str, str]] = {
+PARTS_USED: dict[Protocol, tuple[str, str]] = {
     "official": ("the validation part", "the test part"),
     "chronological": ("the earlier of the parts valid and test", "the later part"),
     "leaking": ("the validation part", "the test part"),
@@ -27,12 +27,12 @@ PARTS: dict[Protocol, tuple[str, str]] = {
 
 
 def chosen_on(protocol: Protocol, choose_on: ChooseOn) -> str:
-    """What a training's epochs come from, in words."""
-    return PARTS[protocol][0] if choose_on == "valid" else "the newest tenth of each training history"
+    """The origin of a training's epochs, in words."""
+    return PARTS_USED[protocol][0] if choose_on == "valid" else "the newest tenth of each training history"
 
 
 def refusal(protocol: Protocol, data: Dataset) -> str:
-    """Why the protocol says nothing on this data, in a few words; empty where it does."""
+    """The reason why the protocol says nothing on this data, in a few words; empty where it does."""
     if protocol == "official":
         return ""
     if data.train.time_kind is None:

@@ -18,7 +18,7 @@ from recodiff.data.dataset import Dataset
 from recodiff.data.events import cut_note
 from recodiff.evaluation.protocol import ChooseOn, Protocol
 from recodiff.experiments.runs.cases import Row
-from recodiff.experiments.runs.protocols import PARTS, SAID, chosen_on
+from recodiff.experiments.runs.protocols import PARTS_USED, SAID, chosen_on
 from recodiff.models.saving import read_config
 from recodiff.reports.cells import listed
 from recodiff.runtime.run import Run
@@ -85,7 +85,7 @@ def provenance_of_rows(data: Dataset, rows: Sequence[Row], seeds: Sequence[int])
     cut = cut_note(data.parts())
     lines = {
         "protocol": f"{_ranked(rows)}; all other items ranked; recall = hits / relevant; "
-        f"the epoch kept is chosen on {chosen_on(protocol, choose_on)}, {PARTS[protocol][1]} is read once per run",
+        f"the epoch kept is chosen on {chosen_on(protocol, choose_on)}, {PARTS_USED[protocol][1]} is read once per run",
         "data": f"{data.name}, {sizes['users']:,} users, {sizes['items']:,} items, {sizes['interactions']:,} interactions, "
         f"fingerprint {sizes['fingerprint']}" + (f"; {cut}" if cut else ""),
         "seeds": f"{', '.join(map(str, seeds))} asked for; figures are means over seeds (standard error over seeds)",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from recodiff.config import Settings
 from recodiff.data.dataset import Dataset
 from recodiff.errors import CheckpointError, ConfigError
+from recodiff.moved import old_names
 from recodiff.runtime import files
 
 
@@ -62,20 +63,20 @@ class Result:
     per_user: Mapping[str, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
 
 
-def describe(result: Result) -> dict[str, Any]:
-    """As JSON holds it: all but the values per user."""
+def result_as_json(result: Result) -> dict[str, Any]:
+    """A result as JSON holds it: all but the values per user."""
     described = asdict(replace(result, per_user={}))
     del described["per_user"]
     return described
 
 
-def save(folder: Path, result: Result) -> None:
-    """Writes the files of a run, each whole or not at all; the one that `load` goes by comes last."""
+def save_result(folder: Path, result: Result) -> None:
+    """Write the files of a run, each whole or not at all; the one that `load` goes by comes last."""
     folder.mkdir(parents=True, exist_ok=True)
     if result.per_user:
         tensors = {name: torch.from_numpy(values) for name, values in result.per_user.items()}
         files.write_tensors(_values(folder, result.key), tensors)
-    files.write_json(folder / f"{result.key}.json", describe(result))
+    files.write_json(folder / f"{result.key}.json", result_as_json(result))
 
 
 def load(folder: Path, key: str) -> Result | None:
@@ -99,7 +100,7 @@ def _values(folder: Path, key: str) -> Path:
 
 
 def earlier(path: Path, data: Dataset, what: str) -> dict[str, Any] | None:
-    """What `path` holds of an earlier command on the same data, None where it is not there.
+    """The content of `path` from an earlier command on the same data, None where it is not there.
 
     Args:
         path: JSON that tells name and fingerprint of its data.
@@ -135,3 +136,6 @@ def mean(values: Sequence[float]) -> Mean | None:
         return None
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
     return Mean(statistics.fmean(values), error)
+
+
+__getattr__ = old_names(__name__)

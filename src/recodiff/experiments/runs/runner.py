@@ -180,7 +180,7 @@ class _Runner:
             self.say(f"{what} ({self._clock(left)})")
             began = time.monotonic()
             for result in job.run_job(one, wanted, data, self.folder, self.base, self.kept):
-                results.save(self.kept, result)
+                results.save_result(self.kept, result)
                 have[result.key] = result
             forget_run(one.folder(self.kept, data), one.first.case.model, one.first.train)
             self.spent.append(time.monotonic() - began)

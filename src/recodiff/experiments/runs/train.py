@@ -127,7 +127,7 @@ def train_run(
     overwrite: bool = False,
     where: str | None = None,
 ) -> Recommender:
-    """Trains a model on the training part, by the validation part where there is one, and saves it to `run.out`.
+    """Train a model on the training part, by the validation part where there is one, and save it to `run.out`.
 
     Args:
         model_name: one of MODELS or `module:Class`.
@@ -245,7 +245,7 @@ def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[
 
 
 def validation_metrics(model: Recommender) -> tuple[str, ...]:
-    """What is measured on validation; first the one that decides."""
+    """The metrics that are measured on validation; first the one that decides."""
     return tuple(dict.fromkeys((*model.validation_metrics, "recall@20", "ndcg@20")))
 
 

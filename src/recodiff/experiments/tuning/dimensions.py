@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from recodiff.config import BaseConfig, Settings, contradictions_tolerated, merge
 from recodiff.errors import ConfigError
 from recodiff.models.registry import build
+from recodiff.moved import old_names
 
 JUDGE = "training.metric"
 """What trials are judged by: no search may change it."""
@@ -24,7 +25,7 @@ class Dimension(BaseConfig):
     """Settings that must have this value, or one of these, for the draw to be made: `{"weighting.kind": "half_life"}`."""
 
     def active(self, settings: Mapping[str, Any]) -> bool:
-        """Whether `settings` [dotted] fulfil `when`."""
+        """Tell whether `settings` [dotted] fulfil `when`."""
         return all(key in settings and settings[key] in _listed(wanted) for key, wanted in self.when.items())
 
     @property
@@ -34,19 +35,19 @@ class Dimension(BaseConfig):
 
     @abstractmethod
     def samples(self) -> Iterable[Any]:
-        """Draws that stand for all when a space is checked."""
+        """A few values that stand for all when a space is checked."""
 
     @abstractmethod
     def find(self, key: str, settings: Mapping[str, Any]) -> list[Any]:
         """The draws that give what stands in `settings` [dotted] under `key`; none where it lies outside."""
 
     def value(self, drawn: Any, settings: Mapping[str, Any]) -> Any:
-        """What a draw sets the setting to, given `settings` [dotted]."""
+        """The value that a draw sets the setting to, given `settings` [dotted]."""
         return drawn
 
     @abstractmethod
     def drawn_from(self) -> str:
-        """What is drawn from, in words."""
+        """A description of what is drawn from, in words."""
 
     def __str__(self) -> str:
         needs = [f"{key} is {' or '.join(map(str, _listed(wanted)))}" for key, wanted in self.when.items()]
@@ -129,7 +130,7 @@ class Choices(Dimension):
 
 Space = Mapping[str, Dimension]
 """Dotted key of a setting, or of a group for choices that are tables -> what it is drawn from, in the order of drawing."""
-Draw = Callable[[str, Dimension], Any]
+DrawOne = Callable[[str, Dimension], Any]
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -152,8 +153,8 @@ def nest(flat: Mapping[str, Any]) -> Settings:
     return nested
 
 
-def draw(space: Space, settings: Mapping[str, Any], one: Draw) -> dict[str, Any]:
-    """Draws settings.
+def draw_settings(space: Space, settings: Mapping[str, Any], one: DrawOne) -> dict[str, Any]:
+    """Draw settings.
 
     Args:
         space: what they are drawn from.
@@ -172,7 +173,7 @@ def draw(space: Space, settings: Mapping[str, Any], one: Draw) -> dict[str, Any]
 
 
 def standing(space: Space, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands in `settings` [dotted] where a space draws."""
+    """The values in `settings` [dotted] where a space draws."""
     leaves = [leaf for key, dimension in space.items() for leaf in leaves_of(key, dimension)]
     return {leaf: settings[leaf] for leaf in leaves if leaf in settings}
 
@@ -187,7 +188,7 @@ def without(space: Space, fixed: Collection[str]) -> Space:
 
 
 def reachable(space: Space, model: str, settings: Settings, *, where: str, strict: bool) -> Space:
-    """What of a space can be drawn where a search begins at `settings`.
+    """The part of a space that can be drawn where a search begins at `settings`.
 
     Args:
         space: to check; every bound and choice is tried on the model's config.
@@ -270,3 +271,6 @@ def leaves_of(key: str, dimension: Dimension) -> list[str]:
 
 def _listed(wanted: Any) -> Any:
     return wanted if isinstance(wanted, list | tuple) else [wanted]
+
+
+__getattr__ = old_names(__name__)

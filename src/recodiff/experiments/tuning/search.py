@@ -15,8 +15,8 @@ from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError, ModelError
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning.dimensions import Space, flatten, nest, standing
-from recodiff.experiments.tuning.result import State, Trial, TuningResult, best_of, write_trials
 from recodiff.experiments.tuning.study import Attempt, Study
+from recodiff.experiments.tuning.tuning_result import Trial, TrialState, TuningResult, best_of, write_trials
 from recodiff.models.base import Recommender
 from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
@@ -31,7 +31,7 @@ REPEATS = 20
 
 @dataclass(frozen=True)
 class Budget:
-    """How much may be tried; where both are given, whichever ends first.
+    """A bound on what may be tried; where both are given, whichever ends first.
 
     Args:
         trials: at most this many, the first included.
@@ -53,7 +53,12 @@ class Budget:
                 raise ConfigError(f"{name} = {given} is no budget; give a number above 0")
 
     def spent(self, trials: int, seconds: float) -> float:
-        """Which share is spent; 1 or more at the end."""
+        """The share that is spent; 1 or more at the end.
+
+        Args:
+            trials: so far.
+            seconds: so far.
+        """
         return max(trials / self.trials if self.trials else 0.0, seconds / self.seconds if self.seconds else 0.0)
 
     def __str__(self) -> str:
@@ -63,7 +68,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class SearchTask:
-    """What is to be searched.
+    """A model, its space and its data, as a search takes them.
 
     Args:
         model: its name in MODELS, or `module:Class`.
@@ -89,7 +94,7 @@ class SearchTask:
 
     @property
     def metric(self) -> str:
-        """What decides."""
+        """The metric that decides."""
         return self.validation.metrics[0]
 
 
@@ -112,11 +117,11 @@ class Search:
 
     @property
     def seconds(self) -> float:
-        """Spent by them."""
+        """The seconds that they spent."""
         return sum(trial.seconds for trial in self.trials)
 
     def go_on(self) -> TuningResult:
-        """Tries until the budget is spent, or draw after draw brings nothing new.
+        """Try until the budget is spent, or draw after draw brings nothing new.
 
         Raises:
             ModelError: every trial failed.
@@ -134,7 +139,7 @@ class Search:
         return found
 
     def is_done(self) -> bool:
-        """Whether the budget is spent, or draw after draw brought nothing new."""
+        """Tell whether the budget is spent, or draw after draw brought nothing new."""
         last = self.counted[-REPEATS:]
         exhausted = len(last) == REPEATS and all(trial.repeats is not None for trial in last)
         return exhausted or self.task.budget.spent(len(self.counted), self.seconds) >= 1
@@ -198,8 +203,8 @@ def _is_of_the_settings(error: Exception) -> bool:
 class _End(Exception):  # noqa: N818 (an end, and no error)
     """Ends a trial from within its training."""
 
-    def __init__(self, state: State) -> None:
-        self.state: State = state
+    def __init__(self, state: TrialState) -> None:
+        self.state: TrialState = state
 
 
 class _Watch:

@@ -18,6 +18,7 @@ from recodiff.config import check
 from recodiff.errors import ConfigError
 from recodiff.experiments.tuning.dimensions import Choices, Dimension, Range, Space, without
 from recodiff.models.registry import build
+from recodiff.moved import old_names
 from recodiff.runtime import files
 
 
@@ -56,7 +57,7 @@ DIFFREC: Space = {
     "sampling.noise_steps": _among(0.0, 0.25, 0.5, share_of="diffusion.steps"),
 }
 LINEAR: Space = {"weighting.w_min": _among(0.1, 0.3, 0.5, when={"weighting.kind": "linear"})}
-LATENT: Space = {
+LATENT_SPACE: Space = {
     "codec.clusters": _even(1, 5),
     "codec.lr": _log(1e-5, 1e-2),
     "codec.diffusion_weight": _among(0.003, 0.01, 0.03, 0.05, 0.07),
@@ -66,7 +67,7 @@ AGES: Space = {
     "weighting.floor": _even(0.0, 0.3, when={"weighting.kind": "half_life"}),
     "pairs.target.half_life": _log(1.0, 50.0, when={"pairs.target.kind": "half_life"}),
 }
-FORECAST: Space = {
+FORECAST_SPACE: Space = {
     **LEARNING,
     **AVERAGE,
     "denoiser.hidden": _among([100], [200], [300], [600]),
@@ -91,7 +92,7 @@ DECAY: Space = {**LEARNING, "training.weight_decay": _among(0.0, 1e-3, 0.1, 0.2)
 AUTOENCODER: Space = {**DECAY, "network.dropout": _among(0.1, 0.3, 0.5)}
 NEIGHBOURS: Space = {"neighbours": _even(5, 1000), "shrink": _even(0.0, 1000.0), "alpha": _even(0.0, 1.0)}
 
-SEQUENCE: Space = {
+SEQUENCE_SPACE: Space = {
     **LEARNING,
     **AVERAGE,
     "dropout": _among(0.1, 0.3, 0.5),
@@ -101,7 +102,7 @@ SEQUENCE: Space = {
     "horizon": _among(1, 2, 4, 10),
 }
 
-NEXT_ITEMS: Space = {**SEQUENCE, "loss_over": _among("all", "unmet")}
+NEXT_ITEMS: Space = {**SEQUENCE_SPACE, "loss_over": _among("all", "unmet")}
 DRAWN: Space = {
     **NEXT_ITEMS,
     "dropout": _among(0.1, 0.2, 0.3, 0.5),
@@ -122,13 +123,13 @@ def _within(place: str, space: Space) -> Space:
 SPACES: Mapping[str, Space] = {
     "diffrec": DIFFREC,
     "t-diffrec": {**DIFFREC, **LINEAR},
-    "l-diffrec": {**DIFFREC, **LATENT},
-    "lt-diffrec": {**DIFFREC, **LATENT, **LINEAR},
-    "f-diffrec": FORECAST,
-    "lf-diffrec": {**FORECAST, **LATENT},
+    "l-diffrec": {**DIFFREC, **LATENT_SPACE},
+    "lt-diffrec": {**DIFFREC, **LATENT_SPACE, **LINEAR},
+    "f-diffrec": FORECAST_SPACE,
+    "lf-diffrec": {**FORECAST_SPACE, **LATENT_SPACE},
     "f-ridge": {"l2": _log(1.0, 1e4), **AGES},
     "fs-diffrec": {  # the shares it finds on validation itself
-        **_within("parts.rows.settings", FORECAST),
+        **_within("parts.rows.settings", FORECAST_SPACE),
         **_within("parts.sequence.settings", NEXT_ITEMS),
         **_within("parts.items.settings", {"l2": _log(1.0, 1e7)}),
     },
@@ -136,12 +137,12 @@ SPACES: Mapping[str, Space] = {
     "esasrec": DRAWN,
     "gsasrec": {**DRAWN, "objective.calibration": _even(0.0, 1.0)},
     "bert4rec": {
-        **{key: one for key, one in SEQUENCE.items() if key != "horizon"},
+        **{key: one for key, one in SEQUENCE_SPACE.items() if key != "horizon"},
         "hidden_share": _among(0.15, 0.2, 0.4, 0.6),
     },
     "gru4rec": NEXT_ITEMS,
     "acvae": {
-        **SEQUENCE,
+        **SEQUENCE_SPACE,
         "latent": _among(32, 64, 128),
         "adversarial_weight": _log(1e-3, 0.5),
         "contrastive_weight": _log(1e-3, 1.0),
@@ -245,7 +246,7 @@ def space_of(model: str, own: Space | None = None, *, recency: bool = False, fix
 
 
 def read_space(path: Path) -> Space:
-    """Reads a space: TOML with lines such as `"training.lr" = { low = 1e-4, high = 1e-2, log = true }`.
+    """Read a space: TOML with lines such as `"training.lr" = { low = 1e-4, high = 1e-2, log = true }`.
 
     Raises:
         ConfigError: the file cannot be read, or a line is neither a range nor choices.
@@ -266,3 +267,6 @@ def _dimensions(found: Mapping[str, Any], path: Path, prefix: str) -> Space:
         else:
             space |= _dimensions(value, path, f"{name}.")  # written without quotes: training.lr = { ... }
     return space
+
+
+__getattr__ = old_names(__name__)

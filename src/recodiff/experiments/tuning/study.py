@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recodiff.errors import CheckpointError, MissingExtraError
-from recodiff.experiments.tuning.dimensions import Choices, Dimension, Range, Space, draw
-from recodiff.experiments.tuning.result import Trial
+from recodiff.experiments.tuning.dimensions import Choices, Dimension, Range, Space, draw_settings
+from recodiff.experiments.tuning.tuning_result import Trial
 from recodiff.runtime import files
 from recodiff.runtime.folders import HIDDEN, held
 from recodiff.tensors.random import keyed_generator
@@ -112,7 +112,7 @@ class Study:
         return [Trial(**trial.user_attrs.get("trial", {"number": trial.number, "state": "killed"})) for trial in finished]
 
     def bury_the_killed(self) -> None:
-        """Marks what an earlier program left unfinished as failed."""
+        """Mark what an earlier program left unfinished as failed."""
         import optuna
 
         for trial in self._study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
@@ -139,7 +139,7 @@ class Study:
         tpe = optuna.samplers.TPESampler(n_startup_trials=LEARNABLE, seed=key, constant_liar=False)
         self._study.sampler = optuna.samplers.RandomSampler(key) if at_random else tpe
         attempt = Attempt(self._study.ask())
-        return attempt, draw(space, settings, attempt.draw)
+        return attempt, draw_settings(space, settings, attempt.draw)
 
     def end(self, attempt: Attempt, trial: Trial) -> None:
         """Records how an attempt ended."""
@@ -174,7 +174,7 @@ class Attempt:
         return self.trial.suggest_float(key, dimension.low, dimension.high, log=dimension.log)
 
     def is_hopeless(self, epoch: int, value: float) -> bool:
-        """Whether a trial with this figure after `epoch` epochs should be given up."""
+        """Tell whether a trial with this figure after `epoch` epochs should be given up."""
         self.trial.report(value, epoch)
         return self.trial.should_prune()
 

@@ -2,26 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from recodiff.config import Settings
 from recodiff.data.dataset import Dataset
+from recodiff.data.saving import load_dataset
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation.validation import Validation
-from recodiff.experiments.runs.train import train_run, validation_metrics
+from recodiff.experiments.runs.train import Source, settings_of, train_run, validation_metrics
 from recodiff.experiments.tuning.dimensions import Space, reachable
-from recodiff.experiments.tuning.result import TuningResult
 from recodiff.experiments.tuning.search import Budget, Search, SearchTask
 from recodiff.experiments.tuning.spaces import space_of
 from recodiff.experiments.tuning.study import open_study
+from recodiff.experiments.tuning.tuning_result import TuningResult
 from recodiff.models.base import Recommender
 from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
+from recodiff.moved import warn_deprecated
 from recodiff.runtime.run import Run
+
+USUAL_TRIALS = 50
+"""Unless a budget is given; as in the reproducibility studies whose ranges the spaces have."""
 
 
 def tune(
+    source: Source,
+    data: Dataset | str | Path,
+    budget: Budget | None = None,
+    *old: Any,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    space: Space | None = None,
+    recency: bool = False,
+    progress: bool = True,
+    **old_named: Any,
+) -> TuningResult:
+    """Search settings of a model as `recodiff tune` does: by its figure on the validation part; the test part is not read.
+
+    Example: `recodiff.tune("ease", "data/clicks", recodiff.Budget(trials=30), recency=True)`
+
+    Args:
+        source: a model (`recodiff.MODELS`), a preset (`recodiff.presets()`), a TOML file, or settings such as
+            `{"model": "ease", "l2": 300.0}`: the first trial.
+        data: a dataset with a validation part, or its folder.
+        budget: for all trials, those of earlier calls in `out` among them; 50 trials unless given.
+        old: arguments in the order of 0.1.0, `(name, settings, data, run, budget)`, which goes with 0.3.0.
+        out: the folder of the study, which the same call goes on with; the study is in memory without one.
+        overrides: settings such as `training.epochs=200`, which are held; not beside settings.
+        seed: of draws and trainings, 0 or more.
+        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`...
+        threads: CPU threads for the whole process; all cores unless given.
+        space: what is drawn, dotted key -> dimension, in place of the declared ranges.
+        recency: whether weightings by recency are searched too.
+        progress: whether a progress bar may be shown.
+        old_named: as `old`, by name.
+
+    Returns:
+        The best settings, the trial that had them, and all trials.
+
+    Raises:
+        ConfigError: the source, a setting or the space is wrong, or nothing is left to search.
+        DataError: the data cannot be read, has no validation part, or lacks the order that a weighting needs.
+        CheckpointError: the folder holds another study, or something else.
+        ModelError: every trial failed.
+        MissingExtraError: Optuna is not installed.
+    """
+    if isinstance(data, Mapping):
+        warn_deprecated("recodiff.tune(name, settings, data, run, budget)", "recodiff.tune(source, data, budget)")
+        return tune_settings(source, data, budget, *old, space=space, recency=recency, **old_named)  # type: ignore[arg-type]
+    if old or old_named:
+        raise TypeError(f"tune() does not know the arguments {', '.join([*map(repr, old), *old_named])}")
+    name, settings, where = settings_of(source, overrides)
+    dataset = data if isinstance(data, Dataset) else load_dataset(data)
+    run = Run(device, seed, threads, None if out is None else Path(out), progress=progress)
+    held = [override.partition("=")[0].strip() for override in overrides]
+    budget = budget or Budget(trials=USUAL_TRIALS)
+    return tune_settings(name, settings, dataset, run, budget, space=space, recency=recency, fixed=held, where=where)
+
+
+def tune_settings(
     name: str,
     settings: Settings,
     data: Dataset,
@@ -34,7 +99,7 @@ def tune(
     where: str | None = None,
     over: Callable[[], bool] = lambda: False,
 ) -> TuningResult:
-    """Searches settings of a model by its validation figure.
+    """Search given settings of a model by its validation figure: what `tune` and the studies of `compare` do.
 
     The first trial has the settings that are given, so the best is never worse than these. A third of the budget is drawn
     at random, the rest by TPE. A model that trains by epochs is given up where the best figure it has shown lies below the
@@ -95,7 +160,7 @@ def _alone(model: Recommender) -> list[Recommender]:
 
 
 def refit(tuned: TuningResult, data: Dataset, run: Run) -> Recommender:
-    """Trains the best settings on train and validation together, see `runs.train_run`.
+    """Train the best settings on train and validation together, see `runs.train_run`.
 
     Args:
         tuned: what was found.

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from recodiff.models.base import ModelConfig
 from recodiff.models.batch import Batch, ItemVectors
-from recodiff.models.factors.contrast import AnyContrastLoss, Logistic, compare, sum_by_user
+from recodiff.models.factors.contrast import AnyContrastLoss, Logistic, contrast_scores, sum_by_user
 from recodiff.models.network import TorchRecommender
+from recodiff.moved import old_names
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Contrast, Pair, Pairs
@@ -24,8 +25,8 @@ from recodiff.training.settings import TrainingConfig
 from recodiff.training.trainable import Progress
 from recodiff.training.traits import Traits
 
-Activation = Literal["sigmoid", "relu", "tanh"]
-ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+HiddenActivation = Literal["sigmoid", "relu", "tanh"]
+HIDDEN_ACTIVATIONS: dict[HiddenActivation, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "relu": torch.relu,
     "tanh": torch.tanh,
@@ -37,7 +38,7 @@ class CDAEConfig(ModelConfig):
 
     hidden: int = Field(default=200, ge=1)
     """H, width of the hidden layer."""
-    activation: Activation = "tanh"
+    activation: HiddenActivation = "tanh"
     """h, of the hidden layer."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """q, share of a row's entries that is taken away at a training step; the rest grow by 1 / (1 - q)."""
@@ -60,7 +61,7 @@ class CDAENet(nn.Module):
 
     def __init__(self, n_users: int, n_items: int, config: CDAEConfig, generator: torch.Generator) -> None:
         super().__init__()
-        self.loss, self.dropout, self.activation = config.loss, config.dropout, ACTIVATIONS[config.activation]
+        self.loss, self.dropout, self.activation = config.loss, config.dropout, HIDDEN_ACTIVATIONS[config.activation]
         spread = (2 / (n_items + config.hidden)) ** 0.5
         self.encoder, self.decoder = (
             nn.Parameter(torch.empty(n_items, config.hidden).normal_(0, spread, generator=generator)) for _ in range(2)
@@ -70,7 +71,12 @@ class CDAENet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_items))
 
     def encode(self, rows: Rows, own: Tensor | float) -> Tensor:
-        """z [B, H] of rows [B, I] and of what is known of their users beside, [B, H] or zero."""
+        """The code z [B, H] of rows and of what is known of their users beside.
+
+        Args:
+            rows: [B, I].
+            own: what is known of the users, [B, H], or zero.
+        """
         return self.activation(rows.matmul(self.encoder) + own + self.hidden_bias)
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
@@ -78,7 +84,7 @@ class CDAENet(nn.Module):
         assert pair.users is not None
         row = pair.source.drop(self.dropout, generator) if self.dropout else pair.source
         z = self.encode(row, self.users.index_select(0, pair.users))
-        positives, negatives = compare(pair, z, self.decoder, self.bias)
+        positives, negatives = contrast_scores(pair, z, self.decoder, self.bias)
         return sum_by_user(pair, self.loss(positives, negatives, progress))
 
 
@@ -106,17 +112,20 @@ class CDAE(TorchRecommender[CDAENet]):
         return Contrast(self.config.negatives)
 
     def score(self, batch: Batch) -> Tensor:
-        """[B, I]."""
+        """Scores of the decoder, [B, I]."""
         return inner_products(self.user_vectors(batch), self.module.decoder, self.module.bias)
 
     def vectors(self) -> ItemVectors:
-        """(W2, b2)."""
+        """The decoder's weights and biases (W2, b2)."""
         _ = self.items
         return ItemVectors(self.module.decoder.detach(), self.module.bias.detach())
 
     @torch.no_grad()
     def user_vectors(self, batch: Batch) -> Tensor:
-        """z [B, H]."""
+        """The codes z, [B, H]."""
         places = batch.places()
         own = torch.where((places < 0)[:, None], 0.0, self.module.users[places.clamp(min=0)])
         return self.module.encode(batch.history, own)
+
+
+__getattr__ = old_names(__name__)

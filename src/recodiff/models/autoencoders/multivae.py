@@ -32,18 +32,31 @@ from recodiff.training.traits import Traits
 
 
 class Posterior(Protocol):
-    """What becomes of the encoder's output [B, n] on its way to the decoder."""
+    """The way of the encoder's output [B, n] to the decoder."""
 
     def mean(self, encoded: Tensor) -> Tensor:
-        """The code that is ranked with, [B, k]."""
+        """The code that is ranked with, [B, k].
+
+        Args:
+            encoded: the encoder's output, [B, n].
+        """
         ...
 
     def sample(self, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """The code that is trained with, [B, k]."""
+        """The code that is trained with, [B, k].
+
+        Args:
+            encoded: the encoder's output, [B, n].
+            generator: of the draws, on the rows' device.
+        """
         ...
 
     def penalty(self, encoded: Tensor, step: int) -> Tensor:
-        """What it adds to the loss after `step` batches, [B]."""
+        """The term that it adds to the loss after `step` batches, [B].
+
+        Args:
+            encoded: the encoder's output, [B, n].
+        """
         ...
 
 
@@ -72,7 +85,7 @@ class PointPosterior(nn.Module):
 
 
 class GaussianPosterior(nn.Module):
-    """q(z | x) = N(mu, diag(sigma^2)) with [mu, log sigma^2] = e, against the prior N(0, I): MultiVAE's.
+    """The posterior q(z | x) = N(mu, diag(sigma^2)) with [mu, log sigma^2] = e, against the prior N(0, I): MultiVAE's.
 
     Args:
         kl_weight: beta, what the KL divergence counts in the end.
@@ -84,20 +97,34 @@ class GaussianPosterior(nn.Module):
         self.kl_weight, self.kl_anneal_steps = kl_weight, kl_anneal_steps
 
     def mean(self, encoded: Tensor) -> Tensor:
-        """mu, see `Posterior`."""
+        """The mean mu, see `Posterior`.
+
+        Args:
+            encoded: [mu, log sigma^2], [B, 2 k].
+        """
         return encoded.chunk(2, 1)[0]
 
     def sample(self, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """mu + sigma eps, eps standard normal: the reparametrisation."""
+        """The reparametrisation mu + sigma eps, eps standard normal.
+
+        Args:
+            encoded: [mu, log sigma^2], [B, 2 k].
+            generator: of eps, on the rows' device.
+        """
         mean, log_variance = encoded.chunk(2, 1)
         return mean + torch.exp(log_variance / 2) * normal_like(mean, generator)
 
     def beta_at(self, step: int) -> float:
-        """What the KL divergence counts after `step` batches."""
+        """The weight of the KL divergence after `step` batches."""
         return min(self.kl_weight, step / self.kl_anneal_steps) if self.kl_anneal_steps else self.kl_weight
 
     def penalty(self, encoded: Tensor, step: int) -> Tensor:
-        """beta KL(q(z | x) || N(0, I)), see `Posterior`."""
+        """The term beta KL(q(z | x) || N(0, I)), see `Posterior`.
+
+        Args:
+            encoded: [mu, log sigma^2], [B, 2 k].
+            step: batches so far, 0 or more.
+        """
         return self.beta_at(step) * kl_from_standard_normal(*encoded.chunk(2, 1))
 
 
@@ -179,7 +206,12 @@ class AutoencoderNet(nn.Module):
         return self.likelihood(logits, target, pair.seen) + self.posterior.penalty(encoded, progress.step)
 
     def noised(self, x0: Rows, generator: torch.Generator) -> Rows | Tensor:
-        """x_t at steps drawn uniformly, dense [B, I]; x_0 itself, sparse, where the process has no noise."""
+        """The rows x_t at steps drawn uniformly, dense [B, I]; x_0 itself, sparse, where the process has no noise.
+
+        Args:
+            x0: rows [B, I].
+            generator: of steps and noise, on the rows' device.
+        """
         if not self.process.has_noise:
             return x0
         t, _ = self.timesteps.sample(len(x0), generator)
@@ -187,7 +219,11 @@ class AutoencoderNet(nn.Module):
         return self.process.q_sample(dense, t, normal_like(dense, generator))
 
     def user_vectors(self, history: Rows) -> Tensor:
-        """What the decoder's last layer is given, [B, h]: no noise, no dropout, the posterior's mean."""
+        """The input of the decoder's last layer, [B, h]: no noise, no dropout, the posterior's mean.
+
+        Args:
+            history: rows [B, I].
+        """
         return self.decoder.hidden(self.posterior.mean(self.encoder(normalise(history))))
 
 
@@ -250,5 +286,5 @@ class MultiAutoencoder(TorchRecommender[AutoencoderNet]):
 
     @torch.no_grad()
     def user_vectors(self, batch: Batch) -> Tensor:
-        """What the decoder's last layer is given, [B, h]."""
+        """The input of the decoder's last layer, [B, h]."""
         return self.module.user_vectors(batch.history)

@@ -24,15 +24,29 @@ class Identity(BaseConfig):
     of_rows: ClassVar[bool] = True
 
     def width(self, n_items: int) -> int:
-        """I, the width of what is diffused."""
+        """I, the width of what is diffused.
+
+        Args:
+            n_items: I.
+        """
         return n_items
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
-        """Nothing."""
+        """Nothing.
+
+        Args:
+            train: what is learned from.
+            run: its seed is that of random draws.
+        """
         return {}
 
     def build(self, derived: Mapping[str, Tensor], generator: torch.Generator) -> Codec:
-        """The codec."""
+        """The codec.
+
+        Args:
+            derived: what `derive` gave.
+            generator: of the initial weights.
+        """
         return IdentityCodec()
 
 
@@ -87,17 +101,31 @@ class Clustered(BaseConfig):
         return self
 
     def width(self, n_items: int) -> int:
-        """D, the width of what is diffused."""
+        """D, the width of what is diffused.
+
+        Args:
+            n_items: I.
+        """
         return self.latent
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
-        """The cluster of each item."""
+        """The cluster of each item.
+
+        Args:
+            train: what is learned from.
+            run: its seed is that of random draws.
+        """
         if self.clusters == 1:
             return {"clusters": torch.zeros(train.n_items, dtype=torch.int64)}
         return {"clusters": cluster(self.embeddings.vectors(train, run), self.clusters, run.seed)}
 
     def build(self, derived: Mapping[str, Tensor], generator: torch.Generator) -> ClusteredVAE:
-        """The codec."""
+        """The codec.
+
+        Args:
+            derived: what `derive` gave.
+            generator: of the initial weights.
+        """
         return ClusteredVAE(
             derived["clusters"],
             self.latent,
@@ -111,12 +139,12 @@ class Clustered(BaseConfig):
         )
 
     def lambda_at(self, epoch: int) -> float:
-        """What the diffusion's loss counts after `epoch` epochs: max((1 - epoch / anneal_epochs) lambda, its minimum)."""
+        """The weight of the diffusion's loss after `epoch` epochs: max((1 - epoch / anneal_epochs) lambda, its minimum)."""
         left = 1 - epoch / self.anneal_epochs if self.anneal_epochs else 1.0
         return max(left * self.diffusion_weight, self.diffusion_weight_min)
 
     def gamma_at(self, step: int) -> float:
-        """What the KL divergence counts after `step` batches: min(step / kl_anneal_steps, gamma)."""
+        """The weight of the KL divergence after `step` batches: min(step / kl_anneal_steps, gamma)."""
         return min(step / self.kl_anneal_steps, self.kl_weight) if self.kl_anneal_steps else self.kl_weight
 
 

@@ -66,7 +66,7 @@ class CodigemNet(nn.Module):
         return self.loss(x, [normal_like(x, generator) for _ in range(len(self.back) + 1)])
 
     def loss(self, x: Tensor, noise: Sequence[Tensor]) -> Tensor:
-        """Minus the evidence lower bound by one draw of z_1..z_T, [B].
+        """The negative of the evidence lower bound by one draw of z_1..z_T, [B].
 
         Args:
             x: rows [B, I].
@@ -81,19 +81,34 @@ class CodigemNet(nn.Module):
         return -bound
 
     def chain(self, x: Tensor, noise: Sequence[Tensor]) -> list[Tensor]:
-        """z_1..z_T, each [B, I]: z_t = sqrt(1 - beta) z_{t-1} + sqrt(beta) eps_t, z_0 = x."""
+        """The chain z_1..z_T, each [B, I]: z_t = sqrt(1 - beta) z_{t-1} + sqrt(beta) eps_t, z_0 = x.
+
+        Args:
+            x: rows [B, I].
+            noise: eps_1..eps_T, each [B, I].
+        """
         z = [x]
         for eps in noise:
             z.append(math.sqrt(1 - self.beta) * z[-1] + math.sqrt(self.beta) * eps)
         return z[1:]
 
     def user_vectors(self, history: Rows) -> Tensor:
-        """What the decoder's last layer is given, [B, h], by z_1 without its noise."""
+        """The input of the decoder's last layer, [B, h], by z_1 without its noise.
+
+        Args:
+            history: rows [B, I].
+        """
         return self.decoder.hidden(replace(history, values=math.sqrt(1 - self.beta) * history.values))
 
 
 def log_normal(x: Tensor, mean: Tensor | None = None, log_variance: Tensor | None = None) -> Tensor:
-    """log N(x; mean, diag(exp(log_variance))), the standard normal unless given; all [B, I] -> [B]."""
+    """The logarithm of N(x; mean, diag(exp(log_variance))), the standard normal unless given, [B].
+
+    Args:
+        x: [B, I].
+        mean: [B, I]; 0 unless given.
+        log_variance: [B, I]; 0 unless given.
+    """
     squares = (x if mean is None else x - mean).square()
     if log_variance is not None:
         squares = squares * torch.exp(-log_variance) + log_variance
@@ -132,7 +147,7 @@ class Codigem(TorchRecommender[CodigemNet]):
 
     @torch.no_grad()
     def score(self, batch: Batch) -> Tensor:
-        """f(z_1), [B, I]."""
+        """The decoder's f(z_1), [B, I]."""
         return self.module.decoder.last(self.user_vectors(batch))
 
     def vectors(self) -> ItemVectors:
@@ -142,5 +157,5 @@ class Codigem(TorchRecommender[CodigemNet]):
 
     @torch.no_grad()
     def user_vectors(self, batch: Batch) -> Tensor:
-        """What the decoder's last layer is given, [B, h]."""
+        """The input of the decoder's last layer, [B, h]."""
         return self.module.user_vectors(batch.history)

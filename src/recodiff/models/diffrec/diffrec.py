@@ -86,7 +86,7 @@ class DiffRec(TorchRecommender[DiffRecNet]):
         return replace(super()._traits(), item_vectors=True, shares_items=self.config.codec.of_rows)
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
-        """What the codec takes from the data, the cluster of each item where it has clusters; the odds to sample items by."""
+        """Derive the codec's needs of the data, the cluster of each item where it has clusters; the odds to sample items by."""
         found = self.config.codec.derive(train, run)
         given = self.config.diffusion
         if given.sampled_items is None or given.sampled_by == "uniform":
@@ -183,7 +183,7 @@ class DiffRec(TorchRecommender[DiffRecNet]):
         return self.module.score(batch.history, self.config.sampling)
 
     def vectors(self) -> ItemVectors:
-        """(V_i, c_i) of the last layer that all items share: a latent's decoder, else the denoiser's, see `hidden`.
+        """The (V_i, c_i) of the last layer that all items share: a latent's decoder, else the denoiser's, see `hidden`.
 
         Raises:
             ModelError: with these settings scores are no inner product, or the items are shared among processes.
@@ -194,6 +194,6 @@ class DiffRec(TorchRecommender[DiffRecNet]):
         return ItemVectors(last.weight.detach(), last.bias.detach())
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """What stands before that layer: a latent's x_0 [B, D], else g_1 [B, hL]; raises as `vectors` does."""
+        """The input of that layer: a latent's x_0 [B, D], else g_1 [B, hL]; raises as `vectors` does."""
         self.vectors()
         return self.module.user_vectors(batch.history, self.config.sampling)

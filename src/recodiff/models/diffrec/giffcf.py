@@ -84,11 +84,19 @@ class Filter(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: Rows) -> Tensor:
-        """x A, [B, I]."""
+        """The smoothed rows x A, [B, I].
+
+        Args:
+            x: rows [B, I].
+        """
         return through_users(x, self._by_item()) if self.table is None else x.matmul(self.table)
 
     def of_items(self, v: Tensor) -> Tensor:
-        """A v, [I, D] -> [I, D]."""
+        """The product A v, [I, D].
+
+        Args:
+            v: [I, D].
+        """
         if self.table is not None:
             return self.table @ v
         by_item = self._by_item()
@@ -117,7 +125,13 @@ class Mixer(nn.Module):
         self.linear = not channels
 
     def forward(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        """[B, D] and [B, D] at steps t [B] -> [B, D]."""
+        """The mixture of two vectors at their steps, [B, D].
+
+        Args:
+            a: [B, D].
+            b: [B, D].
+            t: steps, int64 [B].
+        """
         p, q = self.direct[t].split(1, 1)
         mixed = p * a + q * b
         if self.linear:
@@ -128,7 +142,7 @@ class Mixer(nn.Module):
 
 @dataclass(frozen=True)
 class Tables:
-    """Of the weights as they stand: what takes rows of items, smoothed once more, into the low-rank part.
+    """Tables of the weights as they stand: they take rows of items, smoothed once more, into the low-rank part.
 
     Args:
         once: V'V and V'AV, [2, D, D].
@@ -164,7 +178,7 @@ class GiffCFNet(nn.Module):
         self._tables: Tables | None = None
 
     def train(self, mode: bool = True) -> Self:
-        """Switches between training and evaluation; either way the weights may have changed, so the tables are made anew."""
+        """Switch between training and evaluation; either way the weights may have changed, so the tables are made anew."""
         self._tables = None
         return super().train(mode)
 
@@ -191,7 +205,7 @@ class GiffCFNet(nn.Module):
         return estimate.flatten().index_add(0, row.flat(), own[row.row_of(), 0] * row.values).view_as(estimate)
 
     def tables(self) -> Tables:
-        """Of the weights as they stand; call `eval()` after changing them."""
+        """Tables of the weights as they stand; call `eval()` after changing them."""
         if self._tables is None:
             again = self.smoother.of_items(self.items.detach())
             both = torch.stack([self.items.detach(), again])
@@ -200,10 +214,13 @@ class GiffCFNet(nn.Module):
 
     @torch.no_grad()
     def denoise(self, row: Rows) -> Tensor:
-        """x0_hat [B, I] after all steps from z_T, the smoothed row.
+        """The estimate x0_hat [B, I] after all steps from z_T, the smoothed row.
 
         z_t enters by z_t V alone and x0_hat is linear in h, c and c A: so the chain is carried in the low-rank part, and the
         catalogue is passed over once.
+
+        Args:
+            row: rows [B, I].
         """
         tables, smoothed = self.tables(), self.smoother(row)
         # c V, c A V, c A A V
@@ -266,5 +283,5 @@ class GiffCF(TorchRecommender[GiffCFNet]):
         return Reconstruct()
 
     def score(self, batch: Batch) -> Tensor:
-        """x0_hat, [B, I]."""
+        """The estimate x0_hat, [B, I]."""
         return self.module.denoise(batch.history)

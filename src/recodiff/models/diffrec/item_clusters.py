@@ -31,7 +31,12 @@ class SvdEmbeddings(BaseConfig):
     """E; at most the smaller of users and items less one is used."""
 
     def vectors(self, train: Interactions, run: Run) -> NDArray[np.float32]:
-        """[I, E]."""
+        """Embeddings of the items, [I, E].
+
+        Args:
+            train: what is learned from.
+            run: its seed is that of random draws.
+        """
         from scipy.sparse import diags_array
         from scipy.sparse.linalg import svds
 
@@ -60,7 +65,12 @@ class LightGCNEmbeddings(BaseConfig):
     """Learning rate."""
 
     def vectors(self, train: Interactions, run: Run) -> NDArray[np.float32]:
-        """[I, E]."""
+        """Embeddings of the items, [I, E].
+
+        Args:
+            train: what is learned from.
+            run: device and seed.
+        """
         from recodiff.models.factors.lightgcn import LightGCN, LightGCNConfig
 
         training = TrainingConfig(epochs=self.epochs, lr=self.lr, batch_size=1024)
@@ -77,7 +87,11 @@ class FileEmbeddings(BaseConfig):
     """A `.npy` file of floats [I, E], one row per item in the order of the data's items; not needed once the model is fitted."""
 
     def vectors(self, train: Interactions, run: Run) -> NDArray[np.float32]:
-        """[I, E].
+        """Embeddings of the items, [I, E].
+
+        Args:
+            train: whose catalogue they are for.
+            run: not used.
 
         Raises:
             ConfigError: the file cannot be read, or does not hold one row of finite numbers per item.
@@ -100,7 +114,7 @@ AnyEmbeddings = Annotated[SvdEmbeddings | LightGCNEmbeddings | FileEmbeddings, F
 
 
 def cluster(vectors: NDArray[np.floating], clusters: int, seed: int) -> Tensor:
-    """k-means on item embeddings: the cluster of each item, int64 [I].
+    """The cluster of each item by k-means on item embeddings, int64 [I].
 
     Args:
         vectors: [I, E].

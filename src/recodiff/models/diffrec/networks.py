@@ -41,7 +41,7 @@ class DiffRecNet(nn.Module):
         self._chain: hidden.HiddenChain | None = None
 
     def train(self, mode: bool = True) -> Self:
-        """Switches between training and evaluation; either way the weights may have changed, so the chain is made anew."""
+        """Switch between training and evaluation; either way the weights may have changed, so the chain is made anew."""
         self._chain = None
         return super().train(mode)
 
@@ -62,7 +62,12 @@ class DiffRecNet(nn.Module):
         return isinstance(self.diffusion.loss_path, hidden.HiddenPath)
 
     def parameter_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-        """AdamW's groups: one, at the rate and decay of `training`."""
+        """One group of AdamW.
+
+        Args:
+            lr: learning rate, greater than 0.
+            weight_decay: 0 or more.
+        """
         return [{"params": list(self.parameters()), "lr": lr, "weight_decay": weight_decay}]
 
     @property
@@ -77,16 +82,25 @@ class DiffRecNet(nn.Module):
 
     @property
     def memory_hint(self) -> str:
-        """What else than a smaller batch would make a step take less, as the end of a sentence."""
+        """A remedy other than a smaller batch that would make a step take less, as the end of a sentence."""
         can = not self.in_hidden_space and hidden.trains(self.diffusion) is None
         return ", or set diffusion.space='hidden'" if can else ""
 
     def hidden_holds(self, sampling: SamplingConfig) -> bool:
-        """Whether the chain goes through the hidden space exactly."""
+        """Tell whether the chain goes through the hidden space exactly.
+
+        Args:
+            sampling: how lists are made.
+        """
         return hidden.holds(self.diffusion, noise_steps=sampling.noise_steps, sampling_noise=sampling.noise)
 
     def denoised(self, history: Rows, sampling: SamplingConfig) -> Tensor:
-        """The chain's x_0 [B, D] of histories [B, I]: through the hidden space where that is exact, else step by step."""
+        """The chain's x_0 [B, D]: through the hidden space where that is exact, else step by step.
+
+        Args:
+            history: rows [B, I].
+            sampling: how lists are made.
+        """
         z = self.codec.encode(history).z
         if self.hidden_holds(sampling):
             return self.chain().denoise(z)
@@ -94,12 +108,20 @@ class DiffRecNet(nn.Module):
         return self.diffusion.denoise(z, noise_steps=sampling.noise_steps, sampling_noise=sampling.noise, generator=generator)
 
     def score(self, history: Rows, sampling: SamplingConfig) -> Tensor:
-        """The chain's x_0, decoded, [B, I]."""
+        """The chain's x_0, decoded, [B, I].
+
+        Args:
+            history: rows [B, I].
+            sampling: how lists are made.
+        """
         z, last = self.denoised(history, sampling), self.codec.item_layer
         return self.codec.decode(z) if last is None else inner_products(z, last.weight, last.bias)
 
     def item_layer(self, sampling: SamplingConfig) -> nn.Linear:
         """The last layer, which all items share and whose rows are their vectors: the denoiser's, see `hidden`.
+
+        Args:
+            sampling: how lists are made.
 
         Raises:
             ModelError: with these settings scores are no inner product.
@@ -112,7 +134,12 @@ class DiffRecNet(nn.Module):
         return self.diffusion.denoiser.last
 
     def user_vectors(self, history: Rows, sampling: SamplingConfig) -> Tensor:
-        """What stands before that layer: g_1 [B, hL], see `hidden`."""
+        """The input of that layer: g_1 [B, hL], see `hidden`.
+
+        Args:
+            history: rows [B, I].
+            sampling: how lists are made.
+        """
         return self.chain().user_vectors(history)
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
@@ -133,7 +160,7 @@ class LatentDiffRecNet(DiffRecNet):
         self.annealing, self.multinomial = annealing, Multinomial()
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
-        """lambda L + the reconstruction's negative log-likelihood + gamma KL, for each row of the pair, [B]."""
+        """The sum lambda L + the reconstruction's negative log-likelihood + gamma KL, for each row of the pair, [B]."""
         source = self.codec.encode(pair.source, generator)
         target = source if pair.target is None else self.codec.encode(pair.target, generator)
         found = self.diffusion.loss(source.z, None if pair.target is None else target.z, generator=generator)
@@ -194,7 +221,7 @@ class LatentDiffRecNet(DiffRecNet):
         return self.codec.item_layer
 
     def user_vectors(self, history: Rows, sampling: SamplingConfig) -> Tensor:
-        """What stands before that layer: the chain's x_0 [B, D]."""
+        """The input of that layer: the chain's x_0 [B, D]."""
         return self.denoised(history, sampling)
 
 

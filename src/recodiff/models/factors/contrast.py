@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from recodiff.config import BaseConfig
+from recodiff.moved import old_names
 from recodiff.tensors.losses import unrounded
 from recodiff.training.pairs import Pair
 from recodiff.training.trainable import Progress
 
-DENSE_UP_TO = 32
+DENSE_SCORES_UP_TO = 32
 """All B x I scores are formed where they are at most this many times the wanted ones: one matrix product beats gathering."""
 
 
@@ -45,7 +46,12 @@ class ContrastLoss(Protocol):
     """Scores of positive items [P] and of their negatives [P, N] -> the loss of each positive entry, [P]."""
 
     def __call__(self, positives: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
-        """The loss of each entry; `progress` is for losses that change in training."""
+        """The loss of each entry, [P]; `progress` is for losses that change in training.
+
+        Args:
+            positives: scores of positive items, [P].
+            negatives: scores of their negatives, [P, N].
+        """
         ...
 
     def parabola(self, positives: Tensor, others: Tensor, weights: Tensor, negatives: int) -> Parabola:
@@ -80,7 +86,7 @@ class BPR(BaseConfig):
 
 
 class Logistic(BaseConfig):
-    """-log sigma(s_ui) - sum_j log(1 - sigma(s_uj))."""
+    """The loss -log sigma(s_ui) - sum_j log(1 - sigma(s_uj))."""
 
     kind: Literal["logistic"] = "logistic"
 
@@ -110,7 +116,7 @@ class Truncated(Logistic):
     """Batches over which the share rises to that; 0 has it there from the start."""
 
     def share_at(self, step: int) -> float:
-        """epsilon, the share that is dropped after `step` batches."""
+        """The share epsilon that is dropped after `step` batches."""
         return self.drop_rate * min(1.0, step / self.drop_anneal_steps) if self.drop_anneal_steps else self.drop_rate
 
     def __call__(self, positives: Tensor, negatives: Tensor, progress: Progress) -> Tensor:
@@ -138,7 +144,7 @@ class Reweighted(Logistic):
 
 
 class Squared(BaseConfig):
-    """((1 - s_ui)^2 + sum_j s_uj^2) / 2."""
+    """The loss ((1 - s_ui)^2 + sum_j s_uj^2) / 2."""
 
     kind: Literal["squared"] = "squared"
 
@@ -160,7 +166,7 @@ def _bend_of_softplus(x: Tensor) -> Tensor:
     return torch.where(x.abs() < 1e-3, 0.25, torch.tanh(x / 2) / (2 * x))
 
 
-def compare(pair: Pair, users: Tensor, items: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def contrast_scores(pair: Pair, users: Tensor, items: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """The scores of a pair's positive items [P] and of their negatives [P, N].
 
     Args:
@@ -176,13 +182,18 @@ def compare(pair: Pair, users: Tensor, items: Tensor, bias: Tensor) -> tuple[Ten
 
 
 def sum_by_user(pair: Pair, losses: Tensor) -> Tensor:
-    """The losses [P] of a pair's positive entries, weighted as the entries are and summed over each user's, [B]."""
+    """The losses of a pair's positive entries, weighted as the entries are and summed over each user's, [B].
+
+    Args:
+        pair: of B users and P positive entries.
+        losses: of the entries, [P].
+    """
     weighted = losses * pair.source.values
     return weighted.new_zeros(len(pair.source)).index_add(0, pair.source.row_of(), weighted)
 
 
 def scores_at(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Some of the inner products of two sets of vectors.
+    """Selected inner products of two sets of vectors.
 
     Args:
         left: [B, D].
@@ -193,8 +204,11 @@ def scores_at(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Ten
     Returns:
         [P, N].
     """
-    if len(left) * len(right) <= DENSE_UP_TO * columns.numel():
+    if len(left) * len(right) <= DENSE_SCORES_UP_TO * columns.numel():
         every = unrounded(left @ right.T).flatten()
         return every.gather(0, (rows[:, None] * len(right) + columns).flatten()).view_as(columns)
     chosen = right.index_select(0, columns.flatten()).view(*columns.shape, -1)
     return torch.linalg.vecdot(left.index_select(0, rows)[:, None], chosen)
+
+
+__getattr__ = old_names(__name__)

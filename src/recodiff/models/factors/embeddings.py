@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from recodiff.models.base import ModelConfig
 from recodiff.models.batch import Batch, ItemVectors
-from recodiff.models.factors.contrast import BPR, AnyContrastLoss, compare, sum_by_user
+from recodiff.models.factors.contrast import BPR, AnyContrastLoss, contrast_scores, sum_by_user
 from recodiff.models.factors.fold_in import fold_in
 from recodiff.models.network import TorchRecommender
+from recodiff.moved import old_names
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Contrast, Pair, Pairs
@@ -48,7 +49,7 @@ INITIAL = 0.1
 
 @dataclass(frozen=True)
 class Factors:
-    """What is scored with: `users[u] . items[i] + bias[i]`.
+    """The vectors and biases that score: `users[u] . items[i] + bias[i]`.
 
     Args:
         users: [U, D].
@@ -84,20 +85,28 @@ class FactorNet(nn.Module, ABC):
 
     @abstractmethod
     def compute(self, generator: torch.Generator | None = None) -> Factors:
-        """The factors of the weights as they stand; with dropout where there is a generator."""
+        """The factors of the weights as they stand.
+
+        Args:
+            generator: of dropout; there is none without it.
+        """
 
     @abstractmethod
     def received(self, history: Rows) -> Tensor:
-        """What the items of a history bring to their user's vector, [B, D], beside the share of what is learned for the user."""
+        """The share of a user's vector that comes from the history's items, [B, D], beside what is learned for the user.
+
+        Args:
+            history: rows [B, I].
+        """
 
     def train(self, mode: bool = True) -> Self:
-        """Switches between training and evaluation; either way the weights may have changed, so the factors are made anew."""
+        """Switch between training and evaluation; either way the weights may have changed, so the factors are made anew."""
         self._factors = None
         return super().train(mode)
 
     @torch.no_grad()
     def factors(self) -> Factors:
-        """What to score with; call `eval()` after changing the weights."""
+        """The factors to score with; call `eval()` after changing the weights."""
         if self._factors is None:
             made = self.compute()
             self._factors = Factors(made.users.detach(), made.items.detach(), made.bias.detach())
@@ -107,7 +116,7 @@ class FactorNet(nn.Module, ABC):
         """The loss of each user of the pair, summed over the positive items, [B]."""
         assert pair.users is not None
         factors = self.compute(generator)
-        positives, negatives = compare(pair, factors.users.index_select(0, pair.users), factors.items, factors.bias)
+        positives, negatives = contrast_scores(pair, factors.users.index_select(0, pair.users), factors.items, factors.bias)
         return sum_by_user(pair, self.loss(positives, negatives, progress) + self.l2 / 2 * self._sizes(pair, pair.users))
 
     def _sizes(self, pair: Pair, users: Tensor) -> Tensor:
@@ -134,7 +143,7 @@ class FactorModel(TorchRecommender[FactorNet]):
         return Contrast(self.config.negatives)
 
     def score(self, batch: Batch) -> Tensor:
-        """[B, I]."""
+        """Inner products of users and items with the items' biases, [B, I]."""
         factors = self.module.factors()
         return inner_products(self.user_vectors(batch), factors.items, factors.bias)
 
@@ -149,8 +158,8 @@ class FactorModel(TorchRecommender[FactorNet]):
         return self.vectors().vectors
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """[B, D]: learned for known users, folded in for unseen users."""
-        return user_vectors(self.module.factors(), batch, self._unseen_users)
+        """Vectors of users, [B, D]: learned for known users, folded in for unseen users."""
+        return user_factors(self.module.factors(), batch, self._unseen_users)
 
     def _unseen_users(self, history: Rows) -> Tensor:
         factors = self.module.factors()
@@ -166,7 +175,7 @@ class FactorModel(TorchRecommender[FactorNet]):
         )
 
 
-def user_vectors(factors: Factors, batch: Batch, unseen_users: Callable[[Rows], Tensor]) -> Tensor:
+def user_factors(factors: Factors, batch: Batch, unseen_users: Callable[[Rows], Tensor]) -> Tensor:
     """A vector for each user of a batch, [B, D].
 
     Args:
@@ -182,3 +191,6 @@ def user_vectors(factors: Factors, batch: Batch, unseen_users: Callable[[Rows], 
     if len(unknown):
         found[unknown] = unseen_users(history.take(unknown))
     return found
+
+
+__getattr__ = old_names(__name__)

@@ -81,15 +81,15 @@ class Ials(Recommender):
                 advance(1, "")
 
     def score(self, batch: Batch) -> Tensor:
-        """p_u.q_i, [B, I]."""
+        """Inner products p_u.q_i, [B, I]."""
         return inner_products(self.user_vectors(batch), self.q)
 
     def vectors(self) -> ItemVectors:
-        """q [I, k]."""
+        """The items' q [I, k], without biases."""
         return ItemVectors(self.q, self.q.new_zeros(len(self.q)))
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """p [B, k], solved for from the histories."""
+        """The users' p [B, k], solved for from the histories."""
         return solve(batch.history, self.q, self.config)
 
     def state(self) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ from recodiff.errors import MissingExtraError, ModelError
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.factors.contrast import BPR
-from recodiff.models.factors.embeddings import Factors, user_vectors
+from recodiff.models.factors.embeddings import Factors, user_factors
 from recodiff.models.factors.fold_in import fold_in
 from recodiff.models.factors.ials import refuse_if_too_wide
 from recodiff.models.linear.neighbours import ItemTableModel
@@ -112,15 +112,15 @@ class ImplicitAls(Recommender):
         )
 
     def score(self, batch: Batch) -> Tensor:
-        """p_u.q_i, [B, I]."""
+        """Inner products p_u.q_i, [B, I]."""
         return self.user_vectors(batch) @ self.q.T
 
     def vectors(self) -> ItemVectors:
-        """q [I, k]."""
+        """The items' q [I, k], without biases."""
         return ItemVectors(self.q, self.q.new_zeros(len(self.q)))
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """p [B, k], solved for from the histories."""
+        """The users' p [B, k], solved for from the histories."""
         history = _matrix_of(batch.history)
         with threadpool_limits(1, "blas"):
             solver = self._solver()
@@ -197,17 +197,17 @@ class ImplicitBpr(Recommender):
         self.factors = Factors(users[:, :-1].contiguous(), items[:, :-1].contiguous(), items[:, -1].contiguous())
 
     def score(self, batch: Batch) -> Tensor:
-        """p_u.q_i + b_i, [B, I]."""
+        """Inner products and biases p_u.q_i + b_i, [B, I]."""
         return torch.addmm(self.factors.bias, self.user_vectors(batch), self.factors.items.T)
 
     def vectors(self) -> ItemVectors:
-        """q [I, k] and b [I]."""
+        """The items' q [I, k] and b [I]."""
         _ = self.items
         return ItemVectors(self.factors.items, self.factors.bias)
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """p [B, k]: learned for known users, folded in for unseen users."""
-        return user_vectors(self.factors, batch, self._unseen_users)
+        """The users' p [B, k]: learned for known users, folded in for unseen users."""
+        return user_factors(self.factors, batch, self._unseen_users)
 
     def _unseen_users(self, history: Rows) -> Tensor:
         items, bias = self.factors.items, self.factors.bias
@@ -215,7 +215,7 @@ class ImplicitBpr(Recommender):
         return fold_in(history, items, bias, BPR(), negatives=1, received=nothing, share=1.0, l2=self.config.l2)
 
     def state(self) -> dict[str, Tensor]:
-        """p [U, k], q [I, k] and b [I]."""
+        """The learned p [U, k], q [I, k] and b [I]."""
         _ = self.items
         return {"p": self.factors.users, "q": self.factors.items, "b": self.factors.bias}
 

@@ -43,11 +43,22 @@ class Edges:
     to_items: Rows
 
     def step(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """One layer: [U, D] and [I, D] from [U, D] and [I, D]."""
+        """One layer: the vectors [U, D] and [I, D] that the neighbours send.
+
+        Args:
+            users: [U, D].
+            items: [I, D].
+        """
         return self.to_users.matmul(items), self.to_items.matmul(users)
 
     def mean_of_layers(self, users: Tensor, items: Tensor, layers: int) -> tuple[Tensor, Tensor]:
-        """(1 + A + ... + A^K) / (K + 1) on the vectors of all users and items, A being `step`."""
+        """The mean (1 + A + ... + A^K) / (K + 1) on the vectors of all users and items, A being `step`.
+
+        Args:
+            users: [U, D].
+            items: [I, D].
+            layers: K, 0 or more.
+        """
         sums = users.clone(), items.clone()
         for _ in range(layers):
             users, items = self.step(users, items)
@@ -71,7 +82,7 @@ class _MeanOfLayers(torch.autograd.Function):
 
 
 class Graph(nn.Module):
-    """Who interacted with what; an edge weighs w_ui / sqrt(d_u d_i), the degrees d being sums of weights.
+    """The graph of interactions; an edge weighs w_ui / sqrt(d_u d_i), the degrees d being sums of weights.
 
     Args:
         interactions: the weighted interactions, [U, I].
@@ -106,7 +117,12 @@ class Graph(nn.Module):
             self.register_buffer(name, tensor, persistent=False)
 
     def edges(self, dropout: float = 0.0, generator: torch.Generator | None = None) -> Edges:
-        """The graph, or with a generator what dropout leaves of it: both directions of an edge go together."""
+        """The graph, or what dropout leaves of it: both directions of an edge go together.
+
+        Args:
+            dropout: in [0, 1).
+            generator: of dropout; there is none without it.
+        """
         values = self.values
         if generator is not None and dropout:
             values = values * keep_mask((1, len(values)), dropout, values, generator)[0] / (1 - dropout)

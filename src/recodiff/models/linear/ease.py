@@ -53,11 +53,19 @@ class ClosedForm(Recommender):
         return replace(super()._traits(), seeded=False)
 
     def ridge(self, squares: Tensor) -> Tensor | float:
-        """What is added to the diagonal of X'X, given that diagonal [I]."""
+        """The ridge that is added to the diagonal of X'X, [I].
+
+        Args:
+            squares: that diagonal, [I].
+        """
         return self.config.l2
 
     def divisor(self, diagonal: Tensor) -> Tensor:
-        """d [I], given the diagonal of P [I]; that diagonal itself makes the diagonal of B zero."""
+        """The divisor d [I]; the diagonal of P itself makes the diagonal of B zero.
+
+        Args:
+            diagonal: of P, [I].
+        """
         return diagonal
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
@@ -115,7 +123,7 @@ class ClosedForm(Recommender):
         return ModelError(f"l2 = {self.config.l2} is too small to invert X'X + l2 I on this data; raise it, for example to 100")
 
     def score(self, batch: Batch) -> Tensor:
-        """x B, [B, I]."""
+        """The product x B, [B, I]."""
         return batch.history.matmul(self.weights)
 
     def state(self) -> dict[str, Tensor]:
@@ -172,7 +180,7 @@ class Rlae(ClosedForm):
     Config = RlaeConfig
 
     def divisor(self, diagonal: Tensor) -> Tensor:
-        """1 / (lambda + mu), see `ClosedForm`."""
+        """The divisor 1 / (lambda + mu), see `ClosedForm`."""
         return (diagonal / (1 - self.config.xi)).clamp_max(1 / self.config.l2)
 
 
@@ -196,7 +204,7 @@ def _bytes_of(n_items: int, dtype: torch.dtype, device: torch.device, *, more: f
 
 
 def refuse_if_too_large(n_items: int, dtype: torch.dtype, device: torch.device, name: str, *, more: int = 0) -> None:
-    """Refuses a catalogue whose item-item tables do not fit in memory.
+    """Refuse a catalogue whose item-item tables do not fit in memory.
 
     Args:
         n_items: I.

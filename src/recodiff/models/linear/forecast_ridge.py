@@ -72,7 +72,7 @@ class ForecastRidge(Recommender):
             advance(1, "")
 
     def score(self, batch: Batch) -> Tensor:
-        """x B, [B, I]."""
+        """The product x B, [B, I]."""
         return batch.history.matmul(self.weights)
 
     def state(self) -> dict[str, Tensor]:

@@ -20,13 +20,14 @@ from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.linear.sparse import Array, counts_of, degrees, power, scaled, size_of, state_of, table_of, through_users
 from recodiff.models.registry import title
+from recodiff.moved import old_names
 from recodiff.runtime import progress
 from recodiff.runtime.run import Run
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.rows import Rows
 from recodiff.training.traits import Traits
 
-DENSE_UP_TO = 500
+DENSE_SIDE_UP_TO = 500
 """The smaller side of a matrix up to which all its singular vectors are found at once."""
 
 
@@ -49,7 +50,7 @@ def right_singular_vectors(matrix: csr_array, factors: int, seed: int) -> Array:
     tall, n = n_users >= n_items, min(n_users, n_items)
     side = matrix if tall else csr_array(matrix.T)
     other, k = csr_array(side.T), min(factors, n)
-    if n <= DENSE_UP_TO or 2 * k > n:
+    if n <= DENSE_SIDE_UP_TO or 2 * k > n:
         values, vectors = eigh(csr_array(other @ side).toarray(), subset_by_index=(n - k, n - 1))
     else:
         gram = LinearOperator((n, n), matvec=lambda v: other @ (side @ v), dtype=np.float64)  # pyright: ignore[reportCallIssue]
@@ -90,7 +91,7 @@ class PureSvd(Recommender):
         self.encoder, self.decoder = _tables(vectors, down, up, run.torch_device)
 
     def score(self, batch: Batch) -> Tensor:
-        """x Di^(-gamma/2) V V' Di^(gamma/2), [B, I]."""
+        """The product x Di^(-gamma/2) V V' Di^(gamma/2), [B, I]."""
         return inner_products(self.user_vectors(batch), self.decoder)
 
     def vectors(self) -> ItemVectors:
@@ -98,7 +99,7 @@ class PureSvd(Recommender):
         return ItemVectors(self.decoder, self.decoder.new_zeros(len(self.decoder)))
 
     def user_vectors(self, batch: Batch) -> Tensor:
-        """x Di^(-gamma/2) V, [B, k]."""
+        """The product x Di^(-gamma/2) V, [B, k]."""
         return batch.history.matmul(self.encoder)
 
     def state(self) -> dict[str, Tensor]:
@@ -146,7 +147,7 @@ class GfCf(Recommender):
         self.normalised, self._by_item = normalised, normalised.transposed()
 
     def score(self, batch: Batch) -> Tensor:
-        """x (R'R + w Di^(-1/2) V V' Di^(1/2)), [B, I]."""
+        """The product x (R'R + w Di^(-1/2) V V' Di^(1/2)), [B, I]."""
         scores = batch.history.matmul(self.encoder) @ self.decoder.T * self.config.low_pass
         return scores + through_users(batch.history, self._by_item)
 
@@ -164,3 +165,6 @@ def _tables(vectors: Array, down: Array, up: Array, device: torch.device) -> tup
     """What histories and what latent vectors are multiplied by, both float32 [I, k]."""
     encoder, decoder = (torch.from_numpy((vectors * scale[:, None]).astype(np.float32)) for scale in (down, up))
     return encoder.to(device), decoder.to(device)
+
+
+__getattr__ = old_names(__name__)

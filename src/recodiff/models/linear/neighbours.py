@@ -39,7 +39,11 @@ class ItemTableModel(Recommender):
 
     @abstractmethod
     def table(self, train: Interactions, *, show: bool) -> csr_array:
-        """S, from weighted interactions; `show` tells whether a progress bar may be shown."""
+        """The table S; `show` tells whether a progress bar may be shown.
+
+        Args:
+            train: weighted interactions.
+        """
 
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         table = self.table(self.config.weighting.for_fit(train), show=run.progress)
@@ -51,11 +55,11 @@ class ItemTableModel(Recommender):
         self._factor = table.dense() if dense else table
 
     def score(self, batch: Batch) -> Tensor:
-        """x S, [B, I]."""
+        """The product x S, [B, I]."""
         return batch.history.matmul(self._factor)
 
     def state(self) -> dict[str, Tensor]:
-        """S [I, I] as offsets, columns and values."""
+        """The table S [I, I] as offsets, columns and values."""
         _ = self.items
         return state_of(self.similarities)
 

@@ -34,14 +34,21 @@ Rescale = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 
 def weights_of(x: Interactions) -> csr_array:
-    """The weights as float64 [n_users, I]; what is seen with weight zero is left out."""
+    """The weights as float64 [n_users, I]; what is seen with weight zero is left out.
+
+    Args:
+        x: interactions.
+    """
     matrix = csr_array(x.matrix, dtype=np.float64, copy=True)
     matrix.eliminate_zeros()
     return matrix
 
 
 def counts_of(x: Interactions, what: str) -> csr_array:
-    """`weights_of(x)` for a model to which weights are counts.
+    """The weights as `weights_of(x)` gives them, for a model to which weights are counts.
+
+    Args:
+        x: interactions.
 
     Raises:
         ModelError: a weight is negative; `what` names the model.
@@ -56,28 +63,53 @@ def counts_of(x: Interactions, what: str) -> csr_array:
 
 
 def size_of(matrix: csr_array) -> tuple[int, int]:
-    """Rows and columns; scipy's types leave open whether there are any."""
+    """Rows and columns; scipy's types leave open whether there are any.
+
+    Args:
+        matrix: of two dimensions.
+    """
     return cast(tuple[int, int], matrix.shape)
 
 
 def degrees(matrix: csr_array) -> tuple[Array, Array]:
-    """Summed weights of each user [n_users] and of each item [I]; counts where all weights are 1."""
+    """Summed weights of each user [n_users] and of each item [I]; counts where all weights are 1.
+
+    Args:
+        matrix: [n_users, I].
+    """
     return np.asarray(matrix.sum(axis=1)), np.asarray(matrix.sum(axis=0))
 
 
 def power(degree: Array, exponent: float) -> Array:
-    """degree^exponent, but 0 for what has no degree: it takes no part."""
+    """A power degree^exponent, but 0 for what has no degree: it takes no part.
+
+    Args:
+        degree: 0 or more, [n].
+        exponent: of any sign.
+    """
     return np.power(degree, exponent, out=np.zeros_like(degree), where=degree > 0)
 
 
 def scaled(matrix: csr_array, rows: Array, columns: Array) -> csr_array:
-    """diag(rows) matrix diag(columns)."""
+    """The product diag(rows) matrix diag(columns).
+
+    Args:
+        matrix: [n, m].
+        rows: [n].
+        columns: [m].
+    """
     values = matrix.data * np.repeat(rows, np.diff(matrix.indptr)) * columns[matrix.indices]
     return csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def gram(matrix: csr_array, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """X'X [I, I], dense, made in blocks of rows so that the sparse product is never held whole."""
+    """The product X'X [I, I], dense, made in blocks of rows so that the sparse product is never held whole.
+
+    Args:
+        matrix: X [n_users, I].
+        dtype: of the product.
+        device: of the product.
+    """
     right = matrix.astype(np.float64 if dtype == torch.float64 else np.float32)
     left, n = csr_array(right.T), size_of(matrix)[1]
     out = torch.empty(n, n, dtype=dtype, device=device)
@@ -87,7 +119,7 @@ def gram(matrix: csr_array, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def through_users(x: Rows, by_item: Rows) -> Tensor:
-    """x X'X without X'X, by two sparse products.
+    """The product x X'X without X'X, by two sparse products.
 
     Args:
         x: [B, I].
@@ -102,7 +134,7 @@ def through_users(x: Rows, by_item: Rows) -> Tensor:
 
 
 def item_table(left: csr_array, right: csr_array, k: int, *, rescale: Rescale | None = None, show: bool = True) -> csr_array:
-    """left right without its diagonal, and of each column the k largest entries: [I, I] float32.
+    """The product left right without its diagonal, and of each column the k largest entries: [I, I] float32.
 
     Made in blocks of columns, so nothing of size I x I is ever held.
 
@@ -161,10 +193,19 @@ def _largest(values: NDArray[Any], columns: NDArray[Any], k: int) -> NDArray[np.
 
 
 def state_of(table: Rows) -> dict[str, Tensor]:
-    """The three arrays of a sparse table."""
+    """The three arrays of a sparse table.
+
+    Args:
+        table: [I, I].
+    """
     return {"offsets": table.offsets, "columns": table.columns, "values": table.values}
 
 
 def table_of(state: Mapping[str, Tensor], width: int) -> Rows:
-    """The table back from its three arrays."""
+    """The table back from its three arrays.
+
+    Args:
+        state: what `state_of` gave.
+        width: I.
+    """
     return Rows(state["offsets"], state["columns"], state["values"], width)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from recodiff.models.sequences.encoder import SequenceConfig, SequenceRecommender, sum_by_user
+from recodiff.models.sequences.encoder import SequenceConfig, SequenceRecommender, loss_by_user
 from recodiff.models.sequences.gru4rec import GRU4RecNet
 from recodiff.models.sequences.windows import Window, windows
 from recodiff.tensors.losses import unrounded
@@ -71,8 +71,12 @@ class ACVAENet(GRU4RecNet):
         )
 
     def encode(self, window: Window, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """What is known after each place, h [B, L, D], and the code made of it, z [B, L, k]: with noise where there is a
-        generator, else with noise zero."""
+        """The states h [B, L, D] after each place, and the codes z [B, L, k] made of them.
+
+        Args:
+            window: the newest L items of B users.
+            generator: of dropout and of the codes' noise; without it both are zero.
+        """
         read = super().states(window, generator)
         past = F.pad(read.mT, (self.config.kernel - 1, 0))  # a place sees itself and what came before
         hidden = self.convolution(past).mT
@@ -81,7 +85,11 @@ class ACVAENet(GRU4RecNet):
         return read, self.code(torch.tanh(hidden))
 
     def decode(self, z: Tensor) -> Tensor:
-        """What items are scored by, [.., k] -> [.., D]."""
+        """Vectors that score items, [.., D].
+
+        Args:
+            z: codes, [.., k].
+        """
         return torch.tanh(self.decoder(z))
 
     def states(self, window: Window, generator: torch.Generator | None = None) -> Tensor:
@@ -89,8 +97,10 @@ class ACVAENet(GRU4RecNet):
         return self.decode(self.encode(window, generator)[1])
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
-        """For each user the sum over places, over the mean number of places, [B]; draws window, dropout, the code's noise and the
-        prior's codes."""
+        """The loss of each user, summed over places, over the mean number of places, [B].
+
+        It draws window, dropout, the code's noise and the prior's codes.
+        """
         config = self.config
         window = windows(pair.source, config.length + 1, generator)
         places, target = window.following(config.horizon, config.target, pair.source.width)
@@ -100,7 +110,7 @@ class ACVAENet(GRU4RecNet):
         losses = self.missed(self.decode(z), window, places, target, generator)
         losses = losses + config.adversarial_weight * self._verdict(x, z) + contrasted(self.adversary, x, z.detach(), prior)
         beta = config.contrastive_weight if len(places) > 1 else 0.0  # of a single user there is no other to differ from
-        return sum_by_user(losses + beta * contrasted(self.contrast, x, z, others(codes, there)), places, generator)
+        return loss_by_user(losses + beta * contrasted(self.contrast, x, z, others(codes, there)), places, generator)
 
     def _verdict(self, x: Tensor, z: Tensor) -> Tensor:
         """T(x, z) [N], which the encoder would lower; the adversary itself does not learn by it."""
@@ -114,13 +124,20 @@ class ACVAENet(GRU4RecNet):
 
 
 def contrasted(critic: nn.Module, x: Tensor, one: Tensor, other: Tensor) -> Tensor:
-    """softplus(-T(x, one)) + softplus(T(x, other)), [N]: the logistic loss of a critic T [N, D + k] -> [N, 1]."""
+    """The logistic loss of a critic T: softplus(-T(x, one)) + softplus(T(x, other)), [N].
+
+    Args:
+        critic: T, [N, D + k] -> [N, 1].
+        x: [N, D].
+        one: codes that belong to x, [N, k].
+        other: codes that do not, [N, k].
+    """
     first, second = (unrounded(critic(torch.cat([x, code], 1))[:, 0]) for code in (one, other))
     return F.softplus(-first) + F.softplus(second)
 
 
 def others(codes: Tensor, places: Tensor) -> Tensor:
-    """For each of some places the code that the next user has there, or at that user's last such place, [N, k].
+    """Codes of the next user at each of some places, or at that user's last such place, [N, k].
 
     The next user is one of the rows that are here, where several processes share the batch.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from recodiff.config import refuse
 from recodiff.models.sequences.blocks import BLOCKS, Filled
-from recodiff.models.sequences.encoder import SequenceNet, SequenceRecommender, sum_by_user
+from recodiff.models.sequences.encoder import SequenceNet, SequenceRecommender, loss_by_user
 from recodiff.models.sequences.sasrec import SASRecConfig
 from recodiff.models.sequences.windows import Window, windows
 from recodiff.tensors.random import by_row
@@ -95,7 +95,7 @@ class BERT4RecNet(SequenceNet):
         hidden = self._hide(window, generator)
         states, target = self.read(window, hidden, generator)[hidden], window.at(hidden, pair.source.width)
         losses = self.config.objective.losses(states, self.scored_by, self.bias, target, None, generator)
-        return sum_by_user(losses, hidden, generator)
+        return loss_by_user(losses, hidden, generator)
 
     def _hide(self, window: Window, generator: torch.Generator) -> Tensor:
         """Which places are hidden, boolean [B, L]; of every user at least one, and not all."""

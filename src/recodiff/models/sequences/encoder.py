@@ -20,6 +20,7 @@ from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.network import TorchRecommender
 from recodiff.models.sequences.objectives import AnyObjective, Softmax
 from recodiff.models.sequences.windows import Window, windows
+from recodiff.moved import old_names
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.random import batch_slice_of, keep_rows
 from recodiff.tensors.rows import Rows
@@ -63,8 +64,14 @@ class SequenceConfig(ModelConfig):
         return self
 
 
-def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
-    """Dropout [.., D]: each number is zeroed with probability p, the others grow by 1 / (1 - p); nothing without a generator."""
+def drop_numbers(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
+    """Dropout: each number is zeroed with probability p, the others grow by 1 / (1 - p).
+
+    Args:
+        x: [.., D].
+        p: in [0, 1).
+        generator: of the draws; nothing is dropped without it.
+    """
     if generator is None or p == 0:
         return x
     flat = x.reshape(-1, x.shape[-1])
@@ -72,7 +79,7 @@ def drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     return (keep.of(flat) * keep.growth).view_as(x)
 
 
-def sum_by_user(losses: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
+def loss_by_user(losses: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
     """The losses [N] of some places summed over each user's, over the mean number of places, [B].
 
     Args:
@@ -105,20 +112,29 @@ class SequenceNet(nn.Module):
 
     @abstractmethod
     def states(self, window: Window, generator: torch.Generator | None = None) -> Tensor:
-        """What is known after each place, [B, L, D]; the generator draws dropout, and there is none without it."""
+        """States after each place, [B, L, D].
+
+        Args:
+            window: the newest L items of B users.
+            generator: of dropout; there is none without it.
+        """
 
     def last_states(self, history: Rows) -> Tensor:
-        """What is known after a whole history, [B, D]; zeros of an empty one."""
+        """States after whole histories, [B, D]; zeros of an empty one.
+
+        Args:
+            history: rows [B, I], in order.
+        """
         window = windows(history, self.config.length)
         newest = (window.lengths - 1).clamp(min=0)
         return self.states(window)[torch.arange(len(newest), device=newest.device), newest] * (window.lengths > 0)[:, None]
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
-        """For each user the sum over places of the next items' negative log-likelihood, over the mean number of places, [B]."""
+        """The negative log-likelihood of the next items, summed over a user's places, over the mean number of places, [B]."""
         window = windows(pair.source, self.config.length + 1, generator)
         places, target = window.following(self.config.horizon, self.config.target, pair.source.width)
         states = self.states(window.before_last(), generator)[places[:, :-1]]
-        return sum_by_user(self.missed(states, window, places, target, generator), places, generator)
+        return loss_by_user(self.missed(states, window, places, target, generator), places, generator)
 
     def missed(self, states: Tensor, window: Window, places: Tensor, target: Rows, generator: torch.Generator) -> Tensor:
         """The loss of what follows some places by the objective, [N].
@@ -151,7 +167,7 @@ class SequenceRecommender(TorchRecommender[SequenceNet]):
         """See `TorchRecommender`."""
 
     def working_bytes(self, module: SequenceNet, batch: int) -> int:
-        """What each layer keeps of every place, and blocks of logits."""
+        """Bytes of what each layer keeps of every place, and of blocks of logits."""
         c: SequenceConfig = self.config
         states = 4 * batch * c.length * c.width * KEPT_BY_LAYER * (c.layers + 1)
         items = len(module.bias)
@@ -163,14 +179,17 @@ class SequenceRecommender(TorchRecommender[SequenceNet]):
 
     @torch.no_grad()
     def score(self, batch: Batch) -> Tensor:
-        """h . v_i + b_i after the whole history, [B, I]."""
+        """Scores h . v_i + b_i after the whole history, [B, I]."""
         return inner_products(self.user_vectors(batch), self.module.scored_by, self.module.bias)
 
     def vectors(self) -> ItemVectors:
-        """v and b."""
+        """The items' v and b."""
         return ItemVectors(self.module.scored_by.detach(), self.module.bias.detach())
 
     @torch.no_grad()
     def user_vectors(self, batch: Batch) -> Tensor:
-        """h after the whole history, [B, D]."""
+        """States h after the whole history, [B, D]."""
         return self.module.last_states(batch.history)
+
+
+__getattr__ = old_names(__name__)

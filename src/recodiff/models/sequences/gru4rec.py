@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from recodiff.models.sequences.encoder import SequenceConfig, SequenceNet, SequenceRecommender, drop
+from recodiff.models.sequences.encoder import SequenceConfig, SequenceNet, SequenceRecommender, drop_numbers
 from recodiff.models.sequences.windows import Window
 
 
@@ -28,9 +28,9 @@ class GRU4RecNet(SequenceNet):
     def states(self, window: Window, generator: torch.Generator | None = None) -> Tensor:
         """See `SequenceNet`."""
         read = window.read(self.items, math.sqrt(self.config.width))
-        x = drop(read, self.config.dropout, generator)
+        x = drop_numbers(read, self.config.dropout, generator)
         for layer in self.layers:
-            x = drop(layer(x)[0], self.config.dropout, generator)
+            x = drop_numbers(layer(x)[0], self.config.dropout, generator)
         return x
 
 

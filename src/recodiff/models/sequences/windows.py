@@ -33,7 +33,11 @@ class Window(ABC):
 
     @abstractmethod
     def read(self, table: Tensor, scale: float) -> Tensor:
-        """What a table of items [I, D] has for each place, times `scale` and its weight, [B, L, D]; zeros of an empty one."""
+        """Rows of a table of items for each place, times `scale` and its weight, [B, L, D]; zeros of an empty one.
+
+        Args:
+            table: [I, D].
+        """
 
     @abstractmethod
     def before_last(self) -> Window:
@@ -57,7 +61,7 @@ class Window(ABC):
 
     @abstractmethod
     def following(self, horizon: int, weighting: AnyWeighting, width: int) -> tuple[Tensor, Rows]:
-        """For each place that has a next one, the items of those that follow it.
+        """The items that follow each place that has a next one.
 
         Args:
             horizon: how many places at most.
@@ -70,7 +74,7 @@ class Window(ABC):
 
     @abstractmethod
     def known(self, places: Tensor, width: int) -> Rows:
-        """What stands in the window up to each of some places, that place included.
+        """The items that stand in the window up to each of some places, that place included.
 
         Args:
             places: which, boolean [B, L].
@@ -81,11 +85,15 @@ class Window(ABC):
         """
 
     def has_next(self) -> Tensor:
-        """Which places have a next one, boolean [B, L]."""
+        """Mark the places that have a next one, boolean [B, L]."""
         return torch.arange(self.size, device=self.lengths.device) + 1 < self.lengths[:, None]
 
     def ahead(self, places: Tensor, horizon: int) -> tuple[Tensor, Tensor, Tensor]:
         """The places that follow each of some places [B, L].
+
+        Args:
+            places: boolean [B, L].
+            horizon: how many places ahead, 1 or more.
 
         Returns:
             One number a pair of them, int64: which of those places it follows (0..N-1), its distance from 0 on, and where it

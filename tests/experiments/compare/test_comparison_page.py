@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from recodiff import Dataset, RunOptions, Temporal, compare, prepare, synthesise
-from recodiff.experiments.compare import page
+from recodiff.experiments.compare import comparison_page
 from recodiff.experiments.compare.comparison import Comparison
-from recodiff.experiments.compare.output import markdown
+from recodiff.experiments.compare.comparison_files import markdown
 
 ODD = "<b onclick=\"x\">`a` | $b$ & 'c'</b>"
 
@@ -45,7 +45,7 @@ def with_odd_labels(found: Comparison) -> Comparison:
 def test_markup_in_a_name_stays_text(found: Comparison) -> None:
     odd = with_odd_labels(found)
     parsed = Tags()
-    parsed.feed(page.render(odd, page.figures(odd)))
+    parsed.feed(comparison_page.render_comparison(odd, comparison_page.figures(odd)))
     assert "b" not in parsed.names
     assert f"ease {ODD}" in parsed.text
     assert f"note {ODD}" in parsed.text
@@ -53,11 +53,11 @@ def test_markup_in_a_name_stays_text(found: Comparison) -> None:
 
 
 def test_the_page_has_what_there_is(found: Comparison, tmp_path: Path) -> None:
-    text = page.render(found, [])
+    text = comparison_page.render_comparison(found, [])
     assert [text.count(f"<h2>{title}</h2>") for title in ("The data", "Accuracy and cost", "Beyond accuracy")] == [1, 1, 1]
     for title in ("What was searched", "What is missing", "Figures"):
         assert f"<h2>{title}</h2>" not in text
-    assert "<h2>Figures</h2>" in page.render(found, page.figures(found))
+    assert "<h2>Figures</h2>" in comparison_page.render_comparison(found, comparison_page.figures(found))
 
 
 def test_markup_in_a_name_stays_text_in_markdown(found: Comparison) -> None:
@@ -69,6 +69,6 @@ def test_markup_in_a_name_stays_text_in_markdown(found: Comparison) -> None:
 @pytest.mark.parametrize("name", ["$\\frac{", "a$\\b$", "$$", "$x$", "_^{", "\\$5", "%"])
 def test_dollars_and_backslashes_of_names_are_drawn_as_they_are(found: Comparison, name: str) -> None:
     rows = tuple(replace(row, case=replace(row.case, label=f"{number} {name}")) for number, row in enumerate(found.rows))
-    drawn = "".join(svg for svg, _ in page.figures(replace(found, rows=rows)))
+    drawn = "".join(svg for svg, _ in comparison_page.figures(replace(found, rows=rows)))
     assert f">0 {name}<" in drawn
     assert "mathdefault" not in drawn

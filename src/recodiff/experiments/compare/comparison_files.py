@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from recodiff.errors import MissingExtraError
-from recodiff.experiments.compare import page
+from recodiff.experiments.compare import comparison_page
 from recodiff.experiments.compare.comparison import NAME, Comparison
-from recodiff.experiments.compare.tables import COST, Table, beyond_mean, median, tables
+from recodiff.experiments.compare.tables import COST, Table, beyond_mean, median_cost, tables
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.details import BEYOND
 from recodiff.experiments.runs.provenance import provenance_of_rows
 from recodiff.experiments.runs.results import Mean
-from recodiff.experiments.runs.results import describe as describe_run
+from recodiff.experiments.runs.results import result_as_json as describe_run
+from recodiff.moved import old_names
 from recodiff.reports.html import Drawing
-from recodiff.reports.markdown import cell, line, table
+from recodiff.reports.markdown import cell, line, markdown_table
 from recodiff.runtime import files
 
 
-def write(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path]:
-    """Writes the files, each whole or not at all.
+def write_comparison(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path]:
+    """Write the files, each whole or not at all.
 
     Args:
         found: what was compared.
@@ -40,14 +41,14 @@ def write(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path
     out.mkdir(parents=True, exist_ok=True)
     figures: list[Drawing] = []
     try:
-        figures = page.figures(found)
+        figures = comparison_page.figures(found)
     except MissingExtraError as error:
         say(f"no figures in {NAME}.html this time: {error}")
     texts = {
         "md": markdown(found),
         "csv": as_csv(found),
-        "json": json.dumps(describe(found), indent=2, ensure_ascii=False) + "\n",
-        "html": page.render(found, figures),
+        "json": json.dumps(comparison_as_json(found), indent=2, ensure_ascii=False) + "\n",
+        "html": comparison_page.render_comparison(found, figures),
     }
     paths = {ending: out / f"{NAME}.{ending}" for ending in texts}
     for ending, text in texts.items():
@@ -60,7 +61,7 @@ def markdown(found: Comparison) -> str:
     missing = [f"* {line(label)}: {cell(note)}" for label, note in found.missing().items()]
     where = [f"* {what}: {cell(value)}" for what, value in provenance_of_rows(found.data, found.rows, found.seeds).items()]
     parts = [
-        f"# {cell(page.title(found))}",
+        f"# {cell(comparison_page.comparison_title(found))}",
         *(part for one in tables(found) for part in _table(one)),
         *(("## What is missing", "\n".join(missing)) if missing else ()),
         "## Settings",
@@ -72,7 +73,7 @@ def markdown(found: Comparison) -> str:
 
 
 def settings(found: Comparison) -> list[str]:
-    """Where those of each method come from, and what was searched, as a list in Markdown."""
+    """The origin of each method's settings, and what was searched, as a list in Markdown."""
     studies = found.studies.found if found.studies else {}
     lines = []
     for row in found.rows:
@@ -87,7 +88,7 @@ def _table(one: Table) -> list[str]:
     blocks = []
     for name, rows in one.blocks.items():
         blocks += [f"### {name}"] if name and len(one.blocks) > 1 else []
-        blocks.append(table(one.heads, rows))
+        blocks.append(markdown_table(one.heads, rows))
     return [f"## {cell(one.title)}", *blocks, cell(one.note)]
 
 
@@ -109,13 +110,13 @@ def _flat(found: Comparison, row: Row) -> dict[str, Any]:
     means |= {figure: beyond_mean(row, figure) for figure in BEYOND}
     for name, mean in means.items():
         flat |= {name: mean and mean.value, f"{name} standard error": mean and mean.error}
-    flat |= {name: median(row, name) for name in COST}
+    flat |= {name: median_cost(row, name) for name in COST}
     for metric, one in _differences(found, row).items():
         flat |= {f"{metric} {what}": one[what] for what in ("difference", "low", "high", "p", "adjusted_p")}
     return flat | {"note": row.note}
 
 
-def describe(found: Comparison) -> dict[str, Any]:
+def comparison_as_json(found: Comparison) -> dict[str, Any]:
     """Everything as JSON: means, costs, differences, and every run behind them."""
     sizes = found.data.summary()
     return {
@@ -159,7 +160,7 @@ def _row(found: Comparison, row: Row) -> dict[str, Any]:
         "test": {metric: _mean(row.test(metric)) for metric in REPORTED_METRICS},
         "valid": {metric: _mean(row.valid(metric)) for metric in REPORTED_METRICS},
         "beyond": {figure: _mean(beyond_mean(row, figure)) for figure in BEYOND},
-        "cost": {name: median(row, name) for name in COST},
+        "cost": {name: median_cost(row, name) for name in COST},
         "differences": _differences(found, row),
         "runs": [describe_run(result) for result in row.results],
     }
@@ -175,3 +176,6 @@ def _differences(found: Comparison, row: Row) -> dict[str, Mapping[str, float]]:
 
 def _mean(found: Mean | None) -> dict[str, float | None] | None:
     return None if found is None else {"mean": found.value, "standard_error": found.error}
+
+
+__getattr__ = old_names(__name__)

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recodiff.experiments.compare.comparison import Comparison, over_seeds
-from recodiff.experiments.compare.tables import median, tables
+from recodiff.experiments.compare.tables import median_cost, tables
 from recodiff.experiments.runs.cases import REPORTED_METRICS
 from recodiff.experiments.runs.provenance import provenance_of_rows
-from recodiff.reports.html import Drawing, Entry, describe_data, draw_figures, fill
+from recodiff.moved import old_names
+from recodiff.reports.html import Drawing, ReportEntry, describe_data, draw_figures, fill
 
 FIGURES_NOTE = (
     "Error bars here are standard errors over users, of values averaged over the seeds; learning curves are those of one seed."
 )
 
 
-def title(found: Comparison) -> str:
-    """What the page is."""
+def comparison_title(found: Comparison) -> str:
+    """The title of the page."""
     return f"{len(found.rows)} method{'' if len(found.rows) == 1 else 's'} on {found.data.name}"
 
 
-def render(found: Comparison, drawn: Sequence[Drawing]) -> str:
+def render_comparison(found: Comparison, drawn: Sequence[Drawing]) -> str:
     """The page.
 
     Args:
@@ -31,7 +32,7 @@ def render(found: Comparison, drawn: Sequence[Drawing]) -> str:
     against = f", tested against {found.reference}" if found.differences else ""
     return fill(
         "comparison.html.j2",
-        title=title(found),
+        title=comparison_title(found),
         lead=f"{', '.join(row.case.label for row in found.rows)}: {seeds}{against}.",
         facts=describe_data(found.data.info | found.data.summary()),
         tables=tables(found),
@@ -53,6 +54,9 @@ def figures(found: Comparison) -> list[Drawing]:
     entries = []
     for row in found.measured:
         first = row.results[0]
-        seconds = median(row, "training s") or 0.0
-        entries.append(Entry(row.case.label, over_seeds(row), seconds, first.log, first.parameters))
+        seconds = median_cost(row, "training s") or 0.0
+        entries.append(ReportEntry(row.case.label, over_seeds(row), seconds, first.log, first.parameters))
     return draw_figures(entries, REPORTED_METRICS, found.data.history("train").lengths()) if entries else []
+
+
+__getattr__ = old_names(__name__)

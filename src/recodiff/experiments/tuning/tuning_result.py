@@ -18,7 +18,7 @@ from recodiff.moved import old_names
 from recodiff.runtime import files
 
 BEST, TRIALS = "best.toml", "trials"
-State = Literal["complete", "pruned", "stopped", "failed", "killed"]
+TrialState = Literal["complete", "pruned", "stopped", "failed", "killed"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Trial:
     """
 
     number: int
-    state: State
+    state: TrialState
     settings: dict[str, Any] = field(default_factory=dict)
     value: float | None = None
     epochs: int | None = None
@@ -54,7 +54,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class TuningResult:
-    """What a search found.
+    """The settings that a search found best, and all its trials.
 
     Args:
         model: its name in MODELS, or `module:Class`.
@@ -83,22 +83,22 @@ class TuningResult:
 
     @property
     def seconds(self) -> float:
-        """Spent by all trials."""
+        """The seconds that all trials spent."""
         return sum(trial.seconds for trial in self.trials)
 
     @property
     def states(self) -> dict[str, int]:
-        """How many trials ended how."""
+        """The number of trials by how they ended."""
         return dict(Counter(trial.state for trial in self.trials))
 
     @property
     def ended(self) -> dict[str, int]:
-        """How many of the trials that count ended how."""
+        """The number of trials that count, by how they ended."""
         return dict(Counter(trial.state for trial in self.counted))
 
     @property
     def searched(self) -> list[str]:
-        """What was drawn from, and what the best trial has, a line for each."""
+        """The space, and what the best trial has of it, a line for each setting."""
         return [f"{key}: {self._chosen(key)}, of {dimension}" for key, dimension in self.space.items()]
 
     def _chosen(self, key: str) -> str:
@@ -120,7 +120,7 @@ class TuningResult:
 
     @property
     def spent(self) -> str:
-        """What was spent, as a sentence says it."""
+        """The spent trials and seconds, as a sentence says it."""
         states = ", ".join(f"{n} {state}" for state, n in self.states.items())
         count = len(self.trials)
         return f"{count} trial{'' if count == 1 else 's'} ({states}), {self.seconds:.0f} seconds"
@@ -140,7 +140,11 @@ class TuningResult:
         return head + to_toml({"model": self.model, **self.settings})
 
     def write(self, folder: Path) -> None:
-        """Writes best.toml."""
+        """Write best.toml.
+
+        Args:
+            folder: of the study.
+        """
         files.write_text(folder / BEST, self.toml())
 
 
@@ -151,7 +155,7 @@ def best_of(trials: Sequence[Trial]) -> Trial | None:
 
 
 def write_trials(folder: Path, trials: Sequence[Trial], metric: str) -> None:
-    """Writes trials.csv, a line each, and trials.json."""
+    """Write trials.csv, a line each, and trials.json."""
     files.write_json(folder / f"{TRIALS}.json", [asdict(trial) for trial in trials])
     keys = list(dict.fromkeys(key for trial in trials for key in trial.settings))
     text = io.StringIO()
