@@ -16,9 +16,12 @@ SAME_MEANING = {
     "DENSE_ARRAYS": "arrays [B, I] alive at once in a dense step",
     "ENDINGS": "endings of the files of a format",
     "FORMAT": "what a manifest says it is",
+    "ITEMS": "the file of the items of a folder",
     "NOTHING": "a cell without a figure",
     "OWNED": "files of a folder that are ours",
     "VERSION": "of the format of a folder",
+    "USERS": "the file of the users of a folder",
+    "T": "a type variable",
 }
 """Constants that mean the same wherever they stand, each with the value of its module."""
 

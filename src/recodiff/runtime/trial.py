@@ -26,7 +26,7 @@ DECODE = "import sys, polars\nfor path in sys.argv[1:]:\n    polars.scan_parquet
 
 
 def tried(paths: Sequence[Path], read: Callable[[], T], error: type[RecodiffError], remedy: str) -> T:
-    """What `read` gives, unless it would end the process.
+    """The answer of `read`, unless it would end the process.
 
     Args:
         paths: the Parquet files that it reads.

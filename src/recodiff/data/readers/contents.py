@@ -23,7 +23,7 @@ OTHERS = {
     b"\xfe\xff": "UTF-16, it seems; give encoding='utf-16' (--encoding utf-16)",
 }
 """First bytes -> what a file is, and what to do with it."""
-CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1b\x7f]")
+NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1b\x7f]")
 MOST_CONTROLS = 0.02
 """Share of control characters from which on bytes are no text; random ones have a tenth, a damaged text hardly any."""
 SHARE_OF_MEMORY = 3
@@ -32,7 +32,11 @@ _STEP = 1 << 20
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether a file is compressed with gzip, whatever its name says: browsers unpack what they fetch and keep the name."""
+    """Tell whether a file is compressed with gzip, whatever its name says: browsers unpack what they fetch and keep the name.
+
+    Args:
+        path: of the file.
+    """
     with path.open("rb") as file:
         return file.read(len(GZIP)) == GZIP
 
@@ -56,6 +60,9 @@ def start_of(path: Path, size: int) -> bytes:
 
 def unzipped(path: Path) -> Path | bytes:
     """The file itself, or its content where it is compressed with gzip.
+
+    Args:
+        path: of the file.
 
     Raises:
         DataError: the compressed content is damaged, or too large for the memory that is free.
@@ -91,7 +98,7 @@ def refuse_other_than_text(name: str, start: bytes) -> None:
         DataError: it is something else; the sentence says what, where that is known.
     """
     what = next((what for magic, what in OTHERS.items() if start.startswith(magic)), "")
-    if what or len(CONTROLS.findall(start)) > MOST_CONTROLS * len(start):
+    if what or len(NO_TEXT.findall(start)) > MOST_CONTROLS * len(start):
         raise DataError(f"{name} is no text, but {what or f'bytes of another kind; {WHOLE}'}")
 
 

@@ -102,7 +102,11 @@ class Ials(Recommender):
 
 
 def refuse_if_too_wide(factors: int, train: Interactions) -> None:
-    """Raise ConfigError where vectors of `factors` numbers, float32, of all users and items are larger than the memory."""
+    """Raise ConfigError where vectors of `factors` numbers, float32, of all users and items are larger than the memory.
+
+    Args:
+        train: what is learned from.
+    """
     size = 4 * factors * (train.n_users + train.n_items + 3 * factors)
     need_memory(size, f"factors = {factors:,}", "take fewer factors")
 
