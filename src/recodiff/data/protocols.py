@@ -42,7 +42,7 @@ class LeaveOneOut(Split):
 
 
 def cut_by(protocol: str) -> tuple[Split, Events]:
-    """How a protocol cuts a log, and how models read what a user does at one time.
+    """The way in which a protocol cuts a log, and in which models read what a user does at one time.
 
     Args:
         protocol: `leave-one-out`, `time-split` or `time-split-all`.
@@ -58,7 +58,11 @@ def cut_by(protocol: str) -> tuple[Split, Events]:
 
 
 def in_row_order(log: Log) -> Log:
-    """The log, its rows in the order of time where it has none: what stands later in the file came later."""
+    """The log, its rows in the order of time where it has none: what stands later in the file came later.
+
+    Args:
+        log: as it was read.
+    """
     if log.time_kind is not None:
         return log
     rows = pl.Series(np.arange(log.frame.height, dtype=np.int64))

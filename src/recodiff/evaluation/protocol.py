@@ -238,7 +238,7 @@ def stages(
 
 
 def not_cut_so(protocol: Protocol, data: Dataset) -> str:
-    """Why the parts of some data are not those of a protocol, with the remedy; empty where they may be.
+    """The reason why the parts of some data are not those of a protocol, with the remedy; empty where they may be.
 
     Args:
         protocol: of a leave-one-out and a time split alone anything is asked.

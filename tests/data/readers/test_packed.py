@@ -83,7 +83,7 @@ def test_damage_is_named_and_an_empty_archive_too(tmp_path: Path) -> None:
     for ending in (".zip", ".tar.gz", ".bz2", ".xz"):
         path = tmp_path / f"broken{ending}"
         path.write_bytes(b"no archive at all")
-        with pytest.raises(DataError, match=rf"broken{ending} cannot be unpacked .*fetch it again") as refused, unpacked(path):
+        with pytest.raises(DataError, match=rf"broken{ending}. cannot be read .*fetch it again") as refused, unpacked(path):
             pass
         assert "\n" not in str(refused.value)
     with pytest.raises(DataError, match=r"empty\.zip is empty"), unpacked(zipped(tmp_path / "empty.zip")):
@@ -92,7 +92,7 @@ def test_damage_is_named_and_an_empty_archive_too(tmp_path: Path) -> None:
 
 def test_a_member_that_would_leave_the_folder_is_refused(tmp_path: Path) -> None:
     path = tarred(tmp_path / "a.tar", {"../../outside.csv": TEXT}, "w")
-    with pytest.raises(DataError, match="cannot be unpacked"), unpacked(path):
+    with pytest.raises(DataError, match="cannot be read"), unpacked(path):
         pass
     assert not (tmp_path.parent / "outside.csv").exists()
 
@@ -103,5 +103,5 @@ class Usage(NamedTuple):
 
 def test_what_does_not_fit_is_refused_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed.shutil, "disk_usage", lambda _: Usage(10))
-    with pytest.raises(DataError, match="it holds 14 bytes, and the temporary folder has room for 10"):
+    with pytest.raises(DataError, match="14 bytes, .*room for 10|holds 14 bytes"):
         held(zipped(tmp_path / "a.zip", log_csv=TEXT))

@@ -58,7 +58,7 @@ class BERT4RecNet(SequenceNet):
         self.norm = nn.LayerNorm(config.width)
 
     def read(self, window: Window, hidden: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """What is known of each place of which some are hidden, [B, L, D]; with a generator under dropout.
+        """States of each place of which some are hidden, [B, L, D]; with a generator under dropout.
 
         Args:
             window: of at most L + 1 places.
@@ -82,7 +82,7 @@ class BERT4RecNet(SequenceNet):
         )
 
     def last_states(self, history: Rows) -> Tensor:
-        """What is known of a hidden place behind a whole history, [B, D]; zeros of an empty one."""
+        """The state of a hidden place behind a whole history, [B, D]; zeros of an empty one."""
         window = windows(history, self.config.length).with_empty_place()
         last = window.lengths - 1
         hidden = torch.arange(window.size, device=last.device) == last[:, None]
@@ -90,7 +90,7 @@ class BERT4RecNet(SequenceNet):
         return found * (window.lengths > 1)[:, None]
 
     def forward(self, pair: Pair, progress: Progress, generator: torch.Generator) -> Tensor:
-        """For each user the sum over hidden places of their items' loss, over the mean number of hidden places, [B]."""
+        """The loss of each user's hidden places, summed, over the mean number of hidden places, [B]."""
         window = windows(pair.source, self.config.length + 1, generator)
         hidden = self._hide(window, generator)
         states, target = self.read(window, hidden, generator)[hidden], window.at(hidden, pair.source.width)

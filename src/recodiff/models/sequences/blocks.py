@@ -22,7 +22,7 @@ BlockName = Literal["transformer", "gated"]
 
 @dataclass(frozen=True)
 class Filled:
-    """Where the filled places of windows stand: layers that look at one place alone work on these.
+    """The filled places of windows: layers that look at one place alone work on these.
 
     Args:
         at: as user * L + place, int64 [n].
@@ -38,21 +38,39 @@ class Filled:
 
     @staticmethod
     def of(window: Window) -> Filled:
-        """Those of a window."""
+        """Those of a window.
+
+        Args:
+            window: the newest L items of B users.
+        """
         place = torch.arange(window.size, device=window.lengths.device)
         at = (place < window.lengths[:, None]).flatten().nonzero()[:, 0]
         return Filled(at, len(window.lengths), window.size, max(int(window.lengths.max()), 1) if len(window.lengths) else 1)
 
     def pack(self, x: Tensor) -> Tensor:
-        """[B, L, D] -> [n, D]."""
+        """The filled places alone, [n, D].
+
+        Args:
+            x: [B, L, D].
+        """
         return x.flatten(0, 1)[self.at]
 
     def unpack(self, x: Tensor) -> Tensor:
-        """[n, D] -> [B, L, D], zeros where a place is empty."""
+        """All places, [B, L, D], zeros where a place is empty.
+
+        Args:
+            x: of the filled places, [n, D].
+        """
         return x.new_zeros(self.users * self.size, x.shape[1]).index_copy(0, self.at, x).view(self.users, self.size, -1)
 
     def drop(self, x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
-        """Dropout of the filled places [n, D], drawn for all of them and the empty ones; nothing without a generator."""
+        """Dropout of the filled places [n, D], drawn for all of them and the empty ones; nothing without a generator.
+
+        Args:
+            x: of the filled places, [n, D].
+            p: in [0, 1).
+            generator: of the draws; nothing is dropped without it.
+        """
         if generator is None or p == 0:
             return x
         shape = (self.users * self.size, x.shape[1])
@@ -84,12 +102,17 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor, places: Filled, generator: torch.Generator | None) -> Tensor:
-        """[n, D] -> [n, D]."""
+        """The block's output, [n, D]."""
         x = x + places.drop(self.attended(self.norms[0](x), places), self.dropout, generator)
         return x + places.drop(self.widened(self.norms[1](x)), self.dropout, generator)
 
     def attended(self, x: Tensor, places: Filled) -> Tensor:
-        """What the places see of each other, [n, D]."""
+        """The attention of places to each other, [n, D].
+
+        Args:
+            x: [n, D].
+            places: where they stand.
+        """
         q, k, v = (self._split(part, places) for part in self.project(x).chunk(3, -1))
         seen = attend(q, k, v, _may_see(places, q, causal=self.causal))
         size = places.longest
@@ -97,7 +120,11 @@ class Block(nn.Module):
         return self.merge(seen.transpose(1, 2).reshape(places.users * size, -1)[at])
 
     def widened(self, x: Tensor) -> Tensor:
-        """The feed-forward network, [n, D]."""
+        """The feed-forward network, [n, D].
+
+        Args:
+            x: [n, D].
+        """
         return self.narrow(F.gelu(self.wide(x)))
 
     def _split(self, x: Tensor, places: Filled) -> Tensor:
@@ -122,7 +149,7 @@ class GatedBlock(Block):
         self.switch = linear(width, widening * width, generator)
 
     def forward(self, x: Tensor, places: Filled, generator: torch.Generator | None) -> Tensor:
-        """[n, D] -> [n, D]."""
+        """The block's output, [n, D]."""
         x = x + places.drop(self.attended(self.norms[0](x), places) * self.gates[0](x).sigmoid(), self.dropout, generator)
         return x + places.drop(self.widened(self.norms[1](x)) * self.gates[1](x).sigmoid(), self.dropout, generator)
 
@@ -135,7 +162,13 @@ BLOCKS: dict[BlockName, type[Block]] = {"transformer": Block, "gated": GatedBloc
 
 
 def linear(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Linear:
-    """A layer with normal weights of variance 2 / (fan_in + fan_out)."""
+    """A layer with normal weights of variance 2 / (fan_in + fan_out).
+
+    Args:
+        fan_in: width of the input.
+        fan_out: width of the output.
+        generator: of the initial weights.
+    """
     layer = nn.Linear(fan_in, fan_out)
     with torch.no_grad():
         layer.weight.normal_(0, math.sqrt(2 / (fan_in + fan_out)), generator=generator)

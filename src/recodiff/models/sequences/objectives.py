@@ -20,7 +20,7 @@ from recodiff.tensors.softmax import linear_multinomial
 
 
 class Softmax(BaseConfig):
-    """-sum_j w_j log softmax(s)_j over the whole catalogue."""
+    """The softmax loss over the whole catalogue: -sum_j w_j log softmax(s)_j."""
 
     kind: Literal["softmax"] = "softmax"
 
@@ -74,7 +74,7 @@ class _Drawn(BaseConfig):
 
 
 class SampledSoftmax(_Drawn):
-    """-sum_j w_j log(exp s_j / (exp s_j + sum_k exp s_k)) over K drawn items k, none of which stands for others.
+    """The loss -sum_j w_j log(exp s_j / (exp s_j + sum_k exp s_k)) over K drawn items k, none of which stands for others.
 
     Of few items it is not the softmax over the catalogue: a target is pushed up until it is ahead of those that are drawn.
     (Klenitskiy and Vasilev, *Turning Dross Into Gold Loss*, RecSys 2023, and eSASRec draw them for each place.)
@@ -89,7 +89,7 @@ class SampledSoftmax(_Drawn):
 
 
 class GBCE(_Drawn):
-    """gBCE: -(beta log sigma(s_j) + sum_k log sigma(-s_k)) / (K + 1), beta = a (t (1 - 1/a) + 1/a), a = K / (I - 1).
+    """The gBCE loss -(beta log sigma(s_j) + sum_k log sigma(-s_k)) / (K + 1), beta = a (t (1 - 1/a) + 1/a), a = K / (I - 1).
 
     beta makes up for the share a of the other items that is drawn: with t = 0 it is 1, the binary cross-entropy, and with t = 1
     it is a, for which sigma(s_j) is no longer overrated. (Petrov and Macdonald, *gSASRec*, RecSys 2023, Eq. 12.)

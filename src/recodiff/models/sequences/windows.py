@@ -49,7 +49,7 @@ class Window(ABC):
 
     @abstractmethod
     def at(self, places: Tensor, width: int) -> Rows:
-        """What stands at some filled places, 1 in all for each.
+        """The content of some filled places, 1 in all for each.
 
         Args:
             places: which, boolean [B, L].
