@@ -60,6 +60,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "f-diffrec": ROWS,
     "lf-diffrec": LATENT,
     "fs-diffrec": {"parts": {"rows": {"settings": ROWS}, "sequence": {"settings": SEQUENCE}}},
+    "bspm": {"factors": 3},
+    "fs-ridge": {"parts": {"sequence": {"settings": SEQUENCE}}},
     "sasrec": SEQUENCE,
     "esasrec": SEQUENCE,
     "gsasrec": SEQUENCE,

@@ -43,6 +43,7 @@ TOY: dict[str, dict[str, Any]] = {
     # The board has two colours, hence two factors; a third would be any of 48 equally good ones.
     "puresvd": {"factors": 2},
     "gf-cf": {"factors": 2},
+    "bspm": {"factors": 2},
     "ials": {"factors": 2},
     "implicit-als": {"factors": 2, "epochs": 300},
     "implicit-bpr": {"factors": 16, "epochs": 300},
@@ -60,6 +61,13 @@ TOY: dict[str, dict[str, Any]] = {
     "f-diffrec": FORECAST,
     "fs-diffrec": {
         "parts": {"rows": {"settings": FORECAST}, "sequence": {"settings": SEQUENCE}, "items": {"settings": {"l2": 1.0}}}
+    },
+    "fs-ridge": {
+        "parts": {
+            "rows": {"settings": {"l2": 1.0}},
+            "sequence": {"settings": SEQUENCE | {"objective": {"negatives": 25}}},
+            "items": {"settings": {"l2": 1.0}},
+        }
     },
     "lf-diffrec": LATENT,
     "f-ridge": {"l2": 1.0},
@@ -81,7 +89,7 @@ SEQUENCES = ("sasrec", "esasrec", "gsasrec", "bert4rec", "gru4rec", "acvae")
 # Who cannot learn from a catalogue of one item, and what is said.
 ONE_ITEM_IS_TOO_FEW = {
     **dict.fromkeys(("mf", "lightgcn", "irgan", "cdae"), "has all 1 items, so there is none to compare them with"),
-    **dict.fromkeys(("f-diffrec", "fs-diffrec", "f-ridge", *SEQUENCES), "no user has the 2 interactions"),
+    **dict.fromkeys(("f-diffrec", "fs-diffrec", "fs-ridge", "f-ridge", *SEQUENCES), "no user has the 2 interactions"),
     **dict.fromkeys(("l-diffrec", "lt-diffrec", "lf-diffrec"), "item embeddings need 2 users and 2 items"),
 }
 

@@ -122,6 +122,23 @@ def test_a_part_is_let_in_where_it_earns_its_place_and_with_the_share_that_earns
     assert build("fs-diffrec", settings).fit(BOARD, RUN).summary["shares"] == {"a": 1.0, "b": 0.5, "c": 0.5}
 
 
+def test_a_search_may_begin_with_the_part_that_is_best_alone() -> None:
+    other = {"model": "popularity", "share": 0.5}
+    settings = {"parts": {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": other, "c": other}}
+
+    def validate(model: Any) -> dict[str, float]:
+        """b is best alone; a small share of a adds to it, and c never does."""
+        a, b, c = model.shares.tolist()
+        return {"recall@20": 0.1 * bool(a) + 0.3 * bool(b) + (0.1 * (a == 0.5) if b else 0.0) - 0.05 * bool(c)}
+
+    def shares(start: str) -> dict[str, float]:
+        model = build("fs-diffrec", settings | {"search": [0.5, 2.0], "start": start})
+        return model.fit(BOARD, RUN, validate=validate).summary["shares"]
+
+    assert shares("first") == {"a": 1.0, "b": 0.5, "c": 0.0}
+    assert shares("best") == {"a": 0.5, "b": 1.0, "c": 0.0}
+
+
 def test_a_part_that_was_not_let_in_is_neither_counted_nor_saved(tmp_path: Path) -> None:
     mf = {"model": "mf", "share": 0.5, "settings": {"width": 4, "training": {"epochs": 1, "check_every_epochs": 1}}}
     parts = {name: {"share": 0.0} for name in ("rows", "sequence", "items")} | {"a": EASE, "b": mf}

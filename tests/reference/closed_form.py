@@ -107,6 +107,38 @@ def gf_cf(x: Array, factors: int, low_pass: float) -> Array:
     return r.T @ r + low_pass * np.diag(_power(item, -0.5)) @ v @ v.T @ np.diag(_power(item, 0.5))
 
 
+def bspm(
+    x: Array,
+    history: Array,
+    factors: int,
+    low_pass: float,
+    *,
+    early: bool,
+    blur: tuple[float, int],
+    sharpen: tuple[float, int],
+    euler: bool,
+) -> Array:
+    """Scores of histories [b, items], both equations solved stage by stage; `blur`, `sharpen`: a time and a number of steps."""
+    user, item = x.sum(1), x.sum(0)
+    r = np.diag(_power(user, -0.5)) @ x @ np.diag(_power(item, -0.5))
+    p, v = r.T @ r, np.linalg.svd(r)[2][:factors].T
+    ideal = low_pass * history @ np.diag(_power(item, -0.5)) @ v @ v.T @ np.diag(_power(item, 0.5))
+    state = np.array(history, dtype=float)
+    for _ in range(blur[1]):
+        state = state + blur[0] / blur[1] * (state @ (p - np.eye(len(p))))
+    state = state + ideal if early else state
+    h = sharpen[0] / sharpen[1]
+    for _ in range(sharpen[1]):
+        k1 = -state @ p
+        k2, k3, k4 = 0 * k1, 0 * k1, 0 * k1
+        if not euler:
+            k2 = -(state + h / 2 * k1) @ p
+            k3 = -(state + h / 2 * k2) @ p
+            k4 = -(state + h * k3) @ p
+        state = state + (h * k1 if euler else h / 6 * (k1 + 2 * k2 + 2 * k3 + k4))
+    return state if early else state + ideal
+
+
 def ials_loss(x: Array, p: Array, q: Array, unobserved: float, l2: float, exponent: float) -> float:
     """Cell by cell, then row by row."""
     users, items = x.shape

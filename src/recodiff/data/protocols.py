@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-import numpy as np
 import polars as pl
 
 from recodiff.data.interactions import Events
@@ -65,5 +64,5 @@ def in_row_order(log: Log) -> Log:
     """
     if log.time_kind is not None:
         return log
-    rows = pl.Series(np.arange(log.frame.height, dtype=np.int64))
-    return replace(log, frame=log.frame.with_columns(time=rows), time_kind="order")
+    ranks = pl.int_range(pl.len(), dtype=pl.Int64).over("user")
+    return replace(log, frame=log.frame.with_columns(time=ranks), time_kind="order")

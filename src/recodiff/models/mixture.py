@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from recodiff.config import BaseConfig, Settings, merge
+from recodiff.config import Added, BaseConfig, Settings, merge
 from recodiff.data.interactions import Interactions
 from recodiff.data.weighting import Uniform, Weighting
 from recodiff.errors import ConfigError, ModelError, RecodiffError
@@ -69,13 +69,15 @@ class MixtureConfig(ModelConfig):
     parts: dict[str, Component] = Field(default_factory=lambda: dict(COMPONENTS))
     """By a name of your own; the first is the one that the others are added to."""
     search: tuple[Annotated[float, Field(ge=0)], ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-    """Shares to try on validation for each component but the first, one after another, beginning with the first alone; where there
-    are none, or there is no validation, the given shares stand."""
+    """Shares to try on validation for each component but the one it begins with (`start`, whose share is 1), one after another; where
+    there are none, or there is no validation, the given shares stand."""
     least_gain: float = Field(default=0.01, ge=0)
     """How much the validation figure must grow, as a share of itself, for a component to be let in: the best of several shares
     gains a little by chance."""
     metric: str = "recall@20"
     """The validation figure that decides between them."""
+    start: Annotated[Literal["first", "best"], Added()] = "first"
+    """What a search begins with: the first component, which then always stays, or the one that is best alone."""
 
     @model_validator(mode="before")
     @classmethod
@@ -188,10 +190,11 @@ class Mixture(Recommender):
 
     def _search(self, validate: Validate, run: Run) -> None:
         names, metric = list(self.parts), self.config.metric
-        self.shares[1:] = 0.0
-        best = validate(self)[metric]
+        first, best = self._alone(validate)
         with progress.bar("shares", (len(names) - 1) * len(self.config.search), show=run.progress) as advance:
-            for k, name in enumerate(names[1:], 1):
+            for k, name in enumerate(names):
+                if k == first:
+                    continue
                 found: dict[float, float] = {}
                 for share in self.config.search:
                     self.shares[k] = share
@@ -208,6 +211,20 @@ class Mixture(Recommender):
                 f"validation left out {' and '.join(dropped)}: no share raised {self.config.metric} by "
                 f"{self.config.least_gain:.2%}, so the model scores by {' and '.join(self._factors)} alone"
             )
+
+    def _alone(self, validate: Validate) -> tuple[int, float]:
+        """The place of the component that a search begins with, and its validation figure; the shares are left at that one alone."""
+        whole = self.shares[0].clone() if self.config.start == "first" else torch.tensor(1.0)
+        candidates = range(1 if self.config.start == "first" else len(self.parts))
+        figures = list[float]()
+        for k in candidates:
+            self.shares.zero_()
+            self.shares[k] = whole
+            figures.append(validate(self)[self.config.metric])
+        first = max(candidates, key=figures.__getitem__)
+        self.shares.zero_()
+        self.shares[first] = whole
+        return first, figures[first]
 
     def _own(self, batch: Batch) -> Iterator[tuple[str, Recommender, Batch]]:
         for name in self._factors:

@@ -46,7 +46,7 @@ FORECAST: Settings = {
 }
 # With several steps of small noise the SNR weights, 10^3 and more, would drown the likelihood.
 LATENT_FORECAST: Settings = {"diffusion": {"step_weights": "none"}}
-PUBLISHED_STEPS: Settings = {"batch_size": 128, "lr": 1e-3, "check_every_epochs": 3, "patience_epochs": 15}
+PUBLISHED_STEPS: Settings = {"batch_size": 128, "lr": 1e-3, "metric": "ndcg@10", "check_every_epochs": 3, "patience_epochs": 9}
 ESASREC: Settings = {
     "block": "gated",
     "objective": {"kind": "sampled_softmax", "negatives": 256},
@@ -62,6 +62,12 @@ GSASREC: Settings = {
     "dropout": 0.5,
     "training": PUBLISHED_STEPS,
 }
+FS_RIDGE: Settings = {
+    "parts": {"rows": {"model": "f-ridge", "share": 0.05}, "sequence": {"model": "esasrec"}, "items": {"share": 0.05}},
+    "start": "best",
+    "search": (0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
+    "metric": "ndcg@10",
+}
 MODELS: dict[str, Entry] = {
     "popularity": Entry("recodiff.models.popularity:Popularity", "Popularity", "how many interactions an item has; the floor"),
     "itemknn": Entry(
@@ -73,6 +79,9 @@ MODELS: dict[str, Entry] = {
     ),
     "puresvd": Entry("recodiff.models.linear.lowrank:PureSvd", "PureSVD", "truncated SVD"),
     "gf-cf": Entry("recodiff.models.linear.lowrank:GfCf", "GF-CF", "graph filter: linear and ideal low-pass"),
+    "bspm": Entry(
+        "recodiff.models.linear.bspm:Bspm", "BSPM", "histories blurred over the graph of items and sharpened again, in closed form"
+    ),
     "ials": Entry("recodiff.models.factors.ials:Ials", "iALS", "weighted matrix factorisation by alternating least squares"),
     "implicit-als": Entry(
         "recodiff.models.factors.implicit:ImplicitAls", "ALS (implicit)", "ALS of the package implicit (extra baselines)"
@@ -136,6 +145,12 @@ MODELS: dict[str, Entry] = {
         "recodiff.models.mixture:Mixture",
         "FS-DiffRec",
         "F-DiffRec's rows, a sequence encoder and an item-item path as one model (ours); needs time",
+    ),
+    "fs-ridge": Entry(
+        "recodiff.models.mixture:Mixture",
+        "FS-ridge",
+        "F-ridge's rows, eSASRec and an item-item path as one model (ours), for short histories; needs time",
+        FS_RIDGE,
     ),
     "sasrec": Entry("recodiff.models.sequences.sasrec:SASRec", "SASRec", "self-attention over the newest items; needs time"),
     "esasrec": Entry(

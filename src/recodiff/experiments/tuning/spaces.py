@@ -133,6 +133,11 @@ SPACES: Mapping[str, Space] = {
         **_within("parts.sequence.settings", NEXT_ITEMS),
         **_within("parts.items.settings", {"l2": _log(1.0, 1e7)}),
     },
+    "fs-ridge": {  # likewise
+        **_within("parts.rows.settings", {"l2": _log(1.0, 1e4)}),
+        **_within("parts.sequence.settings", DRAWN),
+        **_within("parts.items.settings", {"l2": _log(1.0, 1e7)}),
+    },
     "sasrec": NEXT_ITEMS,
     "esasrec": DRAWN,
     "gsasrec": {**DRAWN, "objective.calibration": _even(0.0, 1.0)},
@@ -155,6 +160,13 @@ SPACES: Mapping[str, Space] = {
     "rp3beta": {"neighbours": _even(5, 3000), "alpha": _even(0.0, 2.0), "beta": _even(0.0, 2.0)},
     "puresvd": {"factors": _even(1, 350)},
     "gf-cf": {"factors": _even(1, 350), "low_pass": _log(1e-3, 1e3)},
+    "bspm": {
+        "factors": _even(1, 500),
+        "low_pass": _log(1e-3, 10.0),
+        "merge": _among("early", "late"),
+        "sharpen_time": _even(0.0, 3.0),
+        "solver": _among("euler", "rk4"),
+    },
     # The studies weigh an interaction with 1 + alpha times a missing one, alpha from 1e-3 to 50; `unobserved` is 1 / alpha.
     "ials": {
         "factors": _even(1, 200),

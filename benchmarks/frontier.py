@@ -1,0 +1,156 @@
+"""Leave-one-out on the Amazon review sets, where the field keeps its records: FS-ridge, its parts, and sequence peers.
+
+    python benchmarks/frontier.py beauty --seeds 1 2 3          FS-ridge and each of its parts, one training a seed
+    python benchmarks/frontier.py beauty --models gsasrec --seeds 1
+    python benchmarks/frontier.py page                         frontier.md alone
+
+Models learn from train. Epochs are chosen on the validation part. Test is ranked from train and the validation item, once a
+training. Keeps `frontier.json`: a row that is there is not measured again, and a training that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import recodiff
+from kept import Kept
+from machine import SHARED, machine
+from recodiff.data.dataset import Dataset
+from recodiff.reports.markdown import table
+
+HERE = Path(__file__).resolve().parent
+KEPT, PAGE = HERE / "frontier.json", HERE / "frontier.md"
+METRICS = ("recall@10", "ndcg@10")
+SETS = ("beauty", "toys")
+SUM = "fs-ridge"
+PARTS = {"rows": "F-ridge", "sequence": "eSASRec", "items": "EASE, half-life 5 on the history"}
+TITLES = {"fs-ridge": "FS-ridge (ours)", "gsasrec": "gSASRec", "bert4rec": "BERT4Rec", "sasrec": "SASRec", "ease": "EASE"}
+PUBLISHED = {
+    "beauty": {"SASRec, sampled softmax": (0.0921, 0.0531), "eSASRec": (0.0928, 0.0523), "HSTU": (0.0788, 0.0439)},
+    "toys": {"SASRec, sampled softmax": (0.0970, 0.0580), "eSASRec": (0.0939, 0.0538), "HSTU": (0.0778, 0.0450)},
+}
+"""R@10 and N@10 of arXiv 2508.06450, its own runs."""
+INTRODUCTION = """Protocol [leave-one-out](../docs/explanation/protocols.md): the last item of each user is to be found among \
+all others, from all before it. Models learn from train alone and have their default settings. Epochs are chosen on the \
+validation part (N@10). The shares of FS-ridge, .05 of either closed form, were chosen on Beauty's validation part with seed 0, \
+before any test figure of the sum was seen. The closed forms are fitted once (seed 0). `benchmarks/frontier.py` measures and \
+writes this page from `frontier.json`. Mean over seeds (standard error over seeds)."""
+
+
+def measured(data: Dataset, name: str, seed: int, runs: Path) -> Iterator[dict[str, Any]]:
+    """Trains a model, and measures it; of FS-ridge the encoder, its closed forms once for all seeds, and their sum."""
+    if name != SUM:
+        model = trained(data, {"model": name}, seed, runs)
+        yield row(data, TITLES[name], seed, model, model.summary)
+        return
+    parts = {
+        "rows": trained(data, {"model": "f-ridge"}, 0, runs),
+        "sequence": trained(data, {"model": "esasrec"}, seed, runs),
+        "items": trained(data, {"model": "ease"}, 0, runs),
+    }
+    yield from summed(data, parts, seed)
+
+
+def trained(data: Dataset, settings: dict[str, Any], seed: int, runs: Path) -> Any:
+    """A model by the commands' own way; goes on where it was stopped."""
+    out = runs / data.name / f"{settings['model']}-{seed}"
+    return recodiff.train(settings, data, out=out, seed=seed, device="cpu", threads=1, resume=True, progress=False)
+
+
+def summed(data: Dataset, parts: dict[str, Any], seed: int) -> Iterator[dict[str, Any]]:
+    """Each fitted part alone unless it was measured, then FS-ridge of them and the default shares."""
+    model: Any = recodiff.build(SUM)
+    for part, fitted in parts.items():
+        model.parts[part].restore(fitted.state(), fitted.items, "cpu")
+    model._items = data.items
+    model.scales, shares = model._spread(data.train), model.shares.clone()
+    said = {"shares": dict(zip(model.parts, shares.tolist(), strict=True))}
+    for place, part in enumerate(model.parts):
+        alone = seed if part == "sequence" else 0
+        if not Kept(KEPT).has({"data": data.name, "model": PARTS[part], "seed": alone}):
+            model.shares = torch.zeros_like(shares)
+            model.shares[place] = 1.0
+            yield row(data, PARTS[part], alone, model, parts[part].summary)
+    model.shares = shares
+    yield row(data, TITLES[SUM], seed, model, said)
+
+
+def row(data: Dataset, title: str, seed: int, model: Any, summary: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of one model."""
+    staged = recodiff.stages(data, protocol="leave-one-out")
+    found = recodiff.measure(model, {"valid": staged.valid, "test": staged.test}, METRICS)
+    return {
+        "data": data.name,
+        "model": title,
+        "seed": seed,
+        **{metric: found["test"].mean(metric) for metric in METRICS},
+        **{f"valid {metric}": found["valid"].mean(metric) for metric in METRICS},
+        **{key: summary[key] for key in ("best_epoch", "seconds", "shares") if key in summary},
+        "machine": {key: value for key, value in machine().items() if key in ("processor", "torch", "commit", "date")},
+    }
+
+
+def write_page() -> None:
+    """frontier.md, of what is kept."""
+    rows = Kept(KEPT).rows()
+    lines = ["# Leave-one-out on sparse sequences", "", INTRODUCTION, ""]
+    for data in SETS:
+        mine = [row for row in rows if row["data"] == data]
+        if not mine:
+            continue
+        titles = dict.fromkeys(row["model"] for row in mine)
+        cells = [line(title, [row for row in mine if row["model"] == title]) for title in titles]
+        for name, figures in PUBLISHED[data].items():
+            cells.append([f"{name}, as published", *(f"{figure:.4f}" for figure in figures), "", "", ""])
+        heads = ["model", "test R@10", "test N@10", "valid R@10", "valid N@10", "seeds"]
+        lines += [f"## {data}", "", table(heads, cells), ""]
+        shares = [row["shares"] for row in mine if row["model"] == TITLES[SUM]]
+        if shares:
+            said = ", ".join(f"{PARTS[part]} {share:g}" for part, share in shares[0].items())
+            lines += [f"Shares of FS-ridge: {said}.", ""]
+    runs = [row["machine"] for row in rows]
+    said = ", ".join(dict.fromkeys(f"commit {run['commit']}, {run['processor']}" for run in runs))
+    dates = sorted({run["date"][:10] for run in runs})
+    lines += [f"{said}, one thread, {' to '.join(dict.fromkeys((dates[0], dates[-1])))}."]
+    PAGE.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def line(title: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """A model's row of the table."""
+    return [title, *(cell([row[key] for row in rows]) for key in (*METRICS, *(f"valid {one}" for one in METRICS))), str(len(rows))]
+
+
+def cell(values: Sequence[float]) -> str:
+    """The mean, and of several seeds its standard error."""
+    mean = f"{statistics.mean(values):.4f}"
+    return mean if len(values) == 1 else f"{mean} ({statistics.stdev(values) / len(values) ** 0.5:.4f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=(*SETS, "page"))
+    parser.add_argument("--models", nargs="+", choices=TITLES, default=[SUM])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--shared", type=Path, default=SHARED)
+    parser.add_argument("--runs", type=Path, default=HERE.parent / "runs" / "frontier")
+    asked = parser.parse_args()
+    if asked.what != "page":
+        data, kept = recodiff.prepare(asked.shared / asked.what, protocol="leave-one-out", name=asked.what), Kept(KEPT)
+        for name in asked.models:
+            for seed in asked.seeds:
+                if kept.has({"data": data.name, "model": TITLES[name], "seed": seed}):
+                    continue
+                for one in measured(data, name, seed, asked.runs):
+                    kept.put(one, {key: one[key] for key in ("data", "model", "seed")})
+                    print(data.name, one["model"], seed, *(f"{one[metric]:.4f}" for metric in METRICS), flush=True)
+    write_page()
+
+
+if __name__ == "__main__":
+    main()
