@@ -59,7 +59,7 @@ GSASREC: Settings = {
     "objective": {"kind": "gbce", "negatives": 256, "calibration": 0.75},
     "width": 128,
     "length": 200,
-    "dropout": 0.5,
+    "dropout": 0.2,
     "training": PUBLISHED_STEPS,
 }
 FS_RIDGE: Settings = {
