@@ -45,7 +45,7 @@ def without_added(configs: Iterable[type[BaseModel]], settings: Mapping[str, Any
     kept: Settings = {}
     for key, value in settings.items():
         fields = [config.model_fields[key] for config in kinds if key in config.model_fields]
-        if any(isinstance(mark, Added) and value == field.default for field in fields for mark in field.metadata):
+        if any(isinstance(mark, Added) and value == _plain(field.default) for field in fields for mark in field.metadata):
             continue
         inner = [model for field in fields for model in _models_in(field.annotation)]
         if isinstance(value, Mapping) and any(get_origin(field.annotation) is dict for field in fields):
@@ -53,6 +53,11 @@ def without_added(configs: Iterable[type[BaseModel]], settings: Mapping[str, Any
         else:
             kept[key] = without_added(inner, value) if isinstance(value, Mapping) and inner else value
     return kept
+
+
+def _plain(default: Any) -> Any:
+    """A default as plain settings hold it."""
+    return default.model_dump(mode="json") if isinstance(default, BaseModel) else default
 
 
 _contradictions: ContextVar[Literal["refused", "warned", "ignored"]] = ContextVar("contradictions", default="refused")
