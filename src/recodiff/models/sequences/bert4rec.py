@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from recodiff.config import refuse
 from recodiff.models.sequences.blocks import BLOCKS, Filled
 from recodiff.models.sequences.encoder import SequenceNet, SequenceRecommender, loss_by_user
+from recodiff.models.sequences.objectives import Places
 from recodiff.models.sequences.sasrec import SASRecConfig
 from recodiff.models.sequences.windows import Window, windows
 from recodiff.tensors.random import by_row
@@ -94,7 +95,8 @@ class BERT4RecNet(SequenceNet):
         window = windows(pair.source, self.config.length + 1, generator)
         hidden = self._hide(window, generator)
         states, target = self.read(window, hidden, generator)[hidden], window.at(hidden, pair.source.width)
-        losses = self.config.objective.losses(states, self.scored_by, self.bias, target, None, generator)
+        asked = Places(states, hidden.nonzero()[:, 0], len(hidden), target)
+        losses = self.config.objective.losses(asked, self.scored_by, self.bias, generator)
         return loss_by_user(losses, hidden, generator)
 
     def _hide(self, window: Window, generator: torch.Generator) -> Tensor:

@@ -18,7 +18,7 @@ from recodiff.data.weighting import AnyWeighting, Uniform
 from recodiff.models.base import ModelConfig
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.network import TorchRecommender
-from recodiff.models.sequences.objectives import AnyObjective, Softmax
+from recodiff.models.sequences.objectives import AnyObjective, Places, Softmax
 from recodiff.models.sequences.windows import Window, windows
 from recodiff.moved import old_names
 from recodiff.tensors.products import inner_products
@@ -147,7 +147,8 @@ class SequenceNet(nn.Module):
             generator: draws the items to compare with.
         """
         shown = window.known(places, target.width) if self.config.loss_over == "unmet" else None
-        return self.config.objective.losses(states, self.scored_by, self.bias, target, shown, generator)
+        asked = Places(states, places.nonzero()[:, 0], len(places), target, shown)
+        return self.config.objective.losses(asked, self.scored_by, self.bias, generator)
 
 
 class SequenceRecommender(TorchRecommender[SequenceNet]):
