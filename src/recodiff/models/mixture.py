@@ -69,7 +69,7 @@ class MixtureConfig(ModelConfig):
     parts: dict[str, Component] = Field(default_factory=lambda: dict(COMPONENTS))
     """By a name of your own; the first is the one that the others are added to."""
     search: tuple[Annotated[float, Field(ge=0)], ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-    """Shares to try on validation for each component but the one it begins with (`start`, whose share is 1), one after another; where
+    """Shares to try on validation for each component but the one it begins with (`start`, of share 1), one after another; where
     there are none, or there is no validation, the given shares stand."""
     least_gain: float = Field(default=0.01, ge=0)
     """How much the validation figure must grow, as a share of itself, for a component to be let in: the best of several shares
@@ -213,7 +213,7 @@ class Mixture(Recommender):
             )
 
     def _alone(self, validate: Validate) -> tuple[int, float]:
-        """The place of the component that a search begins with, and its validation figure; the shares are left at that one alone."""
+        """The place of the component that a search begins with, and its validation figure; the other shares are left at 0."""
         whole = self.shares[0].clone() if self.config.start == "first" else torch.tensor(1.0)
         candidates = range(1 if self.config.start == "first" else len(self.parts))
         figures = list[float]()
