@@ -37,6 +37,8 @@ from recodiff.runtime import files
 
 SECONDS, MEMORY = 60, 6 * 2**30
 """Longer and larger than any of these inputs, a few kilobytes each, has a right to."""
+TOLD = 100
+"""Tries after which the counts so far are told."""
 KEPT = ("ratings.dat", "u.item", "movies.dat")
 """Files that are known by their whole name."""
 HEAVY = (
@@ -223,6 +225,8 @@ def attack(kind: str, first: int, number: int, seed: int) -> Counter[str]:
             if how is not None:
                 at = index + 1
                 report(what, how, found)
+                if found.total() % TOLD == 0:
+                    print(f"{kind} up to {index}: {dict(found)}", flush=True)
         if worker.wait() or at < first + number:
             report(what, f"ends the process: {worker.returncode}", found)
             at += 1

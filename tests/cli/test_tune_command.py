@@ -70,7 +70,7 @@ def test_an_interrupted_search_says_how_to_go_on(cli: Cli, data: Path, tmp_path:
         (("ease", "--seconds", 0), ("seconds = 0", "above 0")),
         (("eas",), ("eas", "did you mean 'ease'")),
         (("popularity",), ("popularity", "--recency")),
-        (("ease", "--space", "none.toml"), ("none.toml", "cannot be read")),
+        (("ease", "--space", "none.toml"), ("none.toml", "is missing")),
         (("ease", "--space", "FEW"), ("search space of 'ease'", "unknown setting 'training'")),
         (("ease", "--set", "l2=5"), ("nothing is left to search",)),
         (("ease", "--set", "l2=-5"), ("l2", "-5")),

@@ -47,7 +47,7 @@ def read_settings(source: str | Path, overrides: Sequence[str] = (), *, models: 
     text, where = (f'model = "{source}"', str(source)) if source in models else _find(str(source), models)
     try:
         settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{where}: not a TOML file ({error}); see a preset for the form") from None
     for override in overrides:
         _apply(settings, override)
@@ -85,5 +85,5 @@ def _apply(settings: Settings, override: str) -> None:
             raise ConfigError(f"override '{override}': '{part}' is a single value and holds no '{last}'")
     try:
         group[last] = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         group[last] = value.strip()

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recodiff import build
 from recodiff.configs import read_settings
 from recodiff.data import read_log
 from recodiff.data.interactions import IdMap
@@ -204,3 +205,16 @@ def test_settings_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     for read in (read_settings, read_space):
         with pytest.raises(ConfigError, match=r"x\.toml' cannot be read"):
             read(tmp_path / "x.toml")
+
+
+@pytest.mark.parametrize("read", [read_settings, read_space])
+def test_settings_nested_without_end_are_no_traceback(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    (tmp_path / "x.toml").write_text("a = " + "[" * 100_000)
+    with pytest.raises(ConfigError, match=r"x\.toml: not a TOML file") as caught:
+        read(tmp_path / "x.toml")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_override_nested_without_end_is_text() -> None:
+    with pytest.raises(ConfigError, match="l2"):
+        build(*read_settings("ease", ["l2=" + "[" * 100_000], models=["ease"]))

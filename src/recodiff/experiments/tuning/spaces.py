@@ -264,7 +264,11 @@ def read_space(path: Path) -> Space:
         ConfigError: the file cannot be read, or a line is neither a range nor choices.
     """
     with files.reading(path, ConfigError, "give ranges and choices as TOML; see docs/how-to/tune.md for the form"):
-        found = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+    try:
+        found = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not a TOML file ({error}); see docs/how-to/tune.md for the form") from None
     return _dimensions(found, path, "")
 
 
