@@ -200,7 +200,7 @@ def test_a_space_that_cannot_be_read(tmp_path: Path, text: str, words: tuple[str
 
 
 def test_a_space_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.toml.* cannot be read"):
+    with pytest.raises(ConfigError, match=r"none\.toml.* is missing"):
         read_space(tmp_path / "none.toml")
 
 
