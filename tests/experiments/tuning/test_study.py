@@ -81,7 +81,7 @@ def test_a_damaged_study_is_refused(ease: Callable[..., TuningResult], tmp_path:
     ease(tmp_path / "s", 3)
     journal = tmp_path / "s" / JOURNAL
     journal.write_text("nonsense\n" + journal.read_text())
-    with pytest.raises(CheckpointError, match=r"journal\.jsonl' is damaged"):
+    with pytest.raises(CheckpointError, match=r"journal\.jsonl' cannot be read"):
         ease(tmp_path / "s", 3)
     (tmp_path / "s" / "study.json").write_text("[")
     with pytest.raises(CheckpointError, match=r"study\.json' cannot be read"):
