@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from recodiff.models.registry import MODELS, build
     from recodiff.models.saving import load_model, load_titles, save_model
     from recodiff.ranking.candidates import Candidates
+    from recodiff.ranking.explain import Explanation, explain
     from recodiff.ranking.recommend import Recommendations, history_of, recommend
     from recodiff.ranking.vectors import item_vectors, similar_items, user_vectors
     from recodiff.runtime.run import Run
@@ -86,6 +87,7 @@ _HOMES = {
     "models.network": ("TorchRecommender",),
     "models.batch": ("Batch",),
     "ranking.candidates": ("Candidates",),
+    "ranking.explain": ("Explanation", "explain"),
     "ranking.recommend": ("Recommendations", "history_of", "recommend"),
     "runtime.run": ("Run",),
     "training.traits": ("Traits",),
@@ -107,6 +109,7 @@ __all__ = [
     "Dataset",
     "Deadline",
     "Evaluation",
+    "Explanation",
     "HeldOutUsers",
     "IdMap",
     "Interactions",
@@ -133,6 +136,7 @@ __all__ = [
     "compare",
     "corrupt",
     "evaluate",
+    "explain",
     "fetch",
     "history_of",
     "item_vectors",

@@ -408,6 +408,22 @@ def test_without_time_there_is_no_newest_interaction(cli: Cli, tmp_path: Path) -
     cli("recommend", model, "--data", data, "-k", 3, "--effect-of-newest").refused("--effect-of-newest", "time")
 
 
+def test_lists_say_what_speaks_for_each_item(cli: Cli, run: Path, tmp_path: Path) -> None:
+    found = json.loads(cli("recommend", run, "--history", 105, 109, 113, "-k", 3, "--explain", "--json").succeeded().out)
+    titles = {f"[Film] {item}: a <b>long</b> title (19{item - 101:02})" for item in (105, 109, 113)}
+    named = [part.rsplit(" (+", 1)[0] for row in found for part in row["because"].split("; ") if part]
+    assert named
+    assert set(named) <= titles
+    out = tmp_path / "lists.csv"
+    cli("recommend", run, "--history", 105, 109, 113, "-k", 3, "--explain", "--out", out).succeeded()
+    assert pl.read_csv(out)["because"].null_count() + (pl.read_csv(out)["because"].str.contains(r"\(\+")).sum() == 3
+
+
+def test_a_model_without_taste_explains_nothing(cli: Cli, data: Path, tmp_path: Path) -> None:
+    cli("train", "popularity", "--data", data, "--out", tmp_path / "p").succeeded()
+    cli("recommend", tmp_path / "p", "--history", 105, "-k", 3, "--explain").refused("popularity", "another model")
+
+
 def test_recommend_for_chosen_users(cli: Cli, data: Path, run: Path, tmp_path: Path) -> None:
     (tmp_path / "users.txt").write_text("u03\n\nu05\n")
     arguments = ("recommend", run, "--data", data, "--user", "u01", "--users", tmp_path / "users.txt", "-k", 3, "--json")

@@ -11,6 +11,7 @@ import polars as pl
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
+from recodiff.cli.because import reasons
 from recodiff.cli.catalogue import over_items_of
 from recodiff.cli.output import print_json, print_table, refuse_file, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads, whole_number
@@ -44,6 +45,7 @@ def recommend(
     include_seen: bool = False,
     unknown: Literal["skip", "refuse"] = "skip",
     effect_of_newest: bool = False,
+    explain: bool = False,
     overwrite: bool = False,
     out: Path | None = None,
     device: str = "auto",
@@ -83,6 +85,8 @@ def recommend(
     effect_of_newest
         Show beside each rank the one without the newest event (interaction, where events are split), as `before` (empty where
         it is beyond ten times -k). For a single user, also name the items that left the list.
+    explain
+        Name for each item the history items that speak most for it, as `because`: those without which it would stand lower.
     out
         Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title.
     overwrite
@@ -123,6 +127,8 @@ def recommend(
     frame = lists.to_frame(load_titles(run))
     if effect_of_newest:
         frame = _beside(frame, _before(model, x, min(10 * k, len(model.items)), include_seen, allowed), k)
+    if explain:
+        frame = frame.with_columns(because=reasons(model, x, lists, load_titles(run)))
     if history is not None:
         frame = frame.drop("user")
     if out is not None:
