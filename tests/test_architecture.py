@@ -31,6 +31,7 @@ ROOMS = [
     "evaluation",
     "reports",
     "experiments",
+    "serving",
     "cli",
     "testing",
 ]

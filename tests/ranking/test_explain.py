@@ -139,5 +139,19 @@ def test_what_cannot_be_explained_is_refused(rng: np.random.Generator) -> None:
     lists = recommend(ease, x, 2)
     with pytest.raises(ModelError, match="top = 0"):
         explain(ease, x, lists, top=0)
+    with pytest.raises(ModelError, match="newest = 0"):
+        explain(ease, x, lists, newest=0)
     with pytest.raises(DataError, match="other users"):
         explain(ease, x.take([0, 1]), lists)
+
+
+def test_of_a_long_history_the_newest_items_may_be_tried_alone(rng: np.random.Generator) -> None:
+    x = random_interactions(rng)
+    model = fitted("ease", x)
+    history = history_of(model, [1, 2, 3, 4, 5, 6], [])
+    lists = recommend(model, history, 5)
+    whole, few = (explain(model, history, lists, top=6, newest=newest) for newest in (None, 2))
+    for rank in range(5):
+        newest = dict(few.of(0, rank))
+        assert newest.keys() <= {5, 6}
+        assert newest == pytest.approx({item: effect for item, effect in whole.of(0, rank) if item in (5, 6)}, abs=1e-5)

@@ -31,6 +31,7 @@ COMMANDS = {
     "tune": "Search settings on the validation part of a data folder.",
     "evaluate": "Measure a model on a data folder.",
     "recommend": "Make lists for known users, for all users, or for a history typed by hand.",
+    "serve": "Serve models over HTTP, with a store of histories and a page to look at.",
     "similar": "The items most like given ones.",
     "export": "Write user and item vectors for a vector index or database.",
     "compare": "Train several models on one data folder, and lay them side by side with paired tests.",

@@ -106,6 +106,7 @@ def _what_next(data: Path, model: Path, user: object) -> str:
         f"recodiff recommend {model} --history {' '.join(map(str, tour.TYPED))}": "films for a user who likes these",
         f"recodiff recommend {model} --data {data} --user {user}": "films for a known user",
         f"recodiff similar {model} {tour.TYPED[0]}": "films like this one",
+        f"recodiff serve {model} --data {data}": "a page in your browser, with pip install 'recodiff[serve]'",
         f"recodiff info {model}": "its settings, and where it comes from",
         "recodiff prepare YOUR.csv data/mine": "a log of your own",
         f"recodiff train f-diffrec-{tour.DATA} --data data/mine --out runs/mine": "a model of your own",

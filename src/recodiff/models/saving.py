@@ -28,6 +28,8 @@ from recodiff.training.checkpoint import CHECKPOINT
 
 FORMAT, VERSION = "recodiff-model", 1
 CONFIG, WEIGHTS, ITEMS, USERS = "config.json", "weights.safetensors", "items.parquet", "users.parquet"
+COUNTS = "train_interactions"
+"""The column of items.parquet that says how often an item stands in what was learned from."""
 AGAIN = "copy the folder again, or train anew"
 """What to do with a damaged folder."""
 OWNED = frozenset({CONFIG, WEIGHTS, ITEMS, USERS})
@@ -237,7 +239,19 @@ def load_titles(folder: str | Path) -> list[str | None] | None:
     Raises:
         CheckpointError: the folder is missing, damaged or foreign.
     """
+    table = load_item_table(folder)
+    return table["title"].cast(pl.String).to_list() if "title" in table.columns else None
+
+
+def load_item_table(folder: str | Path) -> pl.DataFrame:
+    """Read what a model folder knows of its items: `id`, and as present `title`, `COUNTS` and the rest, one row per item.
+
+    Args:
+        folder: written by `save_model`.
+
+    Raises:
+        CheckpointError: the folder is missing, damaged or foreign.
+    """
     path = Path(folder) / ITEMS
     _refuse_changed(path, read_config(folder)["hashes"].get(ITEMS))
-    table = _table(path)
-    return table["title"].cast(pl.String).to_list() if "title" in table.columns else None
+    return _table(path)

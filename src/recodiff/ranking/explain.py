@@ -53,11 +53,17 @@ class Explanation:
 
 @torch.inference_mode()
 def explain(
-    model: Recommender, history: Interactions, lists: Recommendations, *, top: int = TOP, show_progress: bool = False
+    model: Recommender,
+    history: Interactions,
+    lists: Recommendations,
+    *,
+    top: int = TOP,
+    newest: int | None = None,
+    show_progress: bool = False,
 ) -> Explanation:
     """Name the history items that speak most for each recommended item, for any model.
 
-    The history is scored once whole and once without each of its items. The effect of history item j on item i is how much further
+    The history is scored whole and without each of its items in turn. The effect of history item j on item i is how much further
     i stands above the mean of the catalogue with j than without it: (s_i - mean s) - (s_i' - mean s'). Nothing is approximated.
     What moves all scores alike changes no list, and has no effect.
 
@@ -66,6 +72,8 @@ def explain(
         history: the histories that `lists` were made from, row by row; they are read as those of unseen users.
         lists: of `recommend`.
         top: T, reasons for an item at most.
+        newest: how many of a history's items, counted from its newest, are left out in turn; all unless given. It bounds the time
+            that long histories take, and older items are then no reasons.
         show_progress: whether a progress bar may be shown.
 
     Raises:
@@ -75,12 +83,12 @@ def explain(
     """
     need_interactions(history, "the history", HISTORIES)
     refuse_foreign(model, history)
-    _check(model, history, lists, top)
+    _check(model, history, lists, top, newest)
     n, k = lists.items.shape
     because, effects = np.full((n, k, top), -1, np.int64), np.zeros((n, k, top), np.float32)
     with progress.bar("explaining", history.nnz + n, show=show_progress) as advance:
-        for user, above in _above_mean(model, history, lists.items, advance):
-            entries = history.matrix.indices[history.matrix.indptr[user] : history.matrix.indptr[user + 1]]
+        for user, above in _above_mean(model, history, lists.items, newest, advance):
+            entries = history.matrix.indices[history.matrix.indptr[user] : history.matrix.indptr[user + 1]][1 - len(above) :]
             effect = (above[-1] - above[:-1]).T  # [K, L]
             order = np.argsort(-effect, axis=1, kind="stable")[:, :top]
             strongest = np.take_along_axis(effect, order, 1)
@@ -90,9 +98,10 @@ def explain(
     return Explanation(lists, because, effects)
 
 
-def _check(model: Recommender, history: Interactions, lists: Recommendations, top: int) -> None:
-    if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 1:
-        raise ModelError(f"top = {top!r} is no number of reasons; give 1 or more")
+def _check(model: Recommender, history: Interactions, lists: Recommendations, top: int, newest: int | None) -> None:
+    for name, number in (("top", top), ("newest", 1 if newest is None else newest)):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+            raise ModelError(f"{name} = {number!r} is no number of items; give 1 or more")
     if not model.traits.personalised:
         raise ModelError(
             f"{model.registered} gives all users the same list, so no item of a history speaks for it; use another model"
@@ -109,13 +118,14 @@ def _check(model: Recommender, history: Interactions, lists: Recommendations, to
 
 
 def _above_mean(
-    model: Recommender, history: Interactions, items: NDArray[np.int64], advance: Any
+    model: Recommender, history: Interactions, items: NDArray[np.int64], newest: int | None, advance: Any
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """For each user: how far the items stand above the mean, without each history item and at last with all, [L + 1, K]."""
     size, indptr = users_at_once(history.n_items, products=False), history.matrix.indptr
-    parts = [np.append(np.arange(indptr[user], indptr[user + 1]), -1) for user in range(history.n_users)]
+    tried = history.lengths() if newest is None else np.minimum(history.lengths(), newest)
+    parts = [np.append(np.arange(indptr[user + 1] - tried[user], indptr[user + 1]), -1) for user in range(history.n_users)]
     left_out = np.concatenate(parts) if parts else np.empty(0, np.int64)
-    owner = np.repeat(np.arange(history.n_users), history.lengths() + 1)
+    owner = np.repeat(np.arange(history.n_users), tried + 1)
     rows: list[NDArray[np.float64]] = []
     for at in range(0, len(owner), size):
         chunk = owner[at : at + size]
@@ -126,7 +136,7 @@ def _above_mean(
             above = scores.gather(1, wanted[index]).double() - scores.mean(1, keepdim=True, dtype=torch.float64)
             for user, row in zip(chunk[index.cpu().numpy()].tolist(), above.cpu().numpy(), strict=True):
                 rows.append(row)
-                if len(rows) == indptr[user + 1] - indptr[user] + 1:
+                if len(rows) == tried[user] + 1:
                     yield user, np.stack(rows)
                     rows = []
         advance(len(chunk), "")

@@ -10,6 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
+
 from recodiff.config import Settings
 from recodiff.configs import read_settings
 from recodiff.data.dataset import Dataset
@@ -23,6 +26,7 @@ from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
 from recodiff.models.saving import (
     CONFIG,
+    COUNTS,
     OWNED,
     classes_outside,
     is_unfinished,
@@ -158,13 +162,16 @@ def train_run(
         validate = None if staged.choice is None else Validation(staged.choice, validation_metrics(model))
         model.fit(staged.train, run, validate=validate)
         info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": choose_on}
+        learned = staged.train
         if refit or choose_on == "inner":
             info["chosen"] = _without_log(model.summary)
-            model = _refit(model, model_name, staged.train_and_valid if refit else data.train, run)
+            learned = staged.train_and_valid if refit else data.train
+            model = _refit(model, model_name, learned, run)
         info |= {"training": _without_log(model.summary), "seconds": round(time.perf_counter() - began, 2)}
         if run.out is not None and (distributed.leads() or model.shard):
             described = provenance(data, run) | info | {"parameters": model.parameters}
-            save_model(model, run.out, item_table=data.item_table, info=described, overwrite=overwrite)
+            table = _with_counts(data, learned)
+            save_model(model, run.out, item_table=table, info=described, overwrite=overwrite)
             if distributed.leads():
                 _clear(run.out, model)
         return model
@@ -186,6 +193,12 @@ def forget_run(out: Path, model_name: str, settings: Settings) -> None:
     for place in sorted(places | inside, key=lambda place: -len(place.parts)):
         with suppress(OSError):  # it holds something else, or was never made
             place.rmdir()
+
+
+def _with_counts(data: Dataset, learned: Interactions) -> pl.DataFrame:
+    """The item table with how often each item stands in what was learned from."""
+    counts = pl.Series(COUNTS, np.bincount(learned.matrix.indices, minlength=learned.n_items).astype(np.int64))
+    return counts.to_frame() if data.item_table is None else data.item_table.with_columns(counts)
 
 
 @contextmanager
