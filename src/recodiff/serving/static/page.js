@@ -265,7 +265,10 @@ async function readUser(event) {
   if (!user) return;
   const answer = await tried(() => ask(`v1/users/${encodeURIComponent(user)}/history`));
   if (!answer) return;
-  if (!answer.events.length) $("wrong").textContent = say("noUser", user);
+  if (!answer.events.length) {
+    $("wrong").textContent = say("noUser", user);
+    return;
+  }
   const last = new Map();
   for (const one of answer.events.filter((one) => one.known)) {
     last.delete(one.item);
