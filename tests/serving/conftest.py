@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from recodiff.data.ids import IdMap
 from recodiff.serving.app import create_app
+from recodiff.serving.models import Models
 from recodiff.serving.service import Service
 from recodiff.serving.settings import Limits, ServiceSettings
 from recodiff.serving.store.open import open_store
@@ -50,9 +51,10 @@ def serving(runs: dict[str, Path], tmp_path: Path) -> Serving:
         **settings: Any,
     ) -> Iterator[TestClient]:
         given = folders or {name: runs[name] for name in names or ("ease",)}
-        opened = open_store(store or f"sqlite:///{tmp_path}/events.db", table, columns)
         asked = ServiceSettings(runs=given, limits=Limits(**(limits or {})), **settings)
-        app = create_app(Service(asked, opened, tokens, choices), hosts)
+        models = Models(asked)
+        opened = open_store(store or f"sqlite:///{tmp_path}/events.db", table, columns)
+        app = create_app(Service(models, opened, tokens, choices), hosts)
         with TestClient(app, raise_server_exceptions=False) as client:
             yield client
 

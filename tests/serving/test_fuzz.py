@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from recodiff.serving.app import create_app
+from recodiff.serving.models import Models
 from recodiff.serving.service import Service
 from recodiff.serving.settings import Limits, ServiceSettings
 from recodiff.serving.store.open import open_store
@@ -33,7 +34,7 @@ def api(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iter
     store = open_store(f"sqlite:///{tmp_path_factory.mktemp('fuzz')}/events.db")
     names = ("ease", "vectors", "text", "popularity")
     asked = ServiceSettings(runs={name: runs[name] for name in names}, limits=Limits(k=50))
-    with on_a_socket(create_app(Service(asked, store))) as address:
+    with on_a_socket(create_app(Service(Models(asked), store))) as address:
         yield schemathesis.openapi.from_url(f"{address}/v1/openapi.json")
 
 

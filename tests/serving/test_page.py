@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from browser import running_browser
 from recodiff import explain, history_of, load_model, recommend
 from recodiff.serving.app import create_app
+from recodiff.serving.models import Models
 from recodiff.serving.service import Service
 from recodiff.serving.settings import ServiceSettings
 from recodiff.serving.store.base import NewEvent
@@ -48,7 +49,7 @@ def serve(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> It
             store = open_store(f"sqlite:///{tmp_path_factory.mktemp('page')}/events.db")
             store.append([NewEvent("104", 1000, "anna"), NewEvent("110", 2000, "anna")], None, "")
             settings = ServiceSettings(runs={name: runs[name] for name in ("vectors", "ease", "popularity")})
-            return running.enter_context(on_a_socket(create_app(Service(settings, store, tokens))))
+            return running.enter_context(on_a_socket(create_app(Service(Models(settings), store, tokens))))
 
         yield start
 

@@ -73,6 +73,7 @@ def serve(
         Allow a model class from outside recodiff.
     """
     try:
+        from recodiff.serving.models import Models
         from recodiff.serving.server import LOOPBACK
         from recodiff.serving.server import serve as answer
         from recodiff.serving.service import Service
@@ -99,11 +100,12 @@ def serve(
     )
     if host not in LOOPBACK and tokens is None:
         warn(f"whoever reaches {host} may read and write histories; give --token-file FILE unless the network is your own")
-    opened = open_store(store, table, columns)
     with nullcontext() if choices is None else choices.open("a", encoding="utf-8") as lines:
-        service = Service(settings, opened, tokens, lines)
+        models = Models(settings)  # before the store, which a mistake in a name should not leave behind
+        opened = open_store(store, table, columns)
+        service = Service(models, opened, tokens, lines)
         if data is not None and (taken := take_over(opened, store, load_dataset(data))):
             say(f"wrote {taken:,} interactions of {data} into {shown(store)}")
-        names = ", ".join(f"{name} ({served.size:,} items)" for name, served in service.models.served.items())
+        names = ", ".join(f"{name} ({served.size:,} items)" for name, served in models.served.items())
         answer(service, host, port, lambda address: say(f"serving {names} at {address}; Ctrl-C ends it"))
     say("stopped; every request that had come was answered")

@@ -20,6 +20,9 @@ from recodiff.models.base import Recommender, batches, need_model
 from recodiff.ranking.recommend import HISTORIES, refuse_foreign
 from recodiff.runtime.memory import MOST_USERS
 
+SMALL = 1e-12
+"""The least norm that is divided by; a vector of zeros is as far from all others as from itself."""
+
 
 def item_vectors(model: Recommender) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Take a model's item vectors [I, H] and biases [I], in catalogue order: score = item vector . user vector + bias.
@@ -72,11 +75,12 @@ def similar_items(model: Recommender, items: Sequence[Any], k: int) -> pl.DataFr
     _ = model.items
     if isinstance(items, str | bytes):
         raise DataError(f"give the items as a sequence of ids, for example similar_items(model, [{items!r}], k={k})")
-    vectors = normalize(model.vectors().vectors)
+    vectors = model.vectors().vectors
     if not isinstance(k, int | np.integer) or not 1 <= k < len(vectors):
         raise ModelError(f"k = {k!r} lies outside 1..{len(vectors) - 1}, the other items of the catalogue")
     chosen = torch.from_numpy(model.items.positions(items, what="item")).to(vectors.device)
-    cosine = vectors[chosen] @ vectors.T
+    cosine = normalize(vectors[chosen]) @ vectors.T  # a copy of all vectors, normalised, would be as large as the model
+    cosine /= torch.linalg.vector_norm(vectors, dim=1).clamp_min(SMALL)
     cosine.scatter_(1, chosen[:, None], float("-inf"))
     values, nearest = (part.cpu().numpy() for part in cosine.topk(k))
     return pl.DataFrame(

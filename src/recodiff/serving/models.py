@@ -21,14 +21,13 @@ class Models:
 
     Args:
         settings: of the service.
-        metrics: counts reloads.
 
     Raises:
         CheckpointError: a folder cannot be loaded.
     """
 
-    def __init__(self, settings: ServiceSettings, metrics: Metrics) -> None:
-        self.settings, self.metrics = settings, metrics
+    def __init__(self, settings: ServiceSettings) -> None:
+        self.settings, self.metrics = settings, Metrics()
         self.stamps = {name: stamp(folder) for name, folder in settings.runs.items()}
         self.served = {name: self._load(name) for name in settings.runs}
         self.refused: dict[str, bool] = dict.fromkeys(settings.runs, False)

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from recodiff.serving.answers import Answers
-from recodiff.serving.metrics import Metrics
 from recodiff.serving.models import Models
 from recodiff.serving.schemas import RecommendedList, Wanted
 from recodiff.serving.scoring import Scorer
 from recodiff.serving.served import Served
-from recodiff.serving.settings import ServiceSettings
 from recodiff.serving.store.base import Store
 from recodiff.serving.tokens import Tokens
 
@@ -26,25 +24,19 @@ class Service:
     """All that the routes share.
 
     Args:
-        settings: what is served.
+        models: loaded.
         store: of histories.
         tokens: who may ask.
         choices: a file, opened for appending text, that gets a line of JSON for each list of a split or shadow; the log unless
             given.
-
-    Raises:
-        CheckpointError: a model folder cannot be loaded.
     """
 
-    def __init__(
-        self, settings: ServiceSettings, store: Store, tokens: Tokens | None = None, choices: IO[str] | None = None
-    ) -> None:
-        self.settings, self.store, self.tokens, self.choices = settings, store, tokens or Tokens(), choices
-        self.metrics = Metrics()
-        self.models = Models(settings, self.metrics)
-        self.scorer = Scorer(settings.wait_ms, settings.limits.pending, self.metrics)
+    def __init__(self, models: Models, store: Store, tokens: Tokens | None = None, choices: IO[str] | None = None) -> None:
+        self.models, self.store, self.tokens, self.choices = models, store, tokens or Tokens(), choices
+        self.settings, self.metrics = models.settings, models.metrics
+        self.scorer = Scorer(self.settings.wait_ms, self.settings.limits.pending, self.metrics)
         self.metrics.pending.set_function(lambda: self.scorer.pending)
-        self.answers = Answers(store, self.scorer, settings.limits, self.metrics)
+        self.answers = Answers(store, self.scorer, self.settings.limits, self.metrics)
         self.stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import recodiff
 from commands import call
+from recodiff.models.saving import COUNTS, load_item_table
 
 SETTINGS: dict[str, Any] = {
     "model": "diffrec",
@@ -73,3 +75,13 @@ def test_a_comparison_takes_data_in_memory_and_keeps_its_runs(folder: Path, tmp_
     assert "measured before" in said[-1]
     with pytest.raises(recodiff.ConfigError, match="give its folder"):
         recodiff.compare(["ease"], recodiff.load_dataset(folder), tmp_path, options, memory=True)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_model_folder_counts_what_was_learned_from(folder: Path, tmp_path: Path, refit: bool) -> None:
+    data = recodiff.load_dataset(folder)
+    recodiff.train("popularity", data, out=tmp_path / "p", refit=refit)
+    learned = data.train if not refit or data.valid is None else data.train.union(data.valid)
+    assert (
+        load_item_table(tmp_path / "p")[COUNTS].to_list() == np.bincount(learned.matrix.indices, minlength=len(data.items)).tolist()
+    )

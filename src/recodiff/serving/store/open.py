@@ -28,10 +28,11 @@ def open_store(url: str = USUAL, table: str | None = None, columns: str | None =
     """
     if (table is None) != (columns is None):
         raise ConfigError("a table of yours needs both --table NAME and --columns user=NAME,item=NAME,time=NAME")
+    named = None if columns is None else three_columns(columns)
     with sentences(url):
-        if table is None or columns is None:
+        if table is None or named is None:
             return OwnStore(open_engine(url))
-        return TheirStore(open_engine(url, read_only=True), table, three_columns(columns))
+        return TheirStore(open_engine(url, read_only=True), table, named)
 
 
 def take_over(store: Store, url: str, data: Dataset) -> int:
