@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from starlette.concurrency import run_in_threadpool
 
 from recodiff.data.ids import IdMap
@@ -156,7 +155,7 @@ def _resolve(wanted: Wanted, served: Served, stored: list[Event] | None) -> Reso
     else:
         ids, times = [event.item for event in stored], [event.at // 1000 for event in stored]
     exclude, candidates = wanted.exclude, wanted.candidates or []
-    positions = positions_of(served, [*ids, *exclude, *candidates])
+    positions = served.positions([*ids, *exclude, *candidates])
     history, banned, only = positions[: len(ids)], positions[len(ids) :][: len(exclude)], positions[len(ids) + len(exclude) :]
     newest = {position: at for at, position in enumerate(history) if position >= 0}  # of repeats the last
     kept = sorted(newest.values())
@@ -165,19 +164,6 @@ def _resolve(wanted: Wanted, served: Served, stored: list[Event] | None) -> Reso
     left_out = {position for position in banned if position >= 0} | (set() if wanted.include_seen else set(past.items))
     allowed = None if wanted.candidates is None else tuple(sorted({position for position in only if position >= 0}))
     return Resolved(wanted, past, list(dict.fromkeys(unknown)), sorted(left_out), allowed, len(ids))
-
-
-def positions_of(served: Served, ids: Sequence[Id]) -> list[int]:
-    """Positions of ids in a model's catalogue, -1 where it lacks one.
-
-    Args:
-        served: the model.
-        ids: whole numbers and text, mixed.
-    """
-    if not ids:
-        return []
-    # All as text: `positions` takes text that spells a whole number where ids are whole numbers, and a list of both has no type.
-    return served.model.items.positions(pl.Series([str(item) for item in ids]), unknown="mark").tolist()
 
 
 def _most_popular(one: Resolved, served: Served) -> Ranked:

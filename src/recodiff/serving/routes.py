@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from recodiff.ranking.vectors import similar_items
-from recodiff.serving.answers import positions_of, titled
+from recodiff.serving.answers import titled
 from recodiff.serving.errors import RefusedError
 from recodiff.serving.schemas import (
     NO_CONTROLS,
@@ -143,7 +143,7 @@ async def append(service: Asked, given: GivenEvents, key: Key = None) -> Appende
         raise RefusedError(409, "this idempotency key came before with other events; use a new one") from None
     served = service.models.get(service.settings.default)
     items = [event.item for event in given.events]
-    unknown = [served.own(item) for item, at in zip(items, positions_of(served, items), strict=True) if at < 0]
+    unknown = [served.own(item) for item, at in zip(items, served.positions(items), strict=True) if at < 0]
     service.metrics.events.inc(len(events) if written else 0)
     return Appended(appended=len(events) if written else 0, repeated=not written, unknown=list(dict.fromkeys(unknown)))
 
@@ -153,7 +153,7 @@ async def history(service: Asked, user: UserPath) -> StoredHistory:
     """A user's newest events, oldest first."""
     (events,) = await run_in_threadpool(service.store.histories, [user], service.settings.limits.stored)
     served = service.models.get(service.settings.default)
-    places = positions_of(served, [event.item for event in events])
+    places = served.positions([event.item for event in events])
     rows = [
         StoredEvent(
             item=served.own(event.item) if at < 0 else served.ids[at],
@@ -209,12 +209,12 @@ async def _similar(service: Service, item: str, k: int, name: str | None) -> Sim
         raise RefusedError(422, f"model {served.name} has no item vectors, so it cannot say what is similar; ask another model")
     if k > min(service.settings.limits.k, served.size - 1):
         raise RefusedError(422, f"{k} is too much for k; this model gives {min(service.settings.limits.k, served.size - 1)}")
-    (place,) = positions_of(served, [item])
+    (place,) = served.positions([item])
     if place < 0:
         raise RefusedError(404, f"the model does not know the item {item[:80]!r}; search one at /v1/items")
     own = served.ids[place]
     frame = await in_time(service, service.scorer.call(similar_items, served.model, [own], k))
-    places = positions_of(served, frame["similar"].to_list())
+    places = served.positions(frame["similar"].to_list())
     items = [
         SimilarItem(item=served.ids[at], title=served.title(at), cosine=cosine)
         for at, cosine in zip(places, frame["cosine"].to_list(), strict=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,8 @@ from recodiff.models.base import Recommender
 from recodiff.models.saving import CONFIG, COUNTS, ITEMS, WEIGHTS, load_item_table, load_model, read_config
 
 Id = int | str
+SPELT = re.compile(r"-?[1-9][0-9]{0,18}|0")
+"""Text that spells a whole number as Python does: `007` is not 7."""
 WORD = re.compile(r"[^\W_]+")
 
 
@@ -76,11 +79,33 @@ class Served:
         """The title of an item, where there is one."""
         return None if self.titles is None else self.titles[position]
 
+    @cached_property
+    def _places(self) -> dict[Id, int]:
+        """Position of each id: for the few of a request a dictionary takes microseconds, `IdMap.positions` a millisecond."""
+        return {item: position for position, item in enumerate(self.ids)}
+
+    @cached_property
+    def _numbers(self) -> bool:
+        return self.model.items.ids.dtype == pl.Int64
+
+    def positions(self, ids: Iterable[Id]) -> list[int]:
+        """Positions of ids, whole numbers and text mixed; -1 where the model does not know one.
+
+        Args:
+            ids: as for `IdMap.positions`: text that spells a whole number will do where ids are whole numbers.
+        """
+        places = self._places
+        return [places.get(self.own(item), -1) for item in ids]
+
     def own(self, item: Id) -> Id:
-        """An id that the model does not know, in the catalogue's type where it can be."""
-        if self.model.items.ids.dtype != pl.Int64 or isinstance(item, int):
-            return str(item) if self.model.items.ids.dtype == pl.String else item
-        return int(item) if re.fullmatch(r"-?[1-9]\d{0,17}|0", item) else item
+        """An id in the catalogue's type, where it can be; the model need not know it.
+
+        Args:
+            item: as it was given.
+        """
+        if not self._numbers:
+            return str(item)
+        return int(item) if isinstance(item, str) and SPELT.fullmatch(item) else item
 
     def search(self, text: str, limit: int) -> list[int]:
         """Positions of items whose title or id holds every word of a text: titles that begin with it first, then popular ones.
@@ -129,7 +154,7 @@ def load_served(name: str, folder: Path, *, device: str = "cpu", trust_code: boo
     counts = table[COUNTS].fill_null(0).to_numpy().astype(np.int64) if COUNTS in table.columns else None
     version = hashlib.sha256(repr((described.get("seal"), described["hashes"])).encode()).hexdigest()[:12]
     served = Served(name, model, titles, counts, described, version)
-    _ = served._keys, served.popular
+    _ = served._keys, served.popular, served._places
     if stamp(folder) != before:  # replaced meanwhile: the parts may be of two models
         return load_served(name, folder, device=device, trust_code=trust_code)
     return served
