@@ -58,7 +58,7 @@ def serve(
     choices
         A file that gets a line of JSON for each list of a split or shadow; the log on standard error unless given.
     host
-        The address to listen on; other machines reach only what is told so, such as 0.0.0.0.
+        The address to listen on; other machines reach it only at an address of the network, such as 0.0.0.0.
     port
         The port to listen on; 0 takes a free one.
     token_file

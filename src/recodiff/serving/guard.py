@@ -35,7 +35,7 @@ class Guard:
         most: bytes of a body.
         hosts: names by which the service may be asked, without port; any unless given. It keeps a page from elsewhere, whose name
             was turned to this machine, from asking.
-        metrics: told of every request.
+        metrics: counts every request.
     """
 
     def __init__(self, app: Any, *, most: int, hosts: Collection[str] | None, metrics: Metrics) -> None:

@@ -87,7 +87,7 @@ class Scorer:
     Args:
         wait_ms: see `ServiceSettings`.
         pending: lists that may wait at once.
-        metrics: told of every batch.
+        metrics: counts every batch.
     """
 
     def __init__(self, wait_ms: float, pending: int, metrics: Metrics) -> None:

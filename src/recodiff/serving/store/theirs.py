@@ -1,4 +1,4 @@
-"""A table of events that somebody else writes: read by naming it and its columns, never written."""
+"""A table of events of your own: read by naming it and its columns, never written."""
 
 from __future__ import annotations
 
