@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import recodiff.data
 from commands import Done
 
 Command = Callable[..., Done]
@@ -70,7 +72,7 @@ def test_a_time_may_be_left_out(cli: Command, tmp_path: Path) -> None:
 def test_rows_that_were_dropped_are_counted_where_lines_are(cli: Command, tmp_path: Path) -> None:
     source = clicks(tmp_path)
     source.write_text(source.read_text() + f",7,{T}\n")
-    assert "62 lines became 60 rows (read as table, 1 malformed rows dropped)" in (
+    assert "62 lines became 60 rows (read as table, 1 malformed row dropped)" in (
         cli("prepare", source, tmp_path / "data", "--drop-bad-rows").succeeded().err
     )
 
@@ -89,3 +91,12 @@ def test_a_time_that_is_not_read_is_asked_for(cli: Command, tmp_path: Path, spli
     assert "warning: log.csv: column 't_dat' looks like a time and is not used" in done.err
     assert ("recodiff: " in done.err) is (not split)
     assert done.code == (0 if split else 1)
+
+
+def test_every_option_that_the_reading_advises_exists(cli: Command) -> None:
+    readers = Path(recodiff.data.__file__).parent / "readers"
+    texts = [file.read_text("utf-8") for file in readers.glob("*.py")]
+    advised = {option for text in texts for option in re.findall(r"--[a-z][a-z-]+", text)} - {"--data"}
+    known = cli("prepare", "--help").out
+    assert len(advised) > 8
+    assert not {option for option in advised if not re.search(rf"{option}\b", known)}

@@ -21,6 +21,7 @@ from recodiff.data.events import cut_note
 from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError
 from recodiff.evaluation.conventions import Judged, judge
+from recodiff.evaluation.cutoffs import note as note_on_lengths
 from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation, WithoutTruth, evaluate_lists
 from recodiff.evaluation.evaluate import evaluate as evaluate_model
 from recodiff.evaluation.given_lists import notes_on, read_lists
@@ -128,6 +129,8 @@ def evaluate(
             f"the history of {evaluation.looks_ahead} of {len(evaluation.users)} users holds interactions later than some that are "
             "to be found: these figures look into the future"
         )
+    if sentence := note_on_lengths(task, [each.name for each in wanted]):
+        warn(sentence)
     if part == "test" and "events" in dataset.info and (cut := cut_note(dataset.parts())):
         warn(f"'{dataset.name}' is cut inside events: {cut}")
     if per_user is not None:

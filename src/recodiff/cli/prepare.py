@@ -65,8 +65,9 @@ def prepare(
     separator: str | None = None,
     header: Annotated[bool | None, Parameter(negative="--no-header")] = None,
     encoding: str | None = None,
-    quotes: bool | None = None,
+    quotes: Annotated[bool | None, Parameter(negative="--no-quotes")] = None,
     time_unit: TimeUnit = "auto",
+    item_lists: Annotated[bool | None, Parameter(negative="--no-item-lists")] = None,
     drop_bad_rows: bool = False,
     name: str | None = None,
     overwrite: bool = False,
@@ -148,6 +149,8 @@ def prepare(
         Whether fields of a text table may stand in double quotes, where that is not recognised.
     time_unit
         Of numeric times; order where only their sequence counts, or that of the rows where there is no time.
+    item_lists
+        Whether texts such as '[8, 9]', '8 9' or 'a|b' are several items, where they look like it; those of one text are one event.
     drop_bad_rows
         Drop and count malformed rows instead of refusing them.
     name
@@ -178,6 +181,7 @@ def prepare(
         time_unit=time_unit,
         on_bad_rows="drop" if drop_bad_rows else "refuse",
         part_order=part_order,
+        item_lists=item_lists,
     )
     _tell(log)
     if min_rating is None and "weight" in log.frame.columns and (returns := int((log.frame["weight"] <= 0).sum())):

@@ -28,6 +28,8 @@ from recodiff.ranking.recommend import recommend as rank_items
 
 ROWS_SHOWN = 200
 """Rows of lists that are printed at most; a file takes all."""
+USUAL = 10
+"""Length of lists unless said otherwise."""
 
 
 def recommend(
@@ -39,7 +41,7 @@ def recommend(
     user: list[str] | None = None,
     users: Path | None = None,
     history: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    k: Annotated[int, Parameter(name=("--k", "-k"), converter=whole_number)] = 10,
+    k: Annotated[int | None, Parameter(name=("--k", "-k"), converter=whole_number)] = None,
     candidates: Path | None = None,
     exclude: Path | None = None,
     include_seen: bool = False,
@@ -73,7 +75,7 @@ def recommend(
     history
         Item ids, oldest first, instead of --data.
     k
-        Length of each list.
+        Length of each list; 10, or the whole catalogue where that is smaller, unless given.
     candidates
         A file of the only items to rank.
     exclude
@@ -118,6 +120,7 @@ def recommend(
             "little; use `popularity` for such users"
         )
     allowed = _allowed(model, candidates, exclude)
+    k = min(USUAL, len(model.items)) if k is None else k
     lists = rank_items(model, x, k, exclude_seen=not include_seen, candidates=allowed, show_progress=True)
     short = int((lists.items < 0).any(axis=1).sum())
     if short:

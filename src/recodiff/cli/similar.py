@@ -13,13 +13,16 @@ from recodiff.cli.parameters import whole_number
 from recodiff.models.saving import load_model, load_titles
 from recodiff.ranking.vectors import similar_items
 
+USUAL = 10
+"""Similar items unless said otherwise."""
+
 
 def similar(
     run: Path,
     item: list[str],
     /,
     *,
-    k: Annotated[int, Parameter(name=("--k", "-k"), converter=whole_number)] = 10,
+    k: Annotated[int | None, Parameter(name=("--k", "-k"), converter=whole_number)] = None,
     trust_code: bool = False,
     json: bool = False,
 ) -> None:
@@ -34,14 +37,14 @@ def similar(
     item
         Item ids.
     k
-        Similar items of each, 1 to the size of the catalogue less one.
+        Similar items of each, 1 to the size of the catalogue less one; 10, or all there are, unless given.
     trust_code
         Allow a model class from outside recodiff.
     json
         Print JSON.
     """
     model = load_model(run, trust_code=trust_code)
-    frame = similar_items(model, item, k)
+    frame = similar_items(model, item, min(USUAL, len(model.items) - 1) if k is None else k)
     if titles := load_titles(run):
         for column, name in (("item", "title"), ("similar", "similar_title")):
             positions = model.items.positions(frame[column])

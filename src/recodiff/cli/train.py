@@ -7,13 +7,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from recodiff.cli.output import print_json, say
+from recodiff.cli.output import print_json, say, warn
 from recodiff.cli.parameters import Whole
 from recodiff.data.saving import load_dataset
+from recodiff.evaluation.cutoffs import note
 from recodiff.evaluation.evaluate import evaluate
 from recodiff.evaluation.protocol import ChooseOn, stages
 from recodiff.experiments.runs.train import train as train_model
 from recodiff.runtime.run import Shared
+
+SHOWN = ("recall@20", "ndcg@20")
+"""Validation figures at the end."""
 
 
 def train(
@@ -86,7 +90,9 @@ def train(
     )
     figures: dict[str, float | None] = {}
     if dataset.valid is not None and not refit:
-        figures = evaluate(model, stages(dataset).valid, metrics=("recall@20", "ndcg@20")).flat()
+        figures = evaluate(model, stages(dataset).valid, metrics=SHOWN).flat()
+        if sentence := note(stages(dataset).valid, SHOWN):
+            warn(sentence)
     if json:
         print_json({"out": str(out), "parameters": model.parameters, **figures})
         return

@@ -90,6 +90,7 @@ def tune(
             threads=threads,
             space=own,
             recency=recency,
+            tell=say,
         )
         if refit:
             search.refit(found, dataset, run)

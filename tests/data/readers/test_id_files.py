@@ -64,8 +64,8 @@ def test_users_are_found_by_their_name(tmp_path: Path) -> None:
         ("none.csv", "", "holds no ids"),
         ("none.txt", "\n", "holds no ids"),
         ("named.csv", "item\n", "holds no ids"),
-        ("bad.parquet", "PAR1", "ids cannot be read from"),
-        ("not_there.txt", None, "ids cannot be read from .*No such file"),
+        ("bad.parquet", "PAR1", "bad.parquet' cannot be read"),
+        ("not_there.txt", None, "not_there.txt' is missing"),
     ],
 )
 def test_files_without_ids_are_refused(tmp_path: Path, name: str, content: str | None, message: str) -> None:

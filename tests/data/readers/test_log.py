@@ -109,7 +109,7 @@ def test_a_time_may_be_a_rank(tmp_path: Path) -> None:
         ('user,item\n1,"2\n3,4\n', "line 2: .* has a quote that does not close"),
         ("1,2,3,4,5\n", "no header and 5 columns; say which"),
         ("a,b\nx,y\n", "no column that is clearly the user"),
-        ("user\n1\n", "no column that is clearly the item"),
+        ("user\n1\n", "has one column .*give the separator"),
         ("", "log.csv is empty"),
         ("\n \n", "log.csv is empty"),
         ("user,item\n", "holds no interactions; give a log"),

@@ -1,41 +1,20 @@
-"""What frames and files bring: each type of column, each kind of container."""
+"""What frames bring: each type of column, of each library."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import json
-import lzma
-import tarfile
-import uuid
-import zipfile
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from recodiff.data import read_log
 from recodiff.errors import DataError
-
-ONE, OTHER = uuid.UUID(int=1), uuid.UUID(int=2**100)
-NOON = datetime(2020, 9, 13, 12, 26, 40)
-T = 1_600_000_000
-
-
-def users_of(source: Any, **options: Any) -> list:
-    return read_log(source, **options).frame["user"].to_list()
-
-
-def times_of(source: Any, **options: Any) -> list:
-    return read_log(source, **options).frame["time"].to_list()
+from two_rows import LOG, NOON, ONE, OTHER, ROWS, T, read_rows, times_of, users_of
 
 
 def with_user(values: Any) -> pl.DataFrame:
@@ -172,154 +151,63 @@ def test_lists_of_items_are_one_event() -> None:
         read_log(pl.DataFrame({"user": [1, 2], "items": [[5], [None]]}))
 
 
-ROWS = [(1, 10, T), (2, 11, T + 1)]
-LOG = {"user": [1, 2], "item": [10, 11], "time": [T, T + 1]}
-CSV = f"user,item,time\n1,10,{T}\n2,11,{T + 1}\n"
-
-
-def read_rows(path: Any, **options: Any) -> list[tuple]:
-    return read_log(path, **options).frame.select("user", "item", "time").rows()
-
-
 def test_streams_of_arrow_and_duckdb() -> None:
     table = pa.table(LOG)
     assert read_rows(table.to_reader()) == ROWS
     assert read_rows(pa.table({name: pa.chunked_array([values[:1], values[1:]]) for name, values in LOG.items()})) == ROWS
-    duckdb = pytest.importorskip("duckdb")
+    batches = pa.RecordBatchReader.from_batches(table.schema, table.to_batches(max_chunksize=1))
+    assert read_rows(batches) == ROWS
+    assert read_rows(table.to_batches()[0]) == ROWS
     assert read_rows(duckdb.sql(f"select * from (values (1, 10, {T}), (2, 11, {T + 1})) as log(user, item, time)")) == ROWS
 
 
-def test_parquet_of_other_programs(tmp_path: Path) -> None:
-    words = pa.array(["a", "b"]).dictionary_encode()
-    table = pa.table({"user": words, "item": pa.array([ONE.bytes, OTHER.bytes], pa.binary(16)), "time": pa.array([NOON] * 2)})
-    pq.write_table(table, tmp_path / "log.parquet", use_deprecated_int96_timestamps=True)
-    assert read_rows(tmp_path / "log.parquet") == [("a", str(ONE), T), ("b", str(OTHER), T)]
-    pq.write_table(table.slice(0, 1), tmp_path / "log.parquet", row_group_size=1, compression="gzip")
-    assert read_rows(tmp_path / "log.parquet") == [("a", str(ONE), T)]
+@pytest.mark.parametrize(
+    ("user", "ids"),
+    [
+        ("hash(n)", None),
+        ("uuid()", None),
+        ("n::hugeint", [1, 2]),
+        ("n::decimal(18, 0)", [1, 2]),
+        ("n::utinyint", [1, 2]),
+        ("('u' || n)::varchar", ["u1", "u2"]),
+        ("(case n when 1 then 'a' else 'b' end)::enum ('a', 'b')", ["a", "b"]),
+        ("('u' || n)::blob", ["u1", "u2"]),
+    ],
+)
+def test_types_of_duckdb(user: str, ids: list | None) -> None:
+    times = "timestamptz '2020-09-13 12:26:40+00' + to_seconds(n - 1)"
+    log = duckdb.sql(f"select {user} as user, 9 + n as item, {times} as time from range(1, 3) as log(n) order by n")
+    frame = read_log(log).frame
+    assert frame["time"].to_list() == [T, T + 1]
+    assert frame["user"].n_unique() == 2
+    assert ids is None or frame["user"].to_list() == ids
 
 
-def spark(folder: Path, pieces: Mapping[str, bytes | str]) -> Path:
-    folder.mkdir()
-    for name, content in pieces.items():
-        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        (folder / f".{name}.crc").write_bytes(b"crc")
-    (folder / "_SUCCESS").touch()
-    return folder
+def test_times_of_duckdb() -> None:
+    for time in ("timestamp_ns '2020-09-13 12:26:40'", "timestamp_s '2020-09-13 12:26:40'", f"{T}000", f"{T}::double"):
+        assert times_of(duckdb.sql(f"select 1 as user, 2 as item, {time} as time")) == [T]
+    with pytest.raises(DataError, match=r"cannot be taken over from Arrow .*leave out or convert that column"):
+        read_log(duckdb.sql("select 1 as user, 2 as item, to_days(1) as spare"))
 
 
-def test_the_folders_that_spark_writes(tmp_path: Path) -> None:
-    name = "part-{:05}-3f2a91c4-0e1d-4c7a-9b51-2d5f8a6c7e90-c000"
-    halves = [pl.DataFrame(LOG)[row] for row in (0, 1)]
-    texts = spark(tmp_path / "csv", {f"{name.format(n)}.csv": half.write_csv() for n, half in enumerate(halves)})
-    packed = {f"{name.format(n)}.csv.gz": gzip.compress(half.write_csv().encode()) for n, half in enumerate(halves)}
-    lines = {f"{name.format(n)}.json": half.write_ndjson() for n, half in enumerate(halves)}
-    assert read_rows(texts) == read_rows(spark(tmp_path / "gz", packed)) == read_rows(spark(tmp_path / "json", lines)) == ROWS
-    folder = spark(tmp_path / "parquet", {})
-    for number, half in enumerate(halves):
-        half.write_parquet(folder / f"{name.format(number)}.snappy.parquet")
-    assert read_rows(folder) == ROWS
-    parts = tmp_path / "parts"
-    for part, half in zip(("train", "test"), halves, strict=True):
-        (parts / f"split={part}").mkdir(parents=True)
-        half.write_csv(parts / f"split={part}" / "part-00000.csv")
-    assert read_log(parts).frame["part"].to_list() == ["train", "test"]
+@pytest.mark.parametrize(
+    ("times", "found"),
+    [
+        (pd.to_datetime([NOON] * 2), [T, T]),
+        (pd.to_datetime([NOON] * 2).as_unit("ns"), [T, T]),
+        (pd.to_datetime([NOON] * 2, utc=True).tz_convert("Asia/Shanghai"), [T, T]),
+        (pd.Series([T, T], dtype="Int64"), [T, T]),
+        (pd.Series([f"{T}", f"{T}"], dtype="string"), [T, T]),
+        (pd.Series(pd.array([NOON] * 2, dtype=pd.ArrowDtype(pa.timestamp("us")))), [T, T]),
+        (pd.Series([Decimal(T)] * 2), [T, T]),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", "")),
+)
+def test_times_of_pandas_of_every_type(times: Any, found: list) -> None:
+    assert times_of(pd.DataFrame({"user": [1, 1], "item": [1, 2], "time": times})) == found
 
 
-def packed(folder: Path, name: str, files: Mapping[str, str | bytes]) -> Path:
-    contents = {member: text if isinstance(text, bytes) else text.encode() for member, text in files.items()}
-    path = folder / name
-    if name.endswith(".zip"):
-        with zipfile.ZipFile(path, "w") as archive:
-            for member, content in contents.items():
-                archive.writestr(member, content)
-        return path
-    with tarfile.open(path, "w:gz" if name.endswith("gz") else "w") as archive:
-        for member, content in contents.items():
-            (info := tarfile.TarInfo(member)).size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
-
-
-REVIEW = {"review_id": "r", "user_id": "u1", "business_id": "b1", "stars": 5.0, "text": "good", "date": "2020-09-13 12:26:40"}
-ARCHIVES = [
-    (
-        "ml-1m.zip",
-        {"ml-1m/ratings.dat": f"1::10::5::{T}\n2::11::4::{T + 1}\n", "ml-1m/movies.dat": "10::A::Drama\n11::B::War\n"},
-        ROWS,
-    ),
-    ("ml-100k.zip", {"ml-100k/u.data": f"1\t10\t5\t{T}\n2\t11\t4\t{T + 1}\n", "__MACOSX/ml-100k/._u.data": "x"}, ROWS),
-    (
-        "ml-latest.zip",
-        {"ml/ratings.csv": f"userId,movieId,rating,timestamp\n1,10,5,{T}\n2,11,4,{T + 1}\n", "ml/tags.csv": "a\n"},
-        ROWS,
-    ),
-    (
-        "yelp.tar",
-        {
-            "yelp_academic_dataset_review.json": json.dumps(REVIEW),
-            "yelp_academic_dataset_user.json": "{}",
-            "yelp_academic_dataset_business.json": json.dumps({"business_id": "b1", "name": "Cafe"}),
-        },
-        [("u1", "b1", T)],
-    ),
-    ("log.tar.gz", {"log.csv": CSV}, ROWS),
-    ("log.tgz", {"a/b/log.csv": CSV, "a/b/README.txt": "terms"}, ROWS),
-]
-
-
-@pytest.mark.parametrize(("name", "files", "rows"), ARCHIVES, ids=lambda value: value if isinstance(value, str) else "")
-def test_archives_are_read_as_published(tmp_path: Path, name: str, files: Mapping[str, str], rows: list[tuple]) -> None:
-    log = read_log(packed(tmp_path, name, files))
-    assert log.frame.select("user", "item", "time").rows() == rows
-    assert log.source == str(tmp_path / name)
-    if any("movies" in member or "business" in member for member in files):
-        assert log.items is not None
-        assert log.items["title"][0] in ("A", "Cafe")
-
-
-def test_lists_of_gowalla_and_the_raw_check_ins(tmp_path: Path) -> None:
-    lists = {"gowalla/train.txt": "0 1 2 3\n1 4\n", "gowalla/test.txt": "0 5\n", "gowalla/user_list.txt": "org_id remap_id\n7 0\n"}
-    assert read_log(packed(tmp_path, "gowalla.zip", lists)).frame["part"].value_counts(sort=True).rows() == [
-        ("train", 4),
-        ("test", 1),
-    ]
-    raw = tmp_path / "loc-gowalla_totalCheckins.txt.gz"
-    raw.write_bytes(
-        gzip.compress(b"0\t2020-09-13T12:26:40Z\t30.2359\t-97.7951\t22847\n1\t2020-09-13T12:26:41Z\t30.2\t-97.749\t420315\n")
-    )
-    assert read_rows(raw) == [(0, 22847, T), (1, 420315, T + 1)]
-
-
-@pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
-def test_compressed_files(tmp_path: Path, ending: str, pack: Any) -> None:
-    (tmp_path / f"log.csv{ending}").write_bytes(pack(CSV.encode()))
-    assert read_rows(tmp_path / f"log.csv{ending}") == ROWS
-    (tmp_path / f"train.txt{ending}").write_bytes(pack(b"0 1 2 3\n1 4\n"))
-    assert read_log(tmp_path / f"train.txt{ending}").frame.rows() == [(0, 1), (0, 2), (0, 3), (1, 4)]
-
-
-def test_archives_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
-    whole = packed(tmp_path, "log.tar.gz", {"log.csv": CSV * 500})
-    (tmp_path / "cut.tar.gz").write_bytes(whole.read_bytes()[:-40])
-    packed(tmp_path, "empty.zip", {})
-    packed(tmp_path, "outside.tar", {"../log.csv": CSV})
-    packed(tmp_path, "two.zip", {"a.csv": CSV, "b.csv": CSV})
-    for name, message in (
-        ("cut.tar.gz", "cut.tar.gz' cannot be read"),
-        ("empty.zip", "empty.zip is empty"),
-        ("outside.tar", "outside.tar' cannot be read"),
-        ("two.zip", r"no interactions that are known at sight \(a.csv, b.csv\)"),
-    ):
-        with pytest.raises(DataError, match=message) as caught:
-            read_log(tmp_path / name)
-        assert "\n" not in str(caught.value)
-    assert not (tmp_path.parent / "log.csv").exists()
-
-
-def test_a_blank_line_in_a_table_of_titles_drops_none(tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text(CSV)
-    for text in ("item,title\n\n10,A\n11,B\n", "item,title\n10,A\n\n11,B\n\n", "10,A\n\n11,B\n"):
-        (tmp_path / "items.csv").write_text(text)
-        items = read_log(tmp_path / "log.csv").items
-        assert items is not None
-        assert items.select("item", "title").rows() == [(10, "A"), (11, "B")]
+def test_a_frame_with_two_columns_of_one_name_is_refused() -> None:
+    frame = pd.DataFrame([[1, 2, 3], [4, 5, 6]], columns=["user", "item", "item"])
+    with pytest.raises(DataError, match="the frame has two columns called 'item'; rename one"):
+        read_log(frame)

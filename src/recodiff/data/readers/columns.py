@@ -180,13 +180,14 @@ def plain(name: str) -> str:
     return "".join(letter for letter in name.split(":")[0].lower() if letter.isalnum())
 
 
-def find_columns(columns: Sequence[str], given: Given, source: str) -> dict[str, str]:
+def find_columns(columns: Sequence[str], given: Given, source: str, *, in_lines: bool = False) -> dict[str, str]:
     """Role -> column, from what was given and otherwise from the usual names.
 
     Args:
         columns: the table's column names.
         given: role -> name or position (0-based) of its column, False if it has none, or None to detect it.
         source: what messages call the table.
+        in_lines: the names are the first line of a text, which may be data.
 
     Raises:
         DataError: a given column is absent, user or item is not clear, or a role fits two columns.
@@ -205,8 +206,8 @@ def find_columns(columns: Sequence[str], given: Given, source: str) -> dict[str,
     for role in ("user", "item"):
         if role in given and role not in found:
             raise DataError(
-                f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; {remedy.format(role)}, or give "
-                "positions and header=False if its first line is data"
+                f"{source} has no column that is clearly the {role}: it has {_listed(columns)}; {remedy.format(role)}"
+                + (", or give positions and header=False (--no-header) if its first line is data" if in_lines else "")
             )
     twice = [name for name in found.values() if list(found.values()).count(name) > 1]
     if twice:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from recodiff.data.readers.columns import Raw, find_columns, labels_of
+from recodiff.data.readers.columns import KNOWN, Raw, find_columns, labels_of, plain
 from recodiff.data.readers.contents import WHOLE
 from recodiff.data.readers.parts import Piece, pieces_in
 from recodiff.data.readers.places import by_place, columns_of, kind_of
@@ -48,7 +48,8 @@ class DelimitedText(Reader):
             by_position=options.by_position,
         )
         columns = text.columns()
-        roles = find_columns(columns, options.given if text.header else _placed(text, options), path.name)
+        _check_columns(text, options)
+        roles = find_columns(columns, options.given if text.header else _placed(text, options), path.name, in_lines=True)
         if text.header:
             _check_plausible(text, columns, roles, options)
         select = [pl.col(name).alias(role) for role, name in roles.items()]
@@ -66,6 +67,24 @@ class DelimitedText(Reader):
             unread=tuple(unread if text.header else (f"column {columns.index(name)}" for name in unread)),
             lines=frame.height + text.header + dropped,
             moments=tuple(_moments(text, columns, roles, options)),
+        )
+
+
+def _check_columns(text: TextTable, options: Options) -> None:
+    """Refuse what is no table of several columns, and a name that two columns have and one would be chosen by."""
+    name, first = text.path.name, text.rows[0]
+    if len(first) == 1:
+        remedy = f"{options.separator!r} does not stand in it; give the right" if options.separator else "give the"
+        raise DataError(
+            f"{name} has one column ({first[0][:40]!r}), and a user and an item are needed; {remedy} separator (--separator)"
+        )
+    if first[0].startswith(("#", "%")) and len(text.rows) > 1 and len(text.rows[1]) != len(first):
+        raise DataError(f"{name}: its first line ({first[0][:40]!r}) seems to be a comment and no row; remove such lines")
+    twice = {each for each in first if first.count(each) > 1} if text.header else ()
+    usual = {word for role, words in KNOWN.items() if role in options.given and options.given[role] is None for word in words}
+    if odd := [each for each in first if each in twice and (each in options.given.values() or plain(each) in usual)]:
+        raise DataError(
+            f"{name} has two columns called {odd[0]!r}; give the position of the right one, the first is 0, or rename one"
         )
 
 

@@ -29,6 +29,8 @@ def read_frame(source: Any, given: Given) -> Raw:
     """
     frame = opened(source)
     columns = [str(name) for name in frame.columns]
+    if twice := next((name for name in columns if columns.count(name) > 1), None):
+        raise DataError(f"the frame has two columns called {twice!r}; rename one")
     roles = find_columns(columns, given, "the frame")
     unread = [name for name in columns if name not in roles.values()]
     return Raw(
@@ -95,7 +97,13 @@ def opened(source: Any) -> Any:
     if isinstance(source, pl.DataFrame) or (hasattr(source, "iloc") and hasattr(source, "columns")):
         return source
     if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
-        return pl.DataFrame(source)
+        try:
+            return pl.DataFrame(source)
+        except BaseException as error:  # polars panics at columns of some Arrow types, and a panic is no Exception
+            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+                reason = " ".join(str(error).split())[:120]
+                raise DataError(f"the frame cannot be taken over from Arrow ({reason}); leave out or convert that column") from None
+            raise
     raise DataError(f"a {type(source).__name__} is no frame; give a path, or a polars, pandas or Arrow frame")
 
 

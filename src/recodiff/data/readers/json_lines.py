@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from recodiff.data.readers.columns import Raw, find_columns, labels_of
-from recodiff.data.readers.contents import WHOLE, unzipped
+from recodiff.data.readers.contents import WHOLE, start_of, unzipped
 from recodiff.data.readers.parts import Piece, ending, pieces_in
 from recodiff.data.readers.places import columns_of
 from recodiff.data.readers.reader import Options, Reader
@@ -19,6 +19,7 @@ from recodiff.data.readers.titles import renamed
 from recodiff.errors import DataError
 from recodiff.runtime import files
 
+BOM = b"\xef\xbb\xbf"
 ENDINGS = (".jsonl", ".ndjson", ".json")
 REVIEWS = {"yelp_academic_dataset_review.json": "yelp_academic_dataset_business.json"}
 """File of interactions -> file of titles, of data sets that have several files."""
@@ -94,7 +95,11 @@ def _opened(path: Path) -> tuple[Path | bytes, list[dict[str, Any]]]:
     if len(lines) > 1 and lines[0].strip() == "{":
         raise DataError(f"{path.name} holds one JSON value over many lines; write one object a line (JSON lines)")
     sample = [_object(line, number, path.name) for number, line in enumerate(lines, 1)]
-    return unzipped(path), sample
+    content = unzipped(path)
+    start = content[: len(BOM)] if isinstance(content, bytes) else start_of(path, len(BOM))
+    if start == BOM:  # polars takes it for a letter
+        content = (content if isinstance(content, bytes) else content.read_bytes()).removeprefix(BOM)
+    return content, sample
 
 
 def _from_array(path: Path) -> tuple[bytes, list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from recodiff.data.readers.columns import Raw
 from recodiff.data.readers.parts import Piece, ending, pieces_in, stem
-from recodiff.data.readers.places import columns_of
+from recodiff.data.readers.places import HIGHEST_RATING, columns_of
 from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.text_tables import first_lines, read_lines
 from recodiff.data.readers.values import PART_WORDS
@@ -18,7 +18,6 @@ from recodiff.errors import DataError
 
 _LINE = r"^\d{1,18}( +\d{1,18})*$"
 _LABELS = {"user": "the first number of each line", "item": "the other numbers of each line"}
-_HIGHEST_RATING = 10
 
 
 class LightGCNLines(Reader):
@@ -85,7 +84,7 @@ def _looks(path: Path) -> str:
     if widths == {4}:
         return "lists"
     top = [max(int(value) for value in column.values) for column in columns[1:]]
-    return "table" if top[1] <= _HIGHEST_RATING < top[0] else "either"
+    return "table" if top[1] <= HIGHEST_RATING < top[0] else "either"
 
 
 def _check(lines: pl.Series, name: str) -> None:

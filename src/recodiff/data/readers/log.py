@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from recodiff.data.readers.columns import BadRows, Raw
 from recodiff.data.readers.formats import locate, read_items
 from recodiff.data.readers.frames import read_frame
 from recodiff.data.readers.packed import unpacked
+from recodiff.data.readers.parts import left_out
 from recodiff.data.readers.reader import Options, PartOrder
 from recodiff.data.readers.reading import Reading, describe
 from recodiff.data.readers.times import TimeUnit
@@ -63,6 +64,7 @@ def read_log(
     time_unit: TimeUnit = "auto",
     on_bad_rows: BadRows = "refuse",
     part_order: PartOrder = "auto",
+    item_lists: bool | None = None,
 ) -> Log:
     """Read interactions from a file, a folder, an archive or a frame.
 
@@ -83,29 +85,28 @@ def read_log(
             sequence counts, which is that of the rows where there is no such column.
         on_bad_rows: refuse the log at its first malformed row, or drop such rows and count them in `Log.dropped`.
         part_order: which of the parts valid and test of a release folder is the later one.
+        item_lists: whether texts such as `[8, 9]`, `8 9` or `a|b` are lists of items; asked for where they look like it, unless
+            given.
 
     Raises:
         DataError: there is nothing to read, a column is not clear, or a row is malformed: file, line and value are named.
     """
     given = {"user": user, "item": item, "weight": weight, "time": time} | ({} if part is None else {"part": part})
-    options = Options(given, separator, header, encoding, quotes, time_unit, on_bad_rows, part_order)
+    options = Options(given, separator, header, encoding, quotes, time_unit, on_bad_rows, part_order, item_lists)
     if not isinstance(source, str | Path):
         return _log("the frame", read_frame(source, given), "frame", options, items, None)
     with unpacked(Path(source).expanduser()) as path:
         reader, pieces = locate(path, format)
         titles = reader.titles_beside(pieces[0].path) if items is None else items
-        return _log(
-            str(source),
-            reader.read(pieces, options),
-            reader.name,
-            options,
-            titles,
-            _terms(path, published=path.is_dir() or reader.name == "movielens"),
-        )
+        terms = _terms(path, published=path.is_dir() or reader.name == "movielens")
+        raw = reader.read(pieces, options)
+        if path.is_dir():
+            raw = replace(raw, unread=(*raw.unread, *left_out(path, pieces, titles)))
+        return _log(str(source), raw, reader.name, options, titles, terms)
 
 
 def _log(source: str, raw: Raw, format: str, options: Options, items: Any, terms: str | None) -> Log:
-    converted = convert(raw, options.time_unit, options.on_bad_rows)
+    converted = convert(raw, options.time_unit, options.on_bad_rows, options.item_lists)
     frame, dropped = converted.frame, converted.dropped
     if frame.is_empty():
         why = f" ({', '.join(f'{n} {what} dropped' for what, n in dropped.items())})" if dropped else ""

@@ -11,6 +11,7 @@ from recodiff.data.readers.values import PART_WORDS
 
 ASIDE = ("items", "users", "readme", "license", "terms", "item_list", "user_list")
 """Stems of files that hold no interactions."""
+_TEXTS = ("readme", "license", "terms")
 _ORDER = ("train", "valid", "test")
 _NOISE = re.compile(r"[0-9a-f]{8,}|\d+|of|part|c\d+|snappy|gz")
 """Words in the names of pieces that say nothing about what is in them."""
@@ -41,6 +42,21 @@ def pieces_in(folder: Path, endings: Sequence[str]) -> list[Piece]:
     if files or "train" not in inside:
         return []
     return [Piece(file, part) for part in _ORDER if part in inside for file in _files(inside[part], endings)]
+
+
+def left_out(folder: Path, pieces: Sequence[Piece], titles: object) -> list[str]:
+    """Names of a folder's files that nothing was read from, but for those that hold no data.
+
+    Args:
+        folder: what was given.
+        pieces: what was read.
+        titles: the table of titles, if it is a file.
+    """
+    read = {piece.path for piece in pieces} | ({titles} if isinstance(titles, Path) else set())
+    if folder in read:  # a reader of the whole folder
+        return []
+    named = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith((".", "_"))]
+    return [file.name for file in named if file not in read and stem(file).lower() not in _TEXTS]
 
 
 def _files(folder: Path, endings: Sequence[str]) -> list[Path]:

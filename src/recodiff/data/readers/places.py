@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recodiff.data.readers.columns import KNOWN, Given, plain
-from recodiff.data.readers.values import MARKS
+from recodiff.data.readers.values import MARKS, RARE_MARKS
 from recodiff.errors import DataError
 
 Kind = Literal["text", "number", "decimal", "time", "empty"]
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?$")
+_DATES = re.compile(
+    r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?:[T ].*)?$|"
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) .*\d"
+)
+"""Dates as people and programs write them; not all of these can be read, but they are times."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
+_WHOLE = re.compile(r"[+-]?\d+(?:\.0*)?$")
 # 1990 to 2040: narrower than what a time may be, so that ids of nine digits or of ten are not taken for one.
 _FROM, _UPTO = 631_152_000, 2_208_988_800
 _MOST = 0.8
@@ -21,7 +26,10 @@ _MOST = 0.8
 _USERS = re.compile(r"(?:u|usr|user|customer|member|visitor)[_-]?\d+$|A[0-9A-Z]{9,20}$", re.IGNORECASE)
 """Users of whom the id itself says so; the second form is Amazon's."""
 _PRODUCTS = re.compile(r"(?:\d{9}[\dX]|B[0-9A-Z]{9})$")
+HIGHEST_RATING = 10
 _WIDEST = 40
+_LEAST_COUNTED = 3
+"""Rows from which on 0, 1, 2 ... in the first column may be an index."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,14 @@ class Column:
 
     def is_scale(self) -> bool:
         """Tell whether the values may be ratings: whole numbers up to 10."""
-        return self.kind == "number" and all(abs(float(value)) <= 10 for value in self.values if _NUMBER.match(value))
+        return self.kind == "number" and all(abs(float(value)) <= HIGHEST_RATING for value in self.values if _NUMBER.match(value))
+
+    def counts_rows(self) -> bool:
+        """Tell whether the values are whole numbers, each one more than the one before, from 0 or 1 on."""
+        start = {"0": 0, "1": 1}.get(self.values[0] if self.values else "")
+        if start is None or len(self.values) < _LEAST_COUNTED:
+            return False
+        return all(value == str(start + row) for row, value in enumerate(self.values))
 
     def is_coordinate(self) -> bool:
         """Tell whether the values may be a latitude or longitude: decimals of some precision."""
@@ -65,9 +80,9 @@ def kind_of(value: str) -> Kind:
         value: a cell's text.
     """
     value = value.strip()
-    if value == "" or value in MARKS:
+    if value == "" or value in MARKS or value in RARE_MARKS:
         return "empty"
-    if _ISO.match(value):
+    if _DATES.match(value):
         return "time"
     if not _NUMBER.match(value):
         return "text"
@@ -96,7 +111,10 @@ def _column(place: int, values: Sequence[str]) -> Column:
     if kinds.count("time") >= enough:
         kind = "time"
     elif len(present) - kinds.count("text") >= enough:
-        kind = "decimal" if "decimal" in kinds else "number"
+        # 7.0 is an id that was held as a float, and 5.0 a rating.
+        numbers = [value for value, each in zip(present, kinds, strict=True) if each != "text"]
+        floats = all(_WHOLE.match(value) for value in numbers) and max(float(value) for value in numbers) > HIGHEST_RATING
+        kind = "number" if "decimal" not in kinds or floats else "decimal"
     example = next((value for value, each in zip(present, kinds, strict=True) if each == kind), present[0])
     return Column(place, kind, example[:_WIDEST], present)
 
@@ -158,6 +176,9 @@ def by_place(rows: Sequence[Sequence[str]], given: Given, source: str, *, counts
     said = "user" in roles
     free = [column for column in columns if column.place not in roles.values()]
     if not said:
+        if len(free) > 2 and free[0].place == 0 and free[0].counts_rows():
+            why = f"column 0 counts the rows ({free[0].values[0]}, {free[0].values[1]}, ...), so it may be an index and no user"
+            raise _ask(source, len(columns), why)
         roles |= _pair(free, source, len(columns))
         free = [column for column in free if column.place not in roles.values()]
     wanted = [role for role in ("weight", "time") if role in given and given[role] is None]

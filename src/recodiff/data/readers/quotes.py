@@ -21,10 +21,20 @@ def has_quotes(content: Path | bytes) -> bool:
     Args:
         content: a file, or its bytes.
     """
+    return holds(content, b'"')
+
+
+def holds(content: Path | bytes, part: bytes) -> bool:
+    """Tell whether a text holds some bytes anywhere.
+
+    Args:
+        content: a file, or its bytes.
+        part: the bytes.
+    """
     if isinstance(content, bytes):
-        return b'"' in content
+        return part in content
     with content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        return view.find(b'"') >= 0
+        return view.find(part) >= 0
 
 
 def count_lines(content: Path | bytes) -> int:

@@ -29,6 +29,7 @@ class Options:
         separator, header, encoding, quotes: how delimited text is written; recognised where None.
         time_unit: what a number in the time column counts.
         on_bad_rows: refuse the log at its first malformed row, or drop such rows and count them.
+        item_lists: whether texts such as `[8, 9]` are lists of items; asked for where they look like it, unless given.
         part_order: which of the parts test and valid is the later one in a release folder; recognised where `auto`.
     """
 
@@ -40,6 +41,7 @@ class Options:
     time_unit: TimeUnit = "auto"
     on_bad_rows: BadRows = "refuse"
     part_order: PartOrder = "auto"
+    item_lists: bool | None = None
 
     @property
     def by_position(self) -> bool:

@@ -50,7 +50,7 @@ class Reading:
             more = f" and {len(self.unread) - _NAMED} more" if len(self.unread) > _NAMED else ""
             found.append(f"unread = {', '.join(name or '(no name)' for name in self.unread[:_NAMED])}{more}")
         lines = f"{self.lines} lines became " if self.lines is not None else ""
-        dropped = "".join(f", {count} {why} dropped" for why, count in self.dropped.items())
+        dropped = "".join(f", {count} {why if count > 1 else why.removesuffix('s')} dropped" for why, count in self.dropped.items())
         return [*found, f"{lines}{self.rows} rows (read as {self.format}{dropped})"]
 
     def as_info(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,7 @@ from recodiff.data.readers import quotes
 from recodiff.data.readers.columns import HOW_TO_DROP
 from recodiff.data.readers.contents import WHOLE, refuse_other_than_text, start_of, unzipped
 from recodiff.data.readers.places import is_header
-from recodiff.data.readers.values import MARKS
+from recodiff.data.readers.values import MARKS, RARE_MARKS
 from recodiff.errors import ConfigError, DataError
 from recodiff.runtime import files
 
@@ -64,9 +65,15 @@ class TextTable:
             separator=self.separator,
             quote_char=None if self.quoted is False else '"',
             infer_schema=False,
-            null_values=list(MARKS),
+            null_values=self._marks,
             glob=False,
         )
+
+    @cached_property
+    def _marks(self) -> list[str]:
+        """What marks a missing value; each costs time, so the rare ones are left out where a look says that they are absent."""
+        rare = any(quotes.holds(self.content, part) for part in (b"#", b"(null)"))
+        return [*MARKS, *(RARE_MARKS if rare else ())]
 
     def columns(self) -> list[str]:
         """The names of the columns; made-up ones where there is no header."""
@@ -141,6 +148,11 @@ class TextTable:
         lines = read_lines(self.content, self.path.name, strip=False)
         bare = lines if self.quoted is False else lines.str.replace_all(r'"[^"]*"', "")
         long = (bare.str.count_matches(self.separator, literal=True) >= self.width).fill_null(False)
+        if len(long) > 1 and 2 * long.sum() > len(long):
+            raise DataError(
+                f"{self.path.name}: its first line has {self.width} fields, and most others have more; name the column that has no "
+                "name (of R's row names, for one), or leave it out"
+            )
         if not (drop_long and long.any()):
             line = int(long.arg_max() or 0)
             shown = (lines[line] or "").replace(_FIELD, "::")[:60]

@@ -10,14 +10,22 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-TimeUnit = Literal["auto", "s", "ms", "us", "ns", "order"]
-UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "order": "ranks"}
+TimeUnit = Literal["auto", "s", "ms", "us", "ns", "days", "excel", "order"]
+UNITS = {
+    **{"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"},
+    **{"days": "days since 1970", "excel": "days as Excel counts them", "order": "ranks"},
+}
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]|$)"
+_ISO = r"^\d{4}[-/]\d{2}[-/]\d{2}(?:[T ]|$)"
 _SAMPLE = 10_000
 # No log of today has real times outside: 1980-01-01 to 2100-01-01.
 _EARLIEST, _LATEST = 315_532_800, 4_102_444_800
 _LAST_OF_9999 = 253_402_300_799
+_DAY, _MOST = 86_400, 0.8
+_DAYS = {"days": 0, "excel": 25_569}
+"""Unit -> the day of 1970-01-01 in it."""
+_DAYS_FROM, _DAYS_UPTO = 7_305, 25_567
+"""Days since 1970 in which logs of today lie: 1990 to 2040."""
 _DATE_DIGITS = {8: 1, 12: 10**4, 14: 10**6, 17: 10**9}
 """Digits of a date (YYYYMMDD, with HHMM, with HHMMSS, with milliseconds) -> what one day is worth in them."""
 
@@ -32,6 +40,7 @@ class Times:
         said: what the values are, in words: "milliseconds", "ISO text".
         clashes: row -> why its number cannot be a time of this unit; it is null in `seconds`.
         odd: row -> what is strange about it.
+        early: one of the numbers, where most lie before 1980 in the unit that was recognised.
     """
 
     seconds: pl.Series
@@ -39,6 +48,7 @@ class Times:
     said: str
     clashes: Mapping[int, str] = field(default_factory=dict)
     odd: Mapping[int, str] = field(default_factory=dict)
+    early: float | None = None
 
 
 def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> Times:
@@ -55,7 +65,8 @@ def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> Times:
     if values.dtype == pl.String:
         values = values.str.strip_chars()
         iso = _mostly_iso(values)
-        values = values.str.to_datetime(time_zone="UTC", time_unit="us", strict=False) if iso else _numbers(values)
+        dashed = values.str.replace_all("/", "-", literal=True) if iso and "/" in str(values.drop_nulls().first()) else values
+        values = dashed.str.to_datetime(time_zone="UTC", time_unit="us", strict=False) if iso else _numbers(values)
         said = "ISO text"
     values = values.cast(pl.Datetime("us")) if values.dtype == pl.Date else values
     kind = values.dtype
@@ -71,8 +82,11 @@ def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> Times:
     if clashes:
         wrong = pl.Series(np.isin(np.arange(len(numbers)), list(clashes)))
         numbers = numbers.to_frame("n").select(pl.when(~wrong).then("n")).to_series()
-    seconds, fine = _in_seconds(numbers, counted)
-    return Times(seconds, fine, UNITS[counted], clashes, {} if counted == "order" else _odd(seconds))
+    if counted in _DAYS:
+        numbers = ((numbers.cast(pl.Float64) - _DAYS[counted]) * _DAY).round().cast(pl.Int64, strict=False)
+    seconds, fine = _in_seconds(numbers, "s" if counted in _DAYS else counted)
+    early = _early(seconds, numbers) if unit == "auto" else None
+    return Times(seconds, fine, UNITS[counted], clashes, {} if counted == "order" else _odd(seconds), early)
 
 
 def in_words(seconds: int) -> str:
@@ -109,14 +123,25 @@ def _unit(numbers: pl.Series) -> tuple[str, dict[int, str]]:
     some = some[(some < 1e19) & (some > 1)]
     if not len(some):
         return "s", {}
-    if 2 * int(_like_dates(some).sum()) > len(some):
-        shown = int(some[_like_dates(some)][0])
-        raise TypeError(f"holds numbers like {shown}, which look like dates; write 2024-05-01, or say time_unit='s' (--time-unit)")
+    _refuse_calendars(some)
     unit = _by_size(float(np.median(some)))
     low, high = (float(value or 0) for value in (numbers.min(), numbers.max()))  # type: ignore[arg-type]
     if _by_size(max(abs(low), abs(high))) == unit and _by_size(low) == unit:
         return unit, {}
     return unit, _clashes(numbers.fill_null(0).to_numpy(), unit)
+
+
+def _refuse_calendars(numbers: NDArray[Any]) -> None:
+    """Refuse numbers that count days or spell dates, which as seconds would all lie in 1970."""
+    spelt = _like_dates(numbers)
+    if 2 * int(spelt.sum()) > len(numbers):
+        shown = f"holds numbers like {int(numbers[spelt][0])}, which look like dates"
+        raise TypeError(f"{shown}; write 2024-05-01, or say time_unit='s' or 'order' (--time-unit)")
+    for unit, epoch in _DAYS.items():
+        counted = (numbers >= _DAYS_FROM + epoch) & (numbers < _DAYS_UPTO + epoch)
+        if len(numbers) > 1 and counted.mean() > _MOST:
+            shown = f"holds numbers like {numbers[counted][0]:g}, which look like {UNITS[unit]}"
+            raise TypeError(f"{shown}; say time_unit='{unit}', or 's' or 'order' if they are none (--time-unit {unit})")
 
 
 def _by_size(number: float) -> str:
@@ -144,14 +169,22 @@ def _clashes(numbers: NDArray[Any], unit: str) -> dict[int, str]:
 
 
 def _like_dates(numbers: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which numbers spell a date of 1900 to 2100."""
-    alike = np.zeros(len(numbers), dtype=bool)
+    """Which numbers spell a date, a month (201904) or a year of 1900 to 2100."""
+    year, month = numbers // 100, numbers % 100
+    alike = (year >= 1900) & (year <= 2100) & (month >= 1) & (month <= 12)
+    alike |= (numbers >= 1900) & (numbers <= 2100) & (numbers % 1 == 0)
     for digits, one_day in _DATE_DIGITS.items():
         whole = numbers // one_day  # YYYYMMDD
         year, month, day = whole // 10_000, whole // 100 % 100, whole % 100
         fits = (year >= 1900) & (year <= 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
         alike |= fits & (numbers >= 10 ** (digits - 1)) & (numbers < 10**digits)
     return alike
+
+
+def _early(seconds: pl.Series, numbers: pl.Series) -> float | None:
+    """A number, where most times lie between 1970 and 1980, in which no log was written."""
+    some = _sample(seconds).to_numpy()
+    return float(numbers.drop_nulls()[0]) if len(some) > 1 and 0 <= float(np.median(some)) < _EARLIEST else None
 
 
 def _odd(seconds: pl.Series) -> dict[int, str]:

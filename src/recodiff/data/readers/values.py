@@ -10,11 +10,14 @@ import polars as pl
 
 from recodiff.data.interactions import TimeKind
 from recodiff.data.readers.columns import HOW_TO_DROP, BadRows, Raw
+from recodiff.data.readers.text_lists import split_lists
 from recodiff.data.readers.times import UNITS, Times, TimeUnit, parse_time
 from recodiff.errors import ConfigError, DataError
 
 MARKS = ("NA", "N/A", "n/a", "NULL", "Null", "null", "None", "none", r"\N", "<NA>", "NaN", "nan", "NaT")
 """What programs write where a value is missing."""
+RARE_MARKS = ("#N/A", "#NULL!", "#VALUE!", "#REF!", "(null)")
+"""The same, of Excel and of databases' consoles; looked for only where a text holds `#` or `(null)`, since each mark costs time."""
 PART_WORDS: dict[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
@@ -27,6 +30,12 @@ _EXPECTED = {
     "part": "train, valid or test",
 }
 _INTEGER = r"^(?:0|-?[1-9][0-9]{0,18})$"
+_WHOLE = r"^(?:0|-?[1-9][0-9]{0,14})\.0+$"
+"""Whole numbers as programs write them that hold them as floats."""
+_CUT = r"^-?[0-9]\.[0-9]+[eE]\+[0-9]+$"
+_QUOTED = r"^\s*'.*'\s*$"
+_LOOK = 100
+"""Values from all over a column that are looked at before all are."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Converted:
     warnings: tuple[str, ...] = ()
 
 
-def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows) -> Converted:
+def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows, item_lists: bool | None = None) -> Converted:
     """Values of the right types, and what was dropped.
 
     Rows keep the log's order, unless its clock is finer than a second: then they stand in time order, which whole seconds
@@ -59,6 +68,7 @@ def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows) -> Converted:
         time_unit: what a number in the time column counts; `order` means that only the sequence counts, which is that of the
             rows where no column has it.
         on_bad_rows: refuse the log at its first malformed row, or drop such rows and count them.
+        item_lists: whether texts such as `[8, 9]` are lists of items; asked for where they look like it, unless given.
 
     Raises:
         DataError: a row is malformed and `on_bad_rows` is `refuse`, or a column is of a type that cannot serve.
@@ -68,7 +78,7 @@ def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows) -> Converted:
             f"on_bad_rows={on_bad_rows!r} or time_unit={time_unit!r} is unknown: refuse or drop; auto, s, ms, us, ns or order"
         )
     unit: TimeUnit = "order" if raw.time_kind == "order" else time_unit
-    raw = raw.exploded()
+    raw = split_lists(raw, item_lists).exploded()
     # Polars reads an empty line as a row of nulls; it stays until the end so that row numbers remain line numbers.
     named = pl.all_horizontal(pl.col(role).is_null() for role in raw.names)
     blank = raw.frame.select(named & raw.is_text).to_series()
@@ -90,7 +100,12 @@ def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows) -> Converted:
     kind: TimeKind | None = None if "time" not in frame.columns else "order" if unit == "order" else "clock"
     counts = {"malformed rows": int(bad.sum()) + raw.dropped, "blank lines": int(blank.sum())}
     said = {"time": times.said if times is not None else "the order of rows"} if kind else {}
+    said |= {role: "without its single quotes" for role in ("user", "item") if raw.is_text and _was_quoted(raw.frame[role])}
     return Converted(frame, kind, {why: n for why, n in counts.items() if n}, said, tuple(_warnings(raw, times, bad, blank)))
+
+
+def _was_quoted(values: pl.Series) -> bool:
+    return values.dtype == pl.String and _in_single_quotes(values)
 
 
 def _ordered(frame: pl.DataFrame, unit: TimeUnit) -> pl.DataFrame:
@@ -109,6 +124,11 @@ def _warnings(raw: Raw, times: Times | None, bad: pl.Series, blank: pl.Series) -
         row, why = next(iter(times.odd.items()))
         more = f" (and {len(times.odd) - 1} more like it)" if len(times.odd) > 1 else ""
         found.append(f"{raw.source}, {raw.place(row)}: {raw.names['time']} {why}{more}, far from the others")
+    if times is not None and times.early is not None:
+        found.append(
+            f"{raw.source}: {raw.names['time']} holds numbers such as {times.early:g}, which as {times.said} lie before 1980; if "
+            "only their sequence counts, say time_unit='order' (--time-unit order)"
+        )
     if 2 * int(bad.sum()) > rows > 1:
         found.append(f"{raw.source}: {bad.sum()} of {rows} rows were dropped; a column or its format is likely to be another")
     return found
@@ -119,8 +139,8 @@ def _parsed(raw: Raw, role: str, unit: TimeUnit) -> pl.Series | Times:
     try:
         if role == "basket":
             return values
-        if values.dtype == pl.String and not raw.is_text:  # text files lose their marks where they are parsed
-            values = _where(values, ~values.is_in(MARKS))
+        if values.dtype == pl.String:
+            values = _bare(values, raw.is_text)
         if role == "time":
             return parse_time(values, unit)
         if role == "part":
@@ -130,11 +150,42 @@ def _parsed(raw: Raw, role: str, unit: TimeUnit) -> pl.Series | Times:
         raise DataError(f"{raw.source}: column {raw.names[role]!r} {error}") from None
 
 
+def _bare(values: pl.Series, is_text: bool) -> pl.Series:
+    """Text without the single quotes around all of it, null where it marks what is missing.
+
+    Text files lose their marks where they are parsed, but for those among blanks.
+    """
+    if is_text:
+        some = _some(values)
+        if _in_single_quotes(values):
+            values = values.str.strip_chars().str.slice(1).str.head(-1)
+        elif (some.str.starts_with(" ") | some.str.ends_with(" ")).any():
+            values = values.str.strip_chars()
+        else:
+            return values
+    return _where(values, ~values.is_in(MARKS + RARE_MARKS))
+
+
+def _some(values: pl.Series) -> pl.Series:
+    """Values from all over a column."""
+    return values.gather_every(max(1, len(values) // _LOOK)).drop_nulls()
+
+
+def _in_single_quotes(values: pl.Series) -> bool:
+    """Whether every text stands in single quotes; the first is looked at before all are."""
+    return _all_match(values, _QUOTED) and values.null_count() < len(values)
+
+
+def _all_match(values: pl.Series, form: str) -> bool:
+    """Whether every text has a form; some are looked at before all are."""
+    return _some(values).str.contains(form).all() and bool(values.str.contains(form).all())
+
+
 def _complaint(raw: Raw, role: str, wrong: pl.Series, times: Times | None) -> str:
     row, count, rows = int(wrong.arg_max() or 0), int(wrong.sum()), raw.frame.height
     value, name = raw.frame[role][row], raw.names[role]
     clash = times.clashes.get(row) if role == "time" and times is not None else None
-    if value is None or value != value or (isinstance(value, str) and (value.strip() == "" or value in MARKS)):
+    if value is None or value != value or (isinstance(value, str) and value.strip() in ("", *MARKS, *RARE_MARKS)):
         fault = "is missing (empty, NaN or a mark such as NA)"
     else:
         fault = clash or f"is {value!r}, not {_EXPECTED.get(role, 'a whole number or text')}"
@@ -174,8 +225,17 @@ def parse_ids(values: pl.Series, *, decide: bool) -> pl.Series:
     if values.dtype == pl.String:
         values = values.str.strip_chars() if decide else values
         values = _where(values, values != "")
-        if not (decide and values.str.contains(_INTEGER).all()):
+        if not decide:
             return values
+        if (cut := _some(values).filter(_some(values).str.contains(_CUT))).len():
+            raise TypeError(
+                f"holds numbers such as {cut[0]}, of which a spreadsheet kept the first digits, so that different ones are equal; "
+                "export them as text"
+            )
+        if not _all_match(values, _INTEGER):
+            if not _all_match(values, _WHOLE):
+                return values
+            values = values.str.replace(r"\.0+$", "")
     numbers = values.cast(pl.Int64, strict=False)
     # Whole numbers beyond 64 bits stay what they are as text.
     return numbers if numbers.null_count() == values.null_count() else values.cast(pl.String)

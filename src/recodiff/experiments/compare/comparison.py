@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError, DataError
+from recodiff.evaluation.cutoffs import note
 from recodiff.evaluation.evaluate import Evaluation
-from recodiff.evaluation.protocol import ChooseOn, Protocol, not_cut_so
+from recodiff.evaluation.protocol import ChooseOn, Protocol, not_cut_so, stages
 from recodiff.evaluation.significance import Test, compare_pairs
 from recodiff.experiments.compare.contenders import read_contenders
 from recodiff.experiments.compare.studies import Studies
@@ -145,6 +146,8 @@ def compare(
     if choose_on == "inner":
         data.inner()  # refuses data that has none before anything is trained
     progress = [one.progress(data, protocol, choose_on) for one in contenders]
+    if sentence := note(stages(data).valid, REPORTED_METRICS):
+        say(sentence)
     rows = run_cases(progress, data, folder, out, options, say, memory=memory, detailed=True)
     against = reference or best(rows)
     differences = _differences(rows, against, test)

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from recodiff.evaluation import cutoffs as lengths
+from recodiff.evaluation.protocol import stages
 from recodiff.evaluation.significance import LEAST_P, Test
 from recodiff.experiments.compare.comparison import Comparison, Difference, best
 from recodiff.experiments.compare.studies import Studies
@@ -74,6 +76,8 @@ def accuracy(found: Comparison) -> Table:
             f" Epochs, and what else a training chooses, come from {chosen_on(found.protocol, found.choose_on)}; what is measured "
             "was trained once more on all of it, and its seconds are of both."
         )
+    if sentence := lengths.note(stages(found.data).test, REPORTED_METRICS):
+        note += f" {sentence}."
     kinds = {result.memory_of for one in found.measured for result in one.results if result.memory_of}
     return Table(
         "Accuracy and cost",

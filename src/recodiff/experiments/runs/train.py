@@ -21,6 +21,7 @@ from recodiff.data.saving import load_dataset
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation.protocol import ChooseOn, stages
 from recodiff.evaluation.validation import Validation
+from recodiff.experiments.runs.deciding import stopped_by_short_lists
 from recodiff.experiments.runs.provenance import provenance
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
@@ -149,6 +150,9 @@ def train_run(
         CheckpointError: `run.out` holds another run.
     """
     model = build(model_name, settings, where=where)
+    staged = stages(data, choose_on=choose_on)
+    if staged.choice is not None:
+        model = stopped_by_short_lists(model, model_name, settings, staged.choice, run.tell)
     with _held(run.out):
         if run.out is not None:
             if distributed.leads():
@@ -158,7 +162,6 @@ def train_run(
         if refit and data.valid is None:
             raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
         began = time.perf_counter()
-        staged = stages(data, choose_on=choose_on)
         validate = None if staged.choice is None else Validation(staged.choice, validation_metrics(model))
         model.fit(staged.train, run, validate=validate)
         info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": choose_on}

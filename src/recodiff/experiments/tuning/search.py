@@ -179,7 +179,7 @@ class Search:
         task, first = self.task, not self.counted
         left = math.inf if first or task.budget.seconds is None else task.budget.seconds - self.seconds
         watch = _Watch(attempt, task.validation, left, bar)
-        quiet = replace(task.run, out=None, resume=False, progress=False)
+        quiet = replace(task.run, out=None, resume=False, progress=False, tell=None)
         made = Trial(attempt.number, "failed", drawn)
         try:
             model = build(task.model, merge(task.start, nest(drawn))).fit(task.data.train, quiet, validate=watch)

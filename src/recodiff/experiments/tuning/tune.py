@@ -11,7 +11,9 @@ from recodiff.config import Settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.saving import load_dataset
 from recodiff.errors import CheckpointError, ConfigError
+from recodiff.evaluation.protocol import stages
 from recodiff.evaluation.validation import Validation
+from recodiff.experiments.runs.deciding import chosen_by, stopped_by_short_lists
 from recodiff.experiments.runs.train import Source, settings_of, train_run, validation_metrics
 from recodiff.experiments.tuning.dimensions import Space, reachable
 from recodiff.experiments.tuning.search import Budget, Search, SearchTask
@@ -41,6 +43,7 @@ def tune(
     space: Space | None = None,
     recency: bool = False,
     progress: bool = True,
+    tell: Callable[[str], None] | None = None,
     **old_named: Any,
 ) -> TuningResult:
     """Search settings of a model as `recodiff tune` does: by its figure on the validation part; the test part is not read.
@@ -61,6 +64,7 @@ def tune(
         space: what is drawn, dotted key -> dimension, in place of the declared ranges.
         recency: whether weightings by recency are searched too.
         progress: whether a progress bar may be shown.
+        tell: receives what is worth knowing before the search, a sentence at a time.
         old_named: as `old`, by name.
 
     Returns:
@@ -80,7 +84,7 @@ def tune(
         raise TypeError(f"tune() does not know the arguments {', '.join([*map(repr, old), *old_named])}")
     name, settings, where = settings_of(source, overrides)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
-    run = Run(device, seed, threads, None if out is None else Path(out), progress=progress)
+    run = Run(device, seed, threads, None if out is None else Path(out), progress=progress, tell=tell)
     held = [override.partition("=")[0].strip() for override in overrides]
     budget = budget or Budget(trials=USUAL_TRIALS)
     return tune_settings(name, settings, dataset, run, budget, space=space, recency=recency, fixed=held, where=where)
@@ -126,8 +130,11 @@ def tune_settings(
     """
     data = replace(data, test=None)
     model = build(name, settings, where=where)
+    if data.valid is not None:
+        model = stopped_by_short_lists(model, name, settings, stages(data).valid, run.tell)
     start: Settings = model.config.model_dump(mode="json")
-    validation = Validation(data, validation_metrics(model))
+    metrics = validation_metrics(model)
+    validation = Validation(data, metrics if data.valid is None else chosen_by(metrics, stages(data).valid, run.tell))
     model.config.weighting.check(data.train)
     if recency:
         data.train.need_order("a search of weightings by recency")
