@@ -28,7 +28,7 @@ from recodiff.ranking.recommend import recommend as rank_items
 
 ROWS_SHOWN = 200
 """Rows of lists that are printed at most; a file takes all."""
-USUAL = 10
+USUAL_LENGTH = 10
 """Length of lists unless said otherwise."""
 
 
@@ -120,7 +120,7 @@ def recommend(
             "little; use `popularity` for such users"
         )
     allowed = _allowed(model, candidates, exclude)
-    k = min(USUAL, len(model.items)) if k is None else k
+    k = min(USUAL_LENGTH, len(model.items)) if k is None else k
     lists = rank_items(model, x, k, exclude_seen=not include_seen, candidates=allowed, show_progress=True)
     short = int((lists.items < 0).any(axis=1).sum())
     if short:

@@ -13,7 +13,7 @@ from recodiff.cli.parameters import whole_number
 from recodiff.models.saving import load_model, load_titles
 from recodiff.ranking.vectors import similar_items
 
-USUAL = 10
+USUAL_SIMILAR = 10
 """Similar items unless said otherwise."""
 
 
@@ -44,7 +44,7 @@ def similar(
         Print JSON.
     """
     model = load_model(run, trust_code=trust_code)
-    frame = similar_items(model, item, min(USUAL, len(model.items) - 1) if k is None else k)
+    frame = similar_items(model, item, min(USUAL_SIMILAR, len(model.items) - 1) if k is None else k)
     if titles := load_titles(run):
         for column, name in (("item", "title"), ("similar", "similar_title")):
             positions = model.items.positions(frame[column])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recodiff.evaluation.metrics import WHOLE, parse, parse_all
+from recodiff.evaluation.metrics import FULL_RANKING, parse, parse_all
 from recodiff.evaluation.protocol import Task
 
 _SHORTER = (20, 10, 5, 3, 2)
@@ -32,7 +32,7 @@ def reaching(task: Task, metrics: Sequence[str]) -> list[str]:
         metrics: names such as `recall@20`.
     """
     most = candidates(task)
-    return [each.name for each in parse_all(metrics) if each.metric.kind != "lists" and most <= each.k < WHOLE]
+    return [each.name for each in parse_all(metrics) if each.metric.kind != "lists" and most <= each.k < FULL_RANKING]
 
 
 def shorter(metric: str, most: int) -> str:

@@ -21,10 +21,10 @@ def has_quotes(content: Path | bytes) -> bool:
     Args:
         content: a file, or its bytes.
     """
-    return holds(content, b'"')
+    return has_bytes(content, b'"')
 
 
-def holds(content: Path | bytes, part: bytes) -> bool:
+def has_bytes(content: Path | bytes, part: bytes) -> bool:
     """Tell whether a text holds some bytes anywhere.
 
     Args:

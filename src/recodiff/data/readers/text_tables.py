@@ -72,7 +72,7 @@ class TextTable:
     @cached_property
     def _marks(self) -> list[str]:
         """What marks a missing value; each costs time, so the rare ones are left out where a look says that they are absent."""
-        rare = any(quotes.holds(self.content, part) for part in (b"#", b"(null)"))
+        rare = any(quotes.has_bytes(self.content, part) for part in (b"#", b"(null)"))
         return [*MARKS, *(RARE_MARKS if rare else ())]
 
     def columns(self) -> list[str]:
