@@ -30,11 +30,11 @@ SHARED = ROOT.parent / "shared" / "data"
 SEED = 1
 METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 DATA = "ml-latest-small"
-LEARN = {"epochs": 40, "batch_size": 100, "check_every_epochs": 5, "patience_epochs": 10}
+LEARN = {"epochs": 20, "batch_size": 100, "check_every_epochs": 5, "patience_epochs": 10}
 ROWS = {"denoiser": {"hidden": [100]}, "training": LEARN}
 LATENT = ROWS | {"codec": {"latent": 50, "embeddings": {"kind": "svd", "dimensions": 16}}}
 FACTORS = {"width": 32, "training": LEARN}
-SEQUENCE = {"width": 32, "length": 30, "training": LEARN | {"epochs": 20}}
+SEQUENCE = {"width": 16, "length": 12, "training": LEARN | {"epochs": 4, "check_every_epochs": 2}}
 AUTOENCODER = {"network": {"hidden": [100], "latent": 32}, "training": LEARN}
 MODELS: dict[str, dict[str, Any]] = {
     "popularity": {},
@@ -45,7 +45,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "ials": {"factors": 32},
     "ease": {},
     "mf": FACTORS,
-    "irgan": FACTORS | {"warmup_epochs": 5, "samples": 32},
+    "irgan": FACTORS | {"warmup_epochs": 3, "samples": 16},
     "lightgcn": FACTORS,
     "cdae": {"hidden": 50, "training": LEARN},
     "diffrec": ROWS,
@@ -60,8 +60,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "acvae": SEQUENCE | {"latent": 16},
     "multidae": AUTOENCODER,
     "multivae": AUTOENCODER,
-    "giffcf": {"width": 32, "channels": 2, "training": LEARN},
-    "codigem": {"hidden": [100], "training": LEARN},
+    "giffcf": {"width": 16, "channels": 2, "training": LEARN | {"epochs": 10}},
+    "codigem": {"hidden": [100], "training": LEARN | {"epochs": 10}},
 }
 """Model -> settings that have it train in seconds; the rest are its defaults."""
 
