@@ -75,12 +75,12 @@ def test_the_readme_is_short() -> None:
     assert not long
 
 
-PAGES = sorted(
+PROSE = sorted(
     path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if not {"zh", "reference"} & set(path.parts)
 )
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", PROSE)
 def test_no_page_has_a_long_sentence(name: str) -> None:
     """Pages in Chinese have no words to count, and those of the reference are made of docstrings."""
     text = re.sub(r"\$\$?[^$]*\$\$?", "x", (ROOT / name).read_text("utf-8"))
