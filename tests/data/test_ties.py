@@ -33,10 +33,12 @@ def test_places_are_those_of_windows(rows: list[tuple[int, int]], kind: str, rea
     size, before = pl.len().over("user").cast(pl.Int64), pl.col("time").rank("min").over("user").cast(pl.Int64) - 1
     own = pl.len().over("user", "time").cast(pl.Int64)
     expected = frame.select(
+        size=size,
         dense=pl.col("time").rank("dense").over("user").cast(pl.Int64),
         ordinal=pl.col("time").rank("ordinal").over("user").cast(pl.Int64),
         from_end=pl.when(before == 0).then(size.cast(pl.Float64)).otherwise((2 * (size - before) - own - 1) / 2),
     )
     assert ties.rank(dense=True).to_list() == expected["dense"].to_list()
     assert ties.rank(dense=False).to_list() == expected["ordinal"].to_list()
-    assert ties.from_end().to_list() == pytest.approx(expected["from_end"].to_list())
+    assert ties.spread(ties.group_size()).to_list() == expected["size"].to_list()
+    assert ties.spread(ties.from_end()).to_list() == pytest.approx(expected["from_end"].to_list())

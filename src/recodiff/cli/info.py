@@ -10,10 +10,9 @@ from recodiff.cli.output import print_json, print_line, print_table
 from recodiff.configs import description, presets, read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.readers.reading import ROLES
-from recodiff.data.saving import load_dataset
+from recodiff.data.saving import MANIFEST, load_dataset
 from recodiff.errors import ConfigError, did_you_mean
 from recodiff.models.registry import MODELS, build
-from recodiff.models.saving import CONFIG, is_unfinished, read_config
 
 WIDEST = 80
 """Columns of a description, which goes on below."""
@@ -44,13 +43,21 @@ def info(path: str | None = None, /, *, json: bool = False) -> None:
         _show({"model": model, **settings}, json)
     elif path in MODELS and not Path(path).exists():
         _show({"model": path, **build(path).config.model_dump(mode="json")}, json)
-    elif (Path(path) / CONFIG).exists() or is_unfinished(path):
-        _show(read_config(path), json)
-    else:
+    elif (Path(path) / MANIFEST).exists() or not _show_model(path, json):
         if not Path(path).exists() and (meant := did_you_mean(path, [*presets(), *MODELS, "presets", "models"])):
             raise ConfigError(f"'{path}' is no folder, preset or model; {meant}")
         dataset = load_dataset(path)
         print_json(dataset.info) if json else print_dataset(dataset)
+
+
+def _show_model(path: str, json: bool) -> bool:
+    """Shows a model folder; whether it is one."""
+    from recodiff.models.saving import CONFIG, is_unfinished, read_config  # brings torch, which data does without
+
+    found = (Path(path) / CONFIG).exists() or is_unfinished(path)
+    if found:
+        _show(read_config(path), json)
+    return found
 
 
 def _list(what: str, json: bool) -> None:

@@ -17,7 +17,6 @@ from rich.table import Table
 from recodiff.data.readers.diffrec import RELEASE_FILES
 from recodiff.data.saving import MANIFEST
 from recodiff.errors import ConfigError
-from recodiff.models.saving import CONFIG
 from recodiff.runtime import files
 from recodiff.runtime.progress import printable, speaks
 
@@ -72,6 +71,8 @@ def refuse_taken(out: Path, what: str) -> None:
     Raises:
         ConfigError: `out` is a model or a data folder.
     """
+    from recodiff.models.saving import CONFIG  # brings torch, which `prepare` and `info` of data do without
+
     for marker in (CONFIG, MANIFEST, RELEASE_FILES["train"]):
         if (out / marker).exists():
             raise ConfigError(f"'{out}' is a model or data folder (it holds {marker}); write {what} to another folder")

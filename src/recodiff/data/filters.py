@@ -1,11 +1,17 @@
-"""Filters on a log's table: pure functions from frame to frame; what one dropped is the difference in height."""
+"""Filters on a log's table: pure functions from frame to frame; what one dropped is the difference in height.
+
+Users and items may be ids of any kind. Small whole numbers from 0 on, which stand as UInt32, are counted and not hashed.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from recodiff.data.order import by_code, stand_in_order
 from recodiff.errors import ConfigError, DataError
 
 PAIR = ("user", "item")
@@ -35,7 +41,7 @@ def deduplicate(frame: pl.DataFrame, keep: Duplicates = "first") -> pl.DataFrame
     Args:
         frame: columns `user`, `item`, maybe `time`, `part`.
         keep: the `first` or `last` in time (equal times: in the log's order; without time: in the log's order), or
-            `refuse` repeats. Where something is dropped, the rest stands in that order.
+            `refuse` repeats. Where something is dropped, the rest stands in that order, or as it did if that was by user and time.
 
     Raises:
         DataError: a pair stands twice and `keep` is `refuse`.
@@ -43,9 +49,8 @@ def deduplicate(frame: pl.DataFrame, keep: Duplicates = "first") -> pl.DataFrame
     """
     if keep not in ("first", "last", "refuse"):
         raise ConfigError(f"duplicates cannot be handled by {keep!r}; choose 'first', 'last' or 'refuse'")
-    key = pl.struct(name for name in ("user", "item", "part") if name in frame.columns)
     if keep == "refuse":
-        repeats = frame.filter(~key.is_first_distinct())
+        repeats = frame.filter(~_distinct(frame, "first"))
         if repeats.height:
             user, item = repeats["user"][0], repeats["item"][0]
             raise DataError(
@@ -53,9 +58,41 @@ def deduplicate(frame: pl.DataFrame, keep: Duplicates = "first") -> pl.DataFrame
                 "them with duplicates='first' or 'last'"
             )
         return frame
-    ordered = frame.sort("time", maintain_order=True) if "time" in frame.columns else frame
-    kept = ordered.filter(key.is_first_distinct() if keep == "first" else key.is_last_distinct())
-    return kept if kept.height < frame.height else frame
+    ordered = frame if "time" not in frame.columns or _by_user_and_time(frame) else frame.sort("time", maintain_order=True)
+    distinct = _distinct(ordered, keep)
+    return frame if distinct.all() else ordered.filter(distinct)
+
+
+def _by_user_and_time(frame: pl.DataFrame) -> bool:
+    return _are_positions(frame, "user") and stand_in_order([frame["user"].to_numpy(), frame["time"].to_numpy()])
+
+
+def _are_positions(frame: pl.DataFrame, *names: str) -> bool:
+    return all(frame[name].dtype == pl.UInt32 for name in names)
+
+
+def _distinct(frame: pl.DataFrame, keep: Literal["first", "last"]) -> pl.Series:
+    """Which rows are the first, or the last, of their user, item and part."""
+    if "part" in frame.columns or not _are_positions(frame, *PAIR) or frame.is_empty():
+        key = pl.struct(name for name in (*PAIR, "part") if name in frame.columns)
+        return frame.select(key.is_first_distinct() if keep == "first" else key.is_last_distinct()).to_series()
+    user, item = (frame[name].to_numpy() for name in PAIR)
+    order = by_code(item, int(item.max()) + 1)
+    if not stand_in_order([user]):
+        order = by_code(user, int(user.max()) + 1, order)
+    own_user, own_item = user[order], item[order]
+    again = (own_user[1:] == own_user[:-1]) & (own_item[1:] == own_item[:-1])
+    distinct = np.ones(len(user), dtype=bool)
+    distinct[(order[1:] if keep == "first" else order[:-1])[again]] = False
+    return pl.Series(distinct)
+
+
+def _enough(frame: pl.DataFrame, name: str, least: int) -> Any:
+    """Which rows have a user, or an item, of at least so many rows."""
+    if not _are_positions(frame, name):
+        return pl.len().over(name) >= least
+    codes: NDArray[np.uint32] = frame[name].to_numpy()
+    return pl.Series((np.bincount(codes) >= least)[codes])
 
 
 def k_core(frame: pl.DataFrame, users: int = 0, items: int = 0) -> pl.DataFrame:
@@ -77,6 +114,6 @@ def k_core(frame: pl.DataFrame, users: int = 0, items: int = 0) -> pl.DataFrame:
         before = frame.height
         for name, least in (("user", users), ("item", items)):
             if least > 1:
-                frame = frame.filter(pl.len().over(name) >= least)
+                frame = frame.filter(_enough(frame, name, least))
         if frame.height == before:
             return frame

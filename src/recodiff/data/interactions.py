@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from recodiff.data.ids import IdMap, IntArray
+from recodiff.data.order import rows_in_order
 from recodiff.errors import DataError
 
 TimeKind = Literal["clock", "order"]
@@ -108,10 +110,12 @@ class Interactions:
         if len(row) and (row.min() < 0 or row.max() >= len(users) or col.min() < 0 or col.max() >= len(items)):
             raise DataError(f"positions lie outside the {len(users)} users and {len(items)} items; build the maps first")
         # Where the log's order means nothing, the item's position makes the storage canonical.
-        order = np.lexsort((col, row) if when is None else (col, when, row) if events == "whole" else (when, row))
+        by_item = (col, len(items)) if when is None or events == "whole" else (None, 0)
+        order = rows_in_order(row, len(users), when, *by_item)
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(users)))])
-        matrix = csr_array((data[order], col[order], indptr), shape=(len(users), len(items)))
-        return cls(matrix, None if when is None else when[order], time_kind, users, items, events)
+        data, col, when = (_picked(array, order) for array in (data, col, when))
+        matrix = csr_array((data, col, indptr), shape=(len(users), len(items)))
+        return cls(matrix, when, time_kind, users, items, events)
 
     @property
     def n_users(self) -> int:
@@ -284,14 +288,24 @@ class Interactions:
 
     def fingerprint(self) -> str:
         """A hash of pattern, weights, times, events and ids: equal data has equal fingerprints."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256()
         for array in (self.matrix.indptr, self.matrix.indices, self.matrix.data, self.times):
-            digest.update(b"none" if array is None else np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes())
+            little: Any = b"none" if array is None else array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+            digest.update(little)
         for ids in (self.users.ids, self.items.ids):
-            digest.update("\0".join(ids.cast(pl.String)).encode())
+            digest.update((ids.cast(pl.String).str.join("\0").item() or "").encode())
         if self.shares_times():  # of distinct times it makes no difference
             digest.update(self.events.encode())
         return digest.hexdigest()[:16]
+
+
+def _picked(array: NDArray[Any] | None, order: NDArray[Any] | None) -> Any:
+    """The entries in that order; as they stand, but copied, where there is none."""
+    return None if array is None else array.copy() if order is None else array[order]
 
 
 def _check(x: Interactions) -> None:

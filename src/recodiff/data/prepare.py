@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -14,11 +14,12 @@ import polars as pl
 from recodiff.data import filters
 from recodiff.data.dataset import PARTS, Dataset, align, interactions_of
 from recodiff.data.empty import empty_parts, why_empty
-from recodiff.data.events import lost, recorded, report, sorted_by_item
+from recodiff.data.events import LATER, in_order, lost, recorded, report
 from recodiff.data.filters import PAIR, Duplicates
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Events, Interactions, TimeKind
 from recodiff.data.noise import NaturalNoise, rated_below
+from recodiff.data.order import coded, how_many, renumbered
 from recodiff.data.protocols import CutBy, cut_by, in_row_order
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.saving import MANIFEST, save_dataset
@@ -27,6 +28,8 @@ from recodiff.errors import ConfigError, DataError, RecodiffWarning, did_you_mea
 from recodiff.runtime.folders import check_free
 
 Step = dict[str, Any]
+Ids = Mapping[str, pl.Series]
+"""`user` and `item` -> the sorted ids of the log, by position."""
 SHORT = (
     "histories are too short for a tenth of each to be a part: the newest event of each user is the test part and the one before "
     "it the validation part, as with --split leave-last"
@@ -90,14 +93,16 @@ def prepare(
     chosen, split = split is not None, _usual_split(log) if split is None else _strategy(split)
     events = _events(log, split, events)
     kind: dict[str, Any] = {"kind": events}
-    if log.time_kind is not None and sorted_by_item(log.frame):
-        kind["sorted_by_item"] = True
-    if events == "whole" and {"time", "weight"} <= set(log.frame.columns):  # which of repeats at one time stays, the log cannot say
-        log = replace(log, frame=log.frame.sort("weight", maintain_order=True))
     if noise is not None:
         noise.check(log, min_weight, split)
-        log = replace(log, frame=log.frame.with_row_index("row"))
-    read = _coded(log, split)
+    read, ids = _coded(log, split)
+    if noise is not None:
+        read = read.with_row_index("row")
+    ties = False
+    if log.time_kind is not None:
+        # From here on rows stand by user and time: nothing that follows has to sort them.
+        read, ties, by_item = in_order(read, len(ids["user"]), events)
+        kind |= {"sorted_by_item": True} if by_item else {}
     clean, steps = _filtered(log, read, min_weight, duplicates, user_core, item_core)
     weighted = keep_weights and "weight" in read.columns
     if keep_weights and not weighted:
@@ -126,13 +131,13 @@ def prepare(
     if missing := empty_parts(split, clean):
         raise DataError(why_empty(clean, split, events, missing[0]))
     if events != "split" and split.needs != "nothing":
-        kind["lost"] = lost(clean, split(unmarked, log.time_kind))
-    dataset = _dataset(clean, clean, log, split, info)
+        kind["lost"] = lost(clean, split(unmarked, log.time_kind)) if ties else dict.fromkeys(LATER, 0)
+    dataset = _dataset(clean, clean, ids, log, split, info)
     if noise is not None and min_weight is not None:
         low = rated_below(read, min_weight, clean, duplicates).drop(unused)
         noisy, made = noise(clean, low, split)
         made |= {"threshold": min_weight, "added_to": dataset.info["fingerprint"]}
-        dataset = _dataset(noisy, clean, log, split, info | {"noise": [made]})
+        dataset = _dataset(noisy, clean, ids, log, split, info | {"noise": [made]})
     if out is not None:
         save_dataset(dataset, out, overwrite=overwrite)
     return dataset
@@ -184,7 +189,7 @@ def _filtered(
     actions: list[tuple[str, Callable[[pl.DataFrame], pl.DataFrame]]] = []
     if minimum is not None:
         actions.append((f"weight at least {minimum:g}", lambda frame: filters.min_weight(frame, minimum)))
-    actions.append((f"repeats: {duplicates}", lambda frame: filters.deduplicate(frame, duplicates)))
+    actions.append((f"repeats: {duplicates}", lambda frame: _deduplicated(log, frame, minimum, duplicates)))
     if user_core or item_core:
         actions.append((f"{user_core} a user, {item_core} an item", lambda frame: filters.k_core(frame, user_core, item_core)))
     for what, act in actions:
@@ -195,23 +200,34 @@ def _filtered(
     return frame, steps
 
 
+def _deduplicated(log: Log, frame: pl.DataFrame, minimum: float | None, duplicates: Duplicates) -> pl.DataFrame:
+    if duplicates != "refuse":
+        return filters.deduplicate(frame, duplicates)
+    named = log.frame if minimum is None else filters.min_weight(log.frame, minimum)
+    filters.deduplicate(
+        named.drop(set(named.columns) - set(frame.columns)), duplicates
+    )  # so that the first pair is named as in the log
+    return frame
+
+
 def _sizes(frame: pl.DataFrame) -> dict[str, int]:
-    return {"interactions": frame.height, "users": frame["user"].n_unique(), "items": frame["item"].n_unique()}
+    return {"interactions": frame.height, "users": how_many(frame["user"]), "items": how_many(frame["item"])}
 
 
-def _coded(log: Log, split: Split) -> pl.DataFrame:
-    """The log's table with text ids as enumerations in sorted order: what follows then runs at the speed of numbers."""
+def _coded(log: Log, split: Split) -> tuple[pl.DataFrame, Ids]:
+    """The log's table with positions among the sorted ids in place of ids, so that what follows counts and does not hash."""
     # Parts that will be drawn anew must not keep both copies of a pair that stands in two of the old ones.
     frame = log.frame if isinstance(split, AsPublished) else log.frame.drop("part", strict=False)
-    texts = [name for name in PAIR if frame[name].dtype == pl.String]
-    return frame.with_columns(frame[name].cast(pl.Enum(frame[name].unique().sort())) for name in texts)
+    found = {name: coded(frame[name]) for name in PAIR}
+    codes = (codes.alias(name) for name, (_, codes) in found.items())
+    return frame.with_columns(codes), {name: ids for name, (ids, _) in found.items()}
 
 
-def _dataset(frame: pl.DataFrame, clean: pl.DataFrame, log: Log, split: Split, info: dict[str, Any]) -> Dataset:
+def _dataset(frame: pl.DataFrame, clean: pl.DataFrame, ids: Ids, log: Log, split: Split, info: dict[str, Any]) -> Dataset:
     """The dataset of a table that has parts. What is in `clean` has a number too, though noise has displaced it."""
-    ids = frame.select(PAIR) if frame is clean else pl.concat([frame.select(PAIR), clean.select(PAIR)])
-    (users, user), (items, item) = (_numbered(ids[name]) for name in PAIR)
-    numbered = frame.with_columns(user=user.head(frame.height), item=item.head(frame.height))
+    used = {name: [frame[name], *([] if frame is clean else [clean[name]])] for name in PAIR}
+    (users, user), (items, item) = (_numbered(ids[name], used[name]) for name in PAIR)
+    numbered = frame.with_columns(user=user, item=item)
     table = None if log.items is None else align(log.items, items)
     parts = _parts(numbered, users, items, log.time_kind, split, recorded(info))
     dataset = Dataset(**parts, item_table=table, info=info)  # type: ignore[arg-type]
@@ -220,15 +236,12 @@ def _dataset(frame: pl.DataFrame, clean: pl.DataFrame, log: Log, split: Split, i
     return replace(dataset, info=info | dataset.summary())
 
 
-def _numbered(column: pl.Series) -> tuple[IdMap, pl.Series]:
-    """The sorted ids of a column, and the position of each of its values among them."""
-    if not isinstance(column.dtype, pl.Enum):
-        ids = IdMap(column.unique().sort())
-        return ids, pl.Series(ids.positions(column))
-    codes = column.to_physical().to_numpy()
-    used = np.zeros(len(column.dtype.categories), dtype=bool)
-    used[codes] = True
-    return IdMap(column.dtype.categories.filter(pl.Series(used))), pl.Series((np.cumsum(used) - 1)[codes])
+def _numbered(ids: pl.Series, columns: Sequence[pl.Series]) -> tuple[IdMap, pl.Series]:
+    """The ids that some columns of positions use, and what the positions in the first are among these."""
+    used = np.zeros(len(ids), dtype=bool)
+    for column in columns:
+        used[column.to_numpy()] = True
+    return IdMap(ids.filter(pl.Series(used))), pl.Series(renumbered(used)[columns[0].to_numpy()])
 
 
 def _parts(

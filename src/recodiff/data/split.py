@@ -73,9 +73,12 @@ def _check_shares(valid: float, test: float, seed: int = 0) -> None:
         raise ConfigError(f"shares valid={valid:g} and test={test:g} must lie in [0, 1) and leave something to train on")
 
 
+_LITTLE = 1e-9
+"""Added to a share before it is rounded down: .29 * 100 is 28.999999999999996. It is far below what a count can resolve."""
+
+
 def _share(count: pl.Expr, share: float) -> pl.Expr:
-    # .29 * 100 is 28.999999999999996 in floating point; the bound is far below what a count can resolve.
-    return (count * share + 1e-9).floor().cast(pl.Int64)
+    return (count * share + _LITTLE).floor().cast(pl.Int64)
 
 
 def _parts(after: pl.Expr, valid: pl.Expr, test: pl.Expr) -> pl.Expr:
@@ -91,7 +94,8 @@ def _from_end(frame: pl.DataFrame, column: str, group: Sequence[str] = ("user",)
         column: orders the events; equal values are one event.
         group: of what columns; the oldest event is as far from the end as a whole group.
     """
-    return Ties.of(frame, group, column).from_end()
+    ties = Ties.of(frame, group, column)
+    return ties.spread(ties.from_end())
 
 
 def _events_from_end() -> pl.Expr:
@@ -133,8 +137,12 @@ class Temporal(Split):
         _check_shares(self.valid, self.test)
 
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
-        size = pl.len().over("user")
-        return frame.with_columns(part=_parts(pl.lit(_from_end(frame, "event")), _share(size, self.valid), _share(size, self.test)))
+        ties = Ties.of(frame, ("user",), "event")
+        after, size = ties.from_end(), ties.group_size()
+        test = np.floor(size * self.test + _LITTLE)
+        later = test + np.floor(size * self.valid + _LITTLE)
+        part = (after < later).astype(np.uint8) + (after < test)  # of events, which are fewer than rows
+        return frame.with_columns(part=pl.Series(["train", "valid", "test"]).gather(ties.spread(part)))
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,19 @@
 """Ties: rows of a group that share a value, such as a user's rows of one time, and how a boundary treats them; one sort for all.
 
-Shapes: `n` rows.
+Shapes: `n` rows, `t` ties, `g` groups.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from recodiff.data.order import by_value, stand_in_order
 
 MOST = 2**62
 """Products of ranges up to which two columns fit one whole number."""
@@ -21,17 +24,15 @@ class Ties:
     """Groups of rows, and within each the ties (rows that share a value) in ascending order of it.
 
     Args:
-        order: rows as sorted, int64 [n]; equal values keep the order of the frame.
-        group: number of each sorted row's group, int64 [n].
-        group_begins: sorted place where each group begins.
-        tie: number of each sorted row's tie, int64 [n].
-        tie_begins: sorted place where each tie begins.
+        n: rows.
+        order: rows as sorted, [n]; equal values keep the order of the frame. None where the frame stands so.
+        group_begins: sorted place where each group begins, int64 [g].
+        tie_begins: sorted place where each tie begins, int64 [t].
     """
 
-    order: NDArray[np.int64]
-    group: NDArray[np.int64]
+    n: int
+    order: NDArray[Any] | None
     group_begins: NDArray[np.int64]
-    tie: NDArray[np.int64]
     tie_begins: NDArray[np.int64]
 
     @staticmethod
@@ -43,17 +44,11 @@ class Ties:
             group: columns that make the groups.
             column: whose equal values make a tie.
         """
-        names = [*group, column]
-        packed = _packed([frame[name] for name in names])
-        by = pl.arg_sort_by(names, maintain_order=True) if packed is None else pl.lit(packed).arg_sort()
-        order = frame.select(by).to_series().to_numpy().astype(np.int64)
-        if packed is not None:  # polars sorts one column without a promise for ties
-            order = _ties_in_order(packed.to_numpy(), order)
-        new_group = np.zeros(frame.height, dtype=bool)
-        for name in group:
-            new_group |= _changes(frame[name], order)
-        new_tie = new_group | _changes(frame[column], order)
-        return Ties(order, np.cumsum(new_group) - 1, np.flatnonzero(new_group), np.cumsum(new_tie) - 1, np.flatnonzero(new_tie))
+        keys = [_comparable(frame[name]) for name in (*group, column)]
+        order = None if stand_in_order(keys) else _order(keys)
+        *changes, last = (_changes(key, order) for key in keys)
+        new_group = np.logical_or.reduce(changes)
+        return Ties(frame.height, order, np.flatnonzero(new_group), np.flatnonzero(new_group | last))
 
     def rank(self, *, dense: bool) -> pl.Series:
         """The place of each row's tie in its group, or of the row itself, from 1, int64 [n] in the order of the frame.
@@ -62,52 +57,65 @@ class Ties:
             dense: whether ties are counted, each as one place, in place of rows.
         """
         if dense:
-            first_tie = self.tie[self.group_begins]
-            return self._back(self.tie - first_tie[self.group] + 1)
-        return self._back(np.arange(len(self.order)) - self.group_begins[self.group] + 1)
+            first = np.searchsorted(self.tie_begins, self.group_begins)
+            return self.spread(
+                np.arange(1, len(self.tie_begins) + 1) - np.repeat(first, np.diff(first, append=len(self.tie_begins)))
+            )
+        sizes = np.diff(self.group_begins, append=self.n)
+        return self._back(np.arange(1, self.n + 1) - np.repeat(self.group_begins, sizes))
 
-    def from_end(self) -> pl.Series:
-        """Rows of the group after the middle of each row's tie, less a half, [n]; of a first tie the size of the group."""
-        n = len(self.order)
-        size = np.diff(self.group_begins, append=n)[self.group]
-        before = self.tie_begins[self.tie] - self.group_begins[self.group]
-        own = np.diff(self.tie_begins, append=n)[self.tie]
-        return self._back(np.where(before == 0, size, (2 * (size - before) - own - 1) / 2))
+    def group_size(self) -> NDArray[np.int64]:
+        """Rows of each tie's group, [t]."""
+        return np.diff(self.group_begins, append=self.n)[self._group()]
+
+    def from_end(self) -> NDArray[np.float64]:
+        """Rows of the group after the middle of each tie, less a half, [t]; of a first tie the size of the group."""
+        size, before = self.group_size(), self.tie_begins - self.group_begins[self._group()]
+        own = np.diff(self.tie_begins, append=self.n)
+        return np.where(before == 0, size, (2 * (size - before) - own - 1) / 2)
+
+    def spread(self, values: NDArray[np.number]) -> pl.Series:
+        """For each row what [t] its tie has, [n] in the order of the frame."""
+        return self._back(np.repeat(values, np.diff(self.tie_begins, append=self.n)))
+
+    def _group(self) -> NDArray[np.int64]:
+        return np.searchsorted(self.group_begins, self.tie_begins, side="right") - 1
 
     def _back(self, values: NDArray[np.number]) -> pl.Series:
+        if self.order is None:
+            return pl.Series(values)
         found = np.empty_like(values)
         found[self.order] = values
         return pl.Series(found)
 
 
-def _changes(column: pl.Series, order: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _comparable(column: pl.Series) -> NDArray[Any]:
+    if column.dtype == pl.String:
+        column = column.rank("dense")
+    return (column.to_physical() if column.dtype in (pl.Enum, pl.Categorical) else column).to_numpy()
+
+
+def _changes(values: NDArray[Any], order: NDArray[Any] | None) -> NDArray[np.bool_]:
     """Where a sorted row has another value than the one before it, [n]; true of the first."""
-    if column.dtype in (pl.Enum, pl.Categorical, pl.String):
-        column = column.to_physical() if column.dtype != pl.String else column.rank("dense")
-    values = column.to_numpy()[order]
+    values = values if order is None else values[order]
     return np.concatenate([np.ones(min(len(values), 1), dtype=bool), values[1:] != values[:-1]])
 
 
-def _packed(columns: Sequence[pl.Series]) -> pl.Series | None:
+def _order(keys: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    packed = _packed(keys)
+    return np.lexsort(tuple(reversed(keys))) if packed is None else by_value(packed)
+
+
+def _packed(keys: Sequence[NDArray[Any]]) -> NDArray[np.int64] | None:
     """Columns as one whole number that sorts as they do, the first deciding first; None where they do not fit one."""
-    key, total = None, 1
-    for column in columns:
-        whole = column.to_physical() if isinstance(column.dtype, pl.Enum) else column
-        if not whole.dtype.is_integer() or whole.is_empty():
+    packed, total = None, 1
+    for key in keys:
+        if not np.issubdtype(key.dtype, np.integer):
             return None
-        low, high = int(whole.min()), int(whole.max())  # type: ignore[arg-type]
+        low, high = int(key.min()), int(key.max())
         total *= high - low + 1
         if total > MOST or high > 2**63 - 1:
             return None
-        shifted = whole.cast(pl.Int64) - low
-        key = shifted if key is None else key * (high - low + 1) + shifted
-    return key
-
-
-def _ties_in_order(key: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A sorting order whose rows of equal key stand in ascending order."""
-    values = key[order]
-    equal = values[1:] == values[:-1]
-    if not (equal & (order[1:] < order[:-1])).any():
-        return order
-    return np.argsort(key, kind="stable")
+        shifted = key.astype(np.int64) - low
+        packed = shifted if packed is None else packed * (high - low + 1) + shifted
+    return packed
