@@ -20,7 +20,7 @@ from page import SPEED, short, write_page
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", help="names of cases; all unless given")
-    parser.add_argument("--before", metavar="COMMIT", help="compares cold_start with this commit")
+    parser.add_argument("--before", metavar="COMMIT", help="compares cold_start and preparing with this commit")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)  # a case in this very process
     asked = parser.parse_args()
     from speed import CASES

@@ -18,6 +18,7 @@ from memory import family_memory
 from million import million
 from peer import peer_book, peer_epoch, peer_validation
 from precision import low_precision, products
+from preparing import preparing
 from processes import shared_items, two_processes
 from recodiff.configs import read_settings
 from recodiff.data import Dataset
@@ -261,6 +262,7 @@ CASES: dict[str, Callable[..., Row]] = {
         model_load,
         import_time,
         cold_start,
+        preparing,
         prepare_csv,
         hidden_step,
         amazon_book_epoch,

@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from test_older_builds import V0_1
 HEAVY = ("torch._dynamo", "sympy", "sklearn", "scipy.sparse.linalg", "scipy.linalg", "optuna", "matplotlib")
 ANSWERS = """
 import sys
+from pathlib import Path
 import polars as pl
 from recodiff.cli import main
 *folders, heavy = sys.argv[1:]
@@ -61,3 +63,14 @@ def test_the_process_of_a_command_is_not_walked_by_the_collector_when_it_ends(ar
     )
     run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert run.stdout.endswith("True\n")
+
+
+def test_data_is_prepared_and_shown_without_torch(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "user,item,time\n" + "".join(f"{user},{item},{1_600_000_000 + item}\n" for user in range(3) for item in range(12))
+    )
+    code = "import sys\nfrom recodiff.cli import main\nmain(sys.argv[1:])\nassert 'torch' not in sys.modules"
+    for arguments in (["prepare", str(log), str(tmp_path / "data")], ["info", str(tmp_path / "data")]):
+        run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
