@@ -14,13 +14,14 @@ import numpy as np
 import polars as pl
 
 from recodiff.data.dataset import Dataset
+from recodiff.data.draws import random_keys
 from recodiff.data.events import report
 from recodiff.data.filters import PAIR, Duplicates, deduplicate
 from recodiff.data.ids import IntArray
 from recodiff.data.interactions import Interactions
 from recodiff.data.readers.log import Log
 from recodiff.data.saving import MANIFEST, load_dataset, save_dataset
-from recodiff.data.split import Split, random_keys
+from recodiff.data.split import Split
 from recodiff.errors import ConfigError, DataError
 from recodiff.moved import answer_calls
 from recodiff.runtime.folders import check_free

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import polars as pl
 
+from recodiff.data.draws import random_keys, with_keys
 from recodiff.data.interactions import Events, TimeKind
 from recodiff.data.ties import Ties
 from recodiff.errors import ConfigError, DataError
@@ -101,23 +102,6 @@ def _from_end(frame: pl.DataFrame, column: str, group: Sequence[str] = ("user",)
 def _events_from_end() -> pl.Expr:
     """Events of the user after each row's, 0 for the newest."""
     return pl.col("event").max().over("user") - pl.col("event")
-
-
-def random_keys(frame: pl.DataFrame, seed: int) -> pl.Series:
-    """A number for each row of `frame` (columns user, item) that follows from `seed` and the set of rows, not their order."""
-    order = frame.select(pl.arg_sort_by(name for name in ("user", "item", "part") if name in frame.columns)).to_series().to_numpy()
-    keys = np.empty(frame.height)
-    keys[order] = np.random.default_rng(seed).random(frame.height)
-    return pl.Series("key", keys)
-
-
-def _with_keys(frame: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """The rows with a column `key` as `random_keys` draws it; those of one event have that of its first item."""
-    frame = frame.with_columns(random_keys(frame, seed))
-    if "event" not in frame.columns:
-        return frame
-    group = [name for name in ("user", "event", "part") if name in frame.columns]
-    return frame.with_columns(pl.col("key").sort_by("item").first().over(group))
 
 
 @dataclass(frozen=True)
@@ -260,7 +244,7 @@ class Random(Split):
 
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         size = pl.len().over("user")
-        keyed = _with_keys(frame, self.seed)
+        keyed = with_keys(frame, self.seed)
         part = _parts(pl.lit(_from_end(keyed, "key")), _share(size, self.valid), _share(size, self.test))
         return keyed.with_columns(part=part).drop("key")
 
@@ -327,7 +311,7 @@ class AsPublished(Split):
         if (frame["part"] == "valid").any() or not self.valid:
             return frame
         group = ("user", "part")
-        keyed = _with_keys(frame, self.seed)
+        keyed = with_keys(frame, self.seed)
         newest = pl.lit(_from_end(keyed, "key", group)) < _share(pl.len().over(group), self.valid)
         part = pl.when((pl.col("part") == "train") & newest).then(pl.lit("valid")).otherwise("part")
         return keyed.with_columns(part=part).drop("key")
