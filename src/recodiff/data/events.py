@@ -106,7 +106,7 @@ def lost(whole: pl.DataFrame, cut: pl.DataFrame) -> dict[str, int]:
     return {name: len(np.setdiff1d(has[1][name].to_numpy(), has[0][name].to_numpy(), assume_unique=True)) for name in LATER}
 
 
-def in_order(frame: pl.DataFrame, users: int, events: Events) -> tuple[pl.DataFrame, bool, bool]:
+def by_user_and_time(frame: pl.DataFrame, users: int, events: Events) -> tuple[pl.DataFrame, bool, bool]:
     """Put rows in the order of users and times; equal times as in the log or, where they are `whole` events, by item and weight.
 
     Args:

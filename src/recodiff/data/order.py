@@ -16,15 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-IntArray = NDArray[np.int64]
-WIDEST = 63
+BITS = 63
 """Bits of a whole number without its sign."""
-ROOMY, PER_ROW = 1 << 20, 4
+TABLE, TABLE_PER_ROW = 1 << 20, 4
 """A table of all numbers between the least and the greatest id may have so many entries, and so many more for each row."""
 
 
 def by_code(codes: NDArray[Any], size: int, before: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Rows in ascending order of a code, equal ones as they stood, [n].
+    """Put rows in ascending order of a code, equal ones as they stood, [n].
 
     Args:
         codes: whole numbers from 0 to below `size`, [n].
@@ -39,8 +38,8 @@ def by_code(codes: NDArray[Any], size: int, before: NDArray[Any] | None = None) 
     return csr_array((rows, column, np.array([0, n], dtype=narrow)), shape=(1, max(size, 1))).tocsc().data
 
 
-def by_value(values: IntArray, before: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Rows in ascending order of whole numbers, equal ones as they stood, [n].
+def by_value(values: NDArray[np.int64], before: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Put rows in ascending order of whole numbers, equal ones as they stood, [n].
 
     Args:
         values: any whole numbers of 64 bits, [n].
@@ -52,7 +51,7 @@ def by_value(values: IntArray, before: NDArray[Any] | None = None) -> NDArray[An
     if before is not None:
         values = values[before]
     low, bits = int(values.min()), max(n - 1, 1).bit_length()
-    if (int(values.max()) - low).bit_length() + bits > WIDEST:
+    if (int(values.max()) - low).bit_length() + bits > BITS:
         order = np.argsort(values, kind="stable")
     else:
         key = values.astype(np.int64) - low
@@ -65,9 +64,9 @@ def by_value(values: IntArray, before: NDArray[Any] | None = None) -> NDArray[An
 
 
 def rows_in_order(
-    user: NDArray[Any], users: int, time: IntArray | None, item: NDArray[Any] | None = None, items: int = 0
+    user: NDArray[Any], users: int, time: NDArray[np.int64] | None, item: NDArray[Any] | None = None, items: int = 0
 ) -> NDArray[Any] | None:
-    """Rows by user, then time, then item, and as they stood where these are equal, [n]; None where they stand so.
+    """Put rows in order by user, then time, then item, and as they stood where these are equal, [n]; None where they stand so.
 
     Args:
         user: positions, [n].
@@ -84,7 +83,7 @@ def rows_in_order(
 
 
 def stand_in_order(keys: list[NDArray[Any]]) -> bool:
-    """Whether rows stand in ascending order of keys [n], the first deciding first."""
+    """Tell whether rows stand in ascending order of `keys` (each [n]), the first deciding first."""
     tied: Any = None
     for key in keys:
         falls, same = key[1:] < key[:-1], key[1:] == key[:-1]
@@ -95,7 +94,7 @@ def stand_in_order(keys: list[NDArray[Any]]) -> bool:
 
 
 def coded(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The different ids in sorted order, and the position of each row's among them, UInt32 [n].
+    """Find the different ids in sorted order, and the position of each row's among them, UInt32 [n].
 
     Args:
         ids: whole numbers or text, none missing, [n].
@@ -105,7 +104,7 @@ def coded(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
         return known, ids.cast(pl.Enum(known)).to_physical().cast(pl.UInt32)
     values = ids.to_numpy()
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, -1)
-    if high - low >= ROOMY + PER_ROW * len(values):
+    if high - low >= TABLE + TABLE_PER_ROW * len(values):
         known = ids.unique().sort()
         return known, pl.Series(np.searchsorted(known.to_numpy(), values).astype(np.uint32))
     there = np.zeros(high - low + 1, dtype=bool)
@@ -116,10 +115,10 @@ def coded(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def renumbered(kept: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """New positions of what is kept, by the old ones; of what is not, the position of the next."""
+    """New positions of what is `kept` (by old position), by the old ones; of what is not, the position of the next."""
     return (np.cumsum(kept, dtype=np.int64) - kept).astype(np.uint32)
 
 
 def how_many(codes: pl.Series) -> int:
-    """Different values of small whole numbers from 0 on."""
+    """Count the different values of `codes`, small whole numbers from 0 on."""
     return int(np.count_nonzero(np.bincount(codes.to_numpy())))

@@ -14,7 +14,7 @@ import polars as pl
 from recodiff.data import filters
 from recodiff.data.dataset import PARTS, Dataset, align, interactions_of
 from recodiff.data.empty import empty_parts, why_empty
-from recodiff.data.events import LATER, in_order, lost, recorded, report
+from recodiff.data.events import LATER, by_user_and_time, lost, recorded, report
 from recodiff.data.filters import PAIR, Duplicates
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Events, Interactions, TimeKind
@@ -28,7 +28,7 @@ from recodiff.errors import ConfigError, DataError, RecodiffWarning, did_you_mea
 from recodiff.runtime.folders import check_free
 
 Step = dict[str, Any]
-Ids = Mapping[str, pl.Series]
+IdsOf = Mapping[str, pl.Series]
 """`user` and `item` -> the sorted ids of the log, by position."""
 SHORT = (
     "histories are too short for a tenth of each to be a part: the newest event of each user is the test part and the one before "
@@ -101,7 +101,7 @@ def prepare(
     ties = False
     if log.time_kind is not None:
         # From here on rows stand by user and time: nothing that follows has to sort them.
-        read, ties, by_item = in_order(read, len(ids["user"]), events)
+        read, ties, by_item = by_user_and_time(read, len(ids["user"]), events)
         kind |= {"sorted_by_item": True} if by_item else {}
     clean, steps = _filtered(log, read, min_weight, duplicates, user_core, item_core)
     weighted = keep_weights and "weight" in read.columns
@@ -214,7 +214,7 @@ def _sizes(frame: pl.DataFrame) -> dict[str, int]:
     return {"interactions": frame.height, "users": how_many(frame["user"]), "items": how_many(frame["item"])}
 
 
-def _coded(log: Log, split: Split) -> tuple[pl.DataFrame, Ids]:
+def _coded(log: Log, split: Split) -> tuple[pl.DataFrame, IdsOf]:
     """The log's table with positions among the sorted ids in place of ids, so that what follows counts and does not hash."""
     # Parts that will be drawn anew must not keep both copies of a pair that stands in two of the old ones.
     frame = log.frame if isinstance(split, AsPublished) else log.frame.drop("part", strict=False)
@@ -223,7 +223,7 @@ def _coded(log: Log, split: Split) -> tuple[pl.DataFrame, Ids]:
     return frame.with_columns(codes), {name: ids for name, (ids, _) in found.items()}
 
 
-def _dataset(frame: pl.DataFrame, clean: pl.DataFrame, ids: Ids, log: Log, split: Split, info: dict[str, Any]) -> Dataset:
+def _dataset(frame: pl.DataFrame, clean: pl.DataFrame, ids: IdsOf, log: Log, split: Split, info: dict[str, Any]) -> Dataset:
     """The dataset of a table that has parts. What is in `clean` has a number too, though noise has displaced it."""
     used = {name: [frame[name], *([] if frame is clean else [clean[name]])] for name in PAIR}
     (users, user), (items, item) = (_numbered(ids[name], used[name]) for name in PAIR)

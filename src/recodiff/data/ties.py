@@ -75,7 +75,7 @@ class Ties:
         return np.where(before == 0, size, (2 * (size - before) - own - 1) / 2)
 
     def spread(self, values: NDArray[np.number]) -> pl.Series:
-        """For each row what [t] its tie has, [n] in the order of the frame."""
+        """Give each row what its tie has in `values` [t]: [n] in the order of the frame."""
         return self._back(np.repeat(values, np.diff(self.tie_begins, append=self.n)))
 
     def _group(self) -> NDArray[np.int64]:
