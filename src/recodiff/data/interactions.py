@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from recodiff.data.ids import IdMap, IntArray
-from recodiff.data.order import rows_in_order
+from recodiff.data.order import in_that_order, little_endian, rows_in_order
 from recodiff.errors import DataError
 
 TimeKind = Literal["clock", "order"]
@@ -110,10 +110,9 @@ class Interactions:
         if len(row) and (row.min() < 0 or row.max() >= len(users) or col.min() < 0 or col.max() >= len(items)):
             raise DataError(f"positions lie outside the {len(users)} users and {len(items)} items; build the maps first")
         # Where the log's order means nothing, the item's position makes the storage canonical.
-        by_item = (col, len(items)) if when is None or events == "whole" else (None, 0)
-        order = rows_in_order(row, len(users), when, *by_item)
+        order = rows_in_order(row, len(users), when, col if when is None or events == "whole" else None, len(items))
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(users)))])
-        data, col, when = (_picked(array, order) for array in (data, col, when))
+        data, col, when = (None if each is None else in_that_order(each, order) for each in (data, col, when))
         matrix = csr_array((data, col, indptr), shape=(len(users), len(items)))
         return cls(matrix, when, time_kind, users, items, events)
 
@@ -294,18 +293,12 @@ class Interactions:
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
         for array in (self.matrix.indptr, self.matrix.indices, self.matrix.data, self.times):
-            little: Any = b"none" if array is None else array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
-            digest.update(little)
+            digest.update(b"none" if array is None else little_endian(array))
         for ids in (self.users.ids, self.items.ids):
             digest.update((ids.cast(pl.String).str.join("\0").item() or "").encode())
         if self.shares_times():  # of distinct times it makes no difference
             digest.update(self.events.encode())
         return digest.hexdigest()[:16]
-
-
-def _picked(array: NDArray[Any] | None, order: NDArray[Any] | None) -> Any:
-    """The entries in that order; as they stand, but copied, where there is none."""
-    return None if array is None else array.copy() if order is None else array[order]
 
 
 def _check(x: Interactions) -> None:

@@ -93,6 +93,16 @@ def stand_in_order(keys: list[NDArray[Any]]) -> bool:
     return True
 
 
+def in_that_order(array: NDArray[Any], order: NDArray[Any] | None) -> Any:
+    """Copy `array` [n] in the order of the rows `order` [n], or as it stands where that is None."""
+    return array.copy() if order is None else array[order]
+
+
+def little_endian(array: NDArray[Any]) -> Any:
+    """Give the bytes of `array` as any machine writes them; not copied where they stand so."""
+    return array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+
+
 def coded(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Find the different ids in sorted order, and the position of each row's among them, UInt32 [n].
 
