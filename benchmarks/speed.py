@@ -40,6 +40,7 @@ from recodiff.tensors.rows import Rows
 from recodiff.training.adamw import AdamW
 from recodiff.training.trainable import Progress
 from scale import amazon_book_epoch, gowalla, hidden_step
+from service import service_large, service_small
 from serving import chain_flops, model_load, new_user, recommend_all, recommend_wide
 from starting import cold_start
 
@@ -260,6 +261,8 @@ CASES: dict[str, Callable[..., Row]] = {
         recommend_all,
         recommend_wide,
         model_load,
+        service_small,
+        service_large,
         import_time,
         cold_start,
         preparing,
