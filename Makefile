@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint docs format bench build clean
+.PHONY: demo test test-slow test-stores lint docs format bench build clean
 
 demo: $(READY)
 	$(BIN)/recodiff demo --out runs/demo --overwrite
@@ -14,6 +14,10 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+test-stores: $(READY)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[stores,stores-heavy]"
+	$(BIN)/python -m pytest tests/stores
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -28,6 +28,7 @@ ROOMS = [
     "training",
     "models",
     "ranking",
+    "stores",
     "evaluation",
     "reports",
     "experiments",

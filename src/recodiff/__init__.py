@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from recodiff.ranking.recommend import Recommendations, history_of, recommend
     from recodiff.ranking.vectors import item_vectors, similar_items, user_vectors
     from recodiff.runtime.run import Run
+    from recodiff.stores.open import open_store
+    from recodiff.stores.write import export_store
     from recodiff.training.traits import Traits
 
 _HOMES = {
@@ -90,6 +92,8 @@ _HOMES = {
     "ranking.explain": ("Explanation", "explain"),
     "ranking.recommend": ("Recommendations", "history_of", "recommend"),
     "runtime.run": ("Run",),
+    "stores.open": ("open_store",),
+    "stores.write": ("export_store",),
     "training.traits": ("Traits",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -137,6 +141,7 @@ __all__ = [
     "corrupt",
     "evaluate",
     "explain",
+    "export_store",
     "fetch",
     "history_of",
     "item_vectors",
@@ -144,6 +149,7 @@ __all__ = [
     "load_model",
     "load_titles",
     "measure",
+    "open_store",
     "prepare",
     "presets",
     "read_log",

@@ -487,6 +487,47 @@ def test_exported_vectors_make_the_same_lists(cli: Cli, data: Path, run: Path, t
     assert [entry["score"] for entry in lists] == pytest.approx(scores[best].tolist(), rel=1e-4)
 
 
+@pytest.mark.parametrize("to", ["faiss", "duckdb", "onnx"])
+def test_an_exported_store_makes_the_same_lists(cli: Cli, data: Path, run: Path, tmp_path: Path, to: str) -> None:
+    pytest.importorskip(to)
+    said = cli("export", run, tmp_path / "s", "--to", to, "--data", data).succeeded().err
+    assert str(tmp_path / "s") in said
+    x = load_dataset(data).history("train+valid+test")
+    users = x if to == "onnx" else recodiff.user_vectors(recodiff.load_model(run), x)
+    with recodiff.open_store(tmp_path / "s") as store:
+        found = store.query(users, 5, seen=x)
+    wanted = recodiff.recommend(recodiff.load_model(run), x, 5)
+    np.testing.assert_array_equal(found.items, wanted.items)
+    cli("export", run, tmp_path / "s", "--to", to).refused("already holds data", "--overwrite")
+    cli("export", run, tmp_path / "s", "--to", to, "--overwrite").succeeded()
+
+
+def test_lists_go_from_a_database_to_a_database(cli: Cli, log: Path, tiny: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("CREATE TABLE clicks (user, item, rating, time)")
+        database.executemany("INSERT INTO clicks VALUES (?, ?, ?, ?)", pl.read_csv(log / "ratings.csv").rows())
+    database.close()
+    cli("prepare", url, tmp_path / "d", "--min-rating", 4).refused("--table NAME or --query")
+    said = cli("prepare", url, tmp_path / "d", "--table", "clicks", "--min-rating", 4, "--json").succeeded()
+    assert json.loads(said.out)["users"] == 60
+    assert "read as sql" in said.err
+    cli("train", "popularity", "--data", tmp_path / "d", "--out", tmp_path / "m").succeeded()
+    asked = ("recommend", tmp_path / "m", "--data", tmp_path / "d", "-k", 3)
+    assert "the table recommendations" in cli(*asked, "--out", url).succeeded().err
+    cli(*asked, "--out", tmp_path / "lists.csv").succeeded()
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        rows = database.execute('SELECT "user", rank, item, score FROM recommendations').fetchall()
+    database.close()
+    assert rows == pl.read_csv(tmp_path / "lists.csv").rows()
+    cli(*asked, "--out", url).refused("already there", "--overwrite")
+    cli(*asked, "--out", url, "--table", "clicks", "--overwrite").refused("holds no lists", "--table")
+    cli(*asked, "--out", url, "--overwrite").succeeded()
+    cli(*asked, "--table", "mine").refused("--table is of a database")
+
+
 # Output.
 
 

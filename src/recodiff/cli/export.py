@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -10,36 +11,52 @@ from recodiff.cli.catalogue import over_items_of
 from recodiff.cli.output import refuse_file, refuse_taken, say
 from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError
-from recodiff.models.saving import load_model
+from recodiff.models.saving import load_model, load_titles
 from recodiff.ranking.vectors import item_vectors, user_vectors
 from recodiff.runtime import files
 from recodiff.runtime.folders import held, replaced
 from recodiff.runtime.progress import speaks
+from recodiff.runtime.sql import is_url
+from recodiff.stores.manifest import Manifest
+from recodiff.stores.pgvector import TABLE
+from recodiff.stores.write import export_store
 
 ITEMS, USERS = "items.parquet", "users.parquet"
+To = Literal["parquet", "faiss", "hnswlib", "usearch", "duckdb", "sqlite-vec", "pgvector", "lancedb", "milvus", "qdrant", "onnx"]
 
 
 def export(
     run: Path,
-    out: Path,
+    out: str,
     /,
     *,
+    to: To = "parquet",
     data: Path | None = None,
+    index: Literal["exact", "hnsw"] | None = None,
+    table: str = TABLE,
     overwrite: bool = False,
     trust_code: bool = False,
 ) -> None:
-    """Write item and user vectors whose inner product, plus the item's bias, is the score.
+    """Write item vectors whose inner product with a user's, plus the item's bias, is the score; or fill a vector store; or ONNX.
 
-    Example: recodiff export runs/t vectors --data ml-1m
+    Examples: recodiff export runs/t vectors --data ml-1m
+              recodiff export runs/t index --to faiss
 
     Parameters
     ----------
     run
         A folder that `recodiff train` wrote.
     out
-        A folder: items.parquet (item, vector, bias) and, with --data, users.parquet (user, vector).
+        A folder: items.parquet (item, vector, bias) and, with --data, users.parquet (user, vector); or the store. For pgvector the
+        URL of a database, such as postgresql://user@host/name.
+    to
+        parquet, an engine (`recodiff.open_store` then gives the lists of `recommend`), or onnx: the whole model in one file.
     data
-        A data folder; its users get vectors, each from the whole history.
+        A data folder; its users get vectors, each from the whole history. A graph is measured with them.
+    index
+        Of an engine: exact compares every item, hnsw those that a graph leads to; the engine's own unless given.
+    table
+        Of pgvector; schema.name in another schema.
     overwrite
         Replace vectors that are already there.
     trust_code
@@ -47,7 +64,33 @@ def export(
     """
     if not speaks():
         return
-    refuse_taken(out, "the vectors")
+    if is_url(out) and to != "pgvector":
+        raise ConfigError("a database takes vectors with --to pgvector; give a folder for the others")
+    if not is_url(out):
+        refuse_taken(Path(out), "the vectors")
+    if to == "parquet" and (index is not None or table != TABLE):
+        raise ConfigError("--index and --table are of an engine; say which with --to, for example --to faiss")
+    if to == "parquet":
+        _export_tables(run, Path(out), data, overwrite, trust_code)
+        return
+    model = load_model(run, trust_code=trust_code)
+    dataset = None if data is None else over_items_of(model, load_dataset(data))
+    history = None if dataset is None else dataset.history("+".join(dataset.parts()))
+    titles = load_titles(run)
+    described = export_store(model, out, to, index=index, table=table, history=history, titles=titles, overwrite=overwrite)
+    say(_written(described, out, table))
+
+
+def _written(described: Manifest, out: str, table: str) -> str:
+    place = f"the table {table}" if is_url(out) else out  # an address may hold a password
+    if not described.width:
+        return f"wrote the model over {described.items} items to {place}"
+    found = ", ".join(f"{recall:.3f} behind {seen} seen items" for seen, recall in described.recall.items())
+    graph = f"; its graph finds of the 20 best: {found}" if found else ""
+    return f"wrote {described.items} items to {place} ({described.kind}, {described.index}){graph}"
+
+
+def _export_tables(run: Path, out: Path, data: Path | None, overwrite: bool, trust_code: bool) -> None:
     with held(out):
         for name in (ITEMS, USERS):
             refuse_file(out / name, overwrite)

@@ -23,6 +23,7 @@ from recodiff.data.saving import MANIFEST
 from recodiff.data.split import SPLITS, Split
 from recodiff.errors import ConfigError
 from recodiff.runtime.folders import check_free
+from recodiff.runtime.sql import is_url
 
 MANY_TIES = 0.99
 """From this share on, rows of equal time are reported; items of one basket are fewer."""
@@ -35,7 +36,7 @@ Strategy = Literal["auto", "temporal", "temporal-global", "temporal-at", "leave-
 
 
 def prepare(
-    source: Path,
+    source: str,
     out: Path,
     /,
     *,
@@ -61,6 +62,8 @@ def prepare(
     time_column: str | None = None,
     part_column: str | None = None,
     part_order: PartOrder = "auto",
+    table: str | None = None,
+    query: str | None = None,
     items: Path | None = None,
     separator: str | None = None,
     header: Annotated[bool | None, Parameter(negative="--no-header")] = None,
@@ -87,6 +90,7 @@ def prepare(
     source
         CSV, TSV, Parquet, JSON lines, MovieLens, RecBole .inter, LightGCN text, a DiffRec release; a file of one, or a folder or an
         archive (.zip, .tar.gz) that holds one, whole, in pieces or in parts (train, valid, test).
+        Or the URL of a database, such as postgresql://user@host/name or sqlite:///shop.db, with --table or --query.
     out
         The data folder to write.
     min_rating
@@ -137,6 +141,10 @@ def prepare(
         Name of a column that says train, valid or test, to keep the parts as they are.
     part_order
         Of a DiffRec release, which part is the later in time: test (valid-test) or valid (test-valid, as the known releases are).
+    table
+        Of a database: a table or view, schema.name in another schema.
+    query
+        Of a database, in place of --table: a statement that gives rows, read in their order.
     items
         A table with titles, where none stands beside the source: item ids and a column title.
     separator
@@ -166,7 +174,7 @@ def prepare(
     strategy, noise = _strategy(split, chosen), _noise(natural_noise, noise_seed)
     check_free(out, overwrite=overwrite, marker=MANIFEST)
     log = read_log(
-        source,
+        source if is_url(source) else Path(source),
         format=format,
         user=user_column,
         item=item_column,
@@ -182,6 +190,8 @@ def prepare(
         on_bad_rows="drop" if drop_bad_rows else "refuse",
         part_order=part_order,
         item_lists=item_lists,
+        table=table,
+        query=query,
     )
     _tell(log)
     if min_rating is None and "weight" in log.frame.columns and (returns := int((log.frame["weight"] <= 0).sum())):

@@ -25,7 +25,11 @@ from recodiff.moved import old_names
 from recodiff.ranking.candidates import Candidates
 from recodiff.ranking.recommend import Unknown, history_of, without_newest
 from recodiff.ranking.recommend import recommend as rank_items
+from recodiff.runtime.sql import is_url
+from recodiff.runtime.sql_tables import check_table, write_table
 
+TABLE = "recommendations"
+COLUMNS = ["user", "rank", "item", "score"]
 ROWS_SHOWN = 200
 """Rows of lists that are printed at most; a file takes all."""
 USUAL_LENGTH = 10
@@ -49,7 +53,8 @@ def recommend(
     effect_of_newest: bool = False,
     explain: bool = False,
     overwrite: bool = False,
-    out: Path | None = None,
+    out: str | None = None,
+    table: str = TABLE,
     device: str = "auto",
     threads: Whole | None = None,
     trust_code: bool = False,
@@ -90,7 +95,10 @@ def recommend(
     explain
         Name for each item the history items that speak most for it, as `because`: those without which it would stand lower.
     out
-        Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title.
+        Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title. Or to a table of a database,
+        whole or not at all: its URL, such as postgresql://user@host/name.
+    table
+        Of that database; schema.name in another schema. With --overwrite a table of lists is replaced.
     overwrite
         Replace a file that is already there.
     device
@@ -107,8 +115,15 @@ def recommend(
         raise ConfigError("say either --data DIR (known users) or --history ID ... (a history typed by hand)")
     if history is not None:
         _check_typed(history, user or users or parts != "all")
-    if out is not None:
-        refuse_file(out, overwrite)
+    database = out is not None and is_url(out)
+    if database and history is not None:
+        raise ConfigError("--history makes one list without a user; write it to a file, or give --data")
+    if database:
+        check_table(str(out), table, COLUMNS, overwrite=overwrite)
+    elif table != TABLE:
+        raise ConfigError("--table is of a database; give --out its URL, such as postgresql://user@host/name")
+    elif out is not None:
+        refuse_file(Path(out), overwrite)
     model = load_model(run, device=device, trust_code=trust_code)
     _refuse_commas(model, history or ())
     x = history_of(model, history, unknown=unknown) if history is not None else _histories(model, data, parts, user, users, unknown)
@@ -135,8 +150,11 @@ def recommend(
     if history is not None:
         frame = frame.drop("user")
     if out is not None:
-        write_frame(frame, out, overwrite=overwrite)
-        say(f"wrote {frame.height} recommendations for {x.n_users} users to {out}")
+        if database:
+            write_table(out, table, frame, overwrite=overwrite)
+        else:
+            write_frame(frame, Path(out), overwrite=overwrite)
+        say(f"wrote {frame.height} recommendations for {x.n_users} users to {f'the table {table}' if database else out}")
     if json:
         print_json(frame.to_dicts())
     elif out is None:

@@ -16,9 +16,11 @@ from recodiff.data.readers.packed import unpacked
 from recodiff.data.readers.parts import left_out
 from recodiff.data.readers.reader import Options, PartOrder
 from recodiff.data.readers.reading import Reading, describe
+from recodiff.data.readers.sql import read_sql
 from recodiff.data.readers.times import TimeUnit
 from recodiff.data.readers.values import convert
-from recodiff.errors import DataError
+from recodiff.errors import ConfigError, DataError
+from recodiff.runtime.sql import EXAMPLES, is_url, shown
 
 TERMS_FILE = "TERMS.txt"
 
@@ -65,15 +67,17 @@ def read_log(
     on_bad_rows: BadRows = "refuse",
     part_order: PartOrder = "auto",
     item_lists: bool | None = None,
+    table: str | None = None,
+    query: str | None = None,
 ) -> Log:
-    """Read interactions from a file, a folder, an archive or a frame.
+    """Read interactions from a file, a folder, an archive, a frame or a database.
 
     Recognised by their contents: CSV, TSV and other delimited text, Parquet, JSON lines, MovieLens (`u.data`, `ratings.dat`,
     `ratings.csv`), RecBole (`.inter`), LightGCN text, the DiffRec release (`train_list.npy` ...), each also compressed, as
     pieces, or as parts (train, valid, test) in a folder or an archive; and polars, pandas and Arrow frames.
 
     Args:
-        source: a path or a frame.
+        source: a path, a frame, or the URL of a database.
         format: one of `FORMATS`, recognised unless given.
         user, item, weight, time: a column's name or position (0-based), recognised by the usual names, or without names by what
             the columns hold, unless given; False for a log that has none.
@@ -87,6 +91,8 @@ def read_log(
         part_order: which of the parts valid and test of a release folder is the later one.
         item_lists: whether texts such as `[8, 9]`, `8 9` or `a|b` are lists of items; asked for where they look like it, unless
             given.
+        table: of a database, `schema.name` in another schema; rows have no order but that of their times.
+        query: of a database, in place of a table; its rows keep their order.
 
     Raises:
         DataError: there is nothing to read, a column is not clear, or a row is malformed: file, line and value are named.
@@ -95,6 +101,13 @@ def read_log(
     options = Options(given, separator, header, encoding, quotes, time_unit, on_bad_rows, part_order, item_lists)
     if not isinstance(source, str | Path):
         return _log("the frame", read_frame(source, given), "frame", options, items, None)
+    if is_url(str(source)):
+        if time_unit == "order" and query is None and time in (None, False):
+            raise ConfigError("a table has no order of rows; give --query with ORDER BY, or name the time column")
+        raw = read_sql(str(source), given, name=table, query=query)
+        return _log(f"{shown(str(source))}, {raw.source}", raw, "sql", options, items, None)
+    if table is not None or query is not None:
+        raise ConfigError(f"'{source}' is no database, which a table and a query are of; give a URL such as {EXAMPLES}")
     with unpacked(Path(source).expanduser()) as path:
         reader, pieces = locate(path, format)
         titles = reader.titles_beside(pieces[0].path) if items is None else items
