@@ -13,7 +13,7 @@ import pytest
 from commands import write_log
 from kills import SMALL, Words, at_points, empty, hidden, killed, small_demo, small_reproduce
 from recodiff import load_model
-from recodiff.data.download import KNOWN
+from recodiff.data.download import KNOWN_DATASETS
 from recodiff.experiments.demo import TYPED
 
 
@@ -151,7 +151,7 @@ class TestKillsOfResults:
 def write_cache(cache: Path) -> None:
     """A tiny log where `fetch` finds MovieLens-100K in its cache."""
     log = write_log(cache / "log", [*TYPED, *range(1, 28)])
-    folder = cache / "ml-100k" / KNOWN["ml-100k"][1][1].name
+    folder = cache / "ml-100k" / KNOWN_DATASETS["ml-100k"][1][1].name
     folder.mkdir(parents=True)
     heads = {
         "ratings.csv": ("ml-100k.inter", ["user_id:token", "item_id:token", "rating:float", "timestamp:float"]),

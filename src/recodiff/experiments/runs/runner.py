@@ -172,6 +172,7 @@ class _Runner:
         wanted = {keys[resolved.case.key]: resolved for resolved in one.cases if keys[resolved.case.key] not in have}
         note = ""
         if not wanted:
+            self._forget(one, data)  # a kill may have come between the result and this
             commits = sorted({result.provenance.get("commit") or "unknown" for result in have.values()})
             self.say(f"{what}: measured before, at commit {', '.join(commits)}")
         elif self.deadline.over():
@@ -182,9 +183,13 @@ class _Runner:
             for result in job.run_job(one, wanted, data, self.folder, self.base, self.kept):
                 results.save_result(self.kept, result)
                 have[result.key] = result
-            forget_run(one.folder(self.kept, data), one.first.case.model, one.first.train)
+            self._forget(one, data)
             self.spent.append(time.monotonic() - began)
         return {case: have[key] for case, key in keys.items() if key in have}, note
+
+    def _forget(self, one: Job, data: Dataset) -> None:
+        if (folder := one.folder(self.kept, data)).is_dir():
+            forget_run(folder, one.first.case.model, one.first.train)
 
     def _data(self, one: Job) -> Dataset:
         case = one.first.case
