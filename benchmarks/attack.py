@@ -139,7 +139,7 @@ def inputs(first: int, number: int, seed: int, here: Path) -> Iterator[Attempt]:
 
 def write_folders(here: Path) -> dict[str, Callable[[Path], object]]:
     """Folders of every kind, and what a command does with each."""
-    data = prepare(synthesise(30, 20, 240), here / "data")
+    data = prepare(synthesise(30, 60, 240), here / "data")
     small = {"denoiser": {"hidden": [8]}, "training": {"epochs": 2, "check_every_epochs": 1}}
 
     def resumed(folder: Path) -> None:

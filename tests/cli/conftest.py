@@ -84,8 +84,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log, its data folder, and a trained model, made without kills."""
     here = tmp_path_factory.mktemp("world")
-    synthesise(30, 20, 240).write_parquet(here / "log.parquet")
-    synthesise(30, 20, 240, seed=1).write_parquet(here / "other.parquet")
+    synthesise(30, 60, 240).write_parquet(here / "log.parquet")
+    synthesise(30, 60, 240, seed=1).write_parquet(here / "other.parquet")
     assert not killed("prepare", here / "log.parquet", here / "data")
     assert not killed("train", "diffrec", "--data", here / "data", "--out", here / "model", *SMALL)
     return here
