@@ -24,7 +24,7 @@ from kept import Kept
 from machine import SHARED, machine
 from recodiff.data.dataset import Dataset
 from recodiff.reports.cells import short
-from recodiff.reports.markdown import table
+from recodiff.reports.markdown import markdown_table
 
 HERE = Path(__file__).resolve().parent
 KEPT, PAGE = HERE / "frontier.json", HERE / "frontier.md"
@@ -126,7 +126,7 @@ def write_page() -> None:
         for name, figures in PUBLISHED[data].items():
             cells.append([f"{name}, as published", *(f"{figure:.4f}" for figure in figures), "", "", ""])
         heads = ["model", *(f"{part} {short(metric)}" for part in ("test", "valid") for metric in metrics), "seeds"]
-        lines += [f"## {data}, {protocol_of(data)}", "", table(heads, cells), ""]
+        lines += [f"## {data}, {protocol_of(data)}", "", markdown_table(heads, cells), ""]
         shares = [row["shares"] for row in mine if row["model"] == TITLES[SUM]]
         if shares:
             said = ", ".join(f"{PARTS[part]} {share:g}" for part, share in shares[0].items())
