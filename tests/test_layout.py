@@ -1,0 +1,80 @@
+"""Tests lie where their modules lie: which module is tested where, found and not listed."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import recodiff
+
+SOURCE, TESTS = Path(recodiff.__file__).parent, Path(__file__).parent
+MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if path.stem not in ("__init__", "__main__"))
+SMALL = 60
+"""Lines up to which a module needs no test file of its own or that imports it."""
+THROUGH_COMMANDS = "cli"
+"""Modules that tests call as a user types them."""
+OTHERWISE = {
+    "testing": "every model's test inherits it",
+    "data/readers": "the table of situations, `data/readers/test_matrix.py` and `test_meaning.py`, reads a file of each format",
+}
+"""Rooms whose modules are tested by one table, and which."""
+ELSEWHERE = {
+    "data/saving.py": "data/test_dataset.py",
+    "experiments/compare/studies.py": "cli/test_compare_command.py",
+    "experiments/demo.py": "cli/test_demo.py",
+    "experiments/reproduce/questions.py": "experiments/reproduce/test_catalogue.py",
+    "experiments/runs/details.py": "cli/test_compare_command.py",
+    "experiments/runs/provenance.py": "cli/test_commands.py",
+    "models/diffrec/codec_settings.py": "models/diffrec/test_item_clusters.py",
+    "models/diffrec/networks.py": "diffusion/test_codecs.py",
+    "models/linear/forecast_ridge.py": "models/diffrec/test_forecast.py",
+    "models/sequences/encoder.py": "models/sequences/test_sasrec.py",
+    "runtime/run.py": "training/test_loop.py",
+    "training/trainable.py": "training/test_loop.py",
+}
+"""Modules that are tested through public names or in another room: where to look, and where to add."""
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of ours that a file imports, with the names that it takes from them."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recodiff"):
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+IMPORTED = {path.relative_to(TESTS): imported(path) for path in TESTS.rglob("test_*.py")}
+TEXTS = "".join(path.read_text("utf-8") for path in (TESTS / "cli").glob("*.py"))
+
+
+def covered_by(module: Path) -> list[str]:
+    """The test file of a module's name in the mirrored folder, else those of its room that import it."""
+    own = module.with_name(f"test_{module.name}")
+    if own in IMPORTED:
+        return [own.as_posix()]
+    name = ".".join(("recodiff", *module.with_suffix("").parts))
+    return [path.as_posix() for path, names in IMPORTED.items() if path.parts[0] == module.parts[0] and name in names]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.as_posix())
+def test_a_module_of_substance_is_tested_in_its_room(module: Path) -> None:
+    if module.parts[0] == THROUGH_COMMANDS and f'"{module.stem}"' in TEXTS:
+        return
+    if module.as_posix() in ELSEWHERE:
+        assert (TESTS / ELSEWHERE[module.as_posix()]).is_file()
+        assert not covered_by(module), "an exception that nothing needs"
+        return
+    small = len((SOURCE / module).read_text("utf-8").splitlines()) <= SMALL
+    if small or len(module.parts) == 1 or module.as_posix().startswith(tuple(OTHERWISE)):
+        return
+    assert covered_by(module), f"{module} has no test_{module.stem}.py, and no test of its room imports it"
+
+
+def test_a_test_lies_in_a_room_whose_modules_it_imports() -> None:
+    rooms = {path.name for path in SOURCE.iterdir() if path.is_dir()}
+    for path, names in IMPORTED.items():
+        if path.parts[0] in rooms and path.parts[0] != THROUGH_COMMANDS and names:
+            assert any(name.split(".")[1:2] == [path.parts[0]] or name.count(".") == 1 for name in names), path
