@@ -181,11 +181,13 @@ def main() -> int:
         import recodiff
 
         source = recodiff.fetch("ml-100k")
+    commits = name_of(given.before), name_of(given.after)  # a branch may move while this runs
+    given.before, given.after = commits[0], given.after and commits[1]
     with tempfile.TemporaryDirectory() as folder:
         before = side(given.before, Path(folder) / "before", source.resolve(), given.only)
         prepared = Path(folder) / "before" / "out" / "data"
         after = side(given.after, Path(folder) / "after", prepared, given.only)
-    text, wrong = page(before, after, (name_of(given.before), name_of(given.after)), source)
+    text, wrong = page(before, after, commits, source)
     print(text)
     if given.out is not None:
         given.out.write_text(text, "utf-8")

@@ -17,6 +17,8 @@ SAME_MEANING = {
     "ENDINGS": "endings of the files of a format",
     "FORMAT": "what a manifest says it is",
     "ITEMS": "the file of the items of a folder",
+    "Id": "an external id as requests hold it",
+    "LOGGER": "the logger of the service",
     "NOTHING": "a cell without a figure",
     "OWNED": "files of a folder that are ours",
     "VERSION": "of the format of a folder",

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.models.saving import WEIGHTS
-from recodiff.serving.settings import ServiceSettings, named_runs, shares
+from recodiff.serving.settings import ServiceSettings, named_runs, traffic_shares
 from served_models import Serving, save
 
 WATCH = 0.05
@@ -121,9 +121,9 @@ def test_names_of_models(tmp_path: Path) -> None:
     assert named_runs(["runs/a", "b=runs/a"]) == {"a": Path("runs/a"), "b": Path("runs/a")}
     with pytest.raises(ConfigError, match="two models are called 'a'"):
         named_runs(["x/a", "y/a"])
-    assert shares(["a=0.25"]) == {"a": 0.25}
+    assert traffic_shares(["a=0.25"]) == {"a": 0.25}
     with pytest.raises(ConfigError, match="NAME=SHARE"):
-        shares(["a"])
+        traffic_shares(["a"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recodiff.serving.served import Served, load_served, plain
+from recodiff.serving.served import Served, load_served, plain_text
 
 IDS = st.one_of(
     st.integers(-(2**63) + 1, 2**63 - 1),
@@ -33,6 +33,6 @@ def test_positions_are_those_of_the_id_map(both: list[Served], ids: list[int | s
 
 
 def test_text_is_compared_without_case_accents_and_punctuation() -> None:
-    assert plain("  L'Été — à PARIS_(1998)!") == "l ete a paris 1998"
-    assert plain("Straße") == "strasse"
-    assert plain("千与千寻") == "千与千寻"
+    assert plain_text("  L'Été — à PARIS_(1998)!") == "l ete a paris 1998"
+    assert plain_text("Straße") == "strasse"
+    assert plain_text("千与千寻") == "千与千寻"

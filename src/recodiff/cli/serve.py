@@ -77,7 +77,7 @@ def serve(
         from recodiff.serving.server import LOOPBACK
         from recodiff.serving.server import serve as answer
         from recodiff.serving.service import Service
-        from recodiff.serving.settings import ServiceSettings, named_runs, shares
+        from recodiff.serving.settings import ServiceSettings, named_runs, traffic_shares
         from recodiff.serving.store.open import open_store, take_over
         from recodiff.serving.tokens import read_tokens
     except ModuleNotFoundError as error:
@@ -90,7 +90,7 @@ def serve(
         ServiceSettings,
         {
             "runs": named_runs(list(runs)),
-            "split": shares(split or []),
+            "split": traffic_shares(split or []),
             "shadow": shadow,
             "wait_ms": wait_ms,
             "device": device,

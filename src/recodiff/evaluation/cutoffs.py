@@ -14,7 +14,7 @@ _SHORTER = (20, 10, 5, 3, 2)
 
 
 def candidates(task: Task) -> int:
-    """How many items a list may hold: of half the users with something to be found as many or fewer.
+    """The number of items a list may hold: of half the users with something to be found as many or fewer.
 
     Args:
         task: what is ranked.

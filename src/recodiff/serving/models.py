@@ -13,11 +13,11 @@ from recodiff.serving.metrics import Metrics
 from recodiff.serving.served import Served, load_served, stamp
 from recodiff.serving.settings import ServiceSettings
 
-LOG = logging.getLogger("recodiff.serving")
+LOGGER = logging.getLogger("recodiff.serving")
 
 
 class Models:
-    """What is loaded, by name.
+    """The loaded models, by name.
 
     Args:
         settings: of the service.
@@ -38,6 +38,9 @@ class Models:
 
     def get(self, name: str) -> Served:
         """The model of that name.
+
+        Args:
+            name: of the model.
 
         Raises:
             RefusedError: there is none.
@@ -80,8 +83,8 @@ class Models:
         except (RecodiffError, OSError, MemoryError) as error:
             self.refused[name] = True
             self.metrics.reloads.labels(name, "refused").inc()
-            LOG.error("the newer folder of model %s is refused, and the older model goes on: %s", name, error)
+            LOGGER.error("the newer folder of model %s is refused, and the older model goes on: %s", name, error)
             return
         self.served[name], self.refused[name] = served, False
         self.metrics.reloads.labels(name, "taken").inc()
-        LOG.warning("model %s is now version %s", name, served.version)
+        LOGGER.warning("model %s is now version %s", name, served.version)

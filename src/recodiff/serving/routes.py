@@ -53,7 +53,11 @@ Key = Annotated[
 
 
 def asked(request: Request) -> Service:
-    """The service that a request is made to."""
+    """The service that a request is made to.
+
+    Args:
+        request: as the server has it.
+    """
     return request.app.state.service
 
 
@@ -175,7 +179,12 @@ async def forget(service: Asked, user: UserPath) -> Forgotten:
 
 
 def about(service: Service, served: Served) -> About:
-    """What is said of a model."""
+    """The description of a model.
+
+    Args:
+        service: as it runs.
+        served: the model.
+    """
     traits, described = served.model.traits, served.described
     return About(
         name=served.name,
@@ -230,7 +239,7 @@ async def _items(service: Service, search: str, limit: int, name: str | None) ->
     return Found(model=served.name, items=titled(served, places))
 
 
-Search = Annotated[str, Query(max_length=200, description="Words of a title or an id; popular items where it is empty.")]
+SearchOf = Annotated[str, Query(max_length=200, description="Words of a title or an id; popular items where it is empty.")]
 Limit = Annotated[int, Query(ge=1, description="Items at most.")]
 Item = Annotated[str, Query(min_length=1, max_length=512, pattern=NO_CONTROLS, description="An item's id.")]
 K = Annotated[int, Query(ge=1, description="Items in the answer.")]
@@ -255,7 +264,7 @@ async def similar(service: Asked, item: Item, k: K = 10) -> Similar:
 
 
 @model.get("/items", dependencies=READ)
-async def items(service: Asked, search: Search = "", limit: Limit = 20) -> Found:
+async def items(service: Asked, search: SearchOf = "", limit: Limit = 20) -> Found:
     """Items of the default model whose title or id holds all words."""
     return await _items(service, search, limit, None)
 
@@ -285,7 +294,7 @@ async def similar_of(service: Asked, model: str, item: Item, k: K = 10) -> Simil
 
 
 @named.get("/items", dependencies=READ)
-async def items_of(service: Asked, model: str, search: Search = "", limit: Limit = 20) -> Found:
+async def items_of(service: Asked, model: str, search: SearchOf = "", limit: Limit = 20) -> Found:
     """Items of the named model whose title or id holds all words."""
     return await _items(service, search, limit, model)
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, StringConstraints
 
-MOST = 2**63 - 1
+MOST_GIVEN = 2**63 - 1
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
-Whole = Annotated[StrictInt, Field(ge=-MOST, le=MOST)]
+WholeNumber = Annotated[StrictInt, Field(ge=-MOST_GIVEN, le=MOST_GIVEN)]
 Text = Annotated[StrictStr, StringConstraints(min_length=1, max_length=512, pattern=NO_CONTROLS)]
-Id = Annotated[Whole | Text, Field(description="An id as the data has it, a whole number or text.")]
+Id = Annotated[WholeNumber | Text, Field(description="An id as the data has it, a whole number or text.")]
 BasedOn = Literal["history", "popular", "nothing"]
 
 
@@ -142,7 +142,7 @@ class StoredHistory(BaseModel):
 
 
 class Forgotten(BaseModel):
-    """How many events were deleted."""
+    """The number of events that were deleted."""
 
     user: int | str
     deleted: int
@@ -164,7 +164,7 @@ class GivenEvents(_Request):
 
 
 class Appended(BaseModel):
-    """What became of events."""
+    """The outcome of appended events."""
 
     appended: int
     """Events that this request wrote: 0 where the same request came before."""
@@ -175,7 +175,7 @@ class Appended(BaseModel):
 
 
 class About(BaseModel):
-    """What a model is, and what it was trained on."""
+    """The nature of a model, and its training data."""
 
     name: str
     version: str
@@ -208,12 +208,12 @@ class AboutAll(BaseModel):
 
 
 class State(BaseModel):
-    """How the service is."""
+    """The state of the service."""
 
     status: str
 
 
 class Mistake(BaseModel):
-    """What is wrong, in one sentence."""
+    """A mistake, in one sentence."""
 
     error: str

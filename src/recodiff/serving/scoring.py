@@ -39,7 +39,11 @@ class Past:
     times: Sequence[int] | None = None
 
     def without_newest(self, served: Served) -> Past:
-        """The history less its newest event: the last item, and what shares its time where events are not split."""
+        """The history less its newest event: the last item, and what shares its time where events are not split.
+
+        Args:
+            served: the model.
+        """
         if not self.items:
             return self
         newest = len(self.items) - 1

@@ -56,7 +56,7 @@ class Served:
 
     @cached_property
     def events(self) -> Events:
-        """What a user's interactions at one time are, as the model learned them."""
+        """The kind of a user's interactions at one time, as the model learned them."""
         return recorded(self.described["info"].get("data", {}))
 
     @cached_property
@@ -73,10 +73,16 @@ class Served:
     def _keys(self) -> pl.Series:
         """Titles and ids as they are searched."""
         names = self.titles if self.titles is not None else [None] * self.size
-        return pl.Series([plain(f"{title or ''} {item}") for title, item in zip(names, self.ids, strict=True)], dtype=pl.String)
+        return pl.Series(
+            [plain_text(f"{title or ''} {item}") for title, item in zip(names, self.ids, strict=True)], dtype=pl.String
+        )
 
     def title(self, position: int) -> str | None:
-        """The title of an item, where there is one."""
+        """The title of an item, where there is one.
+
+        Args:
+            position: in the catalogue.
+        """
         return None if self.titles is None else self.titles[position]
 
     @cached_property
@@ -114,7 +120,7 @@ class Served:
             text: what was typed; case and accents do not count.
             limit: positions at most.
         """
-        words = plain(text).split()
+        words = plain_text(text).split()
         if not words:
             best = np.arange(self.size) if self.popular is None else self.popular
             return best[:limit].tolist()
@@ -127,8 +133,12 @@ class Served:
         return found[np.lexsort((found, -weight, ~begins))][:limit].tolist()
 
 
-def plain(text: str) -> str:
-    """Text as it is compared: without case, accents and punctuation."""
+def plain_text(text: str) -> str:
+    """Text as it is compared: without case, accents and punctuation.
+
+    Args:
+        text: of any origin.
+    """
     letters = (char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
     return " ".join(WORD.findall("".join(letters)))
 
@@ -161,7 +171,11 @@ def load_served(name: str, folder: Path, *, device: str = "cpu", trust_code: boo
 
 
 def stamp(folder: Path) -> tuple[Any, ...]:
-    """What changes when the model in a folder is replaced: times, sizes and places of its files."""
+    """A mark that changes when the model in a folder is replaced: times, sizes and places of its files.
+
+    Args:
+        folder: of the model.
+    """
     found = []
     for name in (CONFIG, WEIGHTS, ITEMS):
         try:

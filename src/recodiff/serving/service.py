@@ -17,7 +17,7 @@ from recodiff.serving.served import Served
 from recodiff.serving.store.base import Store
 from recodiff.serving.tokens import Tokens
 
-LOG = logging.getLogger("recodiff.serving")
+LOGGER = logging.getLogger("recodiff.serving")
 
 
 class Service:
@@ -81,7 +81,7 @@ class Service:
             plain = [one.model_copy(update={"explain": False, "effect_of_newest": False}) for one in wanted]
             others = await self.answers.recommend(plain, [shadow] * len(plain))
         except Exception as error:
-            LOG.warning("the shadow %s gave no lists: %s", shadow.name, error)
+            LOGGER.warning("the shadow %s gave no lists: %s", shadow.name, error)
             return
         for one, answer, other in zip(wanted, answers, others, strict=True):
             ours = {item.item for item in answer.items}
@@ -94,7 +94,7 @@ class Service:
         line = {"time": round(time.time(), 3), "user": wanted.user, "model": answer.model, "version": answer.version}
         text = json.dumps(line | {"items": [item.item for item in answer.items]} | more, ensure_ascii=True)
         if self.choices is None:
-            LOG.info("choice %s", text)
+            LOGGER.info("choice %s", text)
         else:
             self.choices.write(text + "\n")
             self.choices.flush()

@@ -10,12 +10,12 @@ from pydantic import Field, field_validator, model_validator
 from recodiff.config import BaseConfig, refuse
 from recodiff.errors import ConfigError
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What a served model may be called: it stands in paths."""
 
 
 class Limits(BaseConfig):
-    """What one request may ask for; more is refused with a sentence."""
+    """The bounds of one request; more is refused with a sentence."""
 
     body_bytes: int = Field(default=2**20, ge=1024)
     """Size of a request's body."""
@@ -42,7 +42,7 @@ class Limits(BaseConfig):
 
 
 class ServiceSettings(BaseConfig):
-    """Which models are served, and how."""
+    """The models that are served, and how."""
 
     runs: dict[str, Path]
     """Name -> model folder; the first is the default."""
@@ -64,7 +64,7 @@ class ServiceSettings(BaseConfig):
     @classmethod
     def _named(cls, runs: dict[str, Path]) -> dict[str, Path]:
         for name in runs:
-            if not NAME.fullmatch(name):
+            if not NAME_FORM.fullmatch(name):
                 raise ValueError(f"a model cannot be called {name!r}; use letters, digits, '.', '_' and '-', as in NAME=RUN")
         return runs
 
@@ -97,16 +97,16 @@ def named_runs(given: list[str]) -> dict[str, Path]:
     runs: dict[str, Path] = {}
     for text in given:
         name, equals, path = text.partition("=")
-        folder = Path(path if equals and NAME.fullmatch(name) else text)
-        name = name if equals and NAME.fullmatch(name) else folder.resolve().name
+        folder = Path(path if equals and NAME_FORM.fullmatch(name) else text)
+        name = name if equals and NAME_FORM.fullmatch(name) else folder.resolve().name
         if name in runs:
             raise ConfigError(f"two models are called '{name}'; name them, as in first={runs[name]} second={folder}")
         runs[name] = folder
     return runs
 
 
-def shares(given: list[str]) -> dict[str, float]:
-    """Shares of users by model, from `NAME=SHARE`.
+def traffic_shares(given: list[str]) -> dict[str, float]:
+    """A map of shares of users by model, from `NAME=SHARE`.
 
     Args:
         given: as on the command line.

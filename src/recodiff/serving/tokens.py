@@ -11,7 +11,7 @@ from recodiff.errors import ConfigError
 from recodiff.runtime import files
 
 Right = Literal["read", "write"]
-LEAST = 16
+LEAST_LENGTH = 16
 """Characters of a token, at least."""
 
 
@@ -29,7 +29,7 @@ class Tokens:
         return bool(self._hashes)
 
     def right(self, token: str) -> Right | None:
-        """What a token may do; it takes as long whichever it is, and where it is none.
+        """The right of a token; it takes as long whichever it is, and where it is none.
 
         Args:
             token: that a request came with.
@@ -64,8 +64,8 @@ def read_tokens(path: Path) -> Tokens:
             continue
         if len(words) != 2 or words[0] not in ("read", "write"):
             raise ConfigError(f"line {number} of '{path}' is not 'read TOKEN' or 'write TOKEN'; mend it")
-        if len(words[1]) < LEAST:
-            raise ConfigError(f"the token in line {number} of '{path}' has fewer than {LEAST} characters; take a longer one")
+        if len(words[1]) < LEAST_LENGTH:
+            raise ConfigError(f"the token in line {number} of '{path}' has fewer than {LEAST_LENGTH} characters; take a longer one")
         rights[words[1]] = "write" if words[0] == "write" else "read"
     if not rights:
         raise ConfigError(f"'{path}' holds no token; write a line such as: read TOKEN")

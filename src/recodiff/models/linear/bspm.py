@@ -53,7 +53,7 @@ class Bspm(GfCf):
     Config = BspmConfig
 
     def score(self, batch: Batch) -> Tensor:
-        """S(T_s), with the filter's answer, [B, I]."""
+        """Scores S(T_s), with the filter's answer, [B, I]."""
         config: BspmConfig = self.config
         x = batch.history.dense().T.contiguous()  # items first, as sparse products take them
         filtered = config.low_pass * (self.decoder @ batch.history.matmul(self.encoder).T)

@@ -24,7 +24,7 @@ from recodiff.tensors.softmax import linear_multinomial
 
 @dataclass(frozen=True)
 class Places:
-    """Some places of a batch, and what is asked of them.
+    """The chosen places of a batch, and what is asked of them.
 
     Args:
         states: what is known after each, [N, D].

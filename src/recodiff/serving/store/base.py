@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from recodiff.errors import DataError
 from recodiff.serving.errors import StoreDownError
 
-LOG = logging.getLogger("recodiff.serving")
+LOGGER = logging.getLogger("recodiff.serving")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def answering() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        LOG.error("the store refused: %s", str(getattr(error, "orig", error)).split("\n")[0])
+        LOGGER.error("the store refused: %s", str(getattr(error, "orig", error)).split("\n")[0])
         raise StoreDownError from None
 
 

@@ -9,11 +9,11 @@ from recodiff.serving.store.base import Store, three_columns
 from recodiff.serving.store.own import OwnStore
 from recodiff.serving.store.theirs import TheirStore
 
-USUAL = "sqlite:///events.db"
+USUAL_STORE = "sqlite:///events.db"
 """A file in the current folder."""
 
 
-def open_store(url: str = USUAL, table: str | None = None, columns: str | None = None) -> Store:
+def open_store(url: str = USUAL_STORE, table: str | None = None, columns: str | None = None) -> Store:
     """Open the store of histories.
 
     Args:

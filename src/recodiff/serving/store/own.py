@@ -32,7 +32,7 @@ KEYS = sa.Table(
 )
 KEPT_DAYS = 30
 """For which the key of a request is remembered."""
-PIECE = 10_000
+PIECE_OF_ROWS = 10_000
 """Events that are taken over at once."""
 
 
@@ -115,8 +115,8 @@ class OwnStore(Store):
                 return 0
             never = 2**62  # is never swept
             connection.execute(sa.insert(KEYS).values(key=name, digest=name, at=never))
-            for at in range(0, history.nnz, PIECE):
-                here = range(at, min(at + PIECE, history.nnz))
+            for at in range(0, history.nnz, PIECE_OF_ROWS):
+                here = range(at, min(at + PIECE_OF_ROWS, history.nnz))
                 connection.execute(
                     sa.insert(EVENTS), [{"user": users[rows[n]], "item": items[columns[n]], "at": 1000 * times[n]} for n in here]
                 )

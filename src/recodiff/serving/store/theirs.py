@@ -13,7 +13,7 @@ from recodiff.runtime.sql import table
 from recodiff.serving.store.base import Event, Store, answering
 
 MOST_WHOLE = 2**63 - 1
-UNITS = ((1e11, 1000), (1e14, 1), (1e17, 1e-3), (float("inf"), 1e-6))
+UNITS_OF_TIME = ((1e11, 1000), (1e14, 1), (1e17, 1e-3), (float("inf"), 1e-6))
 """Numbers below the first are seconds since 1970, then milli-, micro- and nanoseconds; beside it what makes them milliseconds."""
 
 
@@ -85,4 +85,4 @@ def milliseconds(value: Any) -> int:
         except ValueError:
             return 0
     number = float(value)
-    return int(number * next(factor for below, factor in UNITS if abs(number) < below))
+    return int(number * next(factor for below, factor in UNITS_OF_TIME if abs(number) < below))
