@@ -75,6 +75,7 @@ PLURALS = frozenset(
         "loss",
         "means",
         "methods",
+        "metrics",
         "names",
         "notes",
         "numbers",

@@ -18,6 +18,7 @@ THROUGH_COMMANDS = "cli"
 OTHERWISE = {
     "testing": "every model's test inherits it",
     "serving": "requests to a running service, in `tests/serving/`",
+    "stores": "one table of situations for all stores, in `tests/stores/`",
     "data/readers": "the table of situations, `data/readers/test_matrix.py` and `test_meaning.py`, reads a file of each format",
 }
 """Rooms whose modules are tested by one table, and which."""

@@ -26,6 +26,9 @@ KINDS = tuple(HOMES)
 def class_of(kind: str) -> type[Store]:
     """The class of an engine.
 
+    Args:
+        kind: of the store.
+
     Raises:
         ConfigError: there is none of that name.
     """
@@ -37,6 +40,9 @@ def class_of(kind: str) -> type[Store]:
 
 def folder_class_of(kind: str) -> type[FolderStore]:
     """The class of an engine that holds vectors in a folder.
+
+    Args:
+        kind: of the store.
 
     Raises:
         ConfigError: there is none of that name.

@@ -17,7 +17,7 @@ Index = Literal["exact", "hnsw"]
 
 
 class Manifest(BaseConfig):
-    """How a store was written: enough to ask it, and to know which model it answers for."""
+    """The manifest of a store: enough to ask it, and to know which model it answers for."""
 
     format: str = FORMAT
     version: int = VERSION

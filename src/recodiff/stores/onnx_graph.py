@@ -37,20 +37,38 @@ class Graph:
         self.constants: list[Any] = []
 
     def constant(self, value: Any) -> str:
-        """A constant; its name."""
+        """A constant; its name.
+
+        Args:
+            value: an array.
+        """
         name = f"c{len(self.constants)}"
         array = np.asarray(value)
         self.constants.append(self._onnx.numpy_helper.from_array(array, name))
         return name
 
     def put(self, operator: str, *inputs: str, outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
-        """A node; the name of what it gives, or the names."""
+        """A node; the name of what it gives, or the names.
+
+        Args:
+            operator: its name in ONNX.
+            inputs: names of values.
+            outputs: how many values it gives.
+            domain: of the operator.
+            attributes: of the operator, by name.
+        """
         names = [f"n{len(self.nodes)}_{number}" for number in range(outputs)]
         self.nodes.append(self._onnx.helper.make_node(operator, inputs, names, domain=domain, **attributes))
         return names[0] if outputs == 1 else names
 
     def model(self, ids: Any, items: str, scores: str) -> Any:
-        """The graph as a model: inputs `history` [B, M] and `k` [1], outputs `items` and `scores` [B, k]."""
+        """The graph as a model: inputs `history` [B, M] and `k` [1], outputs `items` and `scores` [B, k].
+
+        Args:
+            ids: the type of the ids, as polars has it.
+            items: the name of the positions or ids.
+            scores: the name of the scores.
+        """
         helper, kinds = self._onnx.helper, self._onnx.TensorProto
         kind = kinds.STRING if ids == pl.String else kinds.INT64
         for name, made in (("items", items), ("scores", scores)):

@@ -50,7 +50,10 @@ def open_store(place: str | Path, *, table: str = TABLE) -> Store:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What a store's folder says of itself.
+    """The manifest in a store's folder.
+
+    Args:
+        folder: of the store.
 
     Raises:
         CheckpointError: the folder is no store, or of a later version.

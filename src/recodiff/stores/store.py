@@ -60,7 +60,12 @@ class Store(ABC):
         """
 
     def nearest_exact(self, queries: Floats, count: int) -> Found:
-        """As `nearest`, past any graph; what a graph did not fill is asked here."""
+        """Find neighbours as `nearest`, past any graph; what a graph did not fill is asked here.
+
+        Args:
+            queries: vectors, [n, H].
+            count: neighbours of each.
+        """
         return self.nearest(queries, count)
 
     def close(self) -> None:  # noqa: B027

@@ -196,12 +196,21 @@ def _write_items(path: Path, items: IdMap, titles: Titles) -> None:
 
 
 def hashes_of(place: Path, *, static: bool) -> dict[str, str]:
-    """SHA-256 of the files of a store, by name; of the catalogue alone where the engine goes on writing."""
+    """SHA-256 of the files of a store, by name; of the catalogue alone where the engine goes on writing.
+
+    Args:
+        place: the folder.
+        static: whether the engine no longer writes there.
+    """
     names = [file.name for file in place.iterdir() if file.is_file()] if static else [ITEMS]
     return {name: files.sha256(place / name) for name in sorted(names)}
 
 
 def titles_of(place: Path) -> tuple[IdMap, Any]:
-    """The catalogue of a store's folder, and its titles if it has any."""
+    """The catalogue of a store's folder, and its titles if it has any.
+
+    Args:
+        place: the folder of the store.
+    """
     table = pl.read_parquet(place / ITEMS, glob=False)
     return IdMap(table["id"]), table["title"].to_list() if "title" in table.columns else None
