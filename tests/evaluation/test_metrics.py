@@ -42,7 +42,7 @@ def test_a_metric_of_lists_may_leave_its_length_out() -> None:
     ["recall", "recall@", "recall@0", "recall@-3", "recall@2.5", "Recall@20", "@20", "", "coverage@", "gini@0"],
 )
 def test_names_that_mean_nothing_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="no metric"):
+    with pytest.raises(ConfigError, match=r"no metric|needs a length"):
         parse(name)
 
 
