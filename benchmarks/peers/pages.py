@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recodiff.evaluation.metrics import METRICS
-from recodiff.evaluation.peers import KINDS, Figure, Peer, formulas, peers
+from recodiff.evaluation.peers import KINDS, Peer, PeerFigure, formulas, peers
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "tests" / "evaluation" / "peers"
@@ -80,7 +80,7 @@ def _users(peer: Peer, words: Mapping[str, Any]) -> list[str]:
     return [*cells, words["ties"].get(peer.ties, peer.ties)]
 
 
-def _row(figure: Figure, handed: Mapping[str, Any], why: Mapping[str, Any], language: str) -> list[str]:
+def _row(figure: PeerFigure, handed: Mapping[str, Any], why: Mapping[str, Any], language: str) -> list[str]:
     value = handed.get(figure.name)
     shown = f"{value:.4f}" if isinstance(value, float) else "-"
     same = code(figure.ours) if figure.ours else why[figure.formula_name][language]
