@@ -118,7 +118,7 @@ def measured(case: Case, kind: str, index: Any) -> dict[str, Any]:
         place: Any = folder / "store"
         if kind == "pgvector":
             sys.path.append(str(HERE.parent / "tests"))
-            from postgres import running_postgres
+            from postgres import running_postgres  # pyright: ignore[reportMissingImports]
 
             place = stack.enter_context(running_postgres()).url
         began = time.process_time()

@@ -54,8 +54,8 @@ def small_demo(cache: Path) -> None:
     from recodiff.experiments import demo as tour
 
     os.environ["RECODIFF_CACHE"] = str(cache)
-    tour.MODELS = ("popularity", "ease-ml-100k")
-    command.SHOWN = ("Popularity", "EASE")
+    tour.TOUR_MODELS = ("popularity", "ease-ml-100k")
+    command.MODELS_SHOWN = ("Popularity", "EASE")
 
 
 def small_reproduce() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recodiff.config import merge
+from recodiff.config import merge, with_added
 from recodiff.configs import presets, read_settings
 from recodiff.errors import ConfigError
 from recodiff.models.registry import MODELS, build, title
@@ -115,3 +115,13 @@ def test_t_diffrec_is_diffrec_with_a_weighting() -> None:
 def test_settings_of_one_kind_among_several_are_named_as_they_are_written(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
         build("f-diffrec", settings)
+
+
+def test_what_an_older_build_wrote_is_filled_with_what_came_since_at_its_default_alone() -> None:
+    ours = {"width": 4, "new": 1, "inner": {"kind": "a", "later": None}, "parts": {"rows": {"settings": {"late": 2}}}}
+    named = {"width": 4, "inner": {"kind": "a"}, "parts": {"rows": {"settings": {}}}}
+    theirs = {"width": 4, "inner": {"kind": "a"}, "parts": {"rows": {"settings": {}}}}
+    assert with_added(theirs, ours, named) == ours
+    assert with_added(theirs, ours, ours) == theirs  # what is not at its default was not meant
+    assert with_added({**theirs, "width": 8}, ours, named) != ours
+    assert with_added({**theirs, "new": 5}, ours, named) != ours

@@ -14,6 +14,8 @@ import torch
 
 import recodiff
 from commands import call
+from recodiff.config import with_added
+from recodiff.experiments.runs.identity import naming
 from toy import is_here
 
 V0_1 = Path(__file__).parent / "fixtures" / "v0_1"
@@ -76,7 +78,8 @@ def test_a_class_named_by_its_module_of_then_is_saved_as_it_was_loaded(
     recodiff.save_model(recodiff.load_model(V0_1 / "models" / name, trust_code=True), tmp_path / name)
     before, after = (json.loads((folder / name / "config.json").read_text("utf-8")) for folder in (V0_1 / "models", tmp_path))
     assert ":" in before["model"]
-    assert (after["model"], after["config"]) == (before["model"], before["config"])
+    assert after["model"] == before["model"]
+    assert after["config"] == with_added(before["config"], after["config"], naming(after["model"], after["config"]))
     assert after["hashes"]["weights.safetensors"] == before["hashes"]["weights.safetensors"]
 
 

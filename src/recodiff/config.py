@@ -55,6 +55,23 @@ def without_added(configs: Iterable[type[BaseModel]], settings: Mapping[str, Any
     return kept
 
 
+def with_added(theirs: Mapping[str, Any], ours: Mapping[str, Any], named: Mapping[str, Any]) -> Settings:
+    """Settings that an older build wrote, with what was added since, at its default.
+
+    Args:
+        theirs: what that build wrote, plain, nested.
+        ours: settings of today that may be the same.
+        named: `ours` as `without_added` leaves them.
+    """
+    filled: Settings = dict(theirs)
+    for key, value in ours.items():
+        if key not in theirs and key not in named:
+            filled[key] = value
+        elif all(isinstance(one.get(key), Mapping) for one in (theirs, ours, named)):
+            filled[key] = with_added(theirs[key], value, named[key])
+    return filled
+
+
 def _plain(default: Any) -> Any:
     """A default as plain settings hold it."""
     return default.model_dump(mode="json") if isinstance(default, BaseModel) else default

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from recodiff.config import with_added
 from recodiff.errors import CheckpointError
 from recodiff.moved import old_names
 from recodiff.runtime import distributed, files
@@ -64,12 +65,13 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, identity: Mapping[str
         files.write_text(folder / LOG, "".join(json.dumps(entry) + "\n" for entry in checkpoint.state.log))
 
 
-def read(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
+def read(folder: Path, identity: Mapping[str, Any], named: Mapping[str, Any]) -> Checkpoint | None:
     """The last checkpoint of this very run, if there is one.
 
     Args:
         folder: of the run.
         identity: of the run; another's checkpoint is refused.
+        named: its settings less those that were added later and have their default, which an older build has not written.
 
     Raises:
         CheckpointError: it is damaged, or another run's.
@@ -82,7 +84,7 @@ def read(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
         raise CheckpointError(f"'{path}' is no checkpoint of ours; remove it, or train into a new folder")
     with files.reading(path, CheckpointError, "remove it, or train into a new folder"):
         theirs, state = json.loads(note["identity"]), TrainingState(**json.loads(note["state"]))
-        _refuse_foreign(theirs, identity, path)
+        _refuse_foreign(theirs | {"model": with_added(theirs.get("model") or {}, identity["model"], named)}, identity, path)
         return Checkpoint(_by_part(tensors), state)
 
 

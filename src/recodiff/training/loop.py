@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recodiff.config import without_added
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ConfigError, ModelError
 from recodiff.moved import old_names
@@ -73,7 +74,8 @@ class _Loop:
             "data": data.fingerprint(),
             "validation": getattr(validate, "fingerprint", lambda: validate is not None)(),
         }
-        found = checkpoint.read(run.out, self.identity) if run.resume and run.out is not None else None
+        named = without_added([type(model.config)], self.identity["model"])
+        found = checkpoint.read(run.out, self.identity, named) if run.resume and run.out is not None else None
         distributed.agree(found.state.step if found else 0)
         model.derived = distributed.same(found.parts["derived"] if found else model.derive(data, run))
         self._expect_memory(data)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recodiff.config import Settings
+from recodiff.config import Settings, with_added
 from recodiff.configs import read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.interactions import Interactions
@@ -22,6 +22,7 @@ from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation.protocol import ChooseOn, stages
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.deciding import stopped_by_short_lists
+from recodiff.experiments.runs.identity import naming
 from recodiff.experiments.runs.provenance import provenance
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
@@ -249,8 +250,10 @@ def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[
         return False
     described = read_config(out)
     info = described["info"]
-    theirs = described["model"], info.get("asked"), info.get("data", {}).get("fingerprint"), info.get("seed")
-    ours = model.registered, model.config.model_dump(mode="json"), data.fingerprint(), run.seed
+    settings = model.config.model_dump(mode="json")
+    asked = with_added(info.get("asked") or {}, settings, naming(model.registered, settings))
+    theirs = described["model"], asked, info.get("data", {}).get("fingerprint"), info.get("seed")
+    ours = model.registered, settings, data.fingerprint(), run.seed
     if theirs == ours and (info.get("refit"), info.get("choose_on", "valid")) == how:
         return True
     if not overwrite:
