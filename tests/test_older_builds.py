@@ -83,6 +83,11 @@ def test_a_class_named_by_its_module_of_then_is_saved_as_it_was_loaded(
     assert after["hashes"]["weights.safetensors"] == before["hashes"]["weights.safetensors"]
 
 
+def counted(key: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Without the biases of keys: a softmax does not see them, so their gradient is rounding alone, and AdamW steps by its sign."""
+    return tensor.unflatten(0, (3, -1))[[0, 2]] if key.endswith("project.bias") else tensor
+
+
 @pytest.mark.parametrize("name", ["rows", "latent", "mixture", "refit"])
 def test_an_interrupted_training_goes_on_to_what_it_would_have_come_to(name: str, here: Path, data: recodiff.Dataset) -> None:
     run, whole = here / "train" / name, here / "finished" / name
@@ -95,7 +100,7 @@ def test_an_interrupted_training_goes_on_to_what_it_would_have_come_to(name: str
     ours, theirs = (recodiff.load_model(folder).state() for folder in (run, whole))
     assert ours.keys() == theirs.keys()
     for key, tensor in ours.items():
-        torch.testing.assert_close(tensor, theirs[key], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(counted(key, tensor), counted(key, theirs[key]), rtol=1e-5, atol=1e-5)
     has_the_lists(recodiff.load_model(run), f"finished/{name}", data)
 
 
