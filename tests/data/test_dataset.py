@@ -202,7 +202,7 @@ def truncate(path: Path) -> None:
         (lambda f: (f / "users.parquet").write_bytes(b""), r"users.parquet is not what was written"),
         (lambda f: truncate(f / "dataset.json"), r"dataset.json' cannot be read"),
         (lambda f: edit_json(f, format="something"), r"dataset.json does not describe a recodiff-dataset"),
-        (lambda f: edit_json(f, version=2), r"is of version 2, and this program reads version 1"),
+        (lambda f: edit_json(f, version=3), r"is of version 3, and this program reads versions 1 and 2"),
         (lambda f: edit_json(f, parts=None), r"does not say which parts"),
         (lambda f: edit_json(f, parts={"valid": 1}), r"does not say which parts"),
         (lambda f: edit_json(f, time=None), r"does not say which parts and times"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from recodiff.cli.output import print_json, print_line, print_table
+from recodiff.cli.output import print_json, print_line, print_table, say
 from recodiff.configs import description, presets, read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.readers.reading import ROLES
@@ -18,7 +18,7 @@ WIDEST = 80
 """Columns of a description, which goes on below."""
 
 
-def info(path: str | None = None, /, *, json: bool = False) -> None:
+def info(path: str | None = None, /, *, check: bool = False, json: bool = False) -> None:
     """Tell what a data folder, a model folder or a preset holds.
 
     Examples: recodiff info runs/t
@@ -28,6 +28,8 @@ def info(path: str | None = None, /, *, json: bool = False) -> None:
     ----------
     path
         A data folder, a model folder, a preset's or a model's name (its default settings), `presets`, or `models`.
+    check
+        Read all of a data folder and compare it with what was written; a large one is opened without being read.
     json
         Print JSON.
     """
@@ -36,6 +38,8 @@ def info(path: str | None = None, /, *, json: bool = False) -> None:
             "say what of: a data folder, a model folder, a preset or a model; `recodiff info presets` and `recodiff info models` "
             "list the last two"
         )
+    if check and not (Path(path) / MANIFEST).exists():
+        raise ConfigError(f"--check is of data folders, and '{path}' is none; models are checked whenever they are loaded")
     if path in ("presets", "models") and not Path(path).exists():
         _list(path, json)
     elif path in presets():
@@ -46,8 +50,10 @@ def info(path: str | None = None, /, *, json: bool = False) -> None:
     elif (Path(path) / MANIFEST).exists() or not _show_model(path, json):
         if not Path(path).exists() and (meant := did_you_mean(path, [*presets(), *MODELS, "presets", "models"])):
             raise ConfigError(f"'{path}' is no folder, preset or model; {meant}")
-        dataset = load_dataset(path)
+        dataset = load_dataset(path, check=check)
         print_json(dataset.info) if json else print_dataset(dataset)
+        if check:
+            say(f"'{path}' holds what was written")
 
 
 def _show_model(path: str, json: bool) -> bool:
