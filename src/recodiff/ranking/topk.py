@@ -5,7 +5,7 @@ These functions trust what they get; `recommend` and `evaluate` check it. Shapes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from torch import Tensor
 from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
 from recodiff.models.base import Recommender, batches
+from recodiff.models.batch import Batch, ItemVectors
+from recodiff.ranking import exact
 from recodiff.runtime import distributed, progress
 from recodiff.runtime.float32 import fast_products
 from recodiff.runtime.memory import keep_freed_memory, users_at_once
@@ -28,6 +30,8 @@ LEAST_BLOCKS = 8
 """Times k: with fewer blocks there is nothing to gain."""
 
 Lists = tuple[NDArray[np.int64], NDArray[np.float32]]
+Find = Callable[[Batch, Mapping[str, Rows]], dict[str, Lists]]
+"""Finds the lists of a batch for each of several masks."""
 
 
 def ranked(
@@ -93,30 +97,56 @@ def rank(
     seen = {name: items.own(Rows.from_csr(mask.matrix)).to(model.device) for name, mask in masks.items()}
     banned = _banned(allowed, history.n_items, model.device)
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
+    factors = factors_of(model)
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
-    size, room = users_at_once(most_here, products=_are_products(model)), ScoreBuffer()
+    size = users_at_once(most_here, products=False) if factors is None else exact.users_at_once(most_here, k)
+    find = _by_scores(model, banned, min(k, width), width) if factors is None else _by_factors(model, factors, banned, k)
     keep_freed_memory()
-    final, unwanted = next(reversed(seen)), {name: part.split(size) for name, part in seen.items()}
+    unwanted = {name: part.split(size) for name, part in seen.items()}
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users, batch in batches(model, history, size):
-            with fast_products(model.device), room:
-                scores = model.score(batch)
-            if scores.shape != (len(users), width):
-                wanted = (len(users), width)
-                raise ModelError(
-                    f"{model.registered} gave scores of shape {tuple(scores.shape)} in place of {wanted}; mend score()"
-                )
-            lists = {name: _top(scores, next(part), banned, min(k, width), last=name == final) for name, part in unwanted.items()}
+            with fast_products(model.device):
+                lists = find(batch, {name: next(part) for name, part in unwanted.items()})
             yield lists if model.shard is None else {name: _merged(part, k, model.shard) for name, part in lists.items()}
             advance(len(users), "")
 
 
-def _are_products(model: Recommender) -> bool:
+def factors_of(model: Recommender) -> ItemVectors | None:
+    """The item vectors by which lists are found: on a CPU, in float32, of a model that does not write its score anew below them."""
+    kinds = type(model).__mro__
+    score, users = (next(at for at, kind in enumerate(kinds) if name in vars(kind)) for name in ("score", "user_vectors"))
+    if model.shard is not None or model.components() or score < users or model.device.type != "cpu":
+        return None
     try:
-        model.vectors()
+        factors = model.vectors()
     except ModelError:
-        return False
-    return True
+        return None
+    return factors if factors.vectors.dtype == factors.bias.dtype == torch.float32 else None
+
+
+def _by_factors(model: Recommender, factors: ItemVectors, banned: Tensor | None, k: int) -> Find:
+    items = exact.Items(factors, banned)
+
+    def find(batch: Batch, seen: Mapping[str, Rows]) -> dict[str, Lists]:
+        found = exact.best(model.user_vectors(batch), items, seen, k)
+        return {name: _listed(scores, columns) for name, (scores, columns) in found.items()}
+
+    return find
+
+
+def _by_scores(model: Recommender, banned: Tensor | None, k: int, width: int) -> Find:
+    room = ScoreBuffer()
+
+    def find(batch: Batch, seen: Mapping[str, Rows]) -> dict[str, Lists]:
+        with room:
+            scores = model.score(batch)
+        if scores.shape != (len(batch.history), width):
+            wanted = (len(batch.history), width)
+            raise ModelError(f"{model.registered} gave scores of shape {tuple(scores.shape)} in place of {wanted}; mend score()")
+        final = list(seen)[-1]
+        return {name: _top(scores, rows, banned, k, last=name == final) for name, rows in seen.items()}
+
+    return find
 
 
 def _banned(allowed: NDArray[np.int64] | None, n_items: int, device: torch.device) -> Tensor | None:
@@ -133,7 +163,10 @@ def _top(scores: Tensor, seen: Rows, banned: Tensor | None, k: int, *, last: boo
     masked.view(-1).scatter_(0, seen.flat(), float("-inf"))
     if banned is not None:
         masked.masked_fill_(banned, float("-inf"))
-    values, items = largest(masked, k)
+    return _listed(*largest(masked, k))
+
+
+def _listed(values: Tensor, items: Tensor) -> Lists:
     positions, best = items.masked_fill_(values == float("-inf"), -1).cpu().numpy(), values.cpu().numpy()
     if np.isnan(best).any():  # topk takes NaN for the largest, so none can hide
         raise ModelError(
