@@ -25,7 +25,7 @@ def rows_of(seen: Tensor) -> Rows:
 def whole(users: Tensor, vectors: ItemVectors, seen: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The truth: all products of fixed order, sorted."""
     n = len(users)
-    scores = exact.fixed_products(users, vectors.vectors.expand(n, -1, -1), vectors.bias.expand(n, -1))
+    scores = exact.fixed_products(users, vectors.vectors, torch.arange(len(vectors.bias)).expand(n, -1)) + vectors.bias
     scores, order = scores.masked_fill(seen, -torch.inf).sort(dim=1, descending=True, stable=True)
     return scores[:, :k], order[:, :k]
 
@@ -65,14 +65,14 @@ def test_lists_are_those_of_all_products_of_fixed_order(
     users, vectors = near_ties(kind, n_items, width, seed)
     users = users[:n_users]
     seen = torch.rand(n_users, n_items, generator=torch.Generator().manual_seed(seed + 1)) < share
-    with mock.patch.multiple(exact, GROUP=4, FEW_GROUPS=1, SPARE=2, BLOCK_BYTES=64, LEAST_BLOCK=8, CANDIDATE_BYTES=2000):
+    with mock.patch.multiple(exact, GROUP=4, MANY_ITEMS=4, SPARE=2, BLOCK_BYTES=64, LEAST_BLOCK=8, FEW=1):
         found = exact.best(users, exact.Items(vectors), {"seen": rows_of(seen), "none": rows_of(torch.zeros_like(seen))}, k)
     for name, mask in (("seen", seen), ("none", torch.zeros_like(seen))):
         scores, items = whole(users, vectors, mask, k)
         assert torch.equal(found[name][0], scores)
         there = scores > -torch.inf
         assert kind == "equal" or torch.equal(found[name][1][there], items[there])
-        own = exact.fixed_products(users, vectors.vectors[found[name][1]], vectors.bias[found[name][1]])
+        own = exact.fixed_products(users, vectors.vectors, found[name][1]) + vectors.bias[found[name][1]]
         assert torch.equal(own[there], scores[there])
         assert not mask.gather(1, found[name][1])[there].any()
 
@@ -99,7 +99,7 @@ def test_the_same_score_in_every_batch() -> None:
 
 def test_a_score_is_within_its_bound_of_the_true_product() -> None:
     users, vectors = near_ties("unequal norms", 500, 200, 3)
-    fixed = exact.fixed_products(users, vectors.vectors.expand(6, -1, -1), vectors.bias.expand(6, -1))
+    fixed = exact.fixed_products(users, vectors.vectors, torch.arange(500).expand(6, -1)) + vectors.bias
     fast = torch.addmm(vectors.bias, users, vectors.vectors.T)
     margins = exact.Items(vectors).margins(users)
     assert ((fixed.double() - fast.double()).abs() <= margins).all()

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from unittest import mock
-
 import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from echo import ITEMS, X, fitted
 from recodiff import Run, build, recommend
@@ -24,30 +19,6 @@ def test_several_masks_are_ranked_from_one_scoring() -> None:
     blocks = list(topk.rank(fitted(), X, 2, {"seen": X, "all": nothing, "again": X}))
     assert blocks[0]["seen"][0].tolist() == blocks[0]["again"][0].tolist() == [[4, 2], [5, 3], [5, 4]]
     assert blocks[0]["all"][0].tolist() == [[5, 3], [4, 5], [5, 4]]
-
-
-@given(st.integers(1, 70), st.integers(1, 6), st.booleans(), st.integers(0, 2**16))
-def test_the_largest_of_many_columns_are_those_of_topk(items: int, k: int, tied: bool, seed: int) -> None:
-    k = min(k, items)
-    scores = torch.randn(5, items, generator=torch.Generator().manual_seed(seed))
-    scores = scores.round() if tied else scores
-    scores[0, ::2] = -torch.inf
-    with mock.patch.multiple(topk, BLOCK=3, LEAST_BLOCKS=1):
-        values, columns = topk.largest(scores, k)
-    theirs = scores.topk(k)
-    assert torch.equal(values, theirs.values)
-    assert torch.equal(scores.gather(1, columns), values)
-    assert all(len(set(row)) == k for row in columns.tolist())
-    if not tied:
-        assert torch.equal(columns[1:], theirs.indices[1:])
-
-
-def test_a_score_that_is_no_number_is_seen_in_any_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topk, "BLOCK", 2)
-    monkeypatch.setattr(topk, "LEAST_BLOCKS", 1)
-    scores = torch.arange(12.0)[None].clone()
-    scores[0, 1] = torch.nan
-    assert topk.largest(scores, 2)[0].isnan().any()
 
 
 def test_batches_and_masks_in_one_room_are_those_of_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 """The exact k best inner products of users and items: found by fast products, decided by products of one fixed order.
 
 A fast matrix product adds in an order that depends on block and batch, so its last bits do too. Here it only finds candidates. A
-score is one float32 number per user and item, whose terms are added pairwise in a fixed order. A bound on what both may round away
-says which candidates must be looked at; where they are more than there is room for, more room is made.
+score is one float32 number per user and item, whose terms a machine adds in one order, whatever else is scored beside it. A bound
+on what both may round away says which candidates must be looked at; where there is no room for all of them, more is made.
 
 With the unit roundoff e = 2^-24, a float32 sum of n products in any order is within n e / (1 - n e) of the true one, times the sum
 of their absolute values (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 3.1). By Cauchy-Schwarz that
@@ -13,55 +13,58 @@ Shapes: `B` users, `I` items, `H` width of the vectors, `G` groups of items, `C`
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from recodiff.models.batch import ItemVectors
 from recodiff.runtime import memory
+from recodiff.tensors.largest import largest
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.rows import Rows
 
 GROUP = 32
 """Items of which only the greatest product is kept at first."""
-FEW_GROUPS = 8
-"""Times K: with fewer groups, each item is a group of its own."""
+MANY_ITEMS = 1024
+"""Times K: with fewer items each is a group of its own, since the candidates' vectors cost more to read again than they save."""
 LIGHTER = GROUP // 2
 """Times less than its scores a user then takes."""
 BLOCK_BYTES, LEAST_BLOCK = 2**21, 1024
 """What the products of one block of items may take, so that they stay in cache; items in a block at least."""
 SPARE = 8
 """Candidates beyond K that there is room for at first."""
-CANDIDATE_BYTES = 2**22
-"""What the candidates' vectors of some users may take, so that they stay in cache."""
+FEW = 2
+"""Times K: so many candidates are sorted whole."""
 ROUNDOFF, MARGIN = 2.0**-24, 1.02
 """Of float32; for the rounding of the bounds themselves."""
 
 NONE = float("-inf")
 Best = tuple[Tensor, Tensor]
+Places = tuple[Tensor, Tensor]
 
 
-def fixed_products(users: Tensor, items: Tensor, bias: Tensor) -> Tensor:
-    """Inner products u . v + b of a fixed order: the terms are added pairwise, then the bias.
+def fixed_products(users: Tensor, items: Tensor, candidates: Tensor) -> Tensor:
+    """Inner products u . v of one order of addition, the same for a user and an item in every batch.
 
-    Each step is one rounded operation of float32, so the number is the same in every batch and on every device.
+    They are PyTorch's product of dense matrices at the places of a sparse one, which computes each by itself.
 
     Args:
         users: [B, H].
-        items: [B, C, H].
-        bias: [B, C].
+        items: [I, H].
+        candidates: positions of items, int64 [B, C].
 
     Returns:
         [B, C].
     """
-    terms = items * users[:, None]
-    width = terms.shape[-1]
-    while width > 1:
-        half = width // 2
-        terms[..., :half] += terms[..., width - half : width]
-        width -= half
-    return terms[..., 0] + bias
+    n, each = candidates.shape
+    places, columns = torch.arange(0, n * each + 1, each), candidates.reshape(-1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR")  # in beta, it says
+        wanted = torch.sparse_csr_tensor(places, columns, users.new_zeros(n * each), (n, len(items)), check_invariants=False)
+        return torch.sparse.sampled_addmm(wanted, users, items.T, beta=0.0).values().view(n, each)
 
 
 class Items:
@@ -94,7 +97,7 @@ def users_at_once(n_items: int, k: int) -> int:
 
 
 def _size(n_items: int, k: int) -> int:
-    return GROUP if n_items >= FEW_GROUPS * k * GROUP else 1
+    return GROUP if n_items >= MANY_ITEMS * k else 1
 
 
 def best(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int) -> dict[str, Best]:
@@ -115,8 +118,8 @@ def best(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int) -> d
     found: dict[str, Best] = {}
     for name, seen in unwanted.items():
         scores, listed = users.new_full((len(users), k), NONE), seen.offsets.new_zeros((len(users), k))
-        for rows, groups in _candidates(maxima[name], margins, k, items, _columns_at_once(items, size)):
-            scores[rows], listed[rows] = _of_groups(users[rows], items, seen.take(rows), groups, margins[rows], size, k)
+        for rows, groups in _candidates(maxima[name], margins, k, items):
+            scores[rows], listed[rows] = _of_groups(users[rows], items, seen.take(rows), groups, size, k)
         found[name] = scores, listed
     return found
 
@@ -124,52 +127,50 @@ def best(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int) -> d
 def _maxima(users: Tensor, items: Items, unwanted: Mapping[str, Rows], size: int) -> dict[str, Tensor]:
     """The greatest fast product of each group of `size` items among those that are wanted, by the mask's name, [B, G]."""
     n, n_items = len(users), len(items.vectors)
-    step = max(LEAST_BLOCK, BLOCK_BYTES // (4 * max(n, 1)) // size * size)
-    room, final = users.new_empty(n * min(step, n_items)), list(unwanted)[-1]
     by_item = {name: _by_item(rows) for name, rows in unwanted.items()}
-    found = {name: users.new_empty(n, -(-n_items // size)) for name in unwanted}
+    if size == 1:
+        return dict(_masked(users, items, by_item, 0, n_items, users.new_empty(n * n_items)))
+    step = max(LEAST_BLOCK, BLOCK_BYTES // (4 * max(n, 1)) // size * size)
+    room, found = users.new_empty(n * min(step, n_items)), {name: users.new_empty(n, -(-n_items // size)) for name in unwanted}
     for start in range(0, n_items, step):
         stop = min(start + step, n_items)
-        block = _block(users, items, start, stop, room)
-        for name, (columns, rows) in by_item.items():
-            scores = block if name == final else block.clone()
-            first, last = torch.searchsorted(columns, torch.tensor([start, stop], device=columns.device)).tolist()
-            here = rows[first:last] * (stop - start) + columns[first:last] - start
-            scores.view(-1).index_fill_(0, here, NONE)
+        for name, scores in _masked(users, items, by_item, start, stop, room):
             _grouped(scores, size, found[name][:, start // size : -(-stop // size)])
     return found
 
 
-def _block(users: Tensor, items: Items, start: int, stop: int, room: Tensor) -> Tensor:
-    """The fast products with the items from `start` to `stop`."""
-    if len(users) == 1:
-        return inner_products(users, items.vectors[start:stop], items.bias[start:stop])
-    out = room[: len(users) * (stop - start)].view(len(users), stop - start)
-    return torch.addmm(items.bias[start:stop], users, items.vectors[start:stop].T, out=out)
+def _masked(
+    users: Tensor, items: Items, unwanted: Mapping[str, Places], start: int, stop: int, room: Tensor
+) -> Iterator[tuple[str, Tensor]]:
+    """The fast products with the items from `start` to `stop`, -inf where a mask has an entry; the last may lie in `room`."""
+    n, width = len(users), stop - start
+    if n == 1:
+        block = inner_products(users, items.vectors[start:stop], items.bias[start:stop])
+    else:
+        block = torch.addmm(items.bias[start:stop], users, items.vectors[start:stop].T, out=room[: n * width].view(n, width))
+    final = list(unwanted)[-1]
+    for name, (columns, rows) in unwanted.items():
+        scores = block if name == final else block.clone()
+        first, last = torch.searchsorted(columns, torch.tensor([start, stop])).tolist()
+        scores.view(-1).index_fill_(0, rows[first:last] * width + columns[first:last] - start, NONE)
+        yield name, scores
 
 
-def _by_item(rows: Rows) -> tuple[Tensor, Tensor]:
+def _by_item(rows: Rows) -> Places:
+    """Columns of entries, ascending, and the row of each."""
     columns, order = rows.columns.sort()
     return columns, rows.row_of()[order]
 
 
 def _grouped(scores: Tensor, size: int, out: Tensor) -> None:
     """The greatest of each `size` columns; the last may be fewer."""
-    if size == 1:
-        out.copy_(scores)
-        return
     whole = scores.shape[1] // size
     torch.amax(scores[:, : whole * size].unflatten(1, (whole, size)), 2, out=out[:, :whole])
     if whole < out.shape[1]:
         torch.amax(scores[:, whole * size :], 1, out=out[:, whole])
 
 
-def _columns_at_once(items: Items, size: int) -> int:
-    """Groups whose items' vectors may stand together."""
-    return max(CANDIDATE_BYTES // (4 * size * max(items.vectors.shape[1], 1)), 1)
-
-
-def _candidates(scores: Tensor, margins: Tensor, k: int, items: Items, at_once: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _candidates(scores: Tensor, margins: Tensor, k: int, items: Items) -> Iterator[tuple[Tensor, Tensor]]:
     """Which columns may hold one of the `k` greatest, by what fast products leave open.
 
     Args:
@@ -177,57 +178,54 @@ def _candidates(scores: Tensor, margins: Tensor, k: int, items: Items, at_once: 
         margins: how far each may lie from its product of fixed order, [B, 1].
         k: list length.
         items: counts the users who were sent back.
-        at_once: columns of all users that are yielded together, at least those of one user.
 
     Yields:
         Rows int64 [b], and their columns int64 [b, C], ascending.
     """
     n_columns = scores.shape[1]
     room = min(k + SPARE, n_columns)
-    values, columns = scores.topk(room)
+    values, columns = largest(scores, room)
     least = values[:, min(k, room) - 1, None] - 2 * margins
     more = (values[:, -1:] >= least) & (values[:, -1:] > NONE) & (margins > 0) & (room < n_columns)
     fits = (~more[:, 0]).nonzero()[:, 0]
-    for rows in fits.split(max(at_once // room, 1)) if len(fits) else ():
-        yield rows, columns[rows].sort(1).values
+    if len(fits):
+        yield fits, columns[fits].sort(1).values
     back = more[:, 0].nonzero()[:, 0]
     items.sent_back += len(back)
     for row in back.split(1) if len(back) else ():
         yield row, ((scores[row] >= least[row]) & (scores[row] > NONE)).nonzero()[None, :, 1]
 
 
-def _of_groups(users: Tensor, items: Items, seen: Rows, groups: Tensor, margins: Tensor, size: int, k: int) -> Best:
+def _of_groups(users: Tensor, items: Items, seen: Rows, groups: Tensor, size: int, k: int) -> Best:
     """The `k` greatest products of fixed order in some groups of items, ascending; users [b, H], groups [b, C]."""
     n_items = len(items.vectors)
-    listed = (groups[:, :, None] * size + torch.arange(size, device=groups.device)).flatten(1)
+    listed = (groups[:, :, None] * size + torch.arange(size)).flatten(1)[:, :n_items]  # what is more lies behind the last
     inside = listed.clamp(max=n_items - 1)
-    vectors, bias = items.vectors[inside], items.bias[inside].masked_fill_(listed >= n_items, NONE)
-    bias.view(-1).index_fill_(0, _places(seen, groups, size), NONE)
-    if size > 1:
-        at = _near(torch.bmm(vectors, users[:, :, None])[:, :, 0] + bias, margins, k)
-        listed, bias = listed.gather(1, at), bias.gather(1, at)
-        vectors = vectors.gather(1, at[:, :, None].expand(-1, -1, vectors.shape[2]))
-    scores = fixed_products(users, vectors, bias)
+    scores = fixed_products(users, items.vectors, inside).add_(items.bias[inside]).masked_fill_(listed >= n_items, NONE)
+    scores.view(-1).index_fill_(0, _places(seen, groups, size, listed.shape[1]), NONE)
+    if short := max(k - scores.shape[1], 0):
+        scores, inside = pad(scores, (0, short), value=NONE), pad(inside, (0, short))
+    return _first(scores, inside, k)
+
+
+def _first(scores: Tensor, items: Tensor, k: int) -> Best:
+    """The `k` greatest, of equals the lower position; `items` ascend."""
+    if scores.shape[1] > FEW * k:  # sorting them all costs more
+        least = scores.topk(k).values[:, -1:]
+        room = max(int((scores >= least).sum(1).amax()), k)  # nothing is above what is no number
+        at = scores.topk(room, sorted=False).indices.sort(1).values
+        scores, items = scores.gather(1, at), items.gather(1, at)
     scores, order = scores.sort(dim=1, descending=True, stable=True)
-    short = max(k - scores.shape[1], 0)
-    scores, order = (torch.nn.functional.pad(part[:, :k], (0, short), value=fill) for part, fill in ((scores, NONE), (order, 0)))
-    return scores, listed.gather(1, order)
+    return scores[:, :k], items.gather(1, order[:, :k])
 
 
-def _near(fast: Tensor, margins: Tensor, k: int) -> Tensor:
-    """Columns, ascending, that may hold one of the `k` greatest: as many for every user as the one with most has."""
-    k = min(k, fast.shape[1])
-    least = fast.topk(k).values[:, -1:] - 2 * margins
-    room = max(int((fast >= least).sum(1).amax()), k) if bool((least > NONE).all()) else fast.shape[1]
-    return fast.topk(room, sorted=False).indices.sort(1).values
-
-
-def _places(seen: Rows, groups: Tensor, size: int) -> Tensor:
-    """Where what is left out stands among the items of the groups, [b, C * size] laid flat."""
-    n_groups = -(-seen.width // size)
-    rows = torch.arange(len(groups), device=groups.device)[:, None]
+def _places(seen: Rows, groups: Tensor, size: int, width: int) -> Tensor:
+    """Where what is left out stands among the items of the groups, `width` a user, laid flat."""
+    n_groups, each = -(-seen.width // size), groups.shape[1]
+    rows = torch.arange(len(groups))[:, None]
     keys = (rows * n_groups + groups).view(-1)
     wanted = seen.row_of() * n_groups + seen.columns // size
     at = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
     hit = keys[at] == wanted
-    return at[hit] * size + seen.columns[hit] % size
+    at = at[hit]
+    return at // each * width + at % each * size + seen.columns[hit] % size
