@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from echo import ITEMS, X, fitted
 from recodiff import Run, build, recommend
 from recodiff.data.interactions import Interactions
 from recodiff.models.base import batches
+from recodiff.models.batch import Batch
+from recodiff.models.diffrec.diffrec import DiffRec
 from recodiff.ranking import topk
 from recodiff.runtime import memory
 from toy import checkerboard
@@ -40,3 +43,34 @@ def test_nobody_has_no_lists() -> None:
     nobody = x.take(np.empty(0, np.int64))
     assert [batch.history.dense().shape for _, batch in batches(model, nobody, 4)] == [(0, 10)]
     assert recommend(model, nobody, 3).items.shape == (0, 3)
+
+
+def test_lists_follow_vectors_that_changed() -> None:
+    x = checkerboard(30)
+    model = build("diffrec", {"denoiser": {"hidden": [8]}, "training": {"epochs": 1}}).fit(x, Run(progress=False, device="cpu"))
+    before = recommend(model, x, 3)
+    vectors = model.vectors()
+    with torch.no_grad():
+        vectors.vectors.mul_(-100)
+    after = recommend(model, x, 3)
+    expected = model.user_vectors(next(batches(model, x, 30))[1]).detach() @ vectors.vectors.T + vectors.bias
+    best = expected.masked_fill(torch.from_numpy(x.matrix.toarray() > 0), -torch.inf).topk(3).values
+    np.testing.assert_allclose(after.scores, best.numpy(), rtol=1e-5)
+    assert (before.scores != after.scores).any()
+
+
+class Reversed(DiffRec):
+    """Writes its score anew, above the vectors of its base."""
+
+    def score(self, batch: Batch) -> torch.Tensor:
+        return -super().score(batch)
+
+
+def test_a_score_that_is_written_anew_is_what_ranks() -> None:
+    x = checkerboard(30)
+    model = Reversed(DiffRec.Config.model_validate({"denoiser": {"hidden": [8]}, "training": {"epochs": 1}}))
+    model.fit(x, Run(progress=False, device="cpu"))
+    assert topk.factors_of(model) is None
+    scores = model.score(next(batches(model, x, 30))[1]).detach()
+    best = scores.masked_fill(torch.from_numpy(x.matrix.toarray() > 0), -torch.inf).topk(3).values
+    np.testing.assert_array_equal(recommend(model, x, 3).scores, best.numpy())

@@ -71,14 +71,15 @@ class Items:
     """The items' side of the products, made once for all batches.
 
     Args:
-        vectors: [I, H] and bias [I], float32 on one device.
+        vectors: [I, H] and bias [I], float32 on the CPU.
         banned: bool [I], true for items that no list may hold; None where all may.
+        norm: the greatest |v|, where it is known: to find it reads all vectors, as a single user's products do.
     """
 
-    def __init__(self, vectors: ItemVectors, banned: Tensor | None = None) -> None:
+    def __init__(self, vectors: ItemVectors, banned: Tensor | None = None, norm: float | None = None) -> None:
         self.vectors = vectors.vectors.contiguous()
         self.bias = vectors.bias if banned is None else vectors.bias.masked_fill(banned, NONE)
-        self.norm = float(torch.linalg.vector_norm(self.vectors, dim=1).amax())
+        self.norm = float(torch.linalg.vector_norm(self.vectors, dim=1).amax()) if norm is None else norm
         self.offset = float(vectors.bias.abs().amax())
         self.sent_back = 0
         """Users for whom more candidates had to be looked at than there was room for."""

@@ -6,6 +6,8 @@ These functions trust what they get; `recommend` and `evaluate` check it. Shapes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -26,6 +28,8 @@ from recodiff.tensors.rows import Rows
 from recodiff.tensors.sharding import ALL, Shard
 
 Lists = tuple[NDArray[np.int64], NDArray[np.float32]]
+_norms: WeakKeyDictionary[Recommender, tuple[tuple[Any, ...], float]] = WeakKeyDictionary()
+"""The greatest norm of a model's item vectors, while they stay as they are."""
 Find = Callable[[Batch, Mapping[str, Rows]], dict[str, Lists]]
 """Finds the lists of a batch for each of several masks."""
 
@@ -121,7 +125,10 @@ def factors_of(model: Recommender) -> ItemVectors | None:
 
 
 def _by_factors(model: Recommender, factors: ItemVectors, banned: Tensor | None, k: int) -> Find:
-    items = exact.Items(factors, banned)
+    state = (factors.vectors.data_ptr(), factors.vectors.shape, factors.vectors._version)
+    known = _norms.get(model)
+    items = exact.Items(factors, banned, known[1] if known and known[0] == state else None)
+    _norms[model] = state, items.norm
 
     def find(batch: Batch, seen: Mapping[str, Rows]) -> dict[str, Lists]:
         found = exact.best(model.user_vectors(batch), items, seen, k)
