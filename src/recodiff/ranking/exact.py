@@ -67,19 +67,24 @@ def fixed_products(users: Tensor, items: Tensor, candidates: Tensor) -> Tensor:
         return torch.sparse.sampled_addmm(wanted, users, items.T, beta=0.0).values().view(n, each)
 
 
+def greatest_norm(vectors: Tensor) -> float:
+    """The greatest |v| of vectors [I, H]."""
+    return float(torch.linalg.vector_norm(vectors, dim=1).amax())
+
+
 class Items:
     """The items' side of the products, made once for all batches.
 
     Args:
         vectors: [I, H] and bias [I], float32 on the CPU.
         banned: bool [I], true for items that no list may hold; None where all may.
-        norm: the greatest |v|, where it is known: to find it reads all vectors, as a single user's products do.
+        norm: of `greatest_norm`, where it is known: to find it reads all vectors, as a single user's products do.
     """
 
     def __init__(self, vectors: ItemVectors, banned: Tensor | None = None, norm: float | None = None) -> None:
         self.vectors = vectors.vectors.contiguous()
         self.bias = vectors.bias if banned is None else vectors.bias.masked_fill(banned, NONE)
-        self.norm = float(torch.linalg.vector_norm(self.vectors, dim=1).amax()) if norm is None else norm
+        self.norm = greatest_norm(self.vectors) if norm is None else norm
         self.offset = float(vectors.bias.abs().amax())
         self.sent_back = 0
         """Users for whom more candidates had to be looked at than there was room for."""

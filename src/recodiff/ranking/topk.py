@@ -124,11 +124,19 @@ def factors_of(model: Recommender) -> ItemVectors | None:
     return factors if factors.vectors.dtype == factors.bias.dtype == torch.float32 else None
 
 
-def _by_factors(model: Recommender, factors: ItemVectors, banned: Tensor | None, k: int) -> Find:
-    state = (factors.vectors.data_ptr(), factors.vectors.shape, factors.vectors._version)
+def _norm(model: Recommender, vectors: Tensor) -> float:
+    """The greatest norm of item vectors, found once while they stay as they are."""
+    if vectors.is_inference():  # whether they changed is not known
+        return exact.greatest_norm(vectors)
+    state = (vectors.data_ptr(), vectors.shape, vectors._version)
     known = _norms.get(model)
-    items = exact.Items(factors, banned, known[1] if known and known[0] == state else None)
-    _norms[model] = state, items.norm
+    if known is None or known[0] != state:
+        _norms[model] = known = state, exact.greatest_norm(vectors)
+    return known[1]
+
+
+def _by_factors(model: Recommender, factors: ItemVectors, banned: Tensor | None, k: int) -> Find:
+    items = exact.Items(factors, banned, _norm(model, factors.vectors))
 
     def find(batch: Batch, seen: Mapping[str, Rows]) -> dict[str, Lists]:
         found = exact.best(model.user_vectors(batch), items, seen, k)
