@@ -23,7 +23,6 @@ OTHERWISE = {
 }
 """Rooms whose modules are tested by one table, and which."""
 ELSEWHERE = {
-    "data/saving.py": "data/test_dataset.py",
     "experiments/compare/studies.py": "cli/test_compare_command.py",
     "experiments/demo.py": "cli/test_demo.py",
     "experiments/reproduce/questions.py": "experiments/reproduce/test_catalogue.py",
@@ -35,6 +34,7 @@ ELSEWHERE = {
     "models/diffrec/networks.py": "diffusion/test_codecs.py",
     "models/linear/forecast_ridge.py": "models/diffrec/test_forecast.py",
     "models/sequences/encoder.py": "models/sequences/test_sasrec.py",
+    "runtime/mapped.py": "data/test_mapped.py",
     "runtime/run.py": "training/test_loop.py",
     "training/trainable.py": "training/test_loop.py",
 }

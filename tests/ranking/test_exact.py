@@ -66,7 +66,9 @@ def test_lists_are_those_of_all_products_of_fixed_order(
     users = users[:n_users]
     seen = torch.rand(n_users, n_items, generator=torch.Generator().manual_seed(seed + 1)) < share
     with mock.patch.multiple(exact, GROUP=4, MANY_ITEMS=4, SPARE=2, BLOCK_BYTES=64, LEAST_BLOCK=8, FEW=1):
-        found = exact.best(users, exact.Items(vectors), {"seen": rows_of(seen), "none": rows_of(torch.zeros_like(seen))}, k)
+        found = exact.best_products(
+            users, exact.Items(vectors), {"seen": rows_of(seen), "none": rows_of(torch.zeros_like(seen))}, k
+        )
     for name, mask in (("seen", seen), ("none", torch.zeros_like(seen))):
         scores, items = whole(users, vectors, mask, k)
         assert torch.equal(found[name][0], scores)
@@ -80,7 +82,7 @@ def test_lists_are_those_of_all_products_of_fixed_order(
 def test_near_ties_ask_for_more_candidates_and_are_counted() -> None:
     users, vectors = near_ties("last bits", 4000, 32, 0)
     items = exact.Items(vectors)
-    scores, listed = exact.best(users, items, {"none": rows_of(torch.zeros(6, 4000, dtype=torch.bool))}, 5)["none"]
+    scores, listed = exact.best_products(users, items, {"none": rows_of(torch.zeros(6, 4000, dtype=torch.bool))}, 5)["none"]
     truth = whole(users, vectors, torch.zeros(6, 4000, dtype=torch.bool), 5)
     assert items.sent_back == 6
     assert torch.equal(scores, truth[0])
@@ -90,9 +92,9 @@ def test_near_ties_ask_for_more_candidates_and_are_counted() -> None:
 def test_the_same_score_in_every_batch() -> None:
     users, vectors = near_ties("random", 3000, 37, 1)
     none = torch.zeros(6, 3000, dtype=torch.bool)
-    together = exact.best(users, exact.Items(vectors), {"none": rows_of(none)}, 7)["none"]
+    together = exact.best_products(users, exact.Items(vectors), {"none": rows_of(none)}, 7)["none"]
     for user in range(6):
-        alone = exact.best(users[user : user + 1], exact.Items(vectors), {"none": rows_of(none[:1])}, 7)["none"]
+        alone = exact.best_products(users[user : user + 1], exact.Items(vectors), {"none": rows_of(none[:1])}, 7)["none"]
         assert torch.equal(alone[0][0], together[0][user])
         assert torch.equal(alone[1][0], together[1][user])
 
@@ -113,7 +115,7 @@ def test_items_that_no_list_may_hold_are_in_none() -> None:
     banned = torch.ones(60, dtype=torch.bool)
     banned[[3, 50]] = False
     none = rows_of(torch.zeros(6, 60, dtype=torch.bool))
-    scores, listed = exact.best(users, exact.Items(vectors, banned), {"none": none}, 4)["none"]
+    scores, listed = exact.best_products(users, exact.Items(vectors, banned), {"none": none}, 4)["none"]
     assert (scores[:, 2:] == -torch.inf).all()
     assert np.array_equal(np.sort(listed[:, :2].numpy(), 1), np.tile([3, 50], (6, 1)))
 
@@ -121,5 +123,5 @@ def test_items_that_no_list_may_hold_are_in_none() -> None:
 def test_a_product_that_is_no_number_shows() -> None:
     users, vectors = near_ties("random", 40, 5, 5)
     vectors.vectors[7, 2] = torch.nan
-    scores, _ = exact.best(users, exact.Items(vectors), {"none": rows_of(torch.zeros(6, 40, dtype=torch.bool))}, 3)["none"]
+    scores, _ = exact.best_products(users, exact.Items(vectors), {"none": rows_of(torch.zeros(6, 40, dtype=torch.bool))}, 3)["none"]
     assert scores[:, 0].isnan().all()

@@ -30,7 +30,7 @@ GROUP = 32
 """Items of which only the greatest product is kept at first."""
 MANY_ITEMS = 1024
 """Times K: with fewer items each is a group of its own, since the candidates' vectors cost more to read again than they save."""
-LIGHTER = GROUP // 2
+SCORES_SAVED = GROUP // 2
 """Times less than its scores a user then takes."""
 BLOCK_BYTES, LEAST_BLOCK = 2**21, 1024
 """What the products of one block of items may take, so that they stay in cache; items in a block at least."""
@@ -43,7 +43,7 @@ ROUNDOFF, MARGIN = 2.0**-24, 1.02
 
 NONE = float("-inf")
 Best = tuple[Tensor, Tensor]
-Places = tuple[Tensor, Tensor]
+Entries = tuple[Tensor, Tensor]
 
 
 def fixed_products(users: Tensor, items: Tensor, candidates: Tensor) -> Tensor:
@@ -68,7 +68,11 @@ def fixed_products(users: Tensor, items: Tensor, candidates: Tensor) -> Tensor:
 
 
 def greatest_norm(vectors: Tensor) -> float:
-    """The greatest |v| of vectors [I, H]."""
+    """The greatest |v|.
+
+    Args:
+        vectors: [I, H].
+    """
     return float(torch.linalg.vector_norm(vectors, dim=1).amax())
 
 
@@ -90,23 +94,32 @@ class Items:
         """Users for whom more candidates had to be looked at than there was room for."""
 
     def margins(self, users: Tensor) -> Tensor:
-        """How far a fast product may lie from the one of fixed order, [B, 1]; 0 where the numbers leave float32."""
+        """The most that a fast product may lie from the one of fixed order, [B, 1]; 0 where the numbers leave float32.
+
+        Args:
+            users: [B, H].
+        """
         terms = self.vectors.shape[1] + 1
         unit = MARGIN * ROUNDOFF * (terms + terms.bit_length() + 3)
         sizes = torch.linalg.vector_norm(users, dim=1, keepdim=True) * self.norm + self.offset
         return (unit * sizes).nan_to_num_(0.0, posinf=0.0)
 
 
-def users_at_once(n_items: int, k: int) -> int:
-    """How many users' lists of `k` of `n_items` are found together."""
-    return memory.users_at_once(-(-n_items // LIGHTER) if _size(n_items, k) > 1 else n_items, products=False)
+def ranked_at_once(n_items: int, k: int) -> int:
+    """The number of users whose lists are found together.
+
+    Args:
+        n_items: I.
+        k: K.
+    """
+    return memory.users_at_once(-(-n_items // SCORES_SAVED) if _size(n_items, k) > 1 else n_items, products=False)
 
 
 def _size(n_items: int, k: int) -> int:
     return GROUP if n_items >= MANY_ITEMS * k else 1
 
 
-def best(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int) -> dict[str, Best]:
+def best_products(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int) -> dict[str, Best]:
     """Find each user's `k` greatest products, for each of several masks.
 
     Args:
@@ -146,7 +159,7 @@ def _maxima(users: Tensor, items: Items, unwanted: Mapping[str, Rows], size: int
 
 
 def _masked(
-    users: Tensor, items: Items, unwanted: Mapping[str, Places], start: int, stop: int, room: Tensor
+    users: Tensor, items: Items, unwanted: Mapping[str, Entries], start: int, stop: int, room: Tensor
 ) -> Iterator[tuple[str, Tensor]]:
     """The fast products with the items from `start` to `stop`, -inf where a mask has an entry; the last may lie in `room`."""
     n, width = len(users), stop - start
@@ -162,7 +175,7 @@ def _masked(
         yield name, scores
 
 
-def _by_item(rows: Rows) -> Places:
+def _by_item(rows: Rows) -> Entries:
     """Columns of entries, ascending, and the row of each."""
     columns, order = rows.columns.sort()
     return columns, rows.row_of()[order]

@@ -99,7 +99,7 @@ def rank(
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
     factors = factors_of(model)
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
-    size = users_at_once(most_here, products=False) if factors is None else exact.users_at_once(most_here, k)
+    size = users_at_once(most_here, products=False) if factors is None else exact.ranked_at_once(most_here, k)
     find = _by_scores(model, banned, min(k, width), width) if factors is None else _by_factors(model, factors, banned, k)
     keep_freed_memory()
     unwanted = {name: part.split(size) for name, part in seen.items()}
@@ -112,7 +112,11 @@ def rank(
 
 
 def factors_of(model: Recommender) -> ItemVectors | None:
-    """The item vectors by which lists are found: on a CPU, in float32, of a model that does not write its score anew below them."""
+    """The item vectors by which lists are found: on a CPU, in float32, of a model that does not write its score anew below them.
+
+    Args:
+        model: a fitted model.
+    """
     kinds = type(model).__mro__
     score, users = (next(at for at, kind in enumerate(kinds) if name in vars(kind)) for name in ("score", "user_vectors"))
     if model.shard is not None or model.components() or score < users or model.device.type != "cpu":
@@ -139,7 +143,7 @@ def _by_factors(model: Recommender, factors: ItemVectors, banned: Tensor | None,
     items = exact.Items(factors, banned, _norm(model, factors.vectors))
 
     def find(batch: Batch, seen: Mapping[str, Rows]) -> dict[str, Lists]:
-        found = exact.best(model.user_vectors(batch), items, seen, k)
+        found = exact.best_products(model.user_vectors(batch), items, seen, k)
         return {name: _listed(scores, columns) for name, (scores, columns) in found.items()}
 
     return find
