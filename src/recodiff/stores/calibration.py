@@ -46,7 +46,7 @@ def calibrated(store: Store, users: Floats, vectors: Floats, bias: Floats) -> tu
     seen, least = next((seen, least) for seen, least in wanted.items() if found[seen] < least)
     raise ModelError(
         f"the graph of {store.kind} finds {found[seen]:.3f} of the 20 best behind {seen} seen items of this model, less than "
-        f"{least}; choose a store that compares every item, such as --to faiss"
+        f"{least}; choose a store that compares every item, such as --to faiss --index exact"
     )
 
 
