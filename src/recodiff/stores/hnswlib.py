@@ -30,7 +30,7 @@ class Hnswlib(FolderStore):
         """See `FolderStore`."""
         made = needed("hnswlib", "hnswlib").Index(space=points.measure, dim=points.vectors.shape[1])
         made.init_index(max_elements=len(items), M=NEIGHBOURS, ef_construction=CANDIDATES, random_seed=0)
-        made.add_items(points.vectors, np.arange(len(items)), num_threads=_threads())
+        made.add_items(points.vectors, np.arange(len(items)), num_threads=1)  # no two graphs of more are alike
         made.save_index(str(folder / FILE))
         return {}
 

@@ -29,7 +29,7 @@ class USearch(FolderStore):
         made = needed("usearch.index", "usearch").Index(
             ndim=points.vectors.shape[1], metric="ip", dtype="f32", connectivity=NEIGHBOURS, expansion_add=CANDIDATES
         )
-        made.add(np.arange(len(items), dtype=np.uint64), points.vectors)
+        made.add(np.arange(len(items), dtype=np.uint64), points.vectors, threads=1)  # more lose links, and no two graphs are alike
         made.save(str(folder / FILE))
         return {}
 
