@@ -4,7 +4,7 @@
 # Expected: a place without a result has a key that no item has, as faiss's -1; an index of float32 vectors keeps float32.
 # Happens: in a batch, places beyond the size of the index have the key 0 and the distance NaN; `counts` says how many are real. And the
 # dtype of an index is not float32 unless it is asked for, though the vectors are (which one depends on the processor).
-# Matters to us since `recodiff export --to usearch`: read by keys alone, item 0 would end every short list.
+# Matters to whoever serves lists: read by keys alone, item 0 would end every short list.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"

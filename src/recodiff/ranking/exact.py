@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -61,10 +62,17 @@ def fixed_products(users: Tensor, items: Tensor, candidates: Tensor) -> Tensor:
     """
     n, each = candidates.shape
     places, columns = torch.arange(0, n * each + 1, each), candidates.reshape(-1)
+    _say_once()
+    wanted = torch.sparse_csr_tensor(places, columns, users.new_zeros(n * each), (n, len(items)), check_invariants=False)
+    return torch.sparse.sampled_addmm(wanted, users, items.T, beta=0.0).values().view(n, each)
+
+
+@cache
+def _say_once() -> None:
+    """Have PyTorch say unheard that sparse rows are in beta: it says so once, and filters of warnings are all threads' own."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR")  # in beta, it says
-        wanted = torch.sparse_csr_tensor(places, columns, users.new_zeros(n * each), (n, len(items)), check_invariants=False)
-        return torch.sparse.sampled_addmm(wanted, users, items.T, beta=0.0).values().view(n, each)
+        warnings.simplefilter("ignore")
+        torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), (1, 1), check_invariants=False)
 
 
 def greatest_norm(vectors: Tensor) -> float:

@@ -99,7 +99,7 @@ def rank(
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
     factors = factors_of(model)
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
-    size = users_at_once(most_here, products=False) if factors is None else exact.ranked_at_once(most_here, k)
+    size = users_at_once(most_here, products=_are_products(model)) if factors is None else exact.ranked_at_once(most_here, k)
     find = _by_scores(model, banned, min(k, width), width) if factors is None else _by_factors(model, factors, banned, k)
     keep_freed_memory()
     unwanted = {name: part.split(size) for name, part in seen.items()}
@@ -126,6 +126,14 @@ def factors_of(model: Recommender) -> ItemVectors | None:
     except ModelError:
         return None
     return factors if factors.vectors.dtype == factors.bias.dtype == torch.float32 else None
+
+
+def _are_products(model: Recommender) -> bool:
+    try:
+        model.vectors()
+    except ModelError:
+        return False
+    return True
 
 
 def _norm(model: Recommender, vectors: Tensor) -> float:
