@@ -23,6 +23,7 @@ from commands import Cli
         (["--table", "clicks", "--columns", "user=a"], ("three columns",)),
         (["--token-file", "nowhere"], ("nowhere", "read TOKEN")),
         (["--wait-ms", "-1"], ("wait_ms",)),
+        (["--port", "99999"], ("port 99999", "0..65535")),
         (["--device", "abacus"], ("abacus",)),
         (["--host", "no such host"], ("--host and --port",)),
     ],

@@ -84,6 +84,8 @@ def serve(
         raise MissingExtraError(f"serving needs the package {error.name}; run pip install 'recodiff[serve]'") from None
     if not runs:
         raise ConfigError("name a model folder to serve, such as: recodiff serve runs/mine")
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"port {port} lies outside 0..65535; give another, such as 8000")
     use_threads(threads)
     tokens = None if token_file is None else read_tokens(token_file)
     settings = check(
