@@ -6,11 +6,14 @@ Public names load when they are first used, so `import recodiff` is cheap.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
-from recodiff import moved
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
     from recodiff.configs import presets, read_settings
     from recodiff.data import (
         AsPublished,
@@ -98,7 +101,22 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-moved.install()
+
+class _OldPaths:
+    """Finds modules under the paths they had, after every other finder has failed; their table is read only then."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """A spec that loads the module from where it is now; None for a path that never moved."""
+        if not fullname.startswith("recodiff."):
+            return None
+        from recodiff.moved import spec_of
+
+        return spec_of(fullname)
+
+
+if not any(getattr(finder, "__name__", "") == _OldPaths.__name__ for finder in sys.meta_path):  # once, though reloaded
+    sys.meta_path.append(_OldPaths)
 
 __all__ = [
     "MODELS",

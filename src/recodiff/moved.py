@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -301,19 +301,16 @@ class _Alias:
         sys.modules[old] = importlib.import_module(MODULES[old])
 
 
-class _Finder:
-    """Finds old paths after every other finder has failed."""
+def spec_of(fullname: str) -> ModuleSpec | None:
+    """A spec that loads the new module of an old path, with a warning; None for a path that never moved.
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """A spec that loads the new module; None for a path that never moved."""
-        if fullname not in MODULES:
-            return None
-        warn_deprecated(fullname, MODULES[fullname])  # Python leaves its own frames of an import out of the count
-        loader: Any = _Alias()  # importlib.abc, of which it might be, takes longer to import than the rest of this file
-        return ModuleSpec(fullname, loader)
-
-
-def install() -> None:
-    """Make old module paths importable; harmless when called again."""
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.append(_Finder())
+    Args:
+        fullname: dotted path of a module that is not there.
+    """
+    if fullname not in MODULES:
+        return None
+    warn_deprecated(
+        fullname, MODULES[fullname], stacklevel=4
+    )  # of who asked; Python leaves its own frames of an import out of the count
+    loader: Any = _Alias()  # importlib.abc, of which it might be, takes longer to import than the rest of this file
+    return ModuleSpec(fullname, loader)
