@@ -115,7 +115,7 @@ def train_seed(contenders: Sequence[Contender], folder: Path, out: Path, seed: i
     where = provenance(ordered, run) | machine(run.torch_device)
     for one in some:
         result = measured(one, model, ordered, folder, run, where)
-        results.save(out, result)
+        results.save_result(out, result)
         print(
             f"{data.name} seed {seed} {one.case.case.label}: valid {result.valid['recall@20']:.4f} test "
             f"{result.test['recall@20']:.4f} / {result.test['ndcg@20']:.4f} in {result.seconds:.0f} s, {dict(result.shares)}",
