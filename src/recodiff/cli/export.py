@@ -17,12 +17,13 @@ from recodiff.runtime import files
 from recodiff.runtime.folders import held, replaced
 from recodiff.runtime.progress import speaks
 from recodiff.runtime.sql import is_url
+from recodiff.stores.kinds import StoreKind
 from recodiff.stores.manifest import Manifest
 from recodiff.stores.pgvector import TABLE
 from recodiff.stores.write import export_store
 
 ITEMS, USERS = "items.parquet", "users.parquet"
-To = Literal["parquet", "faiss", "hnswlib", "usearch", "duckdb", "sqlite-vec", "pgvector", "lancedb", "milvus", "qdrant", "onnx"]
+To = Literal["parquet", StoreKind]
 
 
 def export(

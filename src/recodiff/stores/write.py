@@ -20,7 +20,7 @@ from recodiff.ranking.vectors import item_vectors, user_vectors
 from recodiff.runtime import files
 from recodiff.runtime.folders import check_free, held
 from recodiff.stores.calibration import PROBES, calibrated
-from recodiff.stores.kinds import KINDS, class_of, folder_class_of
+from recodiff.stores.kinds import STORE_KINDS, class_of, folder_class_of
 from recodiff.stores.manifest import Index, Manifest
 from recodiff.stores.onnx import Onnx, check_equal
 from recodiff.stores.pgvector import SCHEMES, TABLE, PGVector
@@ -28,7 +28,7 @@ from recodiff.stores.points import Floats, Measure, Points, Titles
 from recodiff.stores.store import FolderStore, Store
 
 MARKER, ITEMS = "store.json", "items.parquet"
-FOLDER = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{8}}")
+FOLDER = re.compile(rf"({'|'.join(STORE_KINDS)})-[0-9a-f]{{8}}")
 """Names of folders that hold an engine's files."""
 TYPED = 20
 """Items of a history that stands for a user where no data is given."""
@@ -52,7 +52,7 @@ def export_store(
     Args:
         model: a fitted model with item vectors.
         out: a folder to make; for pgvector the URL of a database.
-        to: the engine, one of `KINDS`.
+        to: the engine, one of `STORE_KINDS`.
         index: `exact` compares every item, `hnsw` those that a graph leads to; the engine's own unless given.
         table: of pgvector, `schema.name` in another schema.
         history: users to measure a graph with; histories at random unless given.
