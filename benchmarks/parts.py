@@ -22,7 +22,7 @@ from machine import SHARED, machine
 from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.data import Dataset
-from recodiff.evaluation.significance import LEAST_P, compare_pairs
+from recodiff.evaluation.significance import LEAST_P, TESTS, compare_pairs
 from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS
 from recodiff.experiments.runs.identity import digest, naming
 from recodiff.experiments.runs.measurement import PartName, measure_parts
@@ -135,7 +135,7 @@ def page(rows: dict[str, list[Result]]) -> str:
             differences(rows, "test"),
             "## Differences on the validation part",
             differences(rows, "valid"),
-            f"Values of each user averaged over seeds; paired bootstrap, 10,000 resamples; Holm's correction over the "
+            f"Values of each user averaged over seeds; {TESTS['bootstrap']}; Holm's correction over the "
             f"{len(ASKED) * len(TESTED_METRICS)} differences of a table, ≤ where no resample was as far off; "
             "intervals uncorrected.",
             f"Commit {listed(run['commit'] for run in runs)}; {listed(run['processor'] for run in runs)}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recodiff.evaluation import significance
-from recodiff.evaluation.significance import bootstrap_p, compare_pairs, holm, resampled_means, seed_p, wilcoxon_p
+from recodiff.evaluation.significance import RESAMPLES, TESTS, bootstrap_p, compare_pairs, holm, resampled_means, seed_p, wilcoxon_p
 
 P = st.lists(st.floats(0, 1), min_size=1, max_size=5)
 
@@ -84,3 +85,16 @@ def test_seeds_are_tested_as_scipy_tests_pairs(rng: np.random.Generator) -> None
     assert seed_p([0.0, 0.0, 0.0]) == 1
     assert seed_p([0.3, 0.3 + 1e-16, 0.3]) is None, "without a spread there is nothing to test it by"
     assert seed_p([0.1, 0.2]) is None, "two seeds say next to nothing of their own spread"
+
+
+def test_how_many_resamples_is_typed_once() -> None:
+    """Tables take the sentence from here, and the page that explains them gives the same number."""
+    root = Path(__file__).resolve().parents[2]
+    typed = f"{RESAMPLES:,} resamples"
+    assert typed not in TESTS["wilcoxon"]
+    assert typed in TESTS["bootstrap"]
+    sources = [path for folder in ("src", "benchmarks") for path in (root / folder).rglob("*.py")]
+    assert [path.name for path in sources if typed in path.read_text("utf-8")] == []
+    page = (root / "docs/how-to/compare.md").read_text("utf-8")
+    assert f"{RESAMPLES:,} bootstrap samples" in page
+    assert f"1 / {RESAMPLES + 1:,}" in page

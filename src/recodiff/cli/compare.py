@@ -60,7 +60,7 @@ def compare(
     reference
         The name of the one to test against; the best by validation R@20 unless given.
     test
-        Where the p-values come from: bootstrap (paired, 10,000 resamples) or wilcoxon (signed-rank).
+        Where the p-values come from: bootstrap (paired) or wilcoxon (signed-rank).
     memory
         Train each in a process of its own, and tell its peak memory.
     protocol

@@ -17,6 +17,8 @@ from recodiff.moved import old_names
 
 Test = Literal["bootstrap", "wilcoxon"]
 RESAMPLES = 10_000
+TESTS: dict[Test, str] = {"bootstrap": f"paired bootstrap, {RESAMPLES:,} resamples", "wilcoxon": "Wilcoxon signed-rank"}
+"""What tables say of each test."""
 LEAST_P = 1.5 / (1 + RESAMPLES)
 """A p below it is of a bootstrap in which no resample is as far from the mean as 0 is."""
 LEAST_SEEDS = 3

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from recodiff.evaluation import cutoffs as lengths
 from recodiff.evaluation.protocol import stages
-from recodiff.evaluation.significance import LEAST_P, Test
+from recodiff.evaluation.significance import LEAST_P, TESTS, Test
 from recodiff.experiments.compare.comparison import Comparison, Difference, best
 from recodiff.experiments.compare.studies import Studies
 from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Row
@@ -118,7 +118,6 @@ def differences(found: Comparison) -> Table:
         cells = [(f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}", adjusted_p(one, found.test)) for one in ones]
         return label, *(cell for three in cells for cell in three)
 
-    tests = {"bootstrap": "paired bootstrap, 10,000 resamples", "wilcoxon": "Wilcoxon signed-rank"}
     rows = [row(one.case.label) for one in found.measured if one.case.label != found.reference]
     judge = "the part that settings are chosen on" if found.choose_on == "valid" else PARTS_USED[found.protocol][0]
     why = f"The reference is the best of all on {judge}. " if found.reference == best(found.rows) else ""
@@ -127,7 +126,7 @@ def differences(found: Comparison) -> Table:
         ("method", *heads),
         {"": rows},
         f"{_reported(found)}, user by user, the values of each averaged over the seeds: how sure is the difference for other users "
-        f"of the same kind? {why}Two-sided p ({tests[found.test]}), with Holm's correction over the "
+        f"of the same kind? {why}Two-sided p ({TESTS[found.test]}), with Holm's correction over the "
         f"{len(found.differences)} differences here; intervals are those of the bootstrap, uncorrected."
         + (" ≤: no resample was as far off." if any("≤" in cell for line in rows for cell in line) else ""),
     )
