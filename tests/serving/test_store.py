@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from contextlib import closing
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from postgres import Postgres, running_postgres
+from recodiff.data.readers.times import parse_time
 from recodiff.errors import ConfigError, DataError
 from recodiff.serving.errors import StoreDownError
 from recodiff.serving.store.base import KeyReusedError, NewEvent, Store, three_columns
 from recodiff.serving.store.open import open_store
-from recodiff.serving.store.theirs import milliseconds
+from recodiff.serving.store.theirs import TheirStore, milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +146,75 @@ def test_what_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
 )
 def test_times_of_any_kind(value: object) -> None:
     assert milliseconds(value) == 1767312000000
+
+
+@pytest.mark.parametrize("value", ["tomorrow", "", "1767312000", float("nan"), float("inf"), time(3, 4), b"2026", True, None])
+def test_what_is_no_time_has_no_milliseconds(value: object) -> None:
+    """Text of digits too: a database sorts it by letters, so 999 would come after 1000."""
+    assert milliseconds(value) is None
+
+
+def test_units_are_those_of_prepare() -> None:
+    for number in (99_999_999_999, 10**11, 10**14 - 1, 10**14, 10**17, 1.7e9, 1.7e18):
+        (seconds,) = parse_time(pl.Series([number])).seconds
+        assert milliseconds(number) // 1000 == seconds  # type: ignore[operator]
+
+
+def clicks(folder: Path, kind: str, *values: object) -> str:
+    """A database with a table of one user's events whose times are `values`, in a column that is declared as `kind`."""
+    with closing(sqlite3.connect(folder / "shop.db")) as shop, shop:
+        shop.execute(f"CREATE TABLE clicks (who TEXT, what TEXT, at {kind})")
+        shop.executemany("INSERT INTO clicks VALUES ('u', ?, ?)", [(f"item {row}", value) for row, value in enumerate(values)])
+    return f"sqlite:///{folder}/shop.db"
+
+
+OF_CLICKS = ("clicks", "user=who,item=what,time=at")
+
+
+@pytest.mark.parametrize("kind", ["DATETIME", "TIMESTAMP", "DATE", "INTEGER", "NUMERIC", "TEXT", ""])
+def test_a_column_of_sqlite_may_hold_other_than_it_declares(tmp_path: Path, kind: str) -> None:
+    values: list[object] = ["2026-01-01", "2026-01-02T03:00:00Z"] if kind == "TEXT" else [1767225600, 1767322800]
+    store = open_store(clicks(tmp_path, kind, *values), *OF_CLICKS)
+    assert [event.at for event in store.histories(["u"], 9)[0]] == [1767225600_000, 1767322800_000]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        ("TIME", "03:04", "column 'at' of table 'clicks' is of type TIME"),
+        ("BLOB", b"2026", "is of type BLOB"),
+        ("BOOLEAN", 1, "is of type BOOLEAN"),
+        ("TEXT", "tomorrow", "holds 'tomorrow'"),
+        ("TEXT", "1767312000", "holds '1767312000'"),
+        ("INTEGER", 20240501, "20240501, which look like dates"),
+        ("", b"2026", "holds b'2026'"),
+    ],
+)
+def test_a_column_that_holds_no_times_is_refused_at_the_start(tmp_path: Path, kind: str, value: object, words: str) -> None:
+    with pytest.raises(DataError, match=words) as raised:
+        open_store(clicks(tmp_path, kind, value), *OF_CLICKS)
+    assert str(raised.value).endswith("convert them in a view, and name that")
+
+
+def test_a_time_of_day_is_refused_at_the_start(postgres: Postgres) -> None:
+    postgres.execute("CREATE TABLE visits (who text, what text, at time)", "INSERT INTO visits VALUES ('u', 'a', '03:04')")
+    with pytest.raises(DataError, match="column 'at' of table 'visits' is of type TIME"):
+        open_store(postgres.url, "visits", "user=who,item=what,time=at")
+
+
+def test_an_event_whose_time_cannot_be_read_is_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It was the oldest of all, at the start of 1970."""
+    store = open_store(clicks(tmp_path, "TEXT", "2026-01-01", "2026-01-02"), *OF_CLICKS)
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop, shop:
+        shop.execute("INSERT INTO clicks VALUES ('u', 'new', 'tomorrow')")
+    for _ in range(12):
+        assert items(store, "u") == ["item 0", "item 1"]
+    assert isinstance(store, TheirStore)
+    assert store.unread == 12
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "events left out, 1 so far",
+        "events left out, 10 so far",
+    ]
+    assert "holds 'tomorrow'" in caplog.text
+    store.close()

@@ -15,7 +15,7 @@ UNITS = {
     **{"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"},
     **{"days": "days since 1970", "excel": "days as Excel counts them", "order": "ranks"},
 }
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _ISO = r"^\d{4}[-/]\d{2}[-/]\d{2}(?:[T ]|$)"
 _SAMPLE = 10_000
 # No log of today has real times outside: 1980-01-01 to 2100-01-01.
@@ -101,6 +101,16 @@ def in_words(seconds: int) -> str:
     return str(moment.astype("datetime64[D]") if seconds % 86_400 == 0 else moment)
 
 
+def unit_of(number: float) -> str:
+    """The unit in which a number is a time of this age: seconds below 1e11 (the year 5138), and so on a thousand times as far.
+
+    Args:
+        number: a time since 1970, or one before it.
+    """
+    size = abs(number)
+    return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
+
+
 def _sample(values: pl.Series) -> pl.Series:
     present = values.drop_nulls()
     return present.gather_every(max(1, len(present) // _SAMPLE))
@@ -124,9 +134,9 @@ def _unit(numbers: pl.Series) -> tuple[str, dict[int, str]]:
     if not len(some):
         return "s", {}
     _refuse_calendars(some)
-    unit = _by_size(float(np.median(some)))
+    unit = unit_of(float(np.median(some)))
     low, high = (float(value or 0) for value in (numbers.min(), numbers.max()))  # type: ignore[arg-type]
-    if _by_size(max(abs(low), abs(high))) == unit and _by_size(low) == unit:
+    if unit_of(max(abs(low), abs(high))) == unit and unit_of(low) == unit:
         return unit, {}
     return unit, _clashes(numbers.fill_null(0).to_numpy(), unit)
 
@@ -144,22 +154,17 @@ def _refuse_calendars(numbers: NDArray[Any]) -> None:
             raise TypeError(f"{shown}; say time_unit='{unit}', or 's' or 'order' if they are none (--time-unit {unit})")
 
 
-def _by_size(number: float) -> str:
-    size = abs(number)
-    return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
-
-
 def _clashes(numbers: NDArray[Any], unit: str) -> dict[int, str]:
     """Rows that make sense in another unit only: beyond the year 9999 in this one, or a time of today in a smaller one."""
     found: dict[int, str] = {}
     with np.errstate(invalid="ignore"):
-        beyond = np.abs(numbers) / _PER_SECOND[unit] > _LAST_OF_9999
+        beyond = np.abs(numbers) / PER_SECOND[unit] > _LAST_OF_9999
         below = np.zeros(len(numbers), dtype=bool)
-        for per_second in _PER_SECOND.values():
-            if per_second < _PER_SECOND[unit]:
+        for per_second in PER_SECOND.values():
+            if per_second < PER_SECOND[unit]:
                 below |= (numbers / per_second >= _EARLIEST) & (numbers / per_second < _LATEST)
     for row in np.flatnonzero((beyond | below) & np.isfinite(numbers)):
-        other = _by_size(float(numbers[row]))
+        other = unit_of(float(numbers[row]))
         found[int(row)] = (
             f"is {numbers[row]}, a time in {UNITS[other]} where most are {UNITS[unit]}: two units in one column"
             if other != unit
@@ -201,7 +206,7 @@ def _odd(seconds: pl.Series) -> dict[int, str]:
 
 
 def _in_seconds(numbers: pl.Series, unit: str) -> tuple[pl.Series, pl.Series | None]:
-    per_second = _PER_SECOND.get(unit, 1)
+    per_second = PER_SECOND.get(unit, 1)
     if not numbers.dtype.is_float():
         return numbers // per_second, None if (numbers % per_second == 0).all() else numbers
     whole = numbers == numbers.floor()

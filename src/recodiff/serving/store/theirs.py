@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 
+from recodiff.data.readers.times import PER_SECOND, parse_time, unit_of
+from recodiff.errors import DataError
 from recodiff.runtime.sql import table
 from recodiff.serving.store.base import Event, Store, answering
 
+LOGGER = logging.getLogger("recodiff.serving")
 MOST_WHOLE = 2**63 - 1
-UNITS_OF_TIME = ((1e11, 1000), (1e14, 1), (1e17, 1e-3), (float("inf"), 1e-6))
-"""Numbers below the first are seconds since 1970, then milli-, micro- and nanoseconds; beside it what makes them milliseconds."""
+TIME_TYPES = (sa.DateTime, sa.Date, sa.Numeric, sa.Integer, sa.String, sa.types.NullType)
+"""What a column of times may be; SQLAlchemy gives the last where it does not know the type, such as for views of SQLite."""
+LOOKED_AT = 1000
+"""Times that are read when the store is opened."""
+TIMES = "times are dates, numbers since 1970 or ISO text such as 2026-01-02T03:04:05; convert them in a view, and name that"
 
 
 class TheirStore(Store):
     """Events in a table of yours.
+
+    An event whose time cannot be read is left out; `unread` counts them, and the log says so.
 
     Args:
         engine: of the database, read only.
@@ -26,7 +38,7 @@ class TheirStore(Store):
         columns: `user`, `item` and `time` -> the column's name.
 
     Raises:
-        DataError: there is no such table or column.
+        DataError: there is no such table or column, or the first rows hold what is no time.
         SQLAlchemyError: the database cannot be read.
     """
 
@@ -35,7 +47,17 @@ class TheirStore(Store):
     def __init__(self, engine: sa.Engine, name: str, columns: dict[str, str]) -> None:
         super().__init__(engine)
         found = table(engine, name, columns)
-        self.user, self.item, self.time = (found.c[columns[role]] for role in ("user", "item", "time"))
+        self.user, self.item = found.c[columns["user"]], found.c[columns["item"]]
+        self.place = f"column '{columns['time']}' of table '{name}'"
+        self.time = found.c[columns["time"]]
+        # As the driver gives it: SQLAlchemy fails at a number in a column that SQLite declares as a date.
+        self.raw_time = sa.type_coerce(self.time, sa.types.NULLTYPE)
+        self.unread = 0
+        if not isinstance(self.time.type, TIME_TYPES):
+            raise DataError(f"{self.place} is of type {self.time.type}; {TIMES}")
+        with engine.connect() as connection:
+            looked = sa.select(self.raw_time).where(self.time.is_not(None)).limit(LOOKED_AT)
+            _refuse_unread(self.place, connection.execute(looked).scalars().all())
 
     def histories(self, users: Sequence[str], most: int) -> list[list[Event]]:
         """See `Store`."""
@@ -47,13 +69,25 @@ class TheirStore(Store):
                     found.append([])
                     continue
                 rows = connection.execute(
-                    sa.select(self.item, self.time)
+                    sa.select(self.item, self.raw_time)
                     .where(self.user == key, self.item.is_not(None), self.time.is_not(None))
                     .order_by(self.time.desc(), self.item.desc())
                     .limit(most)
                 )
-                found.append([Event(str(item), milliseconds(at)) for item, at in rows][::-1])
+                found.append(self._events(rows)[::-1])
         return found
+
+    def _events(self, rows: Iterable[Sequence[Any]]) -> list[Event]:
+        events: list[Event] = []
+        for item, value in rows:
+            at = milliseconds(value)
+            if at is not None:
+                events.append(Event(str(item), at))
+                continue
+            self.unread += 1
+            if self.unread == 10 ** (len(str(self.unread)) - 1):  # the 1st, the 10th, the 100th
+                LOGGER.warning("events left out, %s so far: %s holds %r; %s", self.unread, self.place, value, TIMES)
+        return events
 
     def _key(self, user: str) -> Any:
         """A user's id as the column holds it; None where it cannot hold it."""
@@ -69,20 +103,35 @@ class TheirStore(Store):
         return user
 
 
-def milliseconds(value: Any) -> int:
+def milliseconds(value: Any) -> int | None:
     """A column's time as milliseconds since 1970; times without a zone are taken for UTC.
 
     Args:
-        value: a time stamp, a date, or a number of seconds, milli-, micro- or nanoseconds.
+        value: a time stamp, a date, ISO text, or a number of seconds, milli-, micro- or nanoseconds.
+
+    Returns:
+        None of anything else.
     """
-    if isinstance(value, datetime):
-        return int(1000 * (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
-    if isinstance(value, date):
-        return milliseconds(datetime(value.year, value.month, value.day))
     if isinstance(value, str):
         try:
-            return milliseconds(datetime.fromisoformat(value))
+            value = datetime.fromisoformat(value.strip().replace("/", "-"))
         except ValueError:
-            return 0
-    number = float(value)
-    return int(number * next(factor for below, factor in UNITS_OF_TIME if abs(number) < below))
+            return None
+    if isinstance(value, date):
+        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+        return int(1000 * (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+        return None
+    return int(value * 1000 / PER_SECOND[unit_of(float(value))])
+
+
+def _refuse_unread(place: str, values: Sequence[Any]) -> None:
+    """Refuse times that cannot be read, and numbers that spell dates."""
+    for value in values:
+        if milliseconds(value) is None:
+            raise DataError(f"{place} holds {value!r}; {TIMES}")
+    numbers = [float(value) for value in values if not isinstance(value, str | date)]
+    try:
+        parse_time(pl.Series(numbers, dtype=pl.Float64))
+    except TypeError as error:
+        raise DataError(f"{place} {str(error).split(';')[0]}; {TIMES}") from None
