@@ -138,6 +138,13 @@ def test_every_file_that_the_documents_name_exists() -> None:
             assert known or "NAME" in path or path.startswith(("tuned/", "runs/")), f"{page.name} names {path}"
 
 
+def test_no_table_of_contributing_says_a_thing_twice() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = [name for row in re.findall(r"^\| (.*?) \|", text, flags=re.M) for name in re.split(r"[;,] ", row)]
+    assert len(named) > 100
+    assert {name for name in named if named.count(name) > 1} == set()
+
+
 def defined_names() -> set[str]:
     """Functions, classes, parameters, fields, attributes and modules of the package."""
     names: set[str] = set()
