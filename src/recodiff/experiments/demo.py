@@ -18,6 +18,7 @@ from recodiff.data import Dataset, Interactions, Temporal, fetch, prepare
 from recodiff.data.saving import MANIFEST
 from recodiff.errors import ConfigError, DataError
 from recodiff.experiments.runs.measurement import measure_parts
+from recodiff.experiments.runs.model_card import CardNotes
 from recodiff.experiments.runs.provenance import provenance
 from recodiff.experiments.runs.runner import Say
 from recodiff.experiments.runs.train import train_run
@@ -101,7 +102,7 @@ def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
         name, settings = read_settings(source, models=("popularity",))
         say(f"  {number}/{len(TOUR_MODELS)} {title(name)}")
         mine, began = Run(run.device, run.seed, run.threads, out / name, progress=run.progress), time.perf_counter()
-        model = train_run(name, settings, data, mine, overwrite=True, where=source)
+        model = train_run(name, settings, data, mine, overwrite=True, where=source, card=CardNotes())
         seconds = time.perf_counter() - began
         if "epochs" in model.summary:
             say(f"      {model.summary['epochs']} epochs in {seconds:.0f} s, the best after {model.summary['best_epoch']}")

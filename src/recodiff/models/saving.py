@@ -1,5 +1,5 @@
 """A model folder: config.json, weights.safetensors, items.parquet, and users.parquet where a model remembers its users.
-It needs nothing else, and holds no pickle.
+It needs nothing else, and holds no pickle. README.md, the model card, stands in it for people, who may change or remove it.
 
 config.json is written last and holds the hashes of the others: a folder is whole, or it is refused.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,7 @@ import polars as pl
 from recodiff.config import contradictions_tolerated
 from recodiff.data.interactions import IdMap
 from recodiff.data.saving import MANIFEST
-from recodiff.errors import CheckpointError, RecodiffError
+from recodiff.errors import CheckpointError, RecodiffError, RecodiffWarning
 from recodiff.models.base import Recommender
 from recodiff.models.registry import build
 from recodiff.runtime import distributed, files
@@ -28,6 +29,8 @@ from recodiff.training.checkpoint import CHECKPOINT
 
 FORMAT, VERSION = "recodiff-model", 1
 CONFIG, WEIGHTS, ITEMS, USERS = "config.json", "weights.safetensors", "items.parquet", "users.parquet"
+CARD = "README.md"
+"""The model card; the folder's as long as it is what config.json has the hash of."""
 COUNTS = "train_interactions"
 """The column of items.parquet that says how often an item stands in what was learned from."""
 AGAIN = "copy the folder again, or train anew"
@@ -42,6 +45,7 @@ def save_model(
     *,
     item_table: pl.DataFrame | None = None,
     info: dict[str, Any] | None = None,
+    card: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a fitted model; one whose items are shared is written by all processes together, whole.
@@ -51,6 +55,7 @@ def save_model(
         folder: made if it is not there; other files in it are left alone.
         item_table: one row per item in catalogue order, `title` among its columns, kept beside the ids.
         info: what else should be known of it (data, seed, figures), as JSON.
+        card: Markdown for README.md; a README.md that is not ours stays, with a warning.
         overwrite: whether a model already there may be replaced.
 
     Raises:
@@ -68,17 +73,18 @@ def save_model(
         table = table.hstack(item_table.select(pl.exclude("id", "item")))
     tables = {ITEMS: table} | ({USERS: pl.DataFrame({"id": model.users.ids})} if model.traits.remembers_users else {})
     try:
-        with held(path), replaced(path, marker=CONFIG, owned=OWNED.__contains__) as staged:
+        with held(path), replaced(path, marker=CONFIG, owned=lambda name: name in owned_by(path)) as staged:
             distributed.write_gathered(staged / WEIGHTS, model.state())
             for name, rows in tables.items():
                 files.replace_with(staged / name, rows.write_parquet, (pl.exceptions.PolarsError,))
+            carded = _stage_card(card, path, staged)
             described = {
                 "format": FORMAT,
                 "version": VERSION,
                 "recodiff": version("recodiff"),
                 "model": model.registered,
                 "config": model.config.model_dump(mode="json"),
-                "hashes": {name: files.sha256(staged / name) for name in (WEIGHTS, *tables)},
+                "hashes": {name: files.sha256(staged / name) for name in (WEIGHTS, *tables, *carded)},
                 "info": info or {},
             }
             files.write_json(staged / CONFIG, described | {"seal": seal(described)})
@@ -86,6 +92,33 @@ def save_model(
         raise CheckpointError(
             f"model folder '{folder}' cannot be written ({error.strerror or error}); free space or choose another"
         ) from None
+
+
+def owned_by(folder: Path) -> frozenset[str]:
+    """Names of files that are the model's in a folder: README.md only while it is as it was written.
+
+    Args:
+        folder: of a model.
+    """
+    try:
+        expected = json.loads((folder / CONFIG).read_text("utf-8"))["hashes"][CARD]
+        ours = files.sha256(folder / CARD) == expected
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = False
+    return OWNED | {CARD} if ours else OWNED
+
+
+def _stage_card(card: str | None, folder: Path, staged: Path) -> tuple[str, ...]:
+    """Writes the card among the new files, unless another README.md stands in its place; the names written."""
+    if card is None:
+        return ()
+    if (folder / CARD).exists() and CARD not in owned_by(folder):
+        warnings.warn(
+            f"'{folder / CARD}' is not of this program and stays; no model card is written", RecodiffWarning, stacklevel=3
+        )
+        return ()
+    files.write_text(staged / CARD, card)
+    return (CARD,)
 
 
 def seal(described: Mapping[str, Any]) -> str:

@@ -19,20 +19,21 @@ from recodiff.data.dataset import Dataset
 from recodiff.data.interactions import Interactions
 from recodiff.data.saving import load_dataset
 from recodiff.errors import CheckpointError, ConfigError
-from recodiff.evaluation.protocol import ChooseOn, stages
+from recodiff.evaluation.protocol import ChooseOn, Stages, stages
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.deciding import stopped_by_short_lists
 from recodiff.experiments.runs.identity import naming
+from recodiff.experiments.runs.model_card import CardFigures, CardNotes, validation_figures, write_card
 from recodiff.experiments.runs.provenance import provenance
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
 from recodiff.models.saving import (
     CONFIG,
     COUNTS,
-    OWNED,
     classes_outside,
     is_unfinished,
     load_model,
+    owned_by,
     read_config,
     refuse_existing,
     save_model,
@@ -98,7 +99,8 @@ def train(
     name, settings, where = settings_of(source, overrides)
     run = Run(device, seed, threads, None if out is None else Path(out), resume, progress, tell, shard)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
-    return train_run(name, settings, dataset, run, refit=refit, choose_on=choose_on, overwrite=overwrite, where=where)
+    how: dict[str, Any] = {"refit": refit, "choose_on": choose_on, "overwrite": overwrite, "card": CardNotes()}
+    return train_run(name, settings, dataset, run, where=where, **how)
 
 
 def settings_of(source: Source, overrides: Sequence[str] = ()) -> tuple[str, Settings, str | None]:
@@ -132,6 +134,7 @@ def train_run(
     choose_on: ChooseOn = "valid",
     overwrite: bool = False,
     where: str | None = None,
+    card: CardNotes | None = None,
 ) -> Recommender:
     """Train a model on the training part, by the validation part where there is one, and save it to `run.out`.
 
@@ -145,6 +148,7 @@ def train_run(
             then trains once more on all of it (with `refit`, on train and validation).
         overwrite: whether a run already in `run.out` may be replaced.
         where: named in error messages about settings.
+        card: what the model card says beside what is known here; without it none is written.
 
     Raises:
         ConfigError: a setting is wrong, or a refit has no validation part to go by.
@@ -166,6 +170,7 @@ def train_run(
         validate = None if staged.choice is None else Validation(staged.choice, validation_metrics(model))
         model.fit(staged.train, run, validate=validate)
         info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": choose_on}
+        figures = _card_figures(model, staged, run, card)
         learned = staged.train
         if refit or choose_on == "inner":
             info["chosen"] = _without_log(model.summary)
@@ -175,10 +180,17 @@ def train_run(
         if run.out is not None and (distributed.leads() or model.shard):
             described = provenance(data, run) | info | {"parameters": model.parameters}
             table = _with_counts(data, learned)
-            save_model(model, run.out, item_table=table, info=described, overwrite=overwrite)
+            text = None if card is None else write_card(model, data, described, figures, card.remarks)
+            save_model(model, run.out, item_table=table, info=described, card=text, overwrite=overwrite)
             if distributed.leads():
                 _clear(run.out, model)
         return model
+
+
+def _card_figures(model: Recommender, staged: Stages, run: Run, card: CardNotes | None) -> Sequence[CardFigures]:
+    if card is None or run.out is None:
+        return ()
+    return validation_figures(model, staged, progress=run.progress) if card.figures is None else card.figures
 
 
 def forget_run(out: Path, model_name: str, settings: Settings) -> None:
@@ -191,7 +203,7 @@ def forget_run(out: Path, model_name: str, settings: Settings) -> None:
     """
     checkpoints = list(_checkpoints(out, build(model_name, settings).config.model_dump()))
     places = {out, *(path.parent for path in checkpoints)}
-    for path in (*checkpoints, *(place / LOG for place in places), *(out / name for name in OWNED)):
+    for path in (*checkpoints, *(place / LOG for place in places), *(out / name for name in sorted(owned_by(out)))):
         path.unlink(missing_ok=True)
     inside = {place / "parts" for place in places} | {path for place in places for path in place.parents if out in path.parents}
     for place in sorted(places | inside, key=lambda place: -len(place.parts)):

@@ -14,6 +14,7 @@ from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation.protocol import stages
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.deciding import chosen_by, stopped_by_short_lists
+from recodiff.experiments.runs.model_card import CardNotes
 from recodiff.experiments.runs.train import Source, settings_of, train_run, validation_metrics
 from recodiff.experiments.tuning.dimensions import Space, reachable
 from recodiff.experiments.tuning.search import Budget, Search, SearchTask
@@ -174,7 +175,8 @@ def refit(tuned: TuningResult, data: Dataset, run: Run) -> Recommender:
         data: what it was found on.
         run: with the folder of the model; what an earlier refit of other settings left there is replaced.
     """
+    how: dict[str, Any] = {"refit": True, "overwrite": True, "card": CardNotes()}
     try:
-        return train_run(tuned.model, tuned.settings, data, replace(run, resume=True), refit=True, overwrite=True)
+        return train_run(tuned.model, tuned.settings, data, replace(run, resume=True), **how)
     except CheckpointError:  # half a refit of settings that have been bettered since
-        return train_run(tuned.model, tuned.settings, data, replace(run, resume=False), refit=True, overwrite=True)
+        return train_run(tuned.model, tuned.settings, data, replace(run, resume=False), **how)
