@@ -27,7 +27,7 @@ ELSEWHERE = {
     "experiments/demo.py": "cli/test_demo.py",
     "experiments/reproduce/questions.py": "experiments/reproduce/test_catalogue.py",
     "evaluation/cutoffs.py": "experiments/runs/test_train.py",
-    "experiments/runs/deciding.py": "experiments/runs/test_train.py",
+    "experiments/runs/deciding_metric.py": "experiments/runs/test_train.py",
     "experiments/runs/details.py": "cli/test_compare_command.py",
     "experiments/runs/provenance.py": "cli/test_commands.py",
     "models/diffrec/codec_settings.py": "models/diffrec/test_item_clusters.py",

@@ -12,7 +12,7 @@ import pytest
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS
-from recodiff.testing.boards import checkerboard, scores_of, with_gaps
+from recodiff.testing.tiny_data import checkerboard, scores_of, with_gaps
 
 __all__ = ["checkerboard", "every_model", "fitted_and_ranked_from", "is_here", "random_interactions", "scores_of", "with_gaps"]
 

@@ -25,6 +25,7 @@ MODULES: dict[str, str] = {
     "recodiff.data.columns": "recodiff.data.readers.columns",
     "recodiff.data.corrupt": "recodiff.data.noise",
     "recodiff.data.datasets": "recodiff.data.download",
+    "recodiff.data.draws": "recodiff.data.random_keys",
     "recodiff.data.folder": "recodiff.data.dataset",
     "recodiff.data.formats": "recodiff.data.readers.formats",
     "recodiff.data.frames": "recodiff.data.readers.frames",
@@ -57,6 +58,7 @@ MODULES: dict[str, str] = {
     "recodiff.experiments.results": "recodiff.experiments.runs.results",
     "recodiff.experiments.runner": "recodiff.experiments.runs.runner",
     "recodiff.experiments.runs": "recodiff.experiments.runs.train",
+    "recodiff.experiments.runs.deciding": "recodiff.experiments.runs.deciding_metric",
     "recodiff.experiments.search": "recodiff.experiments.tuning.search",
     "recodiff.experiments.spaces": "recodiff.experiments.tuning.spaces",
     "recodiff.experiments.study": "recodiff.experiments.tuning.study",
@@ -103,6 +105,10 @@ MODULES: dict[str, str] = {
     "recodiff.report": "recodiff.reports.html",
     "recodiff.resuming": "recodiff.training.checkpoint",
     "recodiff.run": "recodiff.runtime.run",
+    "recodiff.runtime.trial": "recodiff.runtime.crash_check",
+    "recodiff.tensors.blank": "recodiff.tensors.uninitialised",
+    "recodiff.testing.boards": "recodiff.testing.tiny_data",
+    "recodiff.testing.subject": "recodiff.testing.model_under_test",
     "recodiff.training": "recodiff.training.loop",
     "recodiff.weighting": "recodiff.data.weighting",
 }
@@ -174,7 +180,7 @@ NAMES: dict[str, dict[str, str]] = {
     "recodiff.training.loop": {"CHECKPOINT": "recodiff.training.checkpoint", "LOG": "recodiff.training.checkpoint"},
     "recodiff.training.memory": {
         "MOST_USERS": "recodiff.runtime.memory",
-        "blank": "recodiff.tensors.blank",
+        "blank": "recodiff.tensors.uninitialised:uninitialised",
         "users_at_once": "recodiff.runtime.memory",
     },
 }

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from recodiff import build
-from recodiff.testing import ModelContract, Subject, scores_of
-from recodiff.testing.subject import BOARD, RUN
+from recodiff.testing import ModelContract, ModelUnderTest, scores_of
+from recodiff.testing.model_under_test import BOARD, RUN
 from toy import every_model
 
 # Toy settings: enough capacity and little regularisation, so that 50 users can be learned in a second.
@@ -100,10 +100,10 @@ NO_WEIGHTS_IN_THE_FIT = {"implicit-bpr": "draws interactions without weights"}  
 class TestEveryModel(ModelContract):
     @pytest.fixture(scope="class", params=every_model())
     @classmethod
-    def subject(cls, request: pytest.FixtureRequest) -> Subject:
+    def subject(cls, request: pytest.FixtureRequest) -> ModelUnderTest:
         name: str = request.param
         refused = ONE_ITEM_IS_TOO_FEW.get(name), NO_WEIGHTS_IN_THE_FIT.get(name)
-        return Subject(name, TOY.get(name, {}), *refused, starts_by_position=name == "implicit-bpr")
+        return ModelUnderTest(name, TOY.get(name, {}), *refused, starts_by_position=name == "implicit-bpr")
 
 
 class TestExample(ModelContract):

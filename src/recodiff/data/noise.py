@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 
 from recodiff.data.dataset import Dataset
-from recodiff.data.draws import random_keys
 from recodiff.data.events import report
 from recodiff.data.filters import PAIR, Duplicates, deduplicate
 from recodiff.data.ids import IntArray
 from recodiff.data.interactions import Interactions
+from recodiff.data.random_keys import random_keys
 from recodiff.data.readers.log import Log
 from recodiff.data.saving import MANIFEST, load_dataset, save_dataset
 from recodiff.data.split import Split

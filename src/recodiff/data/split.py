@@ -21,8 +21,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import polars as pl
 
-from recodiff.data.draws import random_keys, with_keys
 from recodiff.data.interactions import Events, TimeKind
+from recodiff.data.random_keys import random_keys, with_keys
 from recodiff.data.ties import Ties
 from recodiff.errors import ConfigError, DataError
 

@@ -18,7 +18,7 @@ from recodiff.data.readers.text_tables import open_table
 from recodiff.errors import DataError
 from recodiff.evaluation.protocol import Task
 from recodiff.runtime import files
-from recodiff.runtime.trial import tried
+from recodiff.runtime.crash_check import crash_checked
 
 LIST_ROLES = {
     "user": ("user", "userid", "uid", "queryid", "query", "qid"),
@@ -106,7 +106,7 @@ def _table(path: Path) -> pl.DataFrame:
     """The columns that have a role, under its name."""
     with files.reading(path, DataError, "give a table of lists: user, item, and rank or score"):
         if path.suffix == ".parquet":
-            frame = tried([path], lambda: pl.read_parquet(path, glob=False), DataError, "write the lists anew")
+            frame = crash_checked([path], lambda: pl.read_parquet(path, glob=False), DataError, "write the lists anew")
             found = _roles(frame.columns, path.name)
             return frame.select(pl.col(name).alias(role) for role, name in found.items())
         table = open_table(path, header=True)

@@ -19,7 +19,7 @@ from recodiff.errors import ModelError
 from recodiff.models.base import Recommender, Validate
 from recodiff.runtime import distributed
 from recodiff.runtime.run import Run
-from recodiff.tensors.blank import blank
+from recodiff.tensors.uninitialised import uninitialised
 from recodiff.training import loop
 from recodiff.training.pairs import Pairs
 from recodiff.training.settings import TrainingConfig
@@ -117,7 +117,7 @@ class TorchRecommender(Recommender, Generic[Net]):
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         self.derived = {name.removeprefix(DERIVED): tensor.cpu() for name, tensor in state.items() if name.startswith(DERIVED)}
         state = {name: tensor for name, tensor in state.items() if not name.startswith(DERIVED)}
-        module = blank(lambda: self.build(len(self.items), torch.Generator()))
+        module = uninitialised(lambda: self.build(len(self.items), torch.Generator()))
         missing, foreign = module.load_state_dict(state, strict=False)
         lacking = [name for name in missing if name in dict(module.named_parameters())]
         if lacking or foreign:

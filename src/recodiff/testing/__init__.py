@@ -4,8 +4,8 @@ import pytest
 
 pytest.register_assert_rewrite("recodiff.testing.scoring", "recodiff.testing.fitting")
 
-from recodiff.testing.boards import checkerboard, scores_of, unnamed, with_gaps  # noqa: E402 (asserts are rewritten before)
 from recodiff.testing.contract import ModelContract  # noqa: E402
-from recodiff.testing.subject import Subject  # noqa: E402
+from recodiff.testing.model_under_test import ModelUnderTest  # noqa: E402
+from recodiff.testing.tiny_data import checkerboard, scores_of, unnamed, with_gaps  # noqa: E402 (asserts are rewritten before)
 
-__all__ = ["ModelContract", "Subject", "checkerboard", "scores_of", "unnamed", "with_gaps"]
+__all__ = ["ModelContract", "ModelUnderTest", "checkerboard", "scores_of", "unnamed", "with_gaps"]

@@ -9,8 +9,8 @@ import pytest
 from recodiff.config import Settings
 from recodiff.models.base import Recommender
 from recodiff.testing.fitting import FittingContract
+from recodiff.testing.model_under_test import ModelUnderTest
 from recodiff.testing.scoring import ScoringContract
-from recodiff.testing.subject import Subject
 
 
 class ModelContract(ScoringContract, FittingContract):
@@ -38,13 +38,13 @@ class ModelContract(ScoringContract, FittingContract):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def subject(cls) -> Subject:
+    def subject(cls) -> ModelUnderTest:
         """The model and its settings; a class that tests several overrides this with a parametrised fixture."""
         name = cls.model if isinstance(cls.model, str) else f"{cls.model.__module__}:{cls.model.__qualname__}"
-        return Subject(name, cls.settings, cls.one_item_refused, cls.fit_weights_refused, cls.starts_by_position)
+        return ModelUnderTest(name, cls.settings, cls.one_item_refused, cls.fit_weights_refused, cls.starts_by_position)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def fitted(cls, subject: Subject) -> Recommender:
+    def fitted(cls, subject: ModelUnderTest) -> Recommender:
         """The model, fitted to the board."""
         return subject.fit()

@@ -19,8 +19,8 @@ from recodiff.models.registry import build
 from recodiff.models.saving import USERS, load_model, save_model
 from recodiff.ranking.recommend import history_of, recommend
 from recodiff.ranking.vectors import similar_items
-from recodiff.testing.boards import scores_of, unnamed
-from recodiff.testing.subject import BOARD, Subject
+from recodiff.testing.model_under_test import BOARD, ModelUnderTest
+from recodiff.testing.tiny_data import scores_of, unnamed
 
 
 class ScoringContract:
@@ -144,13 +144,13 @@ class ScoringContract:
             with pytest.raises(ModelError, match="no item vectors"):
                 similar_items(fitted, ["item-004"], 3)
 
-    def test_an_unfitted_model_says_so(self, subject: Subject) -> None:
+    def test_an_unfitted_model_says_so(self, subject: ModelUnderTest) -> None:
         """A model that is not fitted says so."""
         with pytest.raises(ModelError, match="not fitted"):
             recommend(build(subject.model), BOARD, 3)
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-    def test_a_gpu_scores_as_the_cpu(self, fitted: Recommender, subject: Subject) -> None:
+    def test_a_gpu_scores_as_the_cpu(self, fitted: Recommender, subject: ModelUnderTest) -> None:
         """A GPU's scores are the CPU's within rounding."""
         there = subject.build()
         there = there.restore(fitted.state(), fitted.items, "cuda", users=fitted.users)

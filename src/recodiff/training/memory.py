@@ -11,7 +11,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
 from recodiff.moved import old_names
 from recodiff.runtime.memory import GIB, available_memory, users_at_once
-from recodiff.tensors.blank import Weightless
+from recodiff.tensors.uninitialised import Weightless
 from recodiff.training.trainable import Trainable
 
 TOO_LARGE = ("can't allocate memory", "overflow")

@@ -15,7 +15,7 @@ from recodiff.data.readers.places import is_header, kind_of
 from recodiff.data.readers.text_tables import first_lines, open_table, read_lines
 from recodiff.errors import ConfigError, DataError
 from recodiff.runtime import files
-from recodiff.runtime.trial import tried
+from recodiff.runtime.crash_check import crash_checked
 
 BLANK = 4096
 """Bytes at the beginning of a file that has some id among them, unless it is blank."""
@@ -49,7 +49,7 @@ def read_ids(path: Path, known: IdMap, role: Literal["user", "item"]) -> pl.Seri
 
 def _of_table(path: Path, known: IdMap, role: str) -> pl.Series:
     if path.suffix in ENDINGS:
-        frame = tried([path], lambda: pl.read_parquet(path, glob=False), ConfigError, "give one id per line")
+        frame = crash_checked([path], lambda: pl.read_parquet(path, glob=False), ConfigError, "give one id per line")
         return frame[_column(frame.columns, role)]
     rows = open_table(path, header=False, separator=None if path.suffix == ".csv" else "\t").rows
     text = open_table(path, separator="," if len(rows[0]) == 1 else None, header=_names(rows, known, role))

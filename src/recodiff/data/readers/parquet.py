@@ -14,8 +14,8 @@ from recodiff.data.readers.parts import Piece, pieces_in
 from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.titles import titles_of_parquet
 from recodiff.errors import DataError
+from recodiff.runtime.crash_check import crash_checked
 from recodiff.runtime.files import reading, refuse_irregular
-from recodiff.runtime.trial import tried
 
 ENDINGS = (".parquet", ".pq")
 
@@ -47,7 +47,9 @@ class Parquet(Reader):
                 for path in group[1:]:
                     refuse_irregular(path, DataError, WHOLE)
                 called = name if len(parts) == 1 else group[0].name
-                read.append(tried(group, lambda group=group, called=called: _read(group, called, options), DataError, WHOLE))
+                read.append(
+                    crash_checked(group, lambda group=group, called=called: _read(group, called, options), DataError, WHOLE)
+                )
         return Raw.joined(read, parts, name)
 
     def has_titles(self, path: Path) -> bool:

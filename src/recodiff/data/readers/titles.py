@@ -14,7 +14,7 @@ from recodiff.data.readers.frames import opened, picked
 from recodiff.data.readers.text_tables import TextTable, open_table
 from recodiff.data.readers.values import parse_ids
 from recodiff.errors import DataError
-from recodiff.runtime.trial import tried
+from recodiff.runtime.crash_check import crash_checked
 
 Named = Callable[[TextTable, str], dict[str, str]]
 
@@ -87,7 +87,7 @@ def titles_of_parquet(path: Path) -> pl.DataFrame:
         DataError: the file cannot be read, or no column is clearly the id.
     """
     try:
-        return tried([path], lambda: titles_of_frame(pl.scan_parquet(path, glob=False), path.name), DataError, WHOLE)
+        return crash_checked([path], lambda: titles_of_frame(pl.scan_parquet(path, glob=False), path.name), DataError, WHOLE)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}); is it whole?") from None
 

@@ -21,7 +21,7 @@ from recodiff.data.saving import load_dataset
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation.protocol import ChooseOn, Stages, stages
 from recodiff.evaluation.validation import Validation
-from recodiff.experiments.runs.deciding import stopped_by_short_lists
+from recodiff.experiments.runs.deciding_metric import stopped_by_short_lists
 from recodiff.experiments.runs.identity import naming
 from recodiff.experiments.runs.model_card import CardFigures, CardNotes, validation_figures, write_card
 from recodiff.experiments.runs.provenance import provenance

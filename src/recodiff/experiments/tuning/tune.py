@@ -13,7 +13,7 @@ from recodiff.data.saving import load_dataset
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation.protocol import stages
 from recodiff.evaluation.validation import Validation
-from recodiff.experiments.runs.deciding import chosen_by, stopped_by_short_lists
+from recodiff.experiments.runs.deciding_metric import chosen_by, stopped_by_short_lists
 from recodiff.experiments.runs.model_card import CardNotes
 from recodiff.experiments.runs.train import Source, settings_of, train_run, validation_metrics
 from recodiff.experiments.tuning.dimensions import Space, reachable

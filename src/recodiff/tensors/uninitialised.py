@@ -29,7 +29,7 @@ class Weightless(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def blank(build: Callable[[], M]) -> M:
+def uninitialised(build: Callable[[], M]) -> M:
     """The module that `build` makes, with room for its parameters and without drawing them: weights are loaded into it.
 
     Args:

@@ -11,33 +11,33 @@ import polars as pl
 import pytest
 
 from recodiff.errors import DataError
-from recodiff.runtime import trial
-from recodiff.runtime.trial import tried
+from recodiff.runtime import crash_check
+from recodiff.runtime.crash_check import crash_checked
 
 FRESH = """
 import os, sys
 from pathlib import Path
 import polars as pl
 from recodiff.errors import DataError
-from recodiff.runtime import trial
+from recodiff.runtime import crash_check
 
 path = Path(sys.argv[1])
-assert trial._may_fork(), "polars has not worked here yet"
-found = trial.tried([path], lambda: 7, DataError, "do so")
+assert crash_check._may_fork(), "polars has not worked here yet"
+found = crash_check.crash_checked([path], lambda: 7, DataError, "do so")
 assert found == 7
 for end in (os.abort, lambda: os.kill(os.getpid(), 11)):
     try:
-        trial.tried([path], end, DataError, "do so")
+        crash_check.crash_checked([path], end, DataError, "do so")
     except DataError as error:
         assert str(error) == f"'{path}' is damaged in a way that ends the program that reads it; do so"
     else:
         raise AssertionError
 try:
-    trial.tried([path], lambda: 1 / 0, DataError, "do so")
+    crash_check.crash_checked([path], lambda: 1 / 0, DataError, "do so")
 except ZeroDivisionError:
     pass
-assert trial.tried([path], lambda: pl.read_parquet(path, glob=False), DataError, "do so").height == 3
-assert not trial._may_fork(), "a copy would wait for threads that it has not"
+assert crash_check.crash_checked([path], lambda: pl.read_parquet(path, glob=False), DataError, "do so").height == 3
+assert not crash_check._may_fork(), "a copy would wait for threads that it has not"
 print("whole")
 """
 
@@ -48,18 +48,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.parquet"
 
 
-@pytest.mark.skipif(not trial.TASKS.exists(), reason="elsewhere a new process is begun")
+@pytest.mark.skipif(not crash_check.TASKS.exists(), reason="elsewhere a new process is begun")
 def test_a_process_that_polars_has_not_worked_in_tries_in_a_copy(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FRESH, str(path)], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("whole\n", "")
 
 
 def test_elsewhere_a_new_process_tries(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "_may_fork", lambda: False)
-    assert tried([path], lambda: 7, DataError, "do so") == 7
-    monkeypatch.setattr(trial, "DECODE", "import os; os.abort()")
+    monkeypatch.setattr(crash_check, "_may_fork", lambda: False)
+    assert crash_checked([path], lambda: 7, DataError, "do so") == 7
+    monkeypatch.setattr(crash_check, "DECODE", "import os; os.abort()")
     with pytest.raises(DataError, match=r"a\.parquet' is damaged in a way that ends the program that reads it; do so"):
-        tried([path], lambda: pytest.fail("it would end this process"), DataError, "do so")
+        crash_checked([path], lambda: pytest.fail("it would end this process"), DataError, "do so")
 
 
 def test_whoever_stops_the_trial_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +73,6 @@ def test_whoever_stops_the_trial_leaves_no_process_behind(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "waitpid", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        trial._in_a_copy(lambda: subprocess.run(["sleep", "60"], check=False))
+        crash_check._in_a_copy(lambda: subprocess.run(["sleep", "60"], check=False))
     with pytest.raises(ProcessLookupError):
         os.kill(begun[0], 0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from recodiff.tensors.blank import blank
+from recodiff.tensors.uninitialised import uninitialised
 from toy import checkerboard
 from training_models import made, trained_by_epochs
 
@@ -15,7 +15,7 @@ from training_models import made, trained_by_epochs
 def test_a_blank_network_is_the_one_that_is_built_but_for_its_numbers(name: str) -> None:
     model = made(name, checkerboard(40))
     real = model.build(40, torch.Generator())
-    found = blank(lambda: model.build(40, torch.Generator()))
+    found = uninitialised(lambda: model.build(40, torch.Generator()))
     shapes = {key: (tensor.shape, tensor.stride()) for key, tensor in real.named_parameters()}
     assert {key: (tensor.shape, tensor.stride()) for key, tensor in found.named_parameters()} == shapes
     assert not any(tensor.is_meta for tensor in (*found.parameters(), *found.buffers()))
@@ -36,10 +36,10 @@ def test_a_network_that_needs_numbers_to_be_built_is_built_with_them() -> None:
             super().__init__()
             self.scale = torch.empty(2).fill_(5.0)  # neither parameter nor buffer
 
-    keeping = blank(Keeping)
+    keeping = uninitialised(Keeping)
     assert isinstance(keeping, Keeping)
     assert torch.equal(keeping.scale, torch.full((2,), 5.0))
-    scaled = blank(Scaled)
+    scaled = uninitialised(Scaled)
     assert isinstance(scaled, Scaled)
     assert scaled.size == 6.0
     assert torch.equal(scaled.weight, torch.full((3,), 2.0))

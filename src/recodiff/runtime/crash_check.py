@@ -25,7 +25,7 @@ TASKS = Path("/proc/self/task")
 DECODE = "import sys, polars\nfor path in sys.argv[1:]:\n    polars.scan_parquet(path, glob=False).collect()"
 
 
-def tried(paths: Sequence[Path], read: Callable[[], T], error: type[RecodiffError], remedy: str) -> T:
+def crash_checked(paths: Sequence[Path], read: Callable[[], T], error: type[RecodiffError], remedy: str) -> T:
     """The answer of `read`, unless it would end the process.
 
     Args:

@@ -12,14 +12,14 @@ from recodiff.models.base import Recommender
 from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
 from recodiff.runtime.run import Run
-from recodiff.testing.boards import checkerboard
+from recodiff.testing.tiny_data import checkerboard
 
 BOARD = checkerboard(shuffled=True)
 RUN = Run(seed=0, progress=False, device="cpu")
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelUnderTest:
     """A model with settings under which 50 users are learned in a second.
 
     Args:
