@@ -24,7 +24,6 @@ import polars as pl
 import torch
 
 import recodiff
-from kept import Kept
 from machine import SHARED, machine
 from recodiff.configs import read_settings
 from recodiff.data.dataset import Dataset
@@ -33,6 +32,7 @@ from recodiff.data.readers.log import read_log
 from recodiff.data.split import Temporal
 from recodiff.evaluation.validation import Validation
 from recodiff.runtime.run import Run
+from saved_rows import SavedRows
 
 HERE = Path(__file__).resolve().parent
 KEPT, PAGE = HERE / "events.json", HERE / "events.md"
@@ -168,7 +168,7 @@ def one(title: str, name: str, settings: dict[str, Any], seed: int, made: Datase
 
 def measure_closed(shared: Path, logs: Sequence[str], ways: Sequence[str]) -> None:
     """Closed forms, each way."""
-    kept = Kept(KEPT)
+    kept = SavedRows(KEPT)
     for log in logs:
         for way in ways:
             how = WAYS[way]
@@ -185,7 +185,7 @@ def measure_closed(shared: Path, logs: Sequence[str], ways: Sequence[str]) -> No
 
 def measure_trained(shared: Path, names: Sequence[str], seeds: Sequence[int], ways: Sequence[str]) -> None:
     """Trained models on online-retail, settings as on ML-1M; epochs and shares are chosen on validation."""
-    kept = Kept(KEPT)
+    kept = SavedRows(KEPT)
     for way in ways:
         made = data("online-retail", WAYS[way], shared)
         for name in names:
@@ -202,7 +202,7 @@ def measure_trained(shared: Path, names: Sequence[str], seeds: Sequence[int], wa
 
 def measure_paired(shared: Path, seeds: Sequence[int]) -> None:
     """F-DiffRec on ml-100k for a few epochs, rows of equal time as the log has them and shuffled, with the same seeds."""
-    kept = Kept(KEPT)
+    kept = SavedRows(KEPT)
     model, settings = read_settings("f-diffrec-ml-100k", [f"training.epochs={PAIRED_EPOCHS}"])
     for way in (*alike("whole")[:2], *alike("split")[:2]):
         made = data("ml-100k", WAYS[way], shared)
@@ -236,7 +236,7 @@ def paired_lines(rows: list[dict[str, Any]]) -> list[str]:
 
 def write_page() -> None:
     """events.md, of what is kept."""
-    rows = Kept(KEPT).rows()
+    rows = SavedRows(KEPT).rows()
     newest = max((row["machine"] for row in rows), key=lambda machine: machine["date"])
     lines = ["# Whole events", "", INTRODUCTION, ""]
     lines += [f"Commit {newest['commit']}, {newest['processor']}, one thread, {newest['date']}. R@20 / N@20 on test.", ""]

@@ -20,11 +20,11 @@ from typing import Any, Literal
 import torch
 
 import recodiff
-from kept import Kept
 from machine import SHARED, machine
 from recodiff.data.dataset import Dataset
 from recodiff.reports.cells import short
 from recodiff.reports.markdown import markdown_table
+from saved_rows import SavedRows
 
 HERE = Path(__file__).resolve().parent
 KEPT, PAGE = HERE / "frontier.json", HERE / "frontier.md"
@@ -97,7 +97,7 @@ def summed(data: Dataset, parts: dict[str, Any], seed: int) -> Iterator[dict[str
     said = {"shares": dict(zip(model.parts, shares.tolist(), strict=True))}
     for place, part in enumerate(model.parts):
         alone = seed if part == "sequence" else 0
-        if not Kept(KEPT).has({"data": data.name, "model": PARTS[part], "seed": alone}):
+        if not SavedRows(KEPT).has({"data": data.name, "model": PARTS[part], "seed": alone}):
             model.shares = torch.zeros_like(shares)
             model.shares[place] = 1.0
             yield row(data, PARTS[part], alone, model, parts[part].summary)
@@ -127,7 +127,7 @@ def protocol_of(data: str) -> Literal["official", "leave-one-out"]:
 
 def write_page() -> None:
     """frontier.md, of what is kept."""
-    rows = Kept(KEPT).rows()
+    rows = SavedRows(KEPT).rows()
     lines = ["# Leave-one-out on sparse sequences", "", INTRODUCTION, ""]
     for data, metrics in METRICS.items():
         mine = [row for row in rows if row["data"] == data]
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=HERE.parent / "runs" / "frontier")
     asked = parser.parse_args()
     if asked.what != "page":
-        folder, kept = asked.shared / asked.what, Kept(KEPT)
+        folder, kept = asked.shared / asked.what, SavedRows(KEPT)
         official = protocol_of(asked.what) == "official"
         data = recodiff.load_dataset(folder) if official else recodiff.prepare(folder, protocol="leave-one-out", name=asked.what)
         for name in asked.models:

@@ -18,7 +18,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from kept import Kept
 from machine import SHARED, machine
 from recodiff import Run, Validation, load_dataset
 from recodiff.config import merge
@@ -31,6 +30,7 @@ from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.experiments.runs.options import Deadline, RunOptions
 from recodiff.experiments.runs.runner import CaseProgress, load_complete, run_cases
 from recodiff.models.registry import build
+from saved_rows import SavedRows
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples"))
@@ -105,7 +105,7 @@ def settled(one: Case) -> ResolvedCase:
 
 def near(cases: Sequence[Case], folder: Path, out: Path, seeds: int, threads: int) -> None:
     """What the end of each training history says: chosen by it, and ranked from what comes before; one row a case and seed."""
-    data, kept = load_dataset(folder).inner(), Kept(out / "iterating-near.json")
+    data, kept = load_dataset(folder).inner(), SavedRows(out / "iterating-near.json")
     for seed in range(1, seeds + 1):
         trained: tuple[Any, Any] = None, None
         for one in cases:

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kept import Kept
 from machine import machine
 from peer_sides import HERE, Side, interpreter
 from recodiff import Batch, Recommender, Run, Traits, Validation, build, load_dataset
 from recodiff.data import Dataset, Interactions
 from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.models.base import Validate
+from saved_rows import SavedRows
 
 ROWS = HERE / "peer_sasrec.json"
 SIDES = ("ours", "rectools", "ours-newest", "rectools-all")
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--batch", type=int, default=50)
     asked = parser.parse_args()
-    kept, data = Kept(ROWS), load_dataset(asked.data)
+    kept, data = SavedRows(ROWS), load_dataset(asked.data)
     for seed in asked.seeds:
         for side in asked.sides:
             what = {"data": asked.data.name, "side": side, "lr": asked.lr, "batch": asked.batch, "seed": seed}

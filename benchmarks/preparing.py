@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ranking_speed import untrained
 from recodiff import save_model
-from serving import untrained
 from unchanged import ROOT, sources_at
 
 ROWS, USERS, ITEMS, REPEATS = 2_000_000, 50_000, 20_000, 5

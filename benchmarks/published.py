@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from kept import Kept
 from machine import machine
 from recodiff import Run, build, load_dataset, read_settings
 from recodiff.config import merge
@@ -29,6 +28,7 @@ from recodiff.data.dataset import Dataset
 from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.reports.markdown import markdown_table
 from recodiff.runtime import files
+from saved_rows import SavedRows
 
 METRICS = ("recall@20", "ndcg@20")
 Chosen = dict[str, tuple[str, list[dict[str, Any]]]]
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--threads", type=int)
     asked = parser.parse_args(arguments)
-    data, kept = load_dataset(asked.data), Kept(asked.compared / "published.json")
+    data, kept = load_dataset(asked.data), SavedRows(asked.compared / "published.json")
     for label, (model, settings) in chosen(asked.compared, asked.configs, max(asked.seeds)).items():
         for seed in asked.seeds if build(model, settings[0]).traits.seeded else [1]:
             if (asked.only and label not in asked.only) or len(settings) < seed:

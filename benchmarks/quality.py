@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kept import Kept
 from machine import SHARED, machine
 from page import METRICS, QUALITY, ROWS, write_page
 from recodiff import Run, Validation, build, load_dataset, read_settings
 from recodiff.config import merge
 from recodiff.experiments.runs.measurement import measure_parts
+from saved_rows import SavedRows
 
 HALF_LIFE = {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}
 LOW: dict[str, Any] = {"training": {"precision": "bfloat16"}}
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--fresh", action="store_true", help="measure again what is already there")
     asked = parser.parse_args()
-    kept = Kept(QUALITY)
+    kept = SavedRows(QUALITY)
     for preset in asked.presets or ROWS:
         for seed in asked.seeds if build(*settings_of(preset)).traits.seeded else [1]:
             told = {"preset": preset, "seed": seed}

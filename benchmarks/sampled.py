@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 
-from kept import Kept
 from machine import SHARED, machine, peak_memory
 from precision import step_of
 from recodiff import Run, Validation, build, load_dataset, prepare, read_settings
@@ -34,8 +33,9 @@ from recodiff.data.split import AsPublished
 from recodiff.experiments.runs.measurement import measure_parts
 from recodiff.models.network import TorchRecommender
 from recodiff.runtime.memory import keep_freed_memory
+from saved_rows import SavedRows
 
-FOUND, STEPS = (Kept(Path(__file__).resolve().parent / f"{name}.json") for name in ("sampled", "sampled-steps"))
+FOUND, STEPS = (SavedRows(Path(__file__).resolve().parent / f"{name}.json") for name in ("sampled", "sampled-steps"))
 METRICS = ("recall@20", "ndcg@20")
 WIDE: dict[str, Any] = {
     "diffusion": {"steps": 1, "schedule": {"kind": "none"}, "loss": "multinomial", "timesteps": "uniform"},

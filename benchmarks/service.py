@@ -36,7 +36,7 @@ HERE = Path(__file__)
 
 def service_large(items: int = ITEMS) -> Row:
     """Both over an untrained model with a wide network over many items."""
-    from serving import WIDTH, untrained
+    from ranking_speed import WIDTH, untrained
 
     with TemporaryDirectory() as folder:
         save_model(untrained(items), Path(folder) / "model")
@@ -45,7 +45,7 @@ def service_large(items: int = ITEMS) -> Row:
 
 def service_small(items: int = 1008, width: int = 200) -> Row:
     """Both over a model of the demonstration's size."""
-    from serving import untrained
+    from ranking_speed import untrained
 
     with TemporaryDirectory() as folder:
         save_model(untrained(items, width), Path(folder) / "model")

@@ -15,14 +15,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kept import Kept
 from machine import SHARED, machine
 from recodiff import Run, Validation, build, prepare
 from recodiff.config import merge
 from recodiff.data import Dataset
 from recodiff.data.split import AsPublished
+from saved_rows import SavedRows
 
-FOUND = Kept(Path(__file__).resolve().parent / "spaces.json")
+FOUND = SavedRows(Path(__file__).resolve().parent / "spaces.json")
 SETTINGS: dict[str, Any] = {
     "denoiser": {"hidden": [200]},
     "training": {"epochs": 40, "check_every_epochs": 1, "patience_epochs": 4},

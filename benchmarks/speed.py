@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cold_start import cold_start
 from datasets import ml_1m
 from machine import median, rates
 from memory import family_memory
@@ -20,6 +21,7 @@ from peer import peer_book, peer_epoch, peer_validation
 from precision import low_precision, products
 from preparing import preparing
 from processes import shared_items, two_processes
+from ranking_speed import chain_flops, model_load, new_user, recommend_all, recommend_wide
 from recodiff.configs import read_settings
 from recodiff.data import Dataset
 from recodiff.diffusion.denoisers import MLPDenoiser
@@ -41,8 +43,6 @@ from recodiff.training.adamw import AdamW
 from recodiff.training.trainable import Progress
 from scale import amazon_book_epoch, gowalla, hidden_step
 from service import service_large, service_small
-from serving import chain_flops, model_load, new_user, recommend_all, recommend_wide
-from starting import cold_start
 
 Row = dict[str, Any]
 MFLOP_PER_USER = 18.3e6

@@ -1,6 +1,8 @@
 """What each part of FS-DiffRec is worth on the released ML-1M files: every sum of its parts, paired by user.
 
-    python benchmarks/parts.py --seeds 1 2 3 4 5 --threads 1      goes on where it stopped; writes parts.json and parts.md
+    python benchmarks/fs_diffrec_ablation.py --seeds 1 2 3 4 5 --threads 1
+
+It goes on where it stopped, and writes fs_diffrec_ablation.json and fs_diffrec_ablation.md.
 
 The parts are those of the preset fs-diffrec-ml-1m_clean-near: rows that learn what is near, and a sequence encoder (which alone is
 SASRec with the targets that the preset names), both judged by averages of their weights; and F-ridge as an item-item path, which
@@ -156,8 +158,10 @@ def main() -> None:
         for label, one in zip(SUMS, measured(data, asked.runs, seed, asked.threads), strict=True):
             rows[label].append(one)
             print(label, seed, {metric: round(figure, 4) for metric, figure in one.test.items()}, flush=True)
-        files.write_text(HERE / "parts.md", page(rows) + "\n")
-        files.write_json(HERE / "parts.json", {label: list(map(result_as_json, found)) for label, found in rows.items()})
+        files.write_text(HERE / "fs_diffrec_ablation.md", page(rows) + "\n")
+        files.write_json(
+            HERE / "fs_diffrec_ablation.json", {label: list(map(result_as_json, found)) for label, found in rows.items()}
+        )
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ranking_speed import untrained
 from recodiff import save_model
-from serving import untrained
 from unchanged import ROOT, sources_at
 
 ITEMS, WIDTH, REPEATS = 2_810, 600, 5

@@ -1,6 +1,6 @@
 """FS-DiffRec, and its rows and its sequence alone, of one training a seed, kept where `recodiff compare` finds them.
 
-    python benchmarks/whole.py DATA OUT --settings benchmarks/compare/ml-100k-whole --seeds 1 2
+    python benchmarks/fs_diffrec_components.py DATA OUT --settings benchmarks/compare/ml-100k-whole --seeds 1 2
 
 The folder of settings holds `f-diffrec.toml`, `sasrec.toml` and `fs-diffrec.toml`, whose parts `rows` and `sequence` are the former
 two. A part is fitted by its own loop from the run's seed, so it is the model that its own settings give. Afterwards

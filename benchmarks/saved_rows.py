@@ -10,7 +10,7 @@ from typing import Any
 from recodiff.runtime import files
 
 
-class Kept:
+class SavedRows:
     """The rows of a file, each told from the others by some of its values.
 
     Args:
