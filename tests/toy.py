@@ -14,7 +14,16 @@ from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS
 from recodiff.testing.tiny_data import checkerboard, scores_of, with_gaps
 
-__all__ = ["checkerboard", "every_model", "fitted_and_ranked_from", "is_here", "random_interactions", "scores_of", "with_gaps"]
+__all__ = [
+    "checkerboard",
+    "every_model",
+    "fitted_and_ranked_from",
+    "is_here",
+    "random_interactions",
+    "scores_of",
+    "walk",
+    "with_gaps",
+]
 
 
 def is_here(model: str) -> bool:
@@ -39,3 +48,10 @@ def fitted_and_ranked_from(model: Recommender, x: Interactions) -> tuple[np.ndar
     """The dense float64 weights that the model is fitted to and those it ranks from, where both are `x`."""
     weighting = model.config.weighting
     return weighting.for_fit(x).matrix.toarray().astype(float), weighting(x).matrix.toarray().astype(float)
+
+
+def walk(n: int = 12, length: int = 6) -> Interactions:
+    """User u walks through the items from u on, one by one: what comes next is known from the newest alone."""
+    user = np.repeat(np.arange(n), length)
+    item = (user + np.tile(np.arange(length), n)) % n
+    return Interactions.from_arrays(user, item, IdMap.range(n), IdMap.range(n), times=np.arange(len(user)), time_kind="order")

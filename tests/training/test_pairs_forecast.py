@@ -22,7 +22,7 @@ from recodiff.models.network import TorchRecommender
 from recodiff.tensors.random import keyed_generator
 from recodiff.tensors.rows import Rows
 from recodiff.training.pairs import Forecast, Pair
-from toy import checkerboard, random_interactions, scores_of
+from toy import checkerboard, random_interactions, scores_of, walk
 
 CPU = torch.device("cpu")
 DAY = 86_400
@@ -144,13 +144,6 @@ def test_histories_of_one_teach_nothing_and_nobody_else_is_refused() -> None:
         build("f-diffrec", small).fit(alone)
 
 
-def walk(n: int = 12, length: int = 6) -> Interactions:
-    """User u walks through the items from u on, one by one: what comes next is known from the newest alone."""
-    user = np.repeat(np.arange(n), length)
-    item = (user + np.tile(np.arange(length), n)) % n
-    return Interactions.from_arrays(user, item, IdMap.range(n), IdMap.range(n), times=np.arange(len(user)), time_kind="order")
-
-
 @pytest.mark.parametrize("name", ["f-diffrec", "lf-diffrec"])
 def test_forecasting_learns_what_comes_next_and_the_newest_item_decides(name: str) -> None:
     settings_: dict[str, Any] = {
@@ -169,27 +162,6 @@ def test_forecasting_learns_what_comes_next_and_the_newest_item_decides(name: st
     swapped = Interactions.from_arrays([0] * 6, [0, 1, 2, 3, 5, 4], other.users, other.items, times=range(6), time_kind="order")
     one, another = (model.score(Batch(Rows.from_csr(model.config.weighting(x).matrix))) for x in (other, swapped))
     assert not torch.allclose(one, another)
-
-
-def test_the_forecast_ridge_solves_the_normal_equations_of_its_pairs() -> None:
-    x = random_interactions(np.random.default_rng(6))
-    model = build("f-ridge", {"l2": 3.0, "cuts": 4}).fit(x, Run(seed=2, progress=False))
-    bound = Forecast().bind(x, model.config.weighting, CPU)
-    users = torch.from_numpy(np.flatnonzero(x.lengths() >= 2))
-    gram, cross = 3.0 * np.eye(x.n_items), np.zeros((x.n_items, x.n_items))
-    for cut in range(4):
-        pair = bound(users, keyed_generator(2, "cut", cut))
-        source, target = pair.source.dense().double().numpy(), pair.target.dense().double().numpy()  # pyright: ignore[reportOptionalMemberAccess]
-        for before, after in zip(source, target, strict=True):
-            gram += np.outer(before, before)
-            cross += np.outer(before, after)
-    np.testing.assert_allclose(model.state()["weights"], np.linalg.solve(gram, cross), atol=1e-5)
-
-
-def test_the_forecast_ridge_knows_what_comes_next() -> None:
-    settings_ = {"l2": 0.1, "weighting": {"half_life": 0.5, "floor": 0.0}, "pairs": {"target": {"half_life": 0.5}}}
-    model = build("f-ridge", settings_).fit(walk(), Run(progress=False))
-    assert (recommend(model, walk(), 1).items[:, 0] == (np.arange(12) + 6) % 12).all()
 
 
 @pytest.mark.parametrize("codec", ["identity", "clustered_vae"])
