@@ -211,3 +211,17 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     state.pop("diffusion.denoiser.last.bias")
     with pytest.raises(ModelError, match=r"last\.bias"):
         build("diffrec", small).restore(state, BOARD.items)
+
+
+@pytest.mark.parametrize("name", ["ease", "puresvd", "itemknn", "popularity", "diffrec"])
+def test_a_loaded_model_outlives_its_file(name: str, tmp_path: Path) -> None:
+    """A copy over the file writes into it in place; what was loaded is not the file."""
+    settings = {"diffrec": {"denoiser": {"hidden": [4]}, "training": {"epochs": 1}}, "puresvd": {"factors": 2}}.get(name)
+    save_model(build(name, settings).fit(BOARD, Run(progress=False, device="cpu")), tmp_path / "m")
+    model = load_model(tmp_path / "m")
+    before = {key: tensor.clone() for key, tensor in model.state().items()}
+    size = (tmp_path / "m" / WEIGHTS).stat().st_size
+    with (tmp_path / "m" / WEIGHTS).open("r+b") as file:
+        file.write(b"\1" * size)
+    for key, tensor in model.state().items():
+        assert torch.equal(tensor, before[key]), key

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,56 +19,26 @@ from postgres import running_postgres
 from recodiff.cli import main
 from recodiff.runtime.sql import open_engine
 from recodiff.serving.store.own import EVENTS
+from served_processes import running
 
 KILLS = int(os.environ.get("RECODIFF_KILLS", "3"))
 """How often the service is killed while events are written; the figure of the benchmarks is of 50."""
 
 
-@contextmanager
-def running(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`recodiff serve` in a process of its own, and its address."""
-    command = [sys.executable, "-m", "recodiff", "serve", *map(str, arguments), "--port", "0", "--threads", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    assert process.stderr is not None
-    said: list[str] = []
-    for line in process.stderr:
-        said.append(line)
-        if "Ctrl-C" in line:
-            break
-    else:
-        raise AssertionError("".join(said))
-    reader = threading.Thread(target=lambda: said.extend(process.stderr or ()))
-    reader.start()
-    try:
-        yield process, said[-1].rpartition(" at ")[2].partition(";")[0]
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
-        process.stderr.close()
-
-
-def call(address: str, path: str, given: Any = None, key: str | None = None) -> Any:
-    body = None if given is None else json.dumps(given).encode()
-    headers = {"content-type": "application/json"} | ({"Idempotency-Key": key} if key else {})
-    with urllib.request.urlopen(urllib.request.Request(address + path, body, headers), timeout=20) as answer:
-        return json.loads(answer.read())
-
-
 def test_requests_under_way_are_answered_before_it_ends(runs: dict[str, Path], tmp_path: Path) -> None:
-    with running(runs["ease"], "--store", f"sqlite:///{tmp_path}/e.db", "--wait-ms", 500) as (process, address):
+    with running(runs["ease"], "--store", f"sqlite:///{tmp_path}/e.db", "--wait-ms", 500) as service:
         lists = {"lists": [{"history": [104], "k": 3}] * 2}
-        call(address, "/v1/recommend/batch", lists)  # lists come together, so the next waits for half a second
+        service.call("/v1/recommend/batch", lists)  # lists come together, so the next waits for half a second
         answers: list[Any] = []
-        asking = threading.Thread(target=lambda: answers.append(call(address, "/v1/recommend/batch", lists)))
+        asking = threading.Thread(target=lambda: answers.append(service.call("/v1/recommend/batch", lists)))
         asking.start()
         time.sleep(0.15)
-        process.send_signal(signal.SIGTERM)
+        service.process.send_signal(signal.SIGTERM)
         asking.join(20)
         assert len(answers[0]["lists"]) == 2
-        assert process.wait(20) == 0
+        assert service.process.wait(20) == 0
         with pytest.raises((urllib.error.URLError, ConnectionError)):
-            call(address, "/healthz")
+            service.call("/healthz")
 
 
 def test_the_data_folder_is_taken_over_once(runs: dict[str, Path], tmp_path: Path) -> None:
@@ -83,11 +49,11 @@ def test_the_data_folder_is_taken_over_once(runs: dict[str, Path], tmp_path: Pat
     store = f"sqlite:///{tmp_path}/e.db"
     sizes = []
     for _ in range(2):
-        with running(runs["ease"], "--store", store, "--data", tmp_path / "data") as (process, address):
+        with running(runs["ease"], "--store", store, "--data", tmp_path / "data") as service:
             user = str(sorted(open_engine(store).connect().exec_driver_sql("SELECT user FROM recodiff_events").scalars())[0])
-            sizes.append(len(call(address, f"/v1/users/{user}/history")["events"]))
-            process.terminate()
-            process.wait(20)
+            sizes.append(len(service.call(f"/v1/users/{user}/history")["events"]))
+            service.process.terminate()
+            service.process.wait(20)
     assert sizes[0] == sizes[1] > 0
 
 
@@ -115,16 +81,16 @@ def test_a_kill_loses_no_acknowledged_event_and_doubles_none(runs: dict[str, Pat
     acknowledged: list[int] = []
     number, wanted = 0, threading.Event()
     for kill in range(KILLS + 1):
-        with running(runs["ease"], "--store", store) as (process, address):
+        with running(runs["ease"], "--store", store) as service:
             if kill < KILLS:
                 delay = 0.05 + 0.4 * (kill * 0.618 % 1)
-                threading.Timer(delay, process.kill).start()
+                threading.Timer(delay, service.process.kill).start()
             until = time.monotonic() + 30
             while kill < KILLS or number < 10 or wanted.is_set():
                 assert time.monotonic() < until
                 events = [{"user": f"u{number % 3}", "item": f"{number}-{part}"} for part in range(3)]
                 try:
-                    call(address, "/v1/events", {"events": events}, key=f"n{number}")
+                    service.call("/v1/events", {"events": events}, key=f"n{number}")
                 except (urllib.error.URLError, ConnectionError, OSError):
                     wanted.set()
                     break

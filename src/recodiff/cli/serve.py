@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -14,6 +14,11 @@ from recodiff.config import check
 from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError, MissingExtraError
 from recodiff.runtime.sql import shown
+
+if TYPE_CHECKING:
+    from recodiff.serving.settings import ServiceSettings
+    from recodiff.serving.store.base import Store
+    from recodiff.serving.tokens import Tokens
 
 USUAL = "sqlite:///events.db"
 
@@ -32,6 +37,7 @@ def serve(
     token_file: Path | None = None,
     wait_ms: float = 2.0,
     device: str = "cpu",
+    workers: Whole = 1,
     threads: Whole | None = None,
     trust_code: bool = False,
 ) -> None:
@@ -67,18 +73,16 @@ def serve(
         How long a list may wait for others to be scored with, in milliseconds.
     device
         auto, cpu, cuda...
+    workers
+        Processes that answer, at one address and with the weights in memory once.
     threads
-        CPU threads; all cores unless given.
+        CPU threads of each; all cores, shared out among the workers, unless given.
     trust_code
         Allow a model class from outside recodiff.
     """
     try:
-        from recodiff.serving.models import Models
         from recodiff.serving.server import LOOPBACK
-        from recodiff.serving.server import serve as answer
-        from recodiff.serving.service import Service
         from recodiff.serving.settings import ServiceSettings, named_runs, traffic_shares
-        from recodiff.serving.store.open import open_store, take_over
         from recodiff.serving.tokens import read_tokens
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"serving needs the package {error.name}; run pip install 'recodiff[serve]'") from None
@@ -86,6 +90,8 @@ def serve(
         raise ConfigError("name a model folder to serve, such as: recodiff serve runs/mine")
     if not 0 <= port <= 65535:
         raise ConfigError(f"port {port} lies outside 0..65535; give another, such as 8000")
+    if workers < 1:
+        raise ConfigError(f"--workers {workers} lies below 1; give the number of processes that are to answer")
     use_threads(threads)
     tokens = None if token_file is None else read_tokens(token_file)
     settings = check(
@@ -102,12 +108,71 @@ def serve(
     )
     if host not in LOOPBACK and tokens is None:
         warn(f"whoever reaches {host} may read and write histories; give --token-file FILE unless the network is your own")
-    with nullcontext() if choices is None else choices.open("a", encoding="utf-8") as lines:
-        models = Models(settings)  # before the store, which a mistake in a name should not leave behind
-        opened = open_store(store, table, columns)
-        service = Service(models, opened, tokens, lines)
-        if data is not None and (taken := take_over(opened, store, load_dataset(data))):
-            say(f"wrote {taken:,} interactions of {data} into {shown(store)}")
-        names = ", ".join(f"{name} ({served.size:,} items)" for name, served in models.served.items())
-        answer(service, host, port, lambda address: say(f"serving {names} at {address}; Ctrl-C ends it"))
+    asked = _Asked(settings, (store, table, columns), data, tokens, choices, host, port)
+    _alone(asked) if workers == 1 else _together(asked, workers, threads)
     say("stopped; every request that had come was answered")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was typed, checked."""
+
+    settings: ServiceSettings
+    store: tuple[str, str | None, str | None]
+    data: Path | None
+    tokens: Tokens | None
+    choices: Path | None
+    host: str
+    port: int
+
+    def say_served(self, sizes: dict[str, int], address: str, by: str = "") -> None:
+        names = ", ".join(f"{name} ({size:,} items)" for name, size in sizes.items())
+        say(f"serving {names}{by} at {address}; Ctrl-C ends it")
+
+    def opened_store(self) -> Store:
+        """The store, with the histories of a data folder."""
+        from recodiff.serving.store.open import open_store, take_over
+
+        opened = open_store(*self.store)
+        if self.data is not None and (taken := take_over(opened, self.store[0], load_dataset(self.data))):
+            say(f"wrote {taken:,} interactions of {self.data} into {shown(self.store[0])}")
+        return opened
+
+
+def _alone(asked: _Asked) -> None:
+    """This process answers."""
+    from recodiff.serving.models import Models
+    from recodiff.serving.server import serve as answer
+    from recodiff.serving.service import Service
+    from recodiff.serving.worker import opened_choices
+
+    with opened_choices(asked.choices) as lines:
+        models = Models(asked.settings)  # before the store, which a mistake in a name should not leave behind
+        service = Service(models, asked.opened_store(), asked.tokens, lines)
+        sizes = {name: served.size for name, served in models.served.items()}
+        answer(service, asked.host, asked.port, lambda address: asked.say_served(sizes, address))
+
+
+def _together(asked: _Asked, count: int, threads: int | None) -> None:
+    """Several processes answer."""
+    import torch
+
+    from recodiff.serving.copies import folder_of_copies
+    from recodiff.serving.server import address_of, hosts_of, listen, log_as_a_service
+    from recodiff.serving.worker import WorkerOrder, opened_choices
+    from recodiff.serving.workers import WATCH_SECONDS, Workers, refuse_several
+
+    refuse_several(asked.settings, asked.store[0])
+    log_as_a_service()
+    with folder_of_copies() as folder, listen(asked.host, asked.port) as listening:
+        settings = asked.settings.model_copy(update={"device": "cpu", "watch_seconds": WATCH_SECONDS})
+        each = threads or max(1, torch.get_num_threads() // count)
+        hosts = hosts_of(asked.host, asked.tokens)
+        order = WorkerOrder(settings, folder, asked.store, asked.tokens, asked.choices, hosts, each)
+        workers = Workers(order, asked.settings, count, listening)
+        sizes = workers.take_all()
+        asked.opened_store().close()
+        with opened_choices(asked.choices):
+            pass
+        address = address_of(asked.host, listening)
+        workers.run(lambda: asked.say_served(sizes, address, f" by {count} workers"))

@@ -197,6 +197,12 @@ class Recommender(ABC):
     def state(self) -> dict[str, Tensor]:
         """Everything that was learned, by name; slices of it as DTensors, where there is a `shard`."""
 
+    copies_state: ClassVar[bool] = False
+    """Whether `restore` copies what it is given; else the model keeps those very tensors."""
+
+    def lay_out(self) -> None:  # noqa: B027
+        """Lay the weights out in memory as ranking reads them; their values stay. The model is not trained any further."""
+
     @abstractmethod
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave; `items` and `users` are already set."""

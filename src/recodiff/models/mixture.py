@@ -266,6 +266,11 @@ class Mixture(Recommender):
             device = str(next(iter(inner.values())).device)
             part.restore(inner, self.items, device, users=self.users if part.traits.remembers_users else None)
 
+    def lay_out(self) -> None:
+        """Every component's weights."""
+        for name in self._factors:
+            self.parts[name].lay_out()
+
     def vectors(self) -> ItemVectors:
         """The components' vectors side by side.
 

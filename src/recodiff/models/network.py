@@ -19,7 +19,7 @@ from recodiff.errors import ModelError
 from recodiff.models.base import Recommender, Validate
 from recodiff.runtime import distributed
 from recodiff.runtime.run import Run
-from recodiff.tensors.uninitialised import uninitialised
+from recodiff.tensors.uninitialised import fill, uninitialised
 from recodiff.training import loop
 from recodiff.training.pairs import Pairs
 from recodiff.training.settings import TrainingConfig
@@ -34,6 +34,7 @@ Net = TypeVar("Net", bound=nn.Module)
 class TorchRecommender(Recommender, Generic[Net]):
     """A model that `training.train` fits: it declares a network (of type `Net`), its pairs and its parameter groups."""
 
+    copies_state = True
     module: Net
     derived: Mapping[str, Tensor] = MappingProxyType({})
     """What `derive` gave, for `build`."""
@@ -118,8 +119,7 @@ class TorchRecommender(Recommender, Generic[Net]):
         self.derived = {name.removeprefix(DERIVED): tensor.cpu() for name, tensor in state.items() if name.startswith(DERIVED)}
         state = {name: tensor for name, tensor in state.items() if not name.startswith(DERIVED)}
         module = uninitialised(lambda: self.build(len(self.items), torch.Generator()))
-        missing, foreign = module.load_state_dict(state, strict=False)
-        lacking = [name for name in missing if name in dict(module.named_parameters())]
+        lacking, foreign = fill(module, state)
         if lacking or foreign:
             raise ModelError(f"the weights lack {lacking or 'nothing'} and hold {foreign or 'nothing'} beyond this model")
         self.module = module.to(next(iter(state.values())).device).eval()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -204,18 +205,52 @@ def load_model(folder: str | Path, *, device: str = "cpu", trust_code: bool | Co
         ConfigError: there is no such device here.
     """
     place = str(Run(device=device).torch_device)
-    path, described = Path(folder), read_config(folder)
-    name = described["model"]
+    path = Path(folder)
+
+    def read(model: Recommender) -> Mapping[str, Any]:
+        return files.read_tensors(path / WEIGHTS, mapped=model.copies_state)[0]
+
+    return rebuilt(path, read, (WEIGHTS, ITEMS, USERS), place, trust_code)
+
+
+def rebuilt(
+    folder: Path,
+    read: Callable[[Recommender], Mapping[str, Any]],
+    hashed: Collection[str],
+    place: str = "cpu",
+    trust_code: bool | Collection[str] = False,
+) -> Recommender:
+    """Rebuild a model from its folder, with weights from wherever they are.
+
+    Args:
+        folder: written by `save_model`, or a copy of it.
+        read: gives the weights by name, to a model that has none yet; called once the files are known to be whole.
+        hashed: the files that are compared with what was saved.
+        place: the device to score on.
+        trust_code: as for `load_model`.
+
+    Raises:
+        CheckpointError: as `load_model` says.
+    """
+    described = read_config(folder)
+    name, hashes = described["model"], described["hashes"]
     _refuse_untrusted(folder, classes_outside(name, described["config"]), trust_code)
-    hashes = described["hashes"]
-    for file in (WEIGHTS, ITEMS, *([USERS] if USERS in hashes else [])):
-        _refuse_changed(path / file, hashes.get(file))
-    tensors, _ = files.read_tensors(path / WEIGHTS)
+    for file in hashed:
+        if file != USERS or USERS in hashes:
+            _refuse_changed(folder / file, hashes.get(file))
+    with _fitting(folder):
+        model = build(name, described["config"], where=str(folder / CONFIG))
+    tensors = read(model)
+    with _fitting(folder):
+        users = _ids(folder / USERS) if USERS in hashes else None
+        return model.restore(tensors, _ids(folder / ITEMS), place, users=users)
+
+
+@contextmanager
+def _fitting(folder: Path) -> Iterator[None]:
     try:
         with contradictions_tolerated():
-            model = build(name, described["config"], where=str(path / CONFIG))
-            users = _ids(path / USERS) if USERS in hashes else None
-            return model.restore(tensors, _ids(path / ITEMS), place, users=users)
+            yield
     except (RecodiffError, KeyError, RuntimeError, TypeError, ValueError, IndexError, pl.exceptions.PolarsError) as error:
         raise CheckpointError(f"'{folder}' does not fit this recodiff ({error}); update recodiff or train anew") from None
 

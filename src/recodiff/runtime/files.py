@@ -231,11 +231,13 @@ def _place(file: BinaryIO, begin: int, shape: Any, piece: TensorPiece) -> None:
         file.write(memoryview(run).cast("B"))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def read_tensors(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
     """Tensors and text of a safetensors file.
 
     Args:
         path: of the file.
+        mapped: whether the tensors are the file itself: read when they are looked at and shared among processes. They change,
+            or the process dies, where another program writes into the file in place.
 
     Raises:
         CheckpointError: the file is missing or damaged.
@@ -246,7 +248,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         reading(path, CheckpointError, "copy the whole folder again, or train anew"),
         safe_open(path, framework="pt") as opened,
     ):
-        return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        return tensors if mapped else {name: tensor.clone() for name, tensor in tensors.items()}, opened.metadata() or {}
 
 
 def sha256(path: Path) -> str:

@@ -65,6 +65,21 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     return made.execution_options(postgresql_readonly=True) if read_only and made.name == "postgresql" else made
 
 
+def is_in_memory(url: str) -> bool:
+    """Tell whether a database is one of SQLite that no other process can open.
+
+    Args:
+        url: of the database.
+
+    Raises:
+        ConfigError: the text is no URL.
+    """
+    parsed = _parsed(url)
+    name = parsed.database or ""
+    lite = parsed.get_backend_name() == "sqlite"
+    return lite and (name in ("", ":memory:") or "mode=memory" in name or parsed.query.get("mode") == "memory")
+
+
 def shown(url: str) -> str:
     """A URL as messages may show it: a password is hidden.
 

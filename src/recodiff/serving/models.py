@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from typing import Any
 
 from recodiff.errors import RecodiffError
+from recodiff.serving.copies import Copies
 from recodiff.serving.errors import RefusedError
 from recodiff.serving.metrics import Metrics
-from recodiff.serving.served import Served, load_served, stamp
+from recodiff.serving.served import Served, load_served
 from recodiff.serving.settings import ServiceSettings
+from recodiff.serving.watch import FolderWatch
 
 LOGGER = logging.getLogger("recodiff.serving")
+REFUSED = "the newer folder of model %s is refused, and the older model goes on: %s"
 
 
 class Models:
@@ -21,20 +23,30 @@ class Models:
 
     Args:
         settings: of the service.
+        copies: of the folders, which are mapped in their place; this process is then one of several.
 
     Raises:
         CheckpointError: a folder cannot be loaded.
     """
 
-    def __init__(self, settings: ServiceSettings) -> None:
-        self.settings, self.metrics = settings, Metrics()
-        self.stamps = {name: stamp(folder) for name, folder in settings.runs.items()}
+    def __init__(self, settings: ServiceSettings, copies: Copies | None = None) -> None:
+        self.settings, self.copies, self.metrics = settings, copies, Metrics(None if copies is None else copies.noted)
+        folders = settings.runs if copies is None else {name: copies.link(name) for name in settings.runs}
+        self._watch = FolderWatch(folders)
         self.served = {name: self._load(name) for name in settings.runs}
-        self.refused: dict[str, bool] = dict.fromkeys(settings.runs, False)
-        """Whether a newer folder is damaged, so that the older model goes on."""
+        self._refused: set[str] = set()
 
     def _load(self, name: str) -> Served:
-        return load_served(name, self.settings.runs[name], device=self.settings.device, trust_code=self.settings.trust_code)
+        folder, given = self._watch.folders[name], self.settings
+        return load_served(name, folder, device=given.device, trust_code=given.trust_code, mapped=self.copies is not None)
+
+    def newer_refused(self, name: str) -> bool:
+        """Tell whether a newer folder is damaged, so that the older model goes on.
+
+        Args:
+            name: of the model.
+        """
+        return name in self._refused or (self.copies is not None and name in self.copies.noted().get("refused", ()))
 
     def get(self, name: str) -> Served:
         """The model of that name.
@@ -65,26 +77,20 @@ class Models:
 
     async def watch(self) -> None:
         """Look for newer folders until cancelled."""
-        seen: dict[str, Any] = {}
         while True:
             await asyncio.sleep(self.settings.watch_seconds)
-            for name in self.served:
-                await self._look(name, seen)
+            for name in self._watch.newer():
+                await self._take(name)
 
-    async def _look(self, name: str, seen: dict[str, Any]) -> None:
-        """Takes up a newer folder once it has rested for a round, as one that is being copied changes all the time."""
-        now = stamp(self.settings.runs[name])
-        if now == self.stamps[name] or seen.get(name) != now:
-            seen[name] = now
-            return
-        self.stamps[name] = now
+    async def _take(self, name: str) -> None:
         try:
             served = await asyncio.to_thread(self._load, name)
         except (RecodiffError, OSError, MemoryError) as error:
-            self.refused[name] = True
+            self._refused.add(name)
             self.metrics.reloads.labels(name, "refused").inc()
-            LOGGER.error("the newer folder of model %s is refused, and the older model goes on: %s", name, error)
+            LOGGER.error(REFUSED, name, error)
             return
-        self.served[name], self.refused[name] = served, False
+        self.served[name] = served
+        self._refused.discard(name)
         self.metrics.reloads.labels(name, "taken").inc()
         LOGGER.warning("model %s is now version %s", name, served.version)

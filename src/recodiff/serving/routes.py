@@ -195,7 +195,7 @@ def about(service: Service, served: Served) -> About:
         titles=served.titles is not None,
         similar=traits.item_vectors,
         explains=traits.personalised,
-        newer_refused=service.models.refused[served.name],
+        newer_refused=service.models.newer_refused(served.name),
         settings=described["config"],
         about=described["info"],
     )

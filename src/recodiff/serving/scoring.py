@@ -120,13 +120,17 @@ class Scorer:
         """
         if self.pending + len(asks) > self.most:
             raise OverloadedError("the service has more to answer than it can; ask again in a second")
-        self.pending += len(asks)
+        self._wait_for(len(asks))
         try:
             for ask in asks:
                 self.queue.put_nowait(ask)
             return list(await asyncio.gather(*(ask.answer for ask in asks)))
         finally:
-            self.pending -= len(asks)
+            self._wait_for(-len(asks))
+
+    def _wait_for(self, more: int) -> None:
+        self.pending += more
+        self.metrics.pending.set(self.pending)
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run something else that needs the model, between batches."""

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from recodiff.data.events import recorded
 from recodiff.data.interactions import Events
 from recodiff.models.base import Recommender
+from recodiff.models.mapped import load_mapped
 from recodiff.models.saving import CONFIG, COUNTS, ITEMS, WEIGHTS, load_item_table, load_model, read_config
+from recodiff.ranking.recommend import history_of, recommend
 
 Id = int | str
 SPELT = re.compile(r"-?[1-9][0-9]{0,18}|0")
@@ -143,7 +145,7 @@ def plain_text(text: str) -> str:
     return " ".join(WORD.findall("".join(letters)))
 
 
-def load_served(name: str, folder: Path, *, device: str = "cpu", trust_code: bool = False) -> Served:
+def load_served(name: str, folder: Path, *, device: str = "cpu", trust_code: bool = False, mapped: bool = False) -> Served:
     """Load a model folder to be served, and score one history so that the first request finds it warm.
 
     Args:
@@ -151,22 +153,26 @@ def load_served(name: str, folder: Path, *, device: str = "cpu", trust_code: boo
         folder: written by `save_model`.
         device: where to score.
         trust_code: as for `load_model`.
+        mapped: whether the folder is of `copy_to_map`, and its weights are shared with other processes.
 
     Raises:
         CheckpointError: the folder is missing, damaged or foreign.
         ConfigError: there is no such device here.
+        ModelError: the model cannot score.
     """
     before = stamp(folder)
     described = read_config(folder)
-    model = load_model(folder, device=device, trust_code=trust_code)
+    model = load_mapped(folder, trust_code=trust_code) if mapped else load_model(folder, device=device, trust_code=trust_code)
+    model.lay_out()
     table = load_item_table(folder)
     titles = table["title"].cast(pl.String).to_list() if "title" in table.columns else None
     counts = table[COUNTS].fill_null(0).to_numpy().astype(np.int64) if COUNTS in table.columns else None
     version = hashlib.sha256(repr((described.get("seal"), described["hashes"])).encode()).hexdigest()[:12]
     served = Served(name, model, titles, counts, described, version)
     _ = served._keys, served.popular, served._places
+    recommend(model, history_of(model, served.ids[:1]), 1)
     if stamp(folder) != before:  # replaced meanwhile: the parts may be of two models
-        return load_served(name, folder, device=device, trust_code=trust_code)
+        return load_served(name, folder, device=device, trust_code=trust_code, mapped=mapped)
     return served
 
 

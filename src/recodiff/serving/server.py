@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 import uvicorn
@@ -13,6 +12,7 @@ import uvicorn
 from recodiff.errors import ConfigError
 from recodiff.serving.app import LOCAL, create_app
 from recodiff.serving.service import Service
+from recodiff.serving.tokens import Tokens
 
 GRACE_SECONDS = 30
 """For which requests under way may go on once the service is asked to stop."""
@@ -31,11 +31,46 @@ def serve(service: Service, host: str, port: int, say: Callable[[str], None]) ->
     Raises:
         ConfigError: the address cannot be had.
     """
-    listening = listen(host, port)
-    port = listening.getsockname()[1]
+    log_as_a_service()
+    with listen(host, port) as listening:
+        answer(service, listening, hosts_of(host, service.tokens), lambda: say(address_of(host, listening)))
+
+
+def address_of(host: str, listening: socket.socket) -> str:
+    """The address to ask at.
+
+    Args:
+        host: as it was given.
+        listening: the socket.
+    """
+    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+
+
+def hosts_of(host: str, tokens: Tokens | None) -> Collection[str] | None:
+    """The names by which a service may be asked; any where the network or a token guards it.
+
+    Args:
+        host: that it listens on.
+        tokens: who may ask.
+    """
+    return None if tokens or host not in LOOPBACK else LOCAL
+
+
+def log_as_a_service() -> None:
+    """Log warnings of all, and what the service does, with the time."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("recodiff.serving").setLevel(logging.INFO)
-    hosts = None if service.tokens or host not in LOOPBACK else LOCAL
+
+
+def answer(service: Service, listening: socket.socket, hosts: Collection[str] | None, answers: Callable[[], None]) -> None:
+    """Answer requests at a socket until Ctrl-C or SIGTERM.
+
+    Args:
+        service: loaded.
+        listening: the socket; it may be shared with other processes.
+        hosts: see `create_app`.
+        answers: called once requests are answered.
+    """
     config = uvicorn.Config(
         create_app(service, hosts),
         log_config=None,
@@ -44,10 +79,7 @@ def serve(service: Service, host: str, port: int, say: Callable[[str], None]) ->
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    shown = f"[{host}]" if ":" in host else host
-    server = _Server(config, lambda: say(f"http://{shown}:{port}"))
-    with listening:
-        asyncio.run(server.serve([listening]))
+    _Server(config, answers).run([listening])
 
 
 class _Server(uvicorn.Server):

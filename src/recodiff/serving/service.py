@@ -35,7 +35,6 @@ class Service:
         self.models, self.store, self.tokens, self.choices = models, store, tokens or Tokens(), choices
         self.settings, self.metrics = models.settings, models.metrics
         self.scorer = Scorer(self.settings.wait_ms, self.settings.limits.pending, self.metrics)
-        self.metrics.pending.set_function(lambda: self.scorer.pending)
         self.answers = Answers(store, self.scorer, self.settings.limits, self.metrics)
         self.stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()

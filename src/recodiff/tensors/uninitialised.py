@@ -5,7 +5,9 @@ Shapes: none; whatever the network has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import torch
@@ -51,3 +53,36 @@ def uninitialised(build: Callable[[], M]) -> M:
                 made[parameter] = nn.Parameter(room, parameter.requires_grad)
             setattr(owner, name, made.get(parameter, parameter))
     return module
+
+
+_keeps: ContextVar[bool] = ContextVar("keeps", default=False)
+
+
+@contextmanager
+def given_kept() -> Iterator[None]:
+    """Within it `fill` gives a module the very tensors, however they lie in memory, and copies none."""
+    before = _keeps.set(True)
+    try:
+        yield
+    finally:
+        _keeps.reset(before)
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
+    """Give a module without numbers its weights.
+
+    Args:
+        module: of `uninitialised`.
+        state: by name; copied, but within `given_kept`.
+
+    Returns:
+        The names of parameters that `state` lacks, and those in it that the module does not have.
+    """
+    copied = dict(state)
+    for name, parameter in module.named_parameters() if _keeps.get() else ():
+        given = copied.get(name)
+        if given is not None and (given.shape, given.dtype) == (parameter.shape, parameter.dtype):
+            parameter.data = copied.pop(name)
+    missing, foreign = module.load_state_dict(copied, strict=False)
+    parameters = {name for name, _ in module.named_parameters()}
+    return [name for name in missing if name in parameters and name not in state], list(foreign)

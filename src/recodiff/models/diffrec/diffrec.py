@@ -107,6 +107,12 @@ class DiffRec(TorchRecommender[DiffRecNet]):
             self._check_shared(net)
         return net
 
+    def lay_out(self) -> None:
+        """Item by item where the chain is in the hidden space, whose first layer sums rows of items."""
+        if self.config.codec.of_rows and self.module.hidden_holds(self.config.sampling):
+            hidden.lay_out_by_item(self.module.diffusion.denoiser)
+            self.module.eval()  # the chain is made anew, of the weights where they are now
+
     def _trains_hidden(self, diffusion: Diffusion) -> bool:
         """Whether the loss of rows costs less in the hidden space, or the settings want it there."""
         given, obstacle = self.config.diffusion, hidden.trains(diffusion)
