@@ -19,7 +19,7 @@ from recodiff.errors import ModelError
 from recodiff.models.base import Recommender, Validate
 from recodiff.runtime import distributed
 from recodiff.runtime.run import Run
-from recodiff.tensors.uninitialised import fill, uninitialised
+from recodiff.tensors.uninitialised import give_weights, uninitialised
 from recodiff.training import loop
 from recodiff.training.pairs import Pairs
 from recodiff.training.settings import TrainingConfig
@@ -119,7 +119,7 @@ class TorchRecommender(Recommender, Generic[Net]):
         self.derived = {name.removeprefix(DERIVED): tensor.cpu() for name, tensor in state.items() if name.startswith(DERIVED)}
         state = {name: tensor for name, tensor in state.items() if not name.startswith(DERIVED)}
         module = uninitialised(lambda: self.build(len(self.items), torch.Generator()))
-        lacking, foreign = fill(module, state)
+        lacking, foreign = give_weights(module, state)
         if lacking or foreign:
             raise ModelError(f"the weights lack {lacking or 'nothing'} and hold {foreign or 'nothing'} beyond this model")
         self.module = module.to(next(iter(state.values())).device).eval()

@@ -60,7 +60,7 @@ _keeps: ContextVar[bool] = ContextVar("keeps", default=False)
 
 @contextmanager
 def given_kept() -> Iterator[None]:
-    """Within it `fill` gives a module the very tensors, however they lie in memory, and copies none."""
+    """Within it `give_weights` gives a module the very tensors, however they lie in memory, and copies none."""
     before = _keeps.set(True)
     try:
         yield
@@ -68,7 +68,7 @@ def given_kept() -> Iterator[None]:
         _keeps.reset(before)
 
 
-def fill(module: nn.Module, state: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
+def give_weights(module: nn.Module, state: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
     """Give a module without numbers its weights.
 
     Args:
