@@ -1,7 +1,7 @@
 """A model folder laid out for several processes of a machine: they map its weights, and so hold them once.
 
 Beside copies of the folder's other files stands `WEIGHTS_AS_RANKED`: every tensor as it lies in memory while lists are made.
-Pages of a mapped file that nobody writes to are in memory once, however many processes read them.
+Pages of a mapped file that no process writes to are in memory once, however many processes read them.
 """
 
 from __future__ import annotations

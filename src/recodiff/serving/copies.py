@@ -1,6 +1,6 @@
 """Copies of the served model folders that several workers map: one process writes them, the others read.
 
-The copies stand apart from the folders, so whatever becomes of a folder, a worker that is started again finds the last model that
+The copies do not depend on the folders: whatever becomes of a folder, a worker that is started again finds the last model that
 was good. `models/NAME` is a link to the newest copy, `copies/NAME-VERSION`.
 """
 

@@ -58,7 +58,7 @@ def work(order: WorkerOrder, listening: socket.socket, above: Connection) -> Non
     Args:
         order: what it is started with.
         listening: the socket that all workers accept from.
-        above: the pipe to that process; it is told True once this one answers.
+        above: the pipe to that process, which gets True once this one answers.
     """
     from recodiff.serving.models import Models
     from recodiff.serving.service import Service
