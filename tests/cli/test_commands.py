@@ -399,6 +399,17 @@ def test_without_its_only_interaction_a_history_has_no_ranks(cli: Cli, run: Path
     assert [row["before"] for row in json.loads(found.out)] == [None] * 4
 
 
+def test_users_of_one_event_have_no_ranks_without_it(cli: Cli, tmp_path: Path) -> None:
+    rows = [f"u{user},i{(user + item) % 20},{item // 3}" for user in range(20) for item in range(12)]
+    rows += [f"{user},i{item},1" for user in ("once", "one") for item in (3, 4, 5)]
+    (tmp_path / "log.csv").write_text("user,item,time\n" + "\n".join(rows))
+    data, model = tmp_path / "data", tmp_path / "m"
+    cli("prepare", tmp_path / "log.csv", data).succeeded()
+    cli("train", "popularity", "--data", data, "--out", model).succeeded()
+    asked = ("recommend", model, "--data", data, "-k", 4, "--json", "--effect-of-newest", "--user", "one", "--user", "once")
+    assert [row["before"] for row in json.loads(cli(*asked).succeeded().out)] == [None] * 8
+
+
 def test_without_time_there_is_no_newest_interaction(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user,item\n" + "".join(f"{u},{i}\n" for u in range(20) for i in range(30) if (u + i) % 4))
     data, model = tmp_path / "data", tmp_path / "m"

@@ -56,6 +56,11 @@ def test_maps_compare_by_ids_and_type() -> None:
     assert IdMap([1, 2]) != [1, 2]
 
 
+def test_none_of_some_ids_are_of_their_type() -> None:
+    for ids in (IdMap([1, 2]), IdMap(["1", "2"])):
+        assert ids.take([]).ids.dtype == ids.externals([]).dtype == ids.ids.dtype
+
+
 def test_ids_are_found_within_another_map() -> None:
     assert IdMap([7, 3, 5]).within(IdMap([3, 7])).tolist() == [1, 0, -1]
     assert IdMap(["7", "x"]).within(IdMap([3, 7])).tolist() == [1, -1]

@@ -51,6 +51,22 @@ def test_they_equal_scikit_learn(task: Task, rankings: np.ndarray):
         assert found.values["map_ranking"][user] == pytest.approx(np.mean(np.arange(1, len(places) + 1) / places))
 
 
+@pytest.mark.parametrize("most", [800.0, 1023.5, 5000.0])
+def test_large_ratings_have_a_finite_gain(most: float, rankings: np.ndarray):
+    history = over([(0, 0, 1), (1, 1, 1)])
+    task = Task(history, over([(0, 3, most), (0, 7, most - 1), (1, 4, 3), (1, 5, 1)]), history)
+    found = evaluate_lists(rankings, np.arange(2), task, parse_all(["ndcg_exponential@11"])).values["ndcg_exponential@11"]
+    ranked = rankings[0].tolist()
+    first, second = (1 / np.log2(ranked.index(item) + 2) for item in (3, 7))
+    best = 1 + 0.5 / np.log2(3)
+    assert found[0] == pytest.approx((first + second / 2) / best)
+    usual = Task(history, over([(0, 3, 1), (1, 4, 3), (1, 5, 1)]), history)
+    assert (
+        found[1]
+        == evaluate_lists(rankings, np.arange(2), usual, parse_all(["ndcg_exponential@11"])).values["ndcg_exponential@11"][1]
+    )
+
+
 def test_a_short_list_is_no_ranking(task: Task, rankings: np.ndarray):
     with pytest.raises(DataError, match="auc needs every item to be found in the lists"):
         evaluate_lists(rankings[:, :1], np.arange(2), task, parse_all(["auc"]))

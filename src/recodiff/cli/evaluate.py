@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 from cyclopts import Parameter
+from numpy.typing import NDArray
 
 from recodiff.cli.catalogue import over_items_of
-from recodiff.cli.like import show_like
+from recodiff.cli.like import DEFAULT_CUT, show_like, treatment_of
 from recodiff.cli.output import print_json, print_table, say, warn, write_frame
 from recodiff.cli.parameters import Whole, use_threads
 from recodiff.data.dataset import Dataset
@@ -22,14 +23,15 @@ from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError
 from recodiff.evaluation.conventions import Judged, judge
 from recodiff.evaluation.cutoffs import note as note_on_lengths
-from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation, WithoutTruth, evaluate_lists
+from recodiff.evaluation.evaluate import DEFAULT_METRICS, Evaluation, WithoutTruth, check_task, evaluate_lists
 from recodiff.evaluation.evaluate import evaluate as evaluate_model
-from recodiff.evaluation.given_lists import notes_on, read_lists
+from recodiff.evaluation.given_lists import Treatment, notes_on, read_lists
 from recodiff.evaluation.hit_metrics import HIT_METRICS
 from recodiff.evaluation.item_facts import load_embeddings
 from recodiff.evaluation.judged_metrics import JUDGED_METRICS
 from recodiff.evaluation.list_metrics import LIST_METRICS
 from recodiff.evaluation.metrics import FULL_RANKING, LIST_LENGTH, MetricAtK, parse_all
+from recodiff.evaluation.model_lists import everyone, judged_rankings, lists_for_everyone
 from recodiff.evaluation.peers import peer, sort_of
 from recodiff.evaluation.protocol import HISTORY, Protocol, Task, stages
 from recodiff.experiments.runs.provenance import trained_on_other_data
@@ -43,6 +45,7 @@ METRICS_HELP = (
     f"Of whole rankings, without a length: {', '.join(metric.name for metric in JUDGED_METRICS if metric.whole)}. "
     f"Of the lists themselves, at {LIST_LENGTH} unless given: {', '.join(metric.name for metric in LIST_METRICS)}."
 )
+WITHOUT_TRUTH: dict[WithoutTruth, str] = {"skip": "they are left out", "zero": "they count as 0"}
 
 
 def evaluate(
@@ -81,7 +84,8 @@ def evaluate(
     lists
         A .csv, .tsv or .parquet file of lists: user, item, and rank or score, ids as in the data folder.
     like
-        Give the figures of another package, by its own divisors, users and names: rectools, lenskit, recbole, torchmetrics,
+        Give the figures of another package, by its own divisors, users and names; those that need a whole ranking are made of
+        the model's scores of every item, so they take longer. One of rectools, lenskit, recbole, torchmetrics,
         recpack, implicit, elliot, cornac, ranx, trec, microsoft, replay, spark, librecommender, evidently, torch-rechub,
         lightfm or warprec.
     part
@@ -104,26 +108,37 @@ def evaluate(
     trust_code
         Allow a model class from outside recodiff.
     json
-        Print one flat JSON object, metric -> number.
+        Print one flat JSON object, metric -> number; with --like also `notes`, where a figure is missing or not the package's own.
     """
     use_threads(threads)
     if like is not None:
         peer(like)
     wanted = parse_all([name.strip() for name in metrics.split(",") if name.strip()])
     began = time.perf_counter()
-    if lists is not None and run is None:
-        dataset = load_dataset(data)
-        source = _history(protocol, part, history)
-        task = stages(dataset, protocol=protocol, embeddings=load_embeddings(data, dataset.items, dataset.items)).task(part, source)
-        evaluation, judged = _of_lists(lists, task, wanted, users_without_truth)
-    elif run is not None and lists is None:
-        source = _history(protocol, part, history)
-        model, dataset, task = _opened(run, data, device, trust_code, part, source, protocol)
-        names = [each.name for each in wanted]
-        evaluation = evaluate_model(model, task, metrics=names, users_without_truth=users_without_truth, show_progress=True)
-        judged = None if evaluation.lists is None else judge(evaluation.lists, evaluation.users, task.truth, task.mask)
-    else:
+    if (lists is None) == (run is None):
         raise ConfigError("give either the folder of a trained model or --lists FILE, and not both")
+    source = _history(protocol, part, history)
+    kinds = None if metrics == ",".join(DEFAULT_METRICS) else {sort_of(each.name.partition("@")[0]) for each in wanted}
+    lengths = sorted({each.k for each in wanted if each.k < FULL_RANKING})
+    if like is not None and per_user is None:  # what is shown are their figures: ours must not ask for whole rankings
+        wanted = [each for each in wanted if each.k < FULL_RANKING]
+    judged: Judged | None = None
+    rankings: Iterable[Judged] = ()
+    if run is None:
+        assert lists is not None
+        dataset = load_dataset(data)
+        task = stages(dataset, protocol=protocol, embeddings=load_embeddings(data, dataset.items, dataset.items)).task(part, source)
+        treatment = treatment_of(like, kinds) if like else Treatment(without_truth=WITHOUT_TRUTH[users_without_truth])
+        evaluation, judged = _of_lists(lists, task, wanted, users_without_truth, treatment)
+    else:
+        model, dataset, task = _opened(run, data, device, trust_code, part, source, protocol)
+        check_task(part, task, wanted)
+        if like is None:
+            names = [each.name for each in wanted]
+            evaluation = evaluate_model(model, task, metrics=names, users_without_truth=users_without_truth, show_progress=True)
+        else:
+            evaluation, judged = _for_everyone(model, task, wanted, users_without_truth)
+            rankings = judged_rankings(model, task)  # made only where a figure needs them
     if evaluation.looks_ahead:
         warn(
             f"the history of {evaluation.looks_ahead} of {len(evaluation.users)} users holds interactions later than some that are "
@@ -137,8 +152,7 @@ def evaluate(
         write_frame(_per_user(evaluation, dataset), per_user, overwrite=overwrite)
     title = f"{dataset.name}: {part}, from {source}, {len(evaluation.users)} users"
     if like is not None and judged is not None:
-        chosen = None if metrics == ",".join(DEFAULT_METRICS) else {sort_of(each.name.partition("@")[0]) for each in wanted}
-        show_like(like, judged, sorted({each.k for each in wanted if each.k < FULL_RANKING}), chosen, title, json=json)
+        show_like(like, judged, lengths, kinds, title, rankings=rankings, json=json)
     elif json:
         print_json(evaluation.flat())
     else:
@@ -162,16 +176,42 @@ def _opened(
     return model, staged.data, staged.task(part, history)
 
 
-def _of_lists(path: Path, task: Task, wanted: Sequence[MetricAtK], without_truth: WithoutTruth) -> tuple[Evaluation, Judged]:
+def _of_lists(
+    path: Path, task: Task, wanted: Sequence[MetricAtK], without_truth: WithoutTruth, treatment: Treatment
+) -> tuple[Evaluation, Judged]:
     """Figures of lists that another program wrote; what is odd about them is warned of."""
     lists = read_lists(path, task.truth.users, task.truth.items)
-    longest = max((each.k for each in wanted if each.k < FULL_RANKING), default=1)
-    for note in (*lists.notes, *notes_on(lists, task, longest)):
+    for note in (*lists.notes, *notes_on(lists, task, _longest(wanted, 1), treatment)):
         warn(note)
-    users = np.flatnonzero((task.truth.lengths() > 0) | ((without_truth == "zero") & (lists.lengths > 0)))
-    everyone = np.flatnonzero((task.truth.lengths() > 0) | (lists.lengths > 0))
-    judged = judge(lists.items[everyone], everyone, task.truth, task.mask, lists.lengths[everyone])
-    return evaluate_lists(lists.items[users], users, task, wanted), judged
+    users = everyone(task, lists.lengths > 0)
+    judged = judge(lists.items[users], users, task.truth, task.mask, lists.lengths[users])
+    return _figures(lists.items[users], users, task, wanted, without_truth, lists.lengths[users] > 0), judged
+
+
+def _for_everyone(
+    model: Recommender, task: Task, wanted: Sequence[MetricAtK], without_truth: WithoutTruth
+) -> tuple[Evaluation, Judged]:
+    """Figures of a model, and its lists for all that another package takes a mean over."""
+    lists, users = lists_for_everyone(model, task, max((each.k for each in wanted), default=DEFAULT_CUT), show_progress=True)
+    judged = judge(lists[:, : _longest(wanted, DEFAULT_CUT)], users, task.truth, task.mask)
+    return _figures(lists, users, task, wanted, without_truth, np.ones(len(users), dtype=bool)), judged
+
+
+def _longest(wanted: Sequence[MetricAtK], usual: int) -> int:
+    """The longest cut that is asked for, whole rankings left out."""
+    return max((each.k for each in wanted if each.k < FULL_RANKING), default=usual)
+
+
+def _figures(
+    lists: NDArray[np.int64],
+    users: NDArray[np.int64],
+    task: Task,
+    wanted: Sequence[MetricAtK],
+    without_truth: WithoutTruth,
+    listed: NDArray[np.bool_],
+) -> Evaluation:
+    measured = (task.truth.lengths()[users] > 0) | ((without_truth == "zero") & listed)
+    return evaluate_lists(lists[measured], users[measured], task, wanted)
 
 
 def _print(evaluation: Evaluation, wanted: Sequence[MetricAtK], title: str, seconds: float) -> None:

@@ -32,7 +32,8 @@ class IdMap:
 
     def __init__(self, ids: Iterable[Any] | pl.Series, *, named: bool = True) -> None:
         series = ids if isinstance(ids, pl.Series) else pl.Series("id", list(ids))
-        kind = pl.Int64 if series.dtype.is_integer() or len(series) == 0 else pl.String
+        empty = len(series) == 0 and series.dtype != pl.String  # text without rows stays text, so that tables of it can be joined
+        kind = pl.Int64 if series.dtype.is_integer() or empty else pl.String
         self.ids: pl.Series = series.cast(kind).alias("id")
         if self.ids.null_count():
             raise DataError(f"{self.ids.null_count()} ids are missing; drop those rows before building an IdMap")

@@ -26,7 +26,9 @@ Cut = Literal["k", "list", "ranking"]
 Gain = Literal["binary", "rating", "2^rating - 1", "2^(rating + 1) - 1"]
 Discount = Literal["log2(rank + 1)", "log2(max(rank, 2))"]
 Missing = Literal["skip", "zero", "refuse"]
-"""Users without truth, or without a list: left out, counted as 0, or an error in the package (here left out, and reported)."""
+"""Users without truth, or without a list: left out, counted as 0, or an error of the package (left out, and `like` tells)."""
+EXPONENT = 900
+"""Ratings up to which 2^rating is taken as it is; a double holds none beyond 1023."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,15 +191,22 @@ class Formula:
         ranks = np.arange(1, places + 1)
         return 1 / np.log2(ranks + 1 if self.discount == "log2(rank + 1)" else np.maximum(ranks, 2))
 
-    def worth(self, ratings: Values) -> Values:
-        """The worth of hits of these ratings; nothing where the rating is 0.
+    def worth(self, ratings: Values, judged: Judged) -> Values:
+        """The worth of hits of these ratings, [n, P]; nothing where the rating is 0.
+
+        Where a user has a rating beyond `EXPONENT`, all the worths of the user are divided by one power of two, so that none is
+        infinite; numerator and divisor have the same.
 
         Args:
-            ratings: of any shape, which is kept; 0 where there is no hit.
+            ratings: [n, P]; 0 where there is no hit.
+            judged: the lists that they are of.
         """
         if self.gain == "rating":
             return ratings
-        return np.where(ratings > 0, 2 ** (ratings + (self.gain == "2^(rating + 1) - 1")) - 1, 0.0)
+        more = self.gain == "2^(rating + 1) - 1"
+        most = np.zeros(len(ratings)) if judged.ideal is None or self.pooled else judged.ideal.max(1)
+        down = np.where(most > EXPONENT, np.floor(most), 0.0)[:, None]
+        return np.where(ratings > 0, 2 ** (ratings + more - down) - 2**-down, 0.0)
 
 
 Term = Callable[[Formula, Judged, Hits], Values]
@@ -210,7 +219,7 @@ def _dcg(formula: Formula, judged: Judged, hits: Hits) -> Values:
     if judged.ratings is None:
         raise ConfigError(f"the gain {formula.gain} needs ratings; prepare the data with --keep-weights")
     ratings = judged.ratings[:, : hits.shape[1]]
-    return formula.worth(ratings) @ discounts[: ratings.shape[1]]
+    return formula.worth(ratings, judged) @ discounts[: ratings.shape[1]]
 
 
 def _ideal(places: Callable[[Judged, Hits], NDArray[np.integer]]) -> Term:
@@ -219,7 +228,7 @@ def _ideal(places: Callable[[Judged, Hits], NDArray[np.integer]]) -> Term:
         if formula.gain == "binary" or judged.ideal is None:
             return np.concatenate([[0.0], discounts.cumsum()])[places(judged, hits)]
         ideal = judged.ideal[:, : hits.shape[1]]
-        return formula.worth(ideal) @ discounts[: ideal.shape[1]]
+        return formula.worth(ideal, judged) @ discounts[: ideal.shape[1]]
 
     return below
 

@@ -22,8 +22,7 @@ from recodiff.evaluation.protocol import Task
 from recodiff.models.base import Recommender, need_model
 from recodiff.moved import answer_calls
 from recodiff.ranking.recommend import refuse_foreign
-from recodiff.ranking.topk import ranked
-from recodiff.runtime import distributed
+from recodiff.ranking.topk import ranked_by_all
 from recodiff.runtime.memory import need_memory
 
 DEFAULT_METRICS = (
@@ -186,16 +185,30 @@ def measure(
     for history in histories:
         refuse_foreign(model, history)
     for name, task in tasks.items():
-        if task.truth.nnz == 0:
-            raise DataError(f"no user has an interaction in '{name}' to be found; check how the data was split")
-        for each in wanted:
-            for need in each.metric.needs:
-                task.facts.get(need, each.name)  # refuses before anything is scored
+        check_task(name, task, wanted)
     evaluations: dict[str, Evaluation] = {}
     for history in histories:
         alike = {name: task for name, task in tasks.items() if task.history is history}
         evaluations |= _measure_together(model, alike, wanted, users_without_truth, show_progress=show_progress)
     return {name: evaluations[name] for name in tasks}
+
+
+def check_task(name: str, task: Task, wanted: Sequence[MetricAtK]) -> None:
+    """Refuse before anything is scored.
+
+    Args:
+        name: of the task.
+        task: what is to be measured.
+        wanted: metrics, as `parse_all` gives them.
+
+    Raises:
+        DataError: the task has nothing to be found, or lacks facts that a metric needs.
+    """
+    if task.truth.nnz == 0:
+        raise DataError(f"no user has an interaction in '{name}' to be found; check how the data was split")
+    for each in wanted:
+        for need in each.metric.needs:
+            task.facts.get(need, each.name)
 
 
 def _measure_together(
@@ -210,13 +223,11 @@ def _measure_together(
     history = next(iter(tasks.values())).history
     k = min(max(each.k for each in wanted), history.n_items)
     measured = {name: (task.truth.lengths() > 0) | (users_without_truth == "zero") for name, task in tasks.items()}
-    ranked_users = np.flatnonzero(np.logical_or.reduce(list(measured.values())))
-    here = ranked_users if model.shard else ranked_users[distributed.share(len(ranked_users))]
-    masks = {name: task.mask.take(here) for name, task in tasks.items()}
-    by_name = ranked(model, history.take(here), k, masks, show_progress=show_progress)
-    lists = {name: items if model.shard else distributed.gather(items, len(ranked_users)) for name, (items, _) in by_name.items()}
+    users = np.flatnonzero(np.logical_or.reduce(list(measured.values())))
+    masks = {name: task.mask for name, task in tasks.items()}
+    lists = ranked_by_all(model, history, k, masks, users=users, show_progress=show_progress)
     return {
-        name: evaluate_lists(lists[name][measured[name][ranked_users]], np.flatnonzero(measured[name]), task, wanted)
+        name: evaluate_lists(lists[name][0][measured[name][users]], np.flatnonzero(measured[name]), task, wanted)
         for name, task in tasks.items()
     }
 

@@ -76,13 +76,32 @@ def read_lists(path: str | Path, users: IdMap, items: IdMap) -> GivenLists:
     return GivenLists(_grid(once, len(users)), lengths, tuple(notes))
 
 
-def notes_on(lists: GivenLists, task: Task, k: int) -> list[str]:
+@dataclass(frozen=True)
+class Treatment:
+    """The treatment of lists that are not there, are too many, or end early: ends of sentences.
+
+    Args:
+        without_list: of users with something to be found and no list.
+        without_truth: of users with a list and nothing to be found.
+        short_lists: of the places after the end of a list.
+    """
+
+    without_list: str = "they count as 0"
+    without_truth: str = "they are left out"
+    short_lists: str = "the places after their end count as misses"
+
+
+USUAL = Treatment()
+
+
+def notes_on(lists: GivenLists, task: Task, k: int, treatment: Treatment = USUAL) -> list[str]:
     """Notes to read before the figures of given lists, one sentence for each peculiarity.
 
     Args:
         lists: of the users of the task.
         task: what they are measured on, over the same users and items.
         k: where the longest figure is cut.
+        treatment: what the figures make of it.
     """
     items, lengths, truth = lists.items, lists.lengths, task.truth.lengths() > 0
     missing, extra = int((truth & (lengths == 0)).sum()), int((~truth & (lengths > 0)).sum())
@@ -92,11 +111,11 @@ def notes_on(lists: GivenLists, task: Task, k: int) -> list[str]:
     seen = int(np.isin(rows * wide + items[rows, columns], task.mask.rows() * wide + task.mask.matrix.indices).sum())
     notes = []
     if missing:
-        notes.append(f"{missing} of {int(truth.sum())} users with something to be found have no list; they count as 0")
+        notes.append(f"{missing} of {int(truth.sum())} users with something to be found have no list; {treatment.without_list}")
     if extra:
-        notes.append(f"{extra} users have a list and nothing to be found")
+        notes.append(f"{extra} users have a list and nothing to be found; {treatment.without_truth}")
     if short:
-        notes.append(f"{short} lists hold fewer than {k} items; the places after their end count as misses")
+        notes.append(f"{short} lists hold fewer than {k} items; {treatment.short_lists}")
     if seen:
         notes.append(f"{seen} places hold items that the user has interacted with before; a list without them would score higher")
     return notes

@@ -7,11 +7,11 @@ from both.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +120,13 @@ class Answer:
     ours: str | None
 
 
-def like(name: str, judged: Judged, lengths: Sequence[int], kinds: Collection[str] | None = None) -> tuple[list[Answer], list[str]]:
+def like(
+    name: str,
+    judged: Judged,
+    lengths: Sequence[int],
+    kinds: Collection[str] | None = None,
+    rankings: Iterable[Judged] = (),
+) -> tuple[list[Answer], list[str]]:
     """The figures that a package gives for these lists.
 
     Args:
@@ -128,27 +134,93 @@ def like(name: str, judged: Judged, lengths: Sequence[int], kinds: Collection[st
         judged: all users with a list or with something to be found.
         lengths: where the lists are cut.
         kinds: sorts of metrics; all unless given.
+        rankings: whole rankings of the users with something to be found, some users at a time; unless given, `judged` itself is
+            what figures of whole rankings are of.
 
     Returns:
-        The figures, and in one sentence each why others cannot be given.
+        The figures, and in one sentence each why others cannot be given, or are not the package's own.
 
     Raises:
         ConfigError: there is no such package.
     """
-    answers, refusals = [], []
-    for figure in peer(name).figures:
-        if kinds is not None and figure.kind not in kinds:
-            continue
+    figures = _wanted(name, kinds)
+    means, refused = _of_rankings([figure for figure in figures if figure.formula.cut == "ranking"], rankings, lengths[0])
+    answers, notes, given = [], [*refused.values()], []
+    for figure in figures:
         for k in lengths if figure.formula.cut == "k" else lengths[:1]:
-            if refusal := figure.refuses(judged, k):
-                refusals.append(refusal)
+            if figure.name in means:
+                mean, users = means[figure.name]
+            elif figure.name in refused:
                 continue
+            elif refusal := figure.refuses(judged, k):
+                notes.append(refusal)
+                continue
+            else:
+                here = figure.population(judged)
+                mean, users = figure.formula.mean(judged.take(here), k), int(here.sum())
             cut = f"@{k}" if figure.formula.cut == "k" else ""
-            here = figure.population(judged)
-            mean = figure.formula.mean(judged.take(here), k)
-            ours = f"{figure.ours}{cut}" if figure.ours else None
-            answers.append(Answer(f"{figure.name}{cut}", mean, int(here.sum()), ours))
-    return answers, list(dict.fromkeys(refusals))
+            answers.append(Answer(f"{figure.name}{cut}", mean, users, f"{figure.ours}{cut}" if figure.ours else None))
+            given.append(figure)
+    return answers, list(dict.fromkeys([*notes, *_not_given_by(name, list(dict.fromkeys(given)), judged)]))
+
+
+def _wanted(name: str, kinds: Collection[str] | None) -> list[PeerFigure]:
+    return [figure for figure in peer(name).figures if kinds is None or figure.kind in kinds]
+
+
+def _of_rankings(
+    figures: Sequence[PeerFigure], rankings: Iterable[Judged], k: int
+) -> tuple[dict[str, tuple[float, int]], dict[str, str]]:
+    """By its name, mean and number of users of each figure, or why it cannot be given; one pass through the rankings."""
+    values: dict[str, list[NDArray[np.float64]]] = {}
+    refused: dict[str, str] = {}
+    for judged in rankings if figures else ():
+        for figure in figures:
+            if refusal := figure.refuses(judged, k):
+                refused[figure.name] = refusal
+            else:
+                found = figure.formula.values(judged.take(figure.population(judged)), k)
+                values.setdefault(figure.name, []).append(found)
+    whole = {name: np.concatenate(parts) for name, parts in values.items() if name not in refused}
+    return {name: (float(each.mean()) if len(each) else float("nan"), len(each)) for name, each in whole.items()}, refused
+
+
+def _not_given_by(name: str, figures: Sequence[PeerFigure], judged: Judged) -> list[str]:
+    """What the package itself answers by an error, in one sentence for all figures of one reason."""
+    truth, listed = judged.relevant > 0, judged.lengths > 0
+    reasons = {
+        "without_truth": (int((~truth & listed).sum()), "a list and nothing to be found"),
+        "without_list": (int((truth & ~listed).sum()), "something to be found and no list"),
+    }
+    sentences = []
+    for rule, (users, what) in reasons.items():
+        refused = [figure.name for figure in figures if getattr(figure, rule) == "refuse"]
+        if users and refused:
+            sentences.append(
+                f"{name} itself gives no {', '.join(refused)} of these lists but an error, since {users} users have {what}; "
+                "here they are left out"
+            )
+    return sentences
+
+
+def treatment(name: str, rule: Literal["without_truth", "without_list"], kinds: Collection[str] | None = None) -> str:
+    """Say what a package makes of users without truth, or without a list: the end of a sentence about these users.
+
+    Args:
+        name: of `peers()`.
+        rule: which of the two.
+        kinds: sorts of metrics; all unless given.
+
+    Raises:
+        ConfigError: there is no such package.
+    """
+    words = {"skip": "leaves them out", "zero": "counts them as 0", "refuse": "raises an error"}
+    said: dict[str, list[str]] = {}
+    for figure in _wanted(name, kinds):
+        said.setdefault(words[getattr(figure, rule)], []).append(figure.name)
+    if len(said) < 2:
+        return "".join(f"{name} {what}" for what in said)
+    return f"{name} " + ", ".join(f"{what} in {' and '.join(figures)}" for what, figures in said.items())
 
 
 @cache

@@ -19,8 +19,7 @@ from recodiff.errors import ConfigError, DataError, ModelError, RecodiffWarning
 from recodiff.models.base import Recommender, need_model
 from recodiff.moved import answer_calls
 from recodiff.ranking.candidates import Candidates, Ids
-from recodiff.ranking.topk import ranked
-from recodiff.runtime import distributed
+from recodiff.ranking.topk import ranked_by_all
 
 Unknown = Literal["refuse", "skip"]
 """What becomes of a history's items that the model does not know."""
@@ -117,19 +116,7 @@ def recommend(
     allowed = None if candidates is None else Candidates.of(candidates).within(model.items)
     mask = history if exclude_seen else _nothing_of(history)
     mask = mask if exclude is None else mask.union(exclude)
-    return _ranked_by_all(model, history, int(k), mask, allowed, show_progress=show_progress)
-
-
-def _ranked_by_all(
-    model: Recommender, history: Interactions, k: int, mask: Interactions, allowed: NDArray[np.int64] | None, *, show_progress: bool
-) -> Recommendations:
-    """Where there are several processes they share the users, unless they share the items."""
-    n, here = history.n_users, history
-    if distributed.size() > 1 and model.shard is None:
-        share = np.arange(n)[distributed.share(n)]
-        here, mask = history.take(share), mask.take(share)
-    lists = ranked(model, here, k, {"mask": mask}, allowed=allowed, show_progress=show_progress)["mask"]
-    items, scores = lists if model.shard else (distributed.gather(part, n) for part in lists)
+    items, scores = ranked_by_all(model, history, int(k), {"mask": mask}, allowed=allowed, show_progress=show_progress)["mask"]
     return Recommendations(items, scores, history.users, history.items)
 
 

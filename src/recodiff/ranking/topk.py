@@ -64,6 +64,41 @@ def ranked(
     return whole
 
 
+def ranked_by_all(
+    model: Recommender,
+    history: Interactions,
+    k: int,
+    masks: Mapping[str, Interactions],
+    *,
+    users: NDArray[np.int64] | None = None,
+    allowed: NDArray[np.int64] | None = None,
+    show_progress: bool = False,
+) -> dict[str, Lists]:
+    """Do what `ranked` does for some users. Where there are several processes they share the users, unless they share the items.
+
+    Args:
+        model: as for `rank`.
+        history: as for `rank`.
+        k: as for `rank`.
+        masks: as for `rank`.
+        users: rows of `history` to rank, [n]; all unless given.
+        allowed: as for `rank`.
+        show_progress: as for `rank`.
+
+    Returns:
+        By the mask's name, items and scores of the users, both [n, K].
+    """
+    n = history.n_users if users is None else len(users)
+    alone = model.shard is not None or distributed.size() == 1
+    if not alone or users is not None:
+        here = (np.arange(n) if users is None else users)[slice(None) if alone else distributed.share(n)]
+        history, masks = history.take(here), {name: mask.take(here) for name, mask in masks.items()}
+    lists = ranked(model, history, k, masks, allowed=allowed, show_progress=show_progress)
+    if alone:
+        return lists
+    return {name: (distributed.gather(items, n), distributed.gather(scores, n)) for name, (items, scores) in lists.items()}
+
+
 def rank(
     model: Recommender,
     history: Interactions,
