@@ -31,6 +31,7 @@ ROOMS = [
     "stores",
     "evaluation",
     "reports",
+    "tracking",
     "experiments",
     "serving",
     "cli",

@@ -17,6 +17,7 @@ from recodiff.experiments.compare.tables import tables
 from recodiff.experiments.runs.options import Deadline, RunOptions
 from recodiff.experiments.tuning.search import Budget
 from recodiff.runtime.folders import held
+from recodiff.tracking.tracker import TrackerName, open_tracked
 
 
 def compare(
@@ -35,6 +36,7 @@ def compare(
     minutes: float | None = None,
     device: str = "auto",
     threads: Whole | None = None,
+    track: TrackerName | None = None,
     json: bool = False,
 ) -> None:
     """Train several models on one data folder, and lay them side by side with paired tests.
@@ -83,19 +85,30 @@ def compare(
         auto, cpu, cuda...
     threads
         CPU threads; all cores unless given.
+    track
+        Show studies, runs and the page in TensorBoard (its files go to OUT/tensorboard), MLflow or W&B.
     json
         Print what compare.json holds.
     """
     refuse_taken(out, "the comparison")
     studies = None
     options = RunOptions(seeds, device=device, threads=threads, deadline=Deadline(minutes))
-    with held(out):
+    with held(out), open_tracked(track, f"compare on {data.resolve().name}", out) as tracked:
         if tune_trials is not None or tune_seconds is not None:
             if choose_on != "valid":
                 raise ConfigError(f"studies choose on the validation part; leave out --choose-on {choose_on}, or the studies")
             budget = Budget(tune_trials, tune_seconds)
             studies = tune_all(
-                configs, data, out, options, budget, recency=recency, protocol=protocol, reference=reference, say=say
+                configs,
+                data,
+                out,
+                options,
+                budget,
+                recency=recency,
+                protocol=protocol,
+                reference=reference,
+                tracked=tracked,
+                say=say,
             )
         elif recency:
             raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
@@ -111,9 +124,11 @@ def compare(
             protocol=protocol,
             choose_on=choose_on,
             studies=studies,
+            tracked=tracked,
             say=say,
         )
         written = comparison_files.write_comparison(found, out, say)
+        tracked.files(written, "comparison")
     if json:
         print_json(comparison_files.comparison_as_json(found))
     else:

@@ -15,6 +15,7 @@ from recodiff.evaluation.evaluate import evaluate
 from recodiff.evaluation.protocol import ChooseOn, stages
 from recodiff.experiments.runs.train import train as train_model
 from recodiff.runtime.run import Shared
+from recodiff.tracking.tracker import TrackerName
 
 SHOWN = ("recall@20", "ndcg@20")
 """Validation figures at the end."""
@@ -35,6 +36,7 @@ def train(
     choose_on: ChooseOn = "valid",
     shard: Shared = "none",
     overwrite: bool = False,
+    track: TrackerName | None = None,
     json: bool = False,
 ) -> None:
     """Train a model and write its folder.
@@ -69,6 +71,8 @@ def train(
         T-DiffRec and F-DiffRec in the hidden space).
     overwrite
         Replace a run that is already there.
+    track
+        Show parameters, curves, figures and the model in TensorBoard (its files go to OUT/tensorboard), MLflow or W&B.
     json
         Print the figures as one JSON object.
     """
@@ -86,6 +90,7 @@ def train(
         choose_on=choose_on,
         shard=shard,
         overwrite=overwrite,
+        track=track,
         tell=say,
     )
     figures: dict[str, float | None] = {}

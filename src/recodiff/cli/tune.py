@@ -16,6 +16,7 @@ from recodiff.experiments.tuning.spaces import read_space
 from recodiff.experiments.tuning.tuning_result import BEST, TuningResult
 from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
+from recodiff.tracking.tracker import TrackerName
 
 MODEL = "model"
 """Folder of the refit."""
@@ -36,6 +37,7 @@ def tune(
     device: str = "auto",
     threads: Whole | None = None,
     refit: bool = False,
+    track: TrackerName | None = None,
     json: bool = False,
 ) -> None:
     """Search settings on the validation part; the test part is not read.
@@ -71,6 +73,8 @@ def tune(
         CPU threads; all cores unless given.
     refit
         Train the best on train + valid, into the folder `model` of --out.
+    track
+        Show the trials and what was found in TensorBoard (its files go to OUT/tensorboard), MLflow or W&B.
     json
         Print what was found as one JSON object.
     """
@@ -90,10 +94,11 @@ def tune(
             threads=threads,
             space=own,
             recency=recency,
+            track=track,
             tell=say,
         )
         if refit:
-            search.refit(found, dataset, run)
+            search.refit(found, dataset, run, track=track)
     if json:
         print_json(_described(found, out))
         return

@@ -24,7 +24,7 @@ from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
 from recodiff.moved import old_names
 from recodiff.runtime import progress
-from recodiff.runtime.run import Run
+from recodiff.runtime.run import OnEpoch, Run
 from recodiff.training.traits import Traits
 
 MEASURED_ON = 1000
@@ -164,7 +164,7 @@ class Mixture(Recommender):
         for name, part in self.components().items():
             out = None if run.out is None else run.out / "parts" / name
             try:
-                part.fit(train, replace(run, out=out), validate=validate)
+                part.fit(train, replace(run, out=out, on_epoch=_named(name, run.on_epoch)), validate=validate)
             except ModelError as error:
                 raise ModelError(f"component '{name}' (its settings: parts.{name}.settings): {error}") from error
             self.summary[name] = part.summary
@@ -291,6 +291,13 @@ class Mixture(Recommender):
     def user_vectors(self, batch: Batch) -> Tensor:
         """The components' vectors side by side, [B, H]."""
         return torch.cat([part.user_vectors(own) for _, part, own in self._own(batch)], 1)
+
+
+def _named(component: str, on_epoch: OnEpoch | None) -> OnEpoch | None:
+    """Has lines of a component's log name it; the number of the epoch stays."""
+    if on_epoch is None:
+        return None
+    return lambda entry: on_epoch({key if key == "epoch" else f"{component}/{key}": value for key, value in entry.items()})
 
 
 def _parts_with(key: str, parts: Any) -> list[str]:

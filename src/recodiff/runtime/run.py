@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -15,6 +15,7 @@ from recodiff.runtime import distributed
 MOST_THREADS = 4096
 """More than any machine has cores."""
 Shared = Literal["none", "items"]
+OnEpoch = Callable[[Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Run:
         tell: called with each sentence that a user should see before training, such as the estimate of its memory.
         shard: `items` has each of several processes hold the weights of its share of the items, for catalogues beyond one
             device; the model is the same. With one process it changes nothing.
+        on_epoch: called after each epoch with its line of the log: `epoch`, `loss`, `seconds` and, where it was validated,
+            figures. Of a mixture the names begin with that of the component. After a resumption the earlier lines come first.
 
     Raises:
         ConfigError: the threads are fewer than one or more than MOST_THREADS, or `shard` is neither.
@@ -44,6 +47,7 @@ class Run:
     progress: bool = True
     tell: Callable[[str], None] | None = None
     shard: Shared = "none"
+    on_epoch: OnEpoch | None = None
 
     def __post_init__(self) -> None:
         if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:

@@ -92,6 +92,8 @@ class _Loop:
         self.saved_at, self.saving = time.monotonic(), 0.0
         if found:
             self._go_on_from(found)
+            for entry in self.state.log:
+                self._report(entry)
         self.alike: list[nn.Parameter] = []
         if model.shard:
             self.alike = [p for name, p in self.module.named_parameters() if name not in self.by_item["module"]]
@@ -151,8 +153,13 @@ class _Loop:
         entry["seconds"] = round(time.perf_counter() - began, 4)
         s.seconds += entry["seconds"]
         s.log.append(entry)
+        self._report(entry)
         if check or distributed.first_says(time.monotonic() - self.saved_at > max(SAVE_AFTER_SECONDS, SAVE_SHARE * self.saving)):
             self.save()
+
+    def _report(self, entry: Mapping[str, float]) -> None:
+        if self.run.on_epoch is not None:
+            self.run.on_epoch(entry)
 
     def _batches(self, epoch: int) -> tuple[Tensor, ...]:
         shuffle = keyed_generator(self.run.seed, "shuffle", epoch, device=self.device)

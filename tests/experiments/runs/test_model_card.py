@@ -14,7 +14,8 @@ from markdown_it import MarkdownIt
 import recodiff
 from recodiff.experiments.runs.model_card import CardFigures, CardNotes, write_card
 from recodiff.experiments.runs.results import Mean
-from recodiff.experiments.runs.train import forget_run, train_run
+from recodiff.experiments.runs.run_folder import forget_run
+from recodiff.experiments.runs.train import train_run
 from recodiff.models.saving import CARD, CONFIG, owned_by, read_config
 
 HOSTILE = "<script>alert(1)</script> [x](http://evil) | `y` \x1b[31m\n# heading\n```\n![i](http://evil/i.png)"

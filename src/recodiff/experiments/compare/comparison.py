@@ -21,6 +21,7 @@ from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Ro
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.results import earlier
 from recodiff.experiments.runs.runner import Say, load_complete, need_complete, run_cases
+from recodiff.tracking.tracker import NOT_TRACKED, Tracked
 
 NAME = "compare"
 """Of the files that a comparison leaves."""
@@ -109,6 +110,7 @@ def compare(
     protocol: Protocol = "official",
     choose_on: ChooseOn = "valid",
     studies: Studies | None = None,
+    tracked: Tracked = NOT_TRACKED,
     say: Say = print,
 ) -> Comparison:
     """Train any methods on one dataset and measure them side by side; what is already measured in `out` is taken as it is.
@@ -126,6 +128,7 @@ def compare(
         protocol: how the parts of the data are used, see `protocols`.
         choose_on: what ends each training: `inner` is the end of the training histories, see `runs.train_run`.
         studies: that `sources` come from, for the page to name.
+        tracked: where each run that is made now is shown, see `tracking.tracker.open_tracked`.
         say: receives a line for each run that begins.
 
     Raises:
@@ -148,7 +151,7 @@ def compare(
     progress = [one.progress(data, protocol, choose_on) for one in contenders]
     if sentence := note(stages(data).valid, REPORTED_METRICS):
         say(sentence)
-    rows = run_cases(progress, data, folder, out, options, say, memory=memory, detailed=True)
+    rows = run_cases(progress, data, folder, out, options, say, memory=memory, detailed=True, tracked=tracked)
     against = reference or best(rows)
     differences = _differences(rows, against, test)
     return Comparison(data, rows, options.all_seeds, against, differences, test, memory, protocol, choose_on, studies)

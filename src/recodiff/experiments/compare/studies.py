@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recodiff.data.dataset import Dataset
 from recodiff.errors import DataError, ModelError
@@ -15,10 +16,11 @@ from recodiff.experiments.runs.protocols import refusal
 from recodiff.experiments.runs.runner import Say, load_complete
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.spaces import SPACES
-from recodiff.experiments.tuning.tune import tune_settings
+from recodiff.experiments.tuning.tune import track_study, tune_settings
 from recodiff.experiments.tuning.tuning_result import BEST, TuningResult
 from recodiff.runtime import files
 from recodiff.runtime.run import Run
+from recodiff.tracking.tracker import NOT_TRACKED, Tracked
 
 STUDIES, TUNED = "studies", "tuned"
 OVERRUN = 1.25
@@ -59,6 +61,7 @@ def tune_all(
     recency: bool = False,
     protocol: Protocol = "official",
     reference: str | None = None,
+    tracked: Tracked = NOT_TRACKED,
     say: Say = print,
 ) -> Studies:
     """Run a study for each method; called again, it goes on where it stood.
@@ -74,6 +77,7 @@ def tune_all(
         recency: whether weightings by recency are searched for every method that does not know the order already.
         protocol: which part is chosen on.
         reference: checked to be among them, before hours are spent.
+        tracked: where each study and its trials are shown.
         say: receives the name of the study that is going on.
 
     Raises:
@@ -89,7 +93,7 @@ def tune_all(
         study = out / STUDIES / one.label
         say(f"study {number}/{len(contenders)}: {one.label}")
         try:
-            best = _study(one, data, study, options, budget, recency=recency)
+            best = _study(one, data, study, options, budget, recency=recency, tracked=tracked)
         except _NotTuned as why:
             notes[one.label] = f"not tuned: {why}"
             say(f"  {notes[one.label]}")
@@ -106,7 +110,9 @@ class _NotTuned(Exception):  # noqa: N818 (a reason, and no error)
     """A method keeps the settings given."""
 
 
-def _study(one: Contender, data: Dataset, study: Path, options: RunOptions, budget: Budget, *, recency: bool) -> TuningResult:
+def _study(
+    one: Contender, data: Dataset, study: Path, options: RunOptions, budget: Budget, *, recency: bool, tracked: Tracked
+) -> TuningResult:
     name, ages = one.model.registered, recency and not one.model.traits.order_aware and data.train.time_kind is not None
     if name not in SPACES and not ages:
         raise _NotTuned("nothing is declared to search")
@@ -117,7 +123,11 @@ def _study(one: Contender, data: Dataset, study: Path, options: RunOptions, budg
     try:
         if one.model.traits.order_aware:
             data.train.need_order(one.label)
-        return tune_settings(name, settings, data, run, budget, recency=ages, where=one.source, over=options.deadline.over)
+        how: dict[str, Any] = {"recency": ages, "where": one.source, "over": options.deadline.over}
+        with tracked.child(f"study of {one.label}") as child:
+            found = tune_settings(name, settings, data, run, budget, **how, tracked=child)
+            track_study(child, found, study)
+        return found
     except (DataError, ModelError) as error:
         raise _NotTuned(str(error)) from None
 

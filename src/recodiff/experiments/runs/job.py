@@ -18,7 +18,8 @@ from recodiff.experiments.runs.identity import naming, result_key, training_name
 from recodiff.experiments.runs.peak_memory import call_in_process, memory_kind
 from recodiff.experiments.runs.provenance import machine, provenance
 from recodiff.experiments.runs.results import Result
-from recodiff.experiments.runs.train import forget_run, train_run
+from recodiff.experiments.runs.run_folder import forget_run
+from recodiff.experiments.runs.train import train_run
 from recodiff.models.base import Recommender
 from recodiff.models.registry import build
 from recodiff.models.saving import CONFIG, read_config

@@ -19,11 +19,12 @@ from recodiff.experiments.runs.cases import Case, ResolvedCase, Row
 from recodiff.experiments.runs.job import Job
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.results import Result
-from recodiff.experiments.runs.train import forget_run
+from recodiff.experiments.runs.run_folder import forget_run
 from recodiff.moved import old_names
 from recodiff.runtime import files
 from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
+from recodiff.tracking.tracker import NOT_TRACKED, Tracked
 
 Say = Callable[[str], None]
 WORK = "runs"
@@ -88,6 +89,7 @@ def run_cases(
     *,
     memory: bool,
     detailed: bool = False,
+    tracked: Tracked = NOT_TRACKED,
 ) -> tuple[Row, ...]:
     """Run those cases that have settings, and give a row for each case.
 
@@ -100,6 +102,7 @@ def run_cases(
         say: receives a line for each run that begins.
         memory: whether each training has a process of its own, whose peak memory is reported.
         detailed: whether values per user, the lists themselves and inference time are measured, see `details`.
+        tracked: where each result that is made now is shown.
 
     Raises:
         ConfigError: the device cannot be used.
@@ -111,7 +114,7 @@ def run_cases(
         torch.set_num_threads(run.threads)
     jobs = _jobs([one.resolved for one in cases if one.resolved], options.all_seeds, memory, detailed)
     with held(out), held(out / WORK):
-        _Runner(data, folder, out / WORK, options, run, device, say).run(jobs, {one.case.key: one for one in cases})
+        _Runner(data, folder, out / WORK, options, run, device, say, tracked).run(jobs, {one.case.key: one for one in cases})
     return tuple(one.row(options.all_seeds) for one in cases)
 
 
@@ -137,8 +140,17 @@ class _Runner:
     """The loop over trainings, and what it knows of time."""
 
     def __init__(
-        self, data: Dataset, folder: Path | None, kept: Path, options: RunOptions, run: Run, device: torch.device, say: Say
+        self,
+        data: Dataset,
+        folder: Path | None,
+        kept: Path,
+        options: RunOptions,
+        run: Run,
+        device: torch.device,
+        say: Say,
+        tracked: Tracked,
     ) -> None:
+        self.tracked = tracked
         self.data, self.folder, self.kept = data, folder, kept
         self.deadline, self.base, self.device, self.say = options.deadline, run, device, say
         self.began, self.spent = time.monotonic(), list[float]()
@@ -183,6 +195,7 @@ class _Runner:
             for result in job.run_job(one, wanted, data, self.folder, self.base, self.kept):
                 results.save_result(self.kept, result)
                 have[result.key] = result
+                _track(self.tracked, wanted[result.key].case.label, result)
             self._forget(one, data)
             self.spent.append(time.monotonic() - began)
         return {case: have[key] for case, key in keys.items() if key in have}, note
@@ -207,6 +220,16 @@ class _Runner:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_text(path, traceback.format_exc())
         return path.name
+
+
+def _track(tracked: Tracked, label: str, result: Result) -> None:
+    with tracked.child(f"{label}, seed {result.seed}") as child:
+        child.parameters({"model": result.model, "seed": result.seed, **result.settings})
+        for entry in result.log:
+            child.curve(entry)
+        parts = {"valid": result.valid, "test": result.test, "lists": result.beyond}
+        child.figures({f"{part}/{metric}": value for part, figures in parts.items() for metric, value in figures.items()})
+        child.figures({"seconds": result.seconds, "parameters": result.parameters, "memory MB": result.memory})
 
 
 def span(seconds: float) -> str:

@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from recodiff.config import Settings, with_added
+from recodiff.config import Settings
 from recodiff.configs import read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.interactions import Interactions
 from recodiff.data.saving import load_dataset
-from recodiff.errors import CheckpointError, ConfigError
+from recodiff.errors import ConfigError
 from recodiff.evaluation.protocol import ChooseOn, Stages, stages
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.deciding_metric import stopped_by_short_lists
-from recodiff.experiments.runs.identity import naming
 from recodiff.experiments.runs.model_card import CardFigures, CardNotes, validation_figures, write_card
 from recodiff.experiments.runs.provenance import provenance
+from recodiff.experiments.runs.run_folder import REFIT, clear_checkpoints, held_run, is_finished_run, refuse_other_run
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
 from recodiff.models.saving import (
-    CONFIG,
     COUNTS,
     classes_outside,
-    is_unfinished,
     load_model,
     owned_by,
-    read_config,
-    refuse_existing,
     save_model,
 )
 from recodiff.runtime import distributed
-from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run, Shared
-from recodiff.training.checkpoint import CHECKPOINT, LOG
+from recodiff.tracking.tracker import Tracked, TrackerName, open_tracked
+from recodiff.training.checkpoint import LOG
 
 Source = str | Path | Mapping[str, Any]
 """Where settings come from: a model's name, a preset, a TOML file, or nested settings with the key `model`."""
-REFIT = "refit"
-"""The folder, inside a run's, of the training that follows the choice of epochs."""
 
 
 def train(
@@ -64,6 +56,7 @@ def train(
     shard: Shared = "none",
     overwrite: bool = False,
     progress: bool = True,
+    track: TrackerName | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Recommender:
     """Train a model as `recodiff train` does: on the training part, for as many epochs as the validation part chooses.
@@ -85,6 +78,7 @@ def train(
         shard: `items`, where each of several processes is to hold the weights of its share of the items.
         overwrite: whether a run already in `out` may be replaced.
         progress: whether a progress bar may be shown.
+        track: `tensorboard`, `mlflow` or `wandb`, which then shows parameters, curves, figures and the model folder.
         tell: receives what is worth knowing before training, a sentence at a time.
 
     Returns:
@@ -99,7 +93,7 @@ def train(
     name, settings, where = settings_of(source, overrides)
     run = Run(device, seed, threads, None if out is None else Path(out), resume, progress, tell, shard)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
-    how: dict[str, Any] = {"refit": refit, "choose_on": choose_on, "overwrite": overwrite, "card": CardNotes()}
+    how: dict[str, Any] = {"refit": refit, "choose_on": choose_on, "overwrite": overwrite, "card": CardNotes(), "track": track}
     return train_run(name, settings, dataset, run, where=where, **how)
 
 
@@ -135,6 +129,7 @@ def train_run(
     overwrite: bool = False,
     where: str | None = None,
     card: CardNotes | None = None,
+    track: TrackerName | None = None,
 ) -> Recommender:
     """Train a model on the training part, by the validation part where there is one, and save it to `run.out`.
 
@@ -149,6 +144,7 @@ def train_run(
         overwrite: whether a run already in `run.out` may be replaced.
         where: named in error messages about settings.
         card: what the model card says beside what is known here; without it none is written.
+        track: the tracker that shows the training, none unless given.
 
     Raises:
         ConfigError: a setting is wrong, or a refit has no validation part to go by.
@@ -158,121 +154,76 @@ def train_run(
     staged = stages(data, choose_on=choose_on)
     if staged.choice is not None:
         model = stopped_by_short_lists(model, model_name, settings, staged.choice, run.tell)
-    with _held(run.out):
+    with held_run(run.out):
         if run.out is not None:
             if distributed.leads():
-                _check_out(run.out, model, run.resume, overwrite)
-            if run.resume and _is_done(run.out, model, data, run, (refit, choose_on), overwrite):
+                refuse_other_run(run.out, model, run.resume, overwrite)
+            if run.resume and is_finished_run(run.out, model, data, run, (refit, choose_on), overwrite):
                 return load_model(run.out, device=str(run.torch_device), trust_code=classes_outside(model_name, settings))
         if refit and data.valid is None:
             raise ConfigError(f"refit needs the validation part to choose the epochs, and data '{data.name}' has none")
+        with open_tracked(track, f"{model_name} on {data.name}, seed {run.seed}", run.out) as tracked:
+            tracked.parameters({"model": model_name, "seed": run.seed, "data": data.name, **model.config.model_dump(mode="json")})
+            watched = run if track is None else replace(run, on_epoch=tracked.curve)
+            measured = track is not None or (card is not None and card.figures is None and run.out is not None)
+            fitted = _fit(model, staged, watched, refit=refit, measured=measured)
+            if run.out is not None and (distributed.leads() or fitted.model.shard):
+                _save(fitted, data, run, card, overwrite=overwrite)
+                if distributed.leads():
+                    clear_checkpoints(run.out, model)
+            _track_result(tracked, fitted, run.out)
+        return fitted.model
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A model, the interactions that it learned from, what config.json says of that, and figures before the last training."""
+
+    model: Recommender
+    learned: Interactions
+    info: dict[str, Any]
+    figures: Sequence[CardFigures]
+
+
+def _fit(model: Recommender, staged: Stages, run: Run, *, refit: bool, measured: bool) -> _Fitted:
+    began = time.perf_counter()
+    validate = None if staged.choice is None else Validation(staged.choice, validation_metrics(model))
+    model.fit(staged.train, run, validate=validate)
+    spent, learned = time.perf_counter() - began, staged.train
+    info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": staged.choose_on}
+    figures = validation_figures(model, staged, progress=run.progress) if measured else ()
+    if refit or staged.choose_on == "inner":
+        info["chosen"] = _without_log(model.summary)
+        learned = staged.train_and_valid if refit else staged.data.train
         began = time.perf_counter()
-        validate = None if staged.choice is None else Validation(staged.choice, validation_metrics(model))
-        model.fit(staged.train, run, validate=validate)
-        info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": choose_on}
-        figures = _card_figures(model, staged, run, card)
-        learned = staged.train
-        if refit or choose_on == "inner":
-            info["chosen"] = _without_log(model.summary)
-            learned = staged.train_and_valid if refit else data.train
-            model = _refit(model, model_name, learned, run)
-        info |= {"training": _without_log(model.summary), "seconds": round(time.perf_counter() - began, 2)}
-        if run.out is not None and (distributed.leads() or model.shard):
-            described = provenance(data, run) | info | {"parameters": model.parameters}
-            table = _with_counts(data, learned)
-            text = None if card is None else write_card(model, data, described, figures, card.remarks)
-            save_model(model, run.out, item_table=table, info=described, card=text, overwrite=overwrite)
-            if distributed.leads():
-                _clear(run.out, model)
-        return model
+        model = _refit(model, model.registered, learned, run)
+        spent += time.perf_counter() - began
+    info |= {"training": _without_log(model.summary), "seconds": round(spent, 2), "parameters": model.parameters}
+    return _Fitted(model, learned, info, figures)
 
 
-def _card_figures(model: Recommender, staged: Stages, run: Run, card: CardNotes | None) -> Sequence[CardFigures]:
-    if card is None or run.out is None:
-        return ()
-    return validation_figures(model, staged, progress=run.progress) if card.figures is None else card.figures
+def _save(fitted: _Fitted, data: Dataset, run: Run, card: CardNotes | None, *, overwrite: bool) -> None:
+    assert run.out is not None
+    described = provenance(data, run) | fitted.info
+    text = None
+    if card is not None:
+        text = write_card(fitted.model, data, described, fitted.figures if card.figures is None else card.figures, card.remarks)
+    table = _with_counts(data, fitted.learned)
+    save_model(fitted.model, run.out, item_table=table, info=described, card=text, overwrite=overwrite)
 
 
-def forget_run(out: Path, model_name: str, settings: Settings) -> None:
-    """Remove a run: its own files by name, and its folders where nothing else is in them.
-
-    Args:
-        out: the run's folder; one that is not there stays so.
-        model_name: one of MODELS or `module:Class`.
-        settings: of the model, nested.
-    """
-    checkpoints = list(_checkpoints(out, build(model_name, settings).config.model_dump()))
-    places = {out, *(path.parent for path in checkpoints)}
-    for path in (*checkpoints, *(place / LOG for place in places), *(out / name for name in sorted(owned_by(out)))):
-        path.unlink(missing_ok=True)
-    inside = {place / "parts" for place in places} | {path for place in places for path in place.parents if out in path.parents}
-    for place in sorted(places | inside, key=lambda place: -len(place.parts)):
-        with suppress(OSError):  # it holds something else, or was never made
-            place.rmdir()
+def _track_result(tracked: Tracked, fitted: _Fitted, out: Path | None) -> None:
+    for one in fitted.figures:
+        tracked.figures({f"valid/{metric}": mean.value for metric, mean in one.means.items()})
+    tracked.figures({"seconds": fitted.info["seconds"], "parameters": fitted.info["parameters"]})
+    if out is not None:
+        tracked.files([path for name in sorted((*owned_by(out), LOG)) if (path := out / name).is_file()], "model")
 
 
 def _with_counts(data: Dataset, learned: Interactions) -> pl.DataFrame:
     """The item table with how often each item stands in what was learned from."""
     counts = pl.Series(COUNTS, np.bincount(learned.matrix.indices, minlength=learned.n_items).astype(np.int64))
     return counts.to_frame() if data.item_table is None else data.item_table.with_columns(counts)
-
-
-@contextmanager
-def _held(out: Path | None) -> Iterator[None]:
-    """The run's folder for this command alone; a new folder that nothing came of is removed."""
-    if out is None or not distributed.leads():
-        yield
-        return
-    with held(out):
-        yield
-
-
-def _check_out(out: Path, model: Recommender, resume: bool, overwrite: bool) -> None:
-    if not os.access(out, os.W_OK):
-        raise CheckpointError(f"'{out}' cannot be written; choose another folder, or change its permissions")
-    if resume:
-        return
-    refuse_existing(out, overwrite)
-    if not overwrite and (is_unfinished(out) or any(path.exists() for path in _checkpoints(out, model.config.model_dump()))):
-        raise CheckpointError(f"'{out}' holds an unfinished run; go on with --resume, or say --overwrite")
-    _clear(out, model)
-
-
-def _clear(out: Path, model: Recommender) -> None:
-    """Removes what only an unfinished run needs: this run's own files, by name."""
-    for path in _checkpoints(out, model.config.model_dump()):
-        path.unlink(missing_ok=True)
-
-
-def _checkpoints(out: Path, settings: Settings) -> Iterator[Path]:
-    """Where a run in `out` may have left a checkpoint: a model's own, and those of its components."""
-    for place in (out, out / REFIT):
-        yield place / CHECKPOINT
-        for name, part in (settings.get("parts") or {}).items():
-            yield from _checkpoints(place / "parts" / name, part.get("settings") or {})
-
-
-def _is_done(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[bool, ChooseOn], overwrite: bool) -> bool:
-    """Whether `out` holds the finished run of this very command.
-
-    Raises:
-        CheckpointError: it holds another's, which may not be lost.
-    """
-    if not (out / CONFIG).exists():
-        return False
-    described = read_config(out)
-    info = described["info"]
-    settings = model.config.model_dump(mode="json")
-    asked = with_added(info.get("asked") or {}, settings, naming(model.registered, settings))
-    theirs = described["model"], asked, info.get("data", {}).get("fingerprint"), info.get("seed")
-    ours = model.registered, settings, data.fingerprint(), run.seed
-    if theirs == ours and (info.get("refit"), info.get("choose_on", "valid")) == how:
-        return True
-    if not overwrite:
-        raise CheckpointError(
-            f"'{out}' holds a run with other settings, data or seed; resume with the command that began it, or say --overwrite"
-        )
-    return False
 
 
 def validation_metrics(model: Recommender) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
 from recodiff.runtime import progress
 from recodiff.runtime.run import Run
+from recodiff.tracking.tracker import NOT_TRACKED, Tracked
 
 RANDOM_SHARE = 1 / 3
 """Of the budget; then comes TPE."""
@@ -80,6 +81,7 @@ class SearchTask:
         budget: for all trials together.
         about: data, seed and device, see `TuningResult`.
         over: tells when no further trial may begin, whatever is left of the budget; the first always may.
+        tracked: where each trial is shown.
     """
 
     model: str
@@ -91,6 +93,7 @@ class SearchTask:
     budget: Budget
     about: Mapping[str, str]
     over: Callable[[], bool] = lambda: False
+    tracked: Tracked = NOT_TRACKED
 
     @property
     def metric(self) -> str:
@@ -109,6 +112,8 @@ class Search:
     def __init__(self, task: SearchTask, study: Study) -> None:
         self.task, self.study = task, study
         self.trials = study.trials()
+        self.curve: list[dict[str, float]] = []
+        """Validation checks of the last trial."""
 
     @property
     def counted(self) -> list[Trial]:
@@ -174,11 +179,21 @@ class Search:
             first = before.number if before.repeats is None else before.repeats
             trial = replace(before, number=attempt.number, seconds=0.0, repeats=first)
         self.study.end(attempt, trial)
+        if before is None:
+            self._track(trial)
+
+    def _track(self, trial: Trial) -> None:
+        with self.task.tracked.child(f"trial {trial.number}") as child:
+            child.parameters(trial.settings | {"state": trial.state})
+            for entry in self.curve:
+                child.curve(entry)
+            child.figures({self.task.metric: trial.value, "epochs": trial.epochs, "seconds": trial.seconds})
 
     def _try(self, attempt: Attempt, drawn: dict[str, Any], bar: _Bar) -> Trial:
         task, first = self.task, not self.counted
         left = math.inf if first or task.budget.seconds is None else task.budget.seconds - self.seconds
         watch = _Watch(attempt, task.validation, left, bar)
+        self.curve = watch.curve
         quiet = replace(task.run, out=None, resume=False, progress=False, tell=None)
         made = Trial(attempt.number, "failed", drawn)
         try:
@@ -221,6 +236,7 @@ class _Watch:
         self.attempt, self.validation, self.limit, self.bar = attempt, validation, seconds, bar
         self.began, self.checks, self.models = time.perf_counter(), 0, list[Recommender]()
         self.value, self.epoch = -math.inf, 0
+        self.curve: list[dict[str, float]] = []
 
     @property
     def seconds(self) -> float:
@@ -238,6 +254,7 @@ class _Watch:
             epoch = min(self.checks * model.training.check_every_epochs, model.training.epochs)
         if value > self.value:
             self.value, self.epoch = value, epoch
+        self.curve.append({"epoch": epoch, **figures})
         self.bar.check(self.seconds, epoch, value)
         by_epochs = isinstance(model, TorchRecommender) and len(self.models) == 1
         if by_epochs and self.attempt.is_hopeless(epoch, value):

@@ -17,6 +17,7 @@ from recodiff.experiments.tuning.tuning_result import Trial
 from recodiff.runtime import files
 from recodiff.runtime.folders import HIDDEN, held
 from recodiff.tensors.random import keyed_generator
+from recodiff.tracking.tracker import TENSORBOARD
 
 if TYPE_CHECKING:
     import optuna
@@ -65,7 +66,7 @@ def open_study(folder: Path | None, identity: Mapping[str, Any], *, seed: int, w
 
 
 def _refuse_foreign(folder: Path, identity: Mapping[str, Any]) -> None:
-    if not folder.exists() or not any(path.name not in HIDDEN for path in folder.iterdir()):
+    if not folder.exists() or not any(path.name not in {*HIDDEN, TENSORBOARD} for path in folder.iterdir()):
         return
     path = folder / STUDY
     if not path.exists():

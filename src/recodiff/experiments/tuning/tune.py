@@ -20,12 +20,13 @@ from recodiff.experiments.tuning.dimensions import Space, reachable
 from recodiff.experiments.tuning.search import Budget, Search, SearchTask
 from recodiff.experiments.tuning.spaces import space_of
 from recodiff.experiments.tuning.study import open_study
-from recodiff.experiments.tuning.tuning_result import TuningResult
+from recodiff.experiments.tuning.tuning_result import BEST, TRIALS, TuningResult
 from recodiff.models.base import Recommender
 from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
 from recodiff.moved import warn_deprecated
 from recodiff.runtime.run import Run
+from recodiff.tracking.tracker import NOT_TRACKED, Tracked, TrackerName, open_tracked
 
 USUAL_TRIALS = 50
 """Unless a budget is given; as in the reproducibility studies whose ranges the spaces have."""
@@ -44,6 +45,7 @@ def tune(
     space: Space | None = None,
     recency: bool = False,
     progress: bool = True,
+    track: TrackerName | None = None,
     tell: Callable[[str], None] | None = None,
     **old_named: Any,
 ) -> TuningResult:
@@ -65,6 +67,7 @@ def tune(
         space: what is drawn, dotted key -> dimension, in place of the declared ranges.
         recency: whether weightings by recency are searched too.
         progress: whether a progress bar may be shown.
+        track: `tensorboard`, `mlflow` or `wandb`, which then shows the trials of this call and what was found.
         tell: receives what is worth knowing before the search, a sentence at a time.
         old_named: as `old`, by name.
 
@@ -88,7 +91,11 @@ def tune(
     run = Run(device, seed, threads, None if out is None else Path(out), progress=progress, tell=tell)
     held = [override.partition("=")[0].strip() for override in overrides]
     budget = budget or Budget(trials=USUAL_TRIALS)
-    return tune_settings(name, settings, dataset, run, budget, space=space, recency=recency, fixed=held, where=where)
+    how: dict[str, Any] = {"space": space, "recency": recency, "fixed": held, "where": where}
+    with open_tracked(track, f"tune {name} on {dataset.name}", run.out) as tracked:
+        found = tune_settings(name, settings, dataset, run, budget, **how, tracked=tracked)
+        track_study(tracked, found, run.out)
+    return found
 
 
 def tune_settings(
@@ -103,6 +110,7 @@ def tune_settings(
     fixed: Collection[str] = (),
     where: str | None = None,
     over: Callable[[], bool] = lambda: False,
+    tracked: Tracked = NOT_TRACKED,
 ) -> TuningResult:
     """Search given settings of a model by its validation figure: what `tune` and the studies of `compare` do.
 
@@ -121,6 +129,7 @@ def tune_settings(
         fixed: dotted keys of settings that are held, and leave the space.
         where: names the settings in error messages.
         over: tells when no further trial may begin, whatever is left of the budget; the first always may.
+        tracked: where each trial is shown.
 
     Raises:
         ConfigError: a setting or the space is wrong, or nothing is left to search.
@@ -157,9 +166,23 @@ def tune_settings(
         "device": str(run.torch_device),
     }
     warmup = next((part.training.patience_epochs for part in _alone(model) if isinstance(part, TorchRecommender)), 0)
-    task = SearchTask(name, start, drawn, data, validation, run, budget, about, over)
+    task = SearchTask(name, start, drawn, data, validation, run, budget, about, over, tracked)
     with open_study(run.out, identity, seed=run.seed, warmup_epochs=warmup) as study:
         return Search(task, study).go_on()
+
+
+def track_study(tracked: Tracked, found: TuningResult, out: Path | None) -> None:
+    """Show what a study found in the run that is its own.
+
+    Args:
+        tracked: the run.
+        found: by the study.
+        out: its folder.
+    """
+    tracked.parameters({"model": found.model, **found.settings, "data": found.about["data"], "budget": found.about["budget"]})
+    tracked.figures({found.metric: found.best.value, f"start/{found.metric}": found.start.value, "seconds": found.seconds})
+    if out is not None:
+        tracked.files([out / name for name in (BEST, f"{TRIALS}.csv", f"{TRIALS}.json")], "study")
 
 
 def _alone(model: Recommender) -> list[Recommender]:
@@ -167,15 +190,16 @@ def _alone(model: Recommender) -> list[Recommender]:
     return [one for part in model.components().values() for one in _alone(part)] or [model]
 
 
-def refit(tuned: TuningResult, data: Dataset, run: Run) -> Recommender:
+def refit(tuned: TuningResult, data: Dataset, run: Run, *, track: TrackerName | None = None) -> Recommender:
     """Train the best settings on train and validation together, see `runs.train_run`.
 
     Args:
         tuned: what was found.
         data: what it was found on.
         run: with the folder of the model; what an earlier refit of other settings left there is replaced.
+        track: the tracker that shows the training, none unless given.
     """
-    how: dict[str, Any] = {"refit": True, "overwrite": True, "card": CardNotes()}
+    how: dict[str, Any] = {"refit": True, "overwrite": True, "card": CardNotes(), "track": track}
     try:
         return train_run(tuned.model, tuned.settings, data, replace(run, resume=True), **how)
     except CheckpointError:  # half a refit of settings that have been bettered since

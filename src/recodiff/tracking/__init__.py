@@ -1,0 +1,1 @@
+"""Trackers of experiments that users already run: TensorBoard, MLflow and Weights & Biases behind one protocol."""
