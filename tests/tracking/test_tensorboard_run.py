@@ -45,6 +45,7 @@ def test_a_study_and_a_comparison(clicks: Path, tmp_path: Path) -> None:
     assert "compare.md/text_summary" in read(compared).Tags()["tensors"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # TensorBoard's writer is a thread
 def test_a_disk_that_is_full_ends_the_tracking_and_not_the_training(
     clicks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,10 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def written(folder: Path) -> list[bytes]:
+    """What is in the files once W&B's own process has ended, as it does with the program."""
+    import wandb
+
+    wandb.teardown()
     return [path.read_bytes() for path in sorted(folder.glob("offline-run-*/*.wandb"))]
 
 
