@@ -65,7 +65,7 @@ def test_lists_are_those_of_all_products_of_fixed_order(
     users, vectors = near_ties(kind, n_items, width, seed)
     users = users[:n_users]
     seen = torch.rand(n_users, n_items, generator=torch.Generator().manual_seed(seed + 1)) < share
-    with mock.patch.multiple(exact, GROUP=4, MANY_ITEMS=4, SPARE=2, BLOCK_BYTES=64, LEAST_BLOCK=8, FEW=1):
+    with mock.patch.multiple(exact, GROUP=4, MANY_ITEMS=4, SPARE_CANDIDATES=2, BLOCK_BYTES=64, LEAST_BLOCK=8, FEW=1):
         found = exact.best_products(
             users, exact.Items(vectors), {"seen": rows_of(seen), "none": rows_of(torch.zeros_like(seen))}, k
         )

@@ -46,7 +46,7 @@ def tables(url: str) -> list[str]:
 
 
 def test_a_table_is_written_and_replaced_only_where_asked(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_tables, "PIECE", 2)
+    monkeypatch.setattr(sql_tables, "INSERT_ROWS", 2)
     write_table(url, "lists", LISTS, overwrite=False)
     assert rows(url) == LISTS.rows()
     with pytest.raises(DataError, match=r"already there; .* --overwrite"):
@@ -98,6 +98,6 @@ def test_a_kill_in_the_middle_leaves_the_old_table(server: Postgres) -> None:
 
 
 def test_a_database_without_such_transactions_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sql_tables, "WHOLE", ("postgresql",))
+    monkeypatch.setattr(sql_tables, "TRANSACTIONAL", ("postgresql",))
     with pytest.raises(ConfigError, match="which sqlite cannot"):
         check_table(f"sqlite:///{tmp_path / 'a.db'}", "lists", LISTS.columns, overwrite=False)

@@ -15,7 +15,7 @@ from recodiff.serving.app import create_app
 from recodiff.serving.models import Models
 from recodiff.serving.service import Service
 from recodiff.serving.settings import Limits, ServiceSettings
-from recodiff.serving.store.open import open_store
+from recodiff.serving.store.open import open_histories
 from recodiff.serving.tokens import Tokens
 from served_models import ITEMS, Serving, save
 
@@ -53,7 +53,7 @@ def serving(runs: dict[str, Path], tmp_path: Path) -> Serving:
         given = folders or {name: runs[name] for name in names or ("ease",)}
         asked = ServiceSettings(runs=given, limits=Limits(**(limits or {})), **settings)
         models = Models(asked)
-        opened = open_store(store or f"sqlite:///{tmp_path}/events.db", table, columns)
+        opened = open_histories(store or f"sqlite:///{tmp_path}/events.db", table, columns)
         app = create_app(Service(models, opened, tokens, choices), hosts)
         with TestClient(app, raise_server_exceptions=False) as client:
             yield client

@@ -16,7 +16,7 @@ from recodiff.serving.app import create_app
 from recodiff.serving.models import Models
 from recodiff.serving.service import Service
 from recodiff.serving.settings import Limits, ServiceSettings
-from recodiff.serving.store.open import open_store
+from recodiff.serving.store.open import open_histories
 from served_models import on_a_socket
 
 with warnings.catch_warnings():
@@ -31,7 +31,7 @@ HEALTH = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_to
 
 @pytest.fixture(scope="module")
 def api(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('fuzz')}/events.db")
+    store = open_histories(f"sqlite:///{tmp_path_factory.mktemp('fuzz')}/events.db")
     names = ("ease", "vectors", "text", "popularity")
     asked = ServiceSettings(runs={name: runs[name] for name in names}, limits=Limits(k=50))
     with on_a_socket(create_app(Service(Models(asked), store))) as address:

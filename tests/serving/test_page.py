@@ -20,7 +20,7 @@ from recodiff.serving.models import Models
 from recodiff.serving.service import Service
 from recodiff.serving.settings import ServiceSettings
 from recodiff.serving.store.base import NewEvent
-from recodiff.serving.store.open import open_store
+from recodiff.serving.store.open import open_histories
 from recodiff.serving.tokens import Tokens
 from served_models import MARKUP, on_a_socket
 
@@ -46,7 +46,7 @@ def serve(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> It
     with ExitStack() as running:
 
         def start(tokens: Tokens | None = None) -> str:
-            store = open_store(f"sqlite:///{tmp_path_factory.mktemp('page')}/events.db")
+            store = open_histories(f"sqlite:///{tmp_path_factory.mktemp('page')}/events.db")
             store.append([NewEvent("104", 1000, "anna"), NewEvent("110", 2000, "anna")], None, "")
             settings = ServiceSettings(runs={name: runs[name] for name in ("vectors", "ease", "popularity")})
             return running.enter_context(on_a_socket(create_app(Service(Models(settings), store, tokens))))

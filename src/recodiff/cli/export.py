@@ -12,6 +12,7 @@ from recodiff.cli.output import refuse_file, refuse_taken, say
 from recodiff.data.saving import load_dataset
 from recodiff.errors import ConfigError
 from recodiff.models.saving import load_model, load_titles
+from recodiff.moved import old_names
 from recodiff.ranking.vectors import item_vectors, user_vectors
 from recodiff.runtime import files
 from recodiff.runtime.folders import held, replaced
@@ -19,10 +20,10 @@ from recodiff.runtime.progress import speaks
 from recodiff.runtime.sql import is_url
 from recodiff.stores.kinds import StoreKind
 from recodiff.stores.manifest import Manifest
-from recodiff.stores.pgvector import TABLE
+from recodiff.stores.pgvector import USUAL_TABLE
 from recodiff.stores.write import export_store
 
-ITEMS, USERS = "items.parquet", "users.parquet"
+ITEM_VECTORS, USER_VECTORS = "items.parquet", "users.parquet"
 To = Literal["parquet", StoreKind]
 
 
@@ -34,7 +35,7 @@ def export(
     to: To = "parquet",
     data: Path | None = None,
     index: Literal["exact", "hnsw"] | None = None,
-    table: str = TABLE,
+    table: str = USUAL_TABLE,
     overwrite: bool = False,
     trust_code: bool = False,
 ) -> None:
@@ -69,7 +70,7 @@ def export(
         raise ConfigError("a database takes vectors with --to pgvector; give a folder for the others")
     if not is_url(out):
         refuse_taken(Path(out), "the vectors")
-    if to == "parquet" and (index is not None or table != TABLE):
+    if to == "parquet" and (index is not None or table != USUAL_TABLE):
         raise ConfigError("--index and --table are of an engine; say which with --to, for example --to faiss")
     if to == "parquet":
         _export_tables(run, Path(out), data, overwrite, trust_code)
@@ -93,10 +94,12 @@ def _written(described: Manifest, out: str, table: str) -> str:
 
 def _export_tables(run: Path, out: Path, data: Path | None, overwrite: bool, trust_code: bool) -> None:
     with held(out):
-        for name in (ITEMS, USERS):
+        for name in (ITEM_VECTORS, USER_VECTORS):
             refuse_file(out / name, overwrite)
-        if data is None and (out / USERS).exists():
-            raise ConfigError(f"'{out / USERS}' holds users of an earlier export; give --data to replace both, or another folder")
+        if data is None and (out / USER_VECTORS).exists():
+            raise ConfigError(
+                f"'{out / USER_VECTORS}' holds users of an earlier export; give --data to replace both, or another folder"
+            )
         for sentence in _write(_tables(run, data, trust_code), out):
             say(sentence)
 
@@ -105,19 +108,22 @@ def _tables(run: Path, data: Path | None, trust_code: bool) -> dict[str, pl.Data
     """What is written, by the name of the file."""
     model = load_model(run, trust_code=trust_code)
     vectors, bias = item_vectors(model)
-    tables = {ITEMS: pl.DataFrame({"item": model.items.ids, "vector": vectors, "bias": bias})}
+    tables = {ITEM_VECTORS: pl.DataFrame({"item": model.items.ids, "vector": vectors, "bias": bias})}
     if data is not None:
         dataset = over_items_of(model, load_dataset(data))
         x = dataset.history("+".join(dataset.parts()))
-        tables[USERS] = pl.DataFrame({"user": x.users.ids, "vector": user_vectors(model, x)})
+        tables[USER_VECTORS] = pl.DataFrame({"user": x.users.ids, "vector": user_vectors(model, x)})
     return tables
 
 
 def _write(tables: dict[str, pl.DataFrame], out: Path) -> list[str]:
     """Write all files or none; what was written, a sentence each."""
-    with replaced(out, marker=ITEMS, owned=lambda _: False) as staged:
+    with replaced(out, marker=ITEM_VECTORS, owned=lambda _: False) as staged:
         for name, table in tables.items():
             files.replace_with(staged / name, table.write_parquet, (pl.exceptions.PolarsError,))
-    width = tables[ITEMS]["vector"].dtype.shape[0]  # pyright: ignore[reportAttributeAccessIssue]
-    words = {ITEMS: f"item vectors of width {width}", USERS: "user vectors"}
+    width = tables[ITEM_VECTORS]["vector"].dtype.shape[0]  # pyright: ignore[reportAttributeAccessIssue]
+    words = {ITEM_VECTORS: f"item vectors of width {width}", USER_VECTORS: "user vectors"}
     return [f"wrote {table.height} {words[name]} to {out / name}" for name, table in tables.items()]
+
+
+__getattr__ = old_names(__name__)

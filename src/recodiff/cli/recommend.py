@@ -28,7 +28,7 @@ from recodiff.ranking.recommend import recommend as rank_items
 from recodiff.runtime.sql import is_url
 from recodiff.runtime.sql_tables import check_table, write_table
 
-TABLE = "recommendations"
+LISTS_TABLE = "recommendations"
 COLUMNS = ["user", "rank", "item", "score"]
 ROWS_SHOWN = 200
 """Rows of lists that are printed at most; a file takes all."""
@@ -54,7 +54,7 @@ def recommend(
     explain: bool = False,
     overwrite: bool = False,
     out: str | None = None,
-    table: str = TABLE,
+    table: str = LISTS_TABLE,
     device: str = "auto",
     threads: Whole | None = None,
     trust_code: bool = False,
@@ -120,7 +120,7 @@ def recommend(
         raise ConfigError("--history makes one list without a user; write it to a file, or give --data")
     if database:
         check_table(str(out), table, COLUMNS, overwrite=overwrite)
-    elif table != TABLE:
+    elif table != LISTS_TABLE:
         raise ConfigError("--table is of a database; give --out its URL, such as postgresql://user@host/name")
     elif out is not None:
         refuse_file(Path(out), overwrite)

@@ -17,15 +17,15 @@ from recodiff.runtime.sql import shown
 
 if TYPE_CHECKING:
     from recodiff.serving.settings import ServiceSettings
-    from recodiff.serving.store.base import Store
+    from recodiff.serving.store.base import HistoryStore
     from recodiff.serving.tokens import Tokens
 
-USUAL = "sqlite:///events.db"
+STORE_URL = "sqlite:///events.db"
 
 
 def serve(
     *runs: str,
-    store: str = USUAL,
+    store: str = STORE_URL,
     data: Path | None = None,
     table: str | None = None,
     columns: str | None = None,
@@ -129,11 +129,11 @@ class _Asked:
         names = ", ".join(f"{name} ({size:,} items)" for name, size in sizes.items())
         say(f"serving {names}{by} at {address}; Ctrl-C ends it")
 
-    def opened_store(self) -> Store:
+    def opened_store(self) -> HistoryStore:
         """The store, with the histories of a data folder."""
-        from recodiff.serving.store.open import open_store, take_over
+        from recodiff.serving.store.open import open_histories, take_over
 
-        opened = open_store(*self.store)
+        opened = open_histories(*self.store)
         if self.data is not None and (taken := take_over(opened, self.store[0], load_dataset(self.data))):
             say(f"wrote {taken:,} interactions of {self.data} into {shown(self.store[0])}")
         return opened

@@ -6,9 +6,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recodiff.moved import old_names
+
 SEPARATORS = {"genres": "|", "genre": "|", "class": " "}
 """Column -> what stands between two genres: MovieLens, and RecBole's form of it (`class`)."""
-NONE = frozenset({"", "(no genres listed)"})
+NO_GENRES = frozenset({"", "(no genres listed)"})
 
 
 def genres_of(table: pl.DataFrame | None) -> tuple[list[str], NDArray[np.float64]] | None:
@@ -21,10 +23,15 @@ def genres_of(table: pl.DataFrame | None) -> tuple[list[str], NDArray[np.float64
     if table is None or column is None or table[column].dtype != pl.String:
         return None
     items = table.select(item=pl.int_range(pl.len()), genre=pl.col(column).str.split(SEPARATORS[column])).explode("genre")
-    items = items.with_columns(pl.col("genre").str.strip_chars()).drop_nulls().filter(~pl.col("genre").is_in(list(NONE))).unique()
+    items = (
+        items.with_columns(pl.col("genre").str.strip_chars()).drop_nulls().filter(~pl.col("genre").is_in(list(NO_GENRES))).unique()
+    )
     names = items["genre"].unique().sort().to_list()
     if not names:
         return None
     member = np.zeros((table.height, len(names)))
     member[items["item"].to_numpy(), np.searchsorted(names, items["genre"].to_list())] = 1
     return names, member
+
+
+__getattr__ = old_names(__name__)

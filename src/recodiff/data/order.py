@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 
 BITS = 63
 """Bits of a whole number without its sign."""
-TABLE, TABLE_PER_ROW = 1 << 20, 4
+TABLE_UP_TO, TABLE_PER_ROW = 1 << 20, 4
 """A table of all numbers between the least and the greatest id may have so many entries, and so many more for each row."""
 
 
@@ -114,7 +114,7 @@ def coded(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
         return known, ids.cast(pl.Enum(known)).to_physical().cast(pl.UInt32)
     values = ids.to_numpy()
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, -1)
-    if high - low >= TABLE + TABLE_PER_ROW * len(values):
+    if high - low >= TABLE_UP_TO + TABLE_PER_ROW * len(values):
         known = ids.unique().sort()
         return known, pl.Series(np.searchsorted(known.to_numpy(), values).astype(np.uint32))
     there = np.zeros(high - low + 1, dtype=bool)

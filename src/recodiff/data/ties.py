@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recodiff.data.order import by_value, stand_in_order
 
-MOST = 2**62
+MOST_PACKED = 2**62
 """Products of ranges up to which two columns fit one whole number."""
 
 
@@ -114,7 +114,7 @@ def _packed(keys: Sequence[NDArray[Any]]) -> NDArray[np.int64] | None:
             return None
         low, high = int(key.min()), int(key.max())
         total *= high - low + 1
-        if total > MOST or high > 2**63 - 1:
+        if total > MOST_PACKED or high > 2**63 - 1:
             return None
         shifted = key.astype(np.int64) - low
         packed = shifted if packed is None else packed * (high - low + 1) + shifted

@@ -91,10 +91,10 @@ class Treatment:
     short_lists: str = "the places after their end count as misses"
 
 
-USUAL = Treatment()
+USUAL_TREATMENT = Treatment()
 
 
-def notes_on(lists: GivenLists, task: Task, k: int, treatment: Treatment = USUAL) -> list[str]:
+def notes_on(lists: GivenLists, task: Task, k: int, treatment: Treatment = USUAL_TREATMENT) -> list[str]:
     """Notes to read before the figures of given lists, one sentence for each peculiarity.
 
     Args:

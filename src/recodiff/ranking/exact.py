@@ -35,14 +35,14 @@ SCORES_SAVED = GROUP // 2
 """Times less than its scores a user then takes."""
 BLOCK_BYTES, LEAST_BLOCK = 2**21, 1024
 """What the products of one block of items may take, so that they stay in cache; items in a block at least."""
-SPARE = 8
+SPARE_CANDIDATES = 8
 """Candidates beyond K that there is room for at first."""
 FEW = 2
 """Times K: so many candidates are sorted whole."""
 ROUNDOFF, MARGIN = 2.0**-24, 1.02
 """Of float32; for the rounding of the bounds themselves."""
 
-NONE = float("-inf")
+NO_SCORE = float("-inf")
 Best = tuple[Tensor, Tensor]
 Entries = tuple[Tensor, Tensor]
 
@@ -95,7 +95,7 @@ class Items:
 
     def __init__(self, vectors: ItemVectors, banned: Tensor | None = None, norm: float | None = None) -> None:
         self.vectors = vectors.vectors.contiguous()
-        self.bias = vectors.bias if banned is None else vectors.bias.masked_fill(banned, NONE)
+        self.bias = vectors.bias if banned is None else vectors.bias.masked_fill(banned, NO_SCORE)
         self.norm = greatest_norm(self.vectors) if norm is None else norm
         self.offset = float(vectors.bias.abs().amax())
         self.sent_back = 0
@@ -144,7 +144,7 @@ def best_products(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: 
     maxima, margins = _maxima(users, items, unwanted, size), items.margins(users)
     found: dict[str, Best] = {}
     for name, seen in unwanted.items():
-        scores, listed = users.new_full((len(users), k), NONE), seen.offsets.new_zeros((len(users), k))
+        scores, listed = users.new_full((len(users), k), NO_SCORE), seen.offsets.new_zeros((len(users), k))
         for rows, groups in _candidates(maxima[name], margins, k, items):
             scores[rows], listed[rows] = _of_groups(users[rows], items, seen.take(rows), groups, size, k)
         found[name] = scores, listed
@@ -179,7 +179,7 @@ def _masked(
     for name, (columns, rows) in unwanted.items():
         scores = block if name == final else block.clone()
         first, last = torch.searchsorted(columns, torch.tensor([start, stop])).tolist()
-        scores.view(-1).index_fill_(0, rows[first:last] * width + columns[first:last] - start, NONE)
+        scores.view(-1).index_fill_(0, rows[first:last] * width + columns[first:last] - start, NO_SCORE)
         yield name, scores
 
 
@@ -210,17 +210,17 @@ def _candidates(scores: Tensor, margins: Tensor, k: int, items: Items) -> Iterat
         Rows int64 [b], and their columns int64 [b, C], ascending.
     """
     n_columns = scores.shape[1]
-    room = min(k + SPARE, n_columns)
+    room = min(k + SPARE_CANDIDATES, n_columns)
     values, columns = largest(scores, room)
     least = values[:, min(k, room) - 1, None] - 2 * margins
-    more = (values[:, -1:] >= least) & (values[:, -1:] > NONE) & (margins > 0) & (room < n_columns)
+    more = (values[:, -1:] >= least) & (values[:, -1:] > NO_SCORE) & (margins > 0) & (room < n_columns)
     fits = (~more[:, 0]).nonzero()[:, 0]
     if len(fits):
         yield fits, columns[fits].sort(1).values
     back = more[:, 0].nonzero()[:, 0]
     items.sent_back += len(back)
     for row in back.split(1) if len(back) else ():
-        yield row, ((scores[row] >= least[row]) & (scores[row] > NONE)).nonzero()[None, :, 1]
+        yield row, ((scores[row] >= least[row]) & (scores[row] > NO_SCORE)).nonzero()[None, :, 1]
 
 
 def _of_groups(users: Tensor, items: Items, seen: Rows, groups: Tensor, size: int, k: int) -> Best:
@@ -228,10 +228,10 @@ def _of_groups(users: Tensor, items: Items, seen: Rows, groups: Tensor, size: in
     n_items = len(items.vectors)
     listed = (groups[:, :, None] * size + torch.arange(size)).flatten(1)[:, :n_items]  # what is more lies behind the last
     inside = listed.clamp(max=n_items - 1)
-    scores = fixed_products(users, items.vectors, inside).add_(items.bias[inside]).masked_fill_(listed >= n_items, NONE)
-    scores.view(-1).index_fill_(0, _places(seen, groups, size, listed.shape[1]), NONE)
+    scores = fixed_products(users, items.vectors, inside).add_(items.bias[inside]).masked_fill_(listed >= n_items, NO_SCORE)
+    scores.view(-1).index_fill_(0, _places(seen, groups, size, listed.shape[1]), NO_SCORE)
     if short := max(k - scores.shape[1], 0):
-        scores, inside = pad(scores, (0, short), value=NONE), pad(inside, (0, short))
+        scores, inside = pad(scores, (0, short), value=NO_SCORE), pad(inside, (0, short))
     return _first(scores, inside, k)
 
 

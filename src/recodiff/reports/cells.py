@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from recodiff.moved import old_names
 
+NOTHING = "–"
+"""A cell without a figure."""
 SHORT_NAMES = {"recall": "R", "ndcg": "N", "precision": "P", "hit_rate": "HR", "recall_min": "R-min"}
 """How table heads write a metric's name before the @."""
 

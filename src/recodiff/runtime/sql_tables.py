@@ -10,9 +10,9 @@ import polars as pl
 from recodiff.errors import ConfigError, DataError
 from recodiff.runtime.sql import open_engine, sentences
 
-PIECE = 10_000
+INSERT_ROWS = 10_000
 """Rows of an insert."""
-WHOLE = ("postgresql", "sqlite")
+TRANSACTIONAL = ("postgresql", "sqlite")
 """Databases whose transactions hold for tables that are made and dropped in them."""
 
 
@@ -64,7 +64,7 @@ def write_table(url: str, name: str, frame: pl.DataFrame, *, overwrite: bool) ->
             new = sqlalchemy.Table(f"{plain}_{secrets.token_hex(4)}", sqlalchemy.MetaData(), *columns, schema=schema)
             with engine.connect().execution_options(writes=True) as connection, connection.begin():
                 new.create(connection)
-                for piece in frame.iter_slices(PIECE):
+                for piece in frame.iter_slices(INSERT_ROWS):
                     connection.execute(new.insert(), piece.to_dicts())
                 quoted = engine.dialect.identifier_preparer
                 if there:
@@ -78,9 +78,9 @@ def _check(engine: Any, name: str, columns: list[str], overwrite: bool) -> bool:
     """Whether a table is there that may be replaced."""
     import sqlalchemy
 
-    if engine.name not in WHOLE:
+    if engine.name not in TRANSACTIONAL:
         raise ConfigError(
-            f"lists are written whole or not at all, which {engine.name} cannot; give one of {', '.join(WHOLE)}, or a file"
+            f"lists are written whole or not at all, which {engine.name} cannot; give one of {', '.join(TRANSACTIONAL)}, or a file"
         )
     schema, plain = _split(name)
     found = sqlalchemy.inspect(engine)

@@ -18,7 +18,7 @@ from recodiff.serving.schemas import BasedOn, Reason, Recommended, RecommendedLi
 from recodiff.serving.scoring import Ask, Past, Ranked, Scorer, histories
 from recodiff.serving.served import Id, Served
 from recodiff.serving.settings import Limits
-from recodiff.serving.store.base import Event, Store
+from recodiff.serving.store.base import Event, HistoryStore
 
 DEEP = 10
 """Times k: how far a rank without the newest event is looked for."""
@@ -58,7 +58,7 @@ class Answers:
         metrics: counts lists.
     """
 
-    def __init__(self, store: Store, scorer: Scorer, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, store: HistoryStore, scorer: Scorer, limits: Limits, metrics: Metrics) -> None:
         self.store, self.scorer, self.limits, self.metrics = store, scorer, limits, metrics
 
     async def recommend(self, wanted: Sequence[Wanted], models: Sequence[Served]) -> list[RecommendedList]:

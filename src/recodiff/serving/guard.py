@@ -68,12 +68,12 @@ class Guard:
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         if self.hosts is not None and _name(host) not in self.hosts:
-            await refuse(send, 421, "this service is not asked by that name; ask it by the address that it was started with")
+            await send_refusal(send, 421, "this service is not asked by that name; ask it by the address that it was started with")
             return
         length = headers.get(b"content-length", b"0")
         too_large = f"the body is larger than {self.most} bytes; send less at once"
         if not length.isdigit() or int(length[:20]) > self.most:
-            await refuse(send, 413 if length.isdigit() else 400, too_large)
+            await send_refusal(send, 413 if length.isdigit() else 400, too_large)
             return
         read = 0
 
@@ -89,7 +89,7 @@ class Guard:
             if read <= self.most:
                 await send(message)
             elif message["type"] == "http.response.start":  # whatever was made of the body that broke off
-                await refuse(send, 413, too_large)
+                await send_refusal(send, 413, too_large)
 
         await self.app(scope, receiving, sending)
 
@@ -99,7 +99,7 @@ def _name(host: str) -> str:
     return host.partition("]")[0] + "]" if host.startswith("[") else host.rpartition(":")[0] if ":" in host else host
 
 
-async def refuse(send: Any, status: int, sentence: str) -> None:
+async def send_refusal(send: Any, status: int, sentence: str) -> None:
     """Send a refusal.
 
     Args:

@@ -14,7 +14,7 @@ from recodiff.serving.models import Models
 from recodiff.serving.schemas import RecommendedList, Wanted
 from recodiff.serving.scoring import Scorer
 from recodiff.serving.served import Served
-from recodiff.serving.store.base import Store
+from recodiff.serving.store.base import HistoryStore
 from recodiff.serving.tokens import Tokens
 
 LOGGER = logging.getLogger("recodiff.serving")
@@ -31,7 +31,7 @@ class Service:
             given.
     """
 
-    def __init__(self, models: Models, store: Store, tokens: Tokens | None = None, choices: IO[str] | None = None) -> None:
+    def __init__(self, models: Models, store: HistoryStore, tokens: Tokens | None = None, choices: IO[str] | None = None) -> None:
         self.models, self.store, self.tokens, self.choices = models, store, tokens or Tokens(), choices
         self.settings, self.metrics = models.settings, models.metrics
         self.scorer = Scorer(self.settings.wait_ms, self.settings.limits.pending, self.metrics)

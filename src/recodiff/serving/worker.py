@@ -36,7 +36,7 @@ class WorkerOrder:
     Args:
         settings: of the service.
         folder: of the copies that it maps.
-        store: as `open_store` takes it: URL, table, columns.
+        store: as `open_histories` takes it: URL, table, columns.
         tokens: who may ask.
         choices: a file, see `Service`.
         hosts: see `create_app`.
@@ -62,7 +62,7 @@ def work(order: WorkerOrder, listening: socket.socket, above: Connection) -> Non
     """
     from recodiff.serving.models import Models
     from recodiff.serving.service import Service
-    from recodiff.serving.store.open import open_store
+    from recodiff.serving.store.open import open_histories
 
     os.environ[FOLDER] = str(order.folder / "metrics")
     log_as_a_service()
@@ -71,7 +71,7 @@ def work(order: WorkerOrder, listening: socket.socket, above: Connection) -> Non
     try:
         models = Models(order.settings, Copies(order.folder))
         with opened_choices(order.choices) as lines:
-            service = Service(models, open_store(*order.store), order.tokens, lines)
+            service = Service(models, open_histories(*order.store), order.tokens, lines)
             answer(service, listening, order.hosts, lambda: above.send(True))
     except RecodiffError as error:
         LOGGER.error("worker %s cannot answer: %s", os.getpid(), error)

@@ -13,7 +13,7 @@ from recodiff.errors import ModelError
 from recodiff.stores.points import Floats, queries_of
 from recodiff.stores.store import Store
 
-LEAST = {0: 0.995, 50: 0.99, 250: 0.95}
+LEAST_RECALL = {0: 0.995, 50: 0.99, 250: 0.95}
 """Seen items, half of them the user's best -> the part of the 20 best unseen ones that must be found."""
 BREADTHS = (1, 2, 4, 8, 16)
 LENGTH, PROBES = 20, 500
@@ -36,7 +36,7 @@ def calibrated(store: Store, users: Floats, vectors: Floats, bias: Floats) -> tu
         ModelError: none serves.
     """
     asked, found = users[:PROBES], {}
-    wanted = {seen: least for seen, least in LEAST.items() if seen + LENGTH <= len(vectors)}
+    wanted = {seen: least for seen, least in LEAST_RECALL.items() if seen + LENGTH <= len(vectors)}
     exact = _exact(asked, vectors, bias, LENGTH + max(wanted, default=0) // 2)
     for breadth in BREADTHS:
         store.manifest = store.manifest.model_copy(update={"breadth": breadth})

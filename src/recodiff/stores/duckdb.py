@@ -11,7 +11,7 @@ import polars as pl
 from recodiff.data.interactions import IdMap
 from recodiff.stores.manifest import Index, Manifest, needed
 from recodiff.stores.points import Floats, Points
-from recodiff.stores.store import FolderStore, Found
+from recodiff.stores.store import FolderStore, Nearest
 
 FILE = "items.duckdb"
 
@@ -44,7 +44,7 @@ class DuckDB(FolderStore):
         """See `Store`."""
         self._database.close()
 
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         width = queries.shape[1]
         score = f"array_inner_product(vector, $asked::FLOAT[{width}])"

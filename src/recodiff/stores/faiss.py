@@ -13,7 +13,7 @@ import numpy as np
 from recodiff.data.interactions import IdMap
 from recodiff.stores.manifest import Index, Manifest, needed
 from recodiff.stores.points import Floats, Points
-from recodiff.stores.store import FolderStore, Found
+from recodiff.stores.store import FolderStore, Nearest
 
 FILE = "items.faiss"
 NEIGHBOURS, CANDIDATES = 32, 200
@@ -45,14 +45,14 @@ class Faiss(FolderStore):
         self._index = self._faiss.read_index(str(folder / FILE))
         self._flat: Any = None
 
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         if self.manifest.index == "exact":
             return self._found(*self._index.search(queries, count))
         self._index.hnsw.efSearch = count * self.manifest.breadth
         return self._found(*self._index.search(queries, count))
 
-    def nearest_exact(self, queries: Floats, count: int) -> Found:
+    def nearest_exact(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         if self.manifest.index == "exact":
             return self.nearest(queries, count)
@@ -62,5 +62,5 @@ class Faiss(FolderStore):
         return self._found(*self._flat.search(queries, count))
 
     @staticmethod
-    def _found(scores: Floats, places: Any) -> Found:
+    def _found(scores: Floats, places: Any) -> Nearest:
         return places.astype(np.int64), scores

@@ -10,8 +10,8 @@ import numpy as np
 
 from recodiff.data.interactions import IdMap
 from recodiff.stores.manifest import Index, Manifest, needed
-from recodiff.stores.points import Floats, Points, scores_of
-from recodiff.stores.store import FolderStore, Found
+from recodiff.stores.points import Floats, Points, scores_of_distances
+from recodiff.stores.store import FolderStore, Nearest
 
 FILE = "items.hnswlib"
 NEIGHBOURS, CANDIDATES = 32, 400
@@ -42,7 +42,7 @@ class Hnswlib(FolderStore):
         self._index.load_index(str(folder / FILE), max_elements=len(items))
         self._flat: Any = None
 
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         self._index.set_ef(min(count * self.manifest.breadth, len(self.items)))
         try:
@@ -51,7 +51,7 @@ class Hnswlib(FolderStore):
             return self.nearest_exact(queries, count)
         return self._found(queries, places, distances)
 
-    def nearest_exact(self, queries: Floats, count: int) -> Found:
+    def nearest_exact(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         if self._flat is None:
             self._flat = self._module.BFIndex(space=self.manifest.measure, dim=queries.shape[1])
@@ -60,10 +60,10 @@ class Hnswlib(FolderStore):
             self._flat.add_items(np.asarray(self._index.get_items(everything), np.float32), everything)
         return self._found(queries, *self._flat.knn_query(queries, count))
 
-    def _found(self, queries: Floats, places: Any, distances: Floats) -> Found:
+    def _found(self, queries: Floats, places: Any, distances: Floats) -> Nearest:
         if self.manifest.measure == "ip":
             return places.astype(np.int64), 1 - distances
-        return places.astype(np.int64), scores_of(distances, queries, self.manifest.longest)
+        return places.astype(np.int64), scores_of_distances(distances, queries, self.manifest.longest)
 
 
 def _threads() -> int:

@@ -11,9 +11,9 @@ import polars as pl
 from recodiff.data.interactions import IdMap
 from recodiff.stores.manifest import Index, Manifest, needed
 from recodiff.stores.points import Floats, Points
-from recodiff.stores.store import FolderStore, Found
+from recodiff.stores.store import FolderStore, Nearest
 
-TABLE = "items"
+LANCE_TABLE = "items"
 REFINED = 4
 """Rows compared in full, as a multiple of those asked for: the graph's own numbers are of codes."""
 
@@ -30,7 +30,7 @@ class LanceDB(FolderStore):
         """See `FolderStore`."""
         database = needed("lancedb", "lancedb").connect(str(folder))
         rows = pl.DataFrame({"position": np.arange(len(items)), "item": items.ids, "vector": points.vectors})
-        table = database.create_table(TABLE, rows.to_arrow())
+        table = database.create_table(LANCE_TABLE, rows.to_arrow())
         if index == "hnsw":  # unless it is named, the index is one of product codes, which lose most of the list
             table.create_index(
                 metric="dot", vector_column_name="vector", index_type="IVF_HNSW_SQ", num_partitions=1, m=32, ef_construction=400
@@ -39,14 +39,14 @@ class LanceDB(FolderStore):
 
     def __init__(self, manifest: Manifest, items: IdMap, folder: Path) -> None:
         super().__init__(manifest, items, folder)
-        self._table = needed("lancedb", "lancedb").connect(str(folder)).open_table(TABLE)
+        self._table = needed("lancedb", "lancedb").connect(str(folder)).open_table(LANCE_TABLE)
 
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         graph = self.manifest.index == "hnsw"
         return _found([self._asked(query, count, graph=graph) for query in queries], count)
 
-    def nearest_exact(self, queries: Floats, count: int) -> Found:
+    def nearest_exact(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         return _found([self._asked(query, count, graph=False) for query in queries], count)
 
@@ -62,7 +62,7 @@ class LanceDB(FolderStore):
         return ask.ef(count * self.manifest.breadth * REFINED).refine_factor(REFINED).to_arrow()
 
 
-def _found(tables: list[Any], count: int) -> Found:
+def _found(tables: list[Any], count: int) -> Nearest:
     """What it gives is 1 less the inner product."""
     places = np.full((len(tables), count), -1, np.int64)
     scores = np.full((len(tables), count), -np.inf, np.float32)

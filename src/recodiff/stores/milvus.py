@@ -10,12 +10,12 @@ import numpy as np
 from recodiff.data.interactions import IdMap
 from recodiff.stores.manifest import Index, Manifest, needed
 from recodiff.stores.points import Floats, Points
-from recodiff.stores.store import FolderStore, Found
+from recodiff.stores.store import FolderStore, Nearest
 
 FILE, COLLECTION = "items.db", "items"
-AT_ONCE = 1000
+ROWS_AT_ONCE = 1000
 """Rows of an insert."""
-MOST = 16_384
+MOST_FOUND = 16_384
 """Rows that a search gives at most."""
 NEIGHBOURS, CANDIDATES = 32, 400
 """Edges of an item in the graph, and candidates while it is built."""
@@ -41,8 +41,8 @@ class Milvus(FolderStore):
         found_by.add_index(field_name="vector", metric_type="IP", **how)
         client.create_collection(COLLECTION, schema=schema, index_params=found_by)
         names = items.ids.cast(str).to_list()
-        for start in range(0, len(items), AT_ONCE):
-            places = range(start, min(start + AT_ONCE, len(items)))
+        for start in range(0, len(items), ROWS_AT_ONCE):
+            places = range(start, min(start + ROWS_AT_ONCE, len(items)))
             client.insert(COLLECTION, [{"position": at, "item": names[at], "vector": points.vectors[at].tolist()} for at in places])
         client.flush(COLLECTION)  # before it the engine compares every item, whatever the index
         client.close()
@@ -58,9 +58,9 @@ class Milvus(FolderStore):
         """See `Store`."""
         self._client.close()
 
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
-        if count > MOST:
+        if count > MOST_FOUND:
             return self.nearest_exact(queries, count)
         how = {} if self.manifest.index == "exact" else {"ef": count * self.manifest.breadth}
         asked = {"data": queries.tolist(), "limit": count, "search_params": {"metric_type": "IP", "params": how}}
@@ -71,13 +71,13 @@ class Milvus(FolderStore):
             scores[row, : len(hits)] = [hit["distance"] for hit in hits]
         return places, scores
 
-    def nearest_exact(self, queries: Floats, count: int) -> Found:
+    def nearest_exact(self, queries: Floats, count: int) -> Nearest:
         """See `Store`. The engine has no way around its graph or its limit: the vectors are read once and compared here."""
         if self._flat is None:
             self._flat = np.zeros((len(self.items), queries.shape[1]), np.float32)
-            for start in range(0, len(self.items), AT_ONCE):
-                within = f"position >= {start} and position < {start + AT_ONCE}"
-                for row in self._client.query(COLLECTION, within, ["position", "vector"], limit=AT_ONCE):
+            for start in range(0, len(self.items), ROWS_AT_ONCE):
+                within = f"position >= {start} and position < {start + ROWS_AT_ONCE}"
+                for row in self._client.query(COLLECTION, within, ["position", "vector"], limit=ROWS_AT_ONCE):
                     self._flat[row["position"]] = row["vector"]
         scores = queries @ self._flat.T
         places = np.argsort(-scores, axis=1, kind="stable")[:, :count]

@@ -17,7 +17,7 @@ from recodiff.stores.onnx_graph import PAD, graph_of
 from recodiff.stores.store import Store, check_k
 
 FILE = "model.onnx"
-AT_ONCE = 256
+HISTORIES_AT_ONCE = 256
 """Histories scored together."""
 CLOSE = 1e-4
 """How far scores may differ, as a part of the greatest."""
@@ -80,8 +80,8 @@ class Onnx(Store):
         further = np.zeros(users.n_users, np.int64) if seen is None else seen.lengths()
         items = np.full((users.n_users, k), -1, np.int64)
         scores = np.full((users.n_users, k), -np.inf, np.float32)
-        for start in range(0, users.n_users, AT_ONCE):
-            rows = np.arange(start, min(start + AT_ONCE, users.n_users))
+        for start in range(0, users.n_users, HISTORIES_AT_ONCE):
+            rows = np.arange(start, min(start + HISTORIES_AT_ONCE, users.n_users))
             places, values = self._asked(users.take(rows), int(min(k + further[rows].max(), len(self.items))))
             for row, found, value in zip(rows, places, values, strict=True):
                 kept = self._unseen(found, value, None if seen is None else seen.matrix[[row]].indices, k)

@@ -28,7 +28,7 @@ PAD = {pl.Int64: -(2**63), pl.String: ""}
 OPSET, ML_OPSET = 17, 2
 
 
-class Graph:
+class OnnxGraph:
     """Nodes and constants of a graph, put down one after the other."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ def graph_of(model: Recommender) -> Any:
         ModelError: it cannot be written so.
         MissingExtraError: onnx is not installed.
     """
-    graph, items = Graph(), model.items
+    graph, items = OnnxGraph(), model.items
     places, known = _places(graph, items)
     rows = _weighted_rows(graph, model, places, known, len(items))
     scores = _scores(graph, model, rows)
@@ -114,7 +114,7 @@ def _pad(items: IdMap) -> NDArray[Any]:
     return np.array(PAD[type(items.ids.dtype)], dtype=object if items.ids.dtype == pl.String else np.int64)
 
 
-def _places(graph: Graph, items: IdMap) -> tuple[str, str]:
+def _places(graph: OnnxGraph, items: IdMap) -> tuple[str, str]:
     """Positions int64 [B, M] of a history's ids, I where there is none, and which of them are known."""
     kind = "strings" if items.ids.dtype == pl.String else "int64s"
     keys = {f"keys_{kind}": items.ids.to_list(), "values_int64s": list(range(len(items))), "default_int64": len(items)}
@@ -122,14 +122,14 @@ def _places(graph: Graph, items: IdMap) -> tuple[str, str]:
     return places, graph.put("Less", places, graph.constant(np.int64(len(items))))
 
 
-def _weighted_rows(graph: Graph, model: Recommender, places: str, known: str, n_items: int) -> str:
+def _weighted_rows(graph: OnnxGraph, model: Recommender, places: str, known: str, n_items: int) -> str:
     """Histories as weighted rows, float32 [B, I]."""
     counted = graph.put("Cast", known, to=1)
     weights = _weights(graph, model.config.weighting, counted)
     return _scattered(graph, places, graph.put("Mul", weights, counted), n_items)
 
 
-def _weights(graph: Graph, weighting: Any, counted: str) -> str:
+def _weights(graph: OnnxGraph, weighting: Any, counted: str) -> str:
     """What each place of a history counts, [B, M]; its newest item is the last known one."""
     one = graph.constant(np.float32(1))
     if isinstance(weighting, Uniform):
@@ -154,7 +154,7 @@ def _weights(graph: Graph, weighting: Any, counted: str) -> str:
     return graph.put("Max", decayed, graph.constant(np.float32(weighting.floor)))
 
 
-def _scattered(graph: Graph, places: str, values: str, n_items: int) -> str:
+def _scattered(graph: OnnxGraph, places: str, values: str, n_items: int) -> str:
     """Values [B, M] at their places of a row of zeros, [B, I]; what has no place goes into a column that is cut off."""
     size = graph.put("Gather", graph.put("Shape", places), graph.constant(np.array([0], np.int64)))
     shape = graph.put("Concat", size, graph.constant(np.array([n_items + 1], np.int64)), axis=0)
@@ -164,7 +164,7 @@ def _scattered(graph: Graph, places: str, values: str, n_items: int) -> str:
     return graph.put("Slice", rows, *edges)
 
 
-def _scores(graph: Graph, model: Recommender, rows: str) -> str:
+def _scores(graph: OnnxGraph, model: Recommender, rows: str) -> str:
     if isinstance(model, DiffRec):
         return _diffused(graph, model, rows)
     if model.traits.remembers_users:
@@ -177,7 +177,7 @@ def _scores(graph: Graph, model: Recommender, rows: str) -> str:
     return _affine(graph, model, rows)
 
 
-def _diffused(graph: Graph, model: DiffRec, rows: str) -> str:
+def _diffused(graph: OnnxGraph, model: DiffRec, rows: str) -> str:
     """The chain between the hidden layers, see `diffusion.hidden`: y_{t-1} = c1 (M g + W c) + c2 y, g = hidden(y + U e + b)."""
     net, settings = model.module, model.config
     if not settings.codec.of_rows or not net.hidden_holds(settings.sampling):
@@ -203,7 +203,7 @@ def _diffused(graph: Graph, model: DiffRec, rows: str) -> str:
     return graph.put("Add", graph.put("MatMul", hidden(y, 0), _of(graph, last.weight.T)), _of(graph, last.bias))
 
 
-def _activated(graph: Graph, activation: str, z: str) -> str:
+def _activated(graph: OnnxGraph, activation: str, z: str) -> str:
     match activation:
         case "silu":
             return graph.put("Mul", z, graph.put("Sigmoid", z))
@@ -216,11 +216,11 @@ def _activated(graph: Graph, activation: str, z: str) -> str:
     return z
 
 
-def _of(graph: Graph, tensor: Any) -> str:
+def _of(graph: OnnxGraph, tensor: Any) -> str:
     return graph.constant(tensor.detach().cpu().numpy().astype(np.float32))
 
 
-def _affine(graph: Graph, model: Recommender, rows: str) -> str:
+def _affine(graph: OnnxGraph, model: Recommender, rows: str) -> str:
     """x B + c, taken from the scores of each item alone; whether they are of that form is tested on the whole graph."""
     n = len(model.items)
     if 4 * n * n > MOST_BYTES:

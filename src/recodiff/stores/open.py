@@ -10,14 +10,14 @@ from recodiff.runtime import files
 from recodiff.stores.kinds import folder_class_of
 from recodiff.stores.manifest import FORMAT, VERSION, Manifest
 from recodiff.stores.onnx import Onnx
-from recodiff.stores.pgvector import SCHEMES, TABLE, PGVector
+from recodiff.stores.pgvector import SCHEMES, USUAL_TABLE, PGVector
 from recodiff.stores.store import Store
-from recodiff.stores.write import ITEMS, MARKER, titles_of
+from recodiff.stores.write import STORE_ITEMS, STORE_MARKER, titles_of
 
 AGAIN = "write it anew with recodiff export"
 
 
-def open_store(place: str | Path, *, table: str = TABLE) -> Store:
+def open_store(place: str | Path, *, table: str = USUAL_TABLE) -> Store:
     """Open what `export_store` wrote; the model is not needed.
 
     Example: with open_store("vectors") as store: store.query(user_vectors(model, history), 20, seen=history)
@@ -42,7 +42,7 @@ def open_store(place: str | Path, *, table: str = TABLE) -> Store:
     for name, said in manifest.hashes.items():
         if not (folder / name).is_file() or files.sha256(folder / name) != said:
             raise CheckpointError(f"'{folder / name}' is missing or not what was written; {AGAIN}")
-    with files.reading(folder / ITEMS, CheckpointError, AGAIN):
+    with files.reading(folder / STORE_ITEMS, CheckpointError, AGAIN):
         items, _ = titles_of(folder)
     if manifest.kind == Onnx.kind:
         return Onnx(manifest, items, folder)
@@ -58,7 +58,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         CheckpointError: the folder is no store, or of a later version.
     """
-    path = folder / MARKER
+    path = folder / STORE_MARKER
     with files.reading(path, CheckpointError, f"give a folder that `recodiff export RUN {folder} --to ...` wrote"):
         held = json.loads(path.read_text("utf-8"))
     if not isinstance(held, dict) or held.get("format") != FORMAT:

@@ -14,9 +14,9 @@ from recodiff.data.interactions import IdMap
 from recodiff.errors import DataError
 from recodiff.stores.manifest import FORMAT, VERSION, Manifest, needed
 from recodiff.stores.points import Floats, Points, Titles
-from recodiff.stores.store import Found, Store
+from recodiff.stores.store import Nearest, Store
 
-TABLE = "recodiff_items"
+USUAL_TABLE = "recodiff_items"
 MOST_WIDE = {"exact": 16_000, "hnsw": 2_000}
 """Numbers of a vector that can be stored, and that can be indexed."""
 MOST_CANDIDATES = 1_000
@@ -116,15 +116,15 @@ class PGVector(Store):
         """See `Store`."""
         self._database.close()
 
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         return self._asked(queries, count, graph=self.manifest.index == "hnsw")
 
-    def nearest_exact(self, queries: Floats, count: int) -> Found:
+    def nearest_exact(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         return self._asked(queries, count, graph=False)
 
-    def _asked(self, queries: Floats, count: int, *, graph: bool) -> Found:
+    def _asked(self, queries: Floats, count: int, *, graph: bool) -> Nearest:
         """It gives the inner product with its sign turned; only that very expression uses the index."""
         ask = _sql().SQL("SELECT position, -(vector <#> %(q)s::vector) FROM {} ORDER BY vector <#> %(q)s::vector LIMIT %(n)s")
         ask = ask.format(_named(self._table))

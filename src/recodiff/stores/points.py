@@ -64,7 +64,7 @@ def queries_of(users: Floats, measure: Measure) -> Floats:
     return np.ascontiguousarray(np.hstack([users, np.tile(ends, (len(users), 1))]).astype(np.float32))
 
 
-def scores_of(squared: NDArray[np.floating], queries: Floats, longest: float) -> Floats:
+def scores_of_distances(squared: NDArray[np.floating], queries: Floats, longest: float) -> Floats:
     """The model's scores, from squared distances under `l2`.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from recodiff.data.interactions import IdMap
 from recodiff.stores.manifest import Index, Manifest, needed
 from recodiff.stores.points import Floats, Points
-from recodiff.stores.store import FolderStore, Found
+from recodiff.stores.store import FolderStore, Nearest
 
 COLLECTION = "items"
 
@@ -45,7 +45,7 @@ class Qdrant(FolderStore):
         """See `Store`."""
         self._client.close()
 
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         found = [self._client.query_points(COLLECTION, query=query.tolist(), limit=count, with_payload=False) for query in queries]
         places, scores = ([[getattr(point, name) for point in one.points] for one in found] for name in ("id", "score"))

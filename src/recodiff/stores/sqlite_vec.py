@@ -13,13 +13,13 @@ import numpy as np
 from recodiff.data.interactions import IdMap
 from recodiff.stores.manifest import Index, Manifest, needed
 from recodiff.stores.points import Floats, Points
-from recodiff.stores.store import FolderStore, Found
+from recodiff.stores.store import FolderStore, Nearest
 
 FILE = "items.sqlite"
-MOST = 4096
+MOST_MATCHED = 4096
 """Rows that its MATCH gives at most; beyond it the same distances are sorted by SQLite."""
 
-SPARE = 8
+SPARE_ROWS = 8
 """Rows beyond those asked for."""
 
 
@@ -50,11 +50,11 @@ class SqliteVec(FolderStore):
         """See `Store`."""
         self._database.close()
 
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """See `Store`. A distance rounds more than an inner product, so a few more rows come back and are compared again."""
-        wanted = min(count + SPARE, len(self.items))
+        wanted = min(count + SPARE_ROWS, len(self.items))
         ask = "SELECT rowid, vector FROM vectors WHERE vector MATCH ? AND k = ? ORDER BY distance"
-        if wanted > MOST:
+        if wanted > MOST_MATCHED:
             ask = "SELECT rowid, vector FROM vectors ORDER BY vec_distance_l2(vector, ?) LIMIT ?"
         places = np.zeros((len(queries), count), np.int64)
         scores = np.zeros((len(queries), count), np.float32)

@@ -22,9 +22,9 @@ from recodiff.ranking.recommend import HISTORIES, Recommendations
 from recodiff.stores.manifest import Index, Manifest
 from recodiff.stores.points import Floats, Measure, Points, queries_of
 
-Found = tuple[NDArray[np.int64], Floats]
+Nearest = tuple[NDArray[np.int64], Floats]
 """Positions [n, K], -1 where there is none, and scores [n, K] as the model has them, best first."""
-AT_ONCE = 256
+ASKED_AT_ONCE = 256
 """Users asked about together."""
 
 
@@ -48,7 +48,7 @@ class Store(ABC):
         self.manifest, self.items = manifest, items
 
     @abstractmethod
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """Ask the engine for the `count` best items of each query.
 
         Args:
@@ -59,7 +59,7 @@ class Store(ABC):
             Positions and scores; fewer than `count` only where a graph finds no more.
         """
 
-    def nearest_exact(self, queries: Floats, count: int) -> Found:
+    def nearest_exact(self, queries: Floats, count: int) -> Nearest:
         """Find neighbours as `nearest`, past any graph; what a graph did not fill is asked here.
 
         Args:
@@ -129,8 +129,8 @@ class Store(ABC):
         """Users with similar numbers of seen items, and the rows to ask for: all of them need about as many."""
         counts = np.minimum(k + masked, len(self.items))
         order = np.argsort(counts, kind="stable")
-        for start in range(0, len(order), AT_ONCE):
-            rows = order[start : start + AT_ONCE]
+        for start in range(0, len(order), ASKED_AT_ONCE):
+            rows = order[start : start + ASKED_AT_ONCE]
             yield rows, int(counts[rows[-1]])
 
     @staticmethod

@@ -10,7 +10,7 @@ import numpy as np
 from recodiff.data.interactions import IdMap
 from recodiff.stores.manifest import Index, Manifest, needed
 from recodiff.stores.points import Floats, Points
-from recodiff.stores.store import FolderStore, Found
+from recodiff.stores.store import FolderStore, Nearest
 
 FILE = "items.usearch"
 NEIGHBOURS, CANDIDATES = 32, 400
@@ -37,16 +37,16 @@ class USearch(FolderStore):
         super().__init__(manifest, items, folder)
         self._index = needed("usearch.index", "usearch").Index.restore(str(folder / FILE))
 
-    def nearest(self, queries: Floats, count: int) -> Found:
+    def nearest(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         self._index.expansion_search = count * self.manifest.breadth
         return self._found(queries, count, exact=False)
 
-    def nearest_exact(self, queries: Floats, count: int) -> Found:
+    def nearest_exact(self, queries: Floats, count: int) -> Nearest:
         """See `Store`."""
         return self._found(queries, count, exact=True)
 
-    def _found(self, queries: Floats, count: int, *, exact: bool) -> Found:
+    def _found(self, queries: Floats, count: int, *, exact: bool) -> Nearest:
         """A place that is not filled has the key 0, which is an item's: `counts` says how many are."""
         places = np.full((len(queries), count), -1, np.int64)
         scores = np.full((len(queries), count), -np.inf, np.float32)

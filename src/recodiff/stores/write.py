@@ -23,14 +23,14 @@ from recodiff.stores.calibration import PROBES, calibrated
 from recodiff.stores.kinds import STORE_KINDS, class_of, folder_class_of
 from recodiff.stores.manifest import Index, Manifest
 from recodiff.stores.onnx import Onnx, check_equal
-from recodiff.stores.pgvector import SCHEMES, TABLE, PGVector
+from recodiff.stores.pgvector import SCHEMES, USUAL_TABLE, PGVector
 from recodiff.stores.points import Floats, Measure, Points, Titles
 from recodiff.stores.store import FolderStore, Store
 
-MARKER, ITEMS = "store.json", "items.parquet"
-FOLDER = re.compile(rf"({'|'.join(STORE_KINDS)})-[0-9a-f]{{8}}")
+STORE_MARKER, STORE_ITEMS = "store.json", "items.parquet"
+STORE_FOLDER = re.compile(rf"({'|'.join(STORE_KINDS)})-[0-9a-f]{{8}}")
 """Names of folders that hold an engine's files."""
-TYPED = 20
+TYPICAL_LENGTH = 20
 """Items of a history that stands for a user where no data is given."""
 
 
@@ -40,7 +40,7 @@ def export_store(
     to: str,
     *,
     index: Index | None = None,
-    table: str = TABLE,
+    table: str = USUAL_TABLE,
     history: Interactions | None = None,
     titles: Titles = None,
     overwrite: bool = False,
@@ -117,23 +117,23 @@ def _written_folder(
     model: Recommender, out: Path, manifest: Manifest, titles: Titles, fill: Callable[[Path], Manifest], overwrite: bool
 ) -> Manifest:
     """A folder of the engine's files beside the manifest, which is written last and names that folder."""
-    path = check_free(out, overwrite=overwrite, marker=MARKER)
+    path = check_free(out, overwrite=overwrite, marker=STORE_MARKER)
     with held(path):
         place = path / f"{manifest.kind}-{secrets.token_hex(4)}"
         try:
             place.mkdir()
             manifest = fill(place)
-            _write_items(place / ITEMS, model.items, titles)
+            _write_items(place / STORE_ITEMS, model.items, titles)
             hashes = hashes_of(place, static=class_of(manifest.kind).static)
             manifest = manifest.model_copy(update={"folder": place.name, "hashes": hashes})
             for file in place.rglob("*"):
                 files.sync(file)
-            files.write_json(path / MARKER, manifest.model_dump(mode="json"))
+            files.write_json(path / STORE_MARKER, manifest.model_dump(mode="json"))
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
         for old in path.iterdir():  # of the store that was there, or of a command that was killed
-            if old.is_dir() and old != place and FOLDER.fullmatch(old.name):
+            if old.is_dir() and old != place and STORE_FOLDER.fullmatch(old.name):
                 shutil.rmtree(old, ignore_errors=True)
     return manifest
 
@@ -180,7 +180,7 @@ def _probes(model: Recommender, history: Interactions | None) -> Floats:
     draw = np.random.default_rng(0)
     if history is not None and (some := np.flatnonzero(history.lengths())).size:
         return user_vectors(model, history.take(np.sort(draw.permutation(some)[:PROBES])))
-    return user_vectors(model, _typed(model, [min(TYPED, len(model.items))] * PROBES))
+    return user_vectors(model, _typed(model, [min(TYPICAL_LENGTH, len(model.items))] * PROBES))
 
 
 def _typed(model: Recommender, lengths: list[int]) -> Interactions:
@@ -202,7 +202,7 @@ def hashes_of(place: Path, *, static: bool) -> dict[str, str]:
         place: the folder.
         static: whether the engine no longer writes there.
     """
-    names = [file.name for file in place.iterdir() if file.is_file()] if static else [ITEMS]
+    names = [file.name for file in place.iterdir() if file.is_file()] if static else [STORE_ITEMS]
     return {name: files.sha256(place / name) for name in sorted(names)}
 
 
@@ -212,5 +212,5 @@ def titles_of(place: Path) -> tuple[IdMap, Any]:
     Args:
         place: the folder of the store.
     """
-    table = pl.read_parquet(place / ITEMS, glob=False)
+    table = pl.read_parquet(place / STORE_ITEMS, glob=False)
     return IdMap(table["id"]), table["title"].to_list() if "title" in table.columns else None

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from recodiff.moved import old_names
 from recodiff.tensors.rows import Rows
 from recodiff.tensors.sharding import ALL, AllItems
 
 NUMBERS_IN_BLOCK = 2**19
 LEAST_ROWS = 256
 """A block of logits should stay in the cache, yet a product of few rows would spend its time on reading the layer."""
-LEAST = torch.finfo(torch.float32).min
+LOG_OF_NOTHING = torch.finfo(torch.float32).min
 """Of the log of a sum of exponentials, where no item is left: finite, so that nothing times it is nothing."""
 ROUNDING = 1e-12
 """By how much a probability may pass 1."""
@@ -198,9 +199,9 @@ class _LinearMultinomial(torch.autograd.Function):
             found = logits.view(-1)[block.at]
             there = torch.isfinite(found)
             values = torch.where(there, block.values, 0.0).to(bias)
-            top = logits.amax(1).clamp_(min=LEAST)
+            top = logits.amax(1).clamp_(min=LOG_OF_NOTHING)
             odds = logits.sub_(top[:, None]).exp_()
-            total = (top + odds.sum(1).log_()).clamp_(min=LEAST)
+            total = (top + odds.sum(1).log_()).clamp_(min=LOG_OF_NOTHING)
             gain = torch.where(there, values * (found - total[block.row]), 0.0)
             log_total[block.rows] = total
             loss[block.rows] = -torch.zeros_like(total).index_add_(0, block.row, gain)
@@ -255,3 +256,6 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
         total.addmm_(a, b)
     else:
         total.add_(a @ b)
+
+
+__getattr__ = old_names(__name__)

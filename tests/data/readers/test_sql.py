@@ -53,7 +53,7 @@ def fill_postgres(log: Path, postgres: Postgres) -> None:
 def test_a_table_of_sqlite_gives_the_data_of_the_file(
     log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(sql, "PIECE", piece)
+    monkeypatch.setattr(sql, "FETCHED_AT_ONCE", piece)
     url = filled(log, tmp_path / "shop.db")
     found, wanted = read_log(url, table="clicks"), read_log(log, items=None)
     assert found.frame.equals(wanted.frame)
@@ -154,7 +154,7 @@ def test_the_order_of_a_query_is_the_order_of_its_rows(log: Path, tmp_path: Path
 
 def test_rows_are_python_objects_a_piece_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The peak of Python's own memory is that of a piece, whatever the length of the log."""
-    monkeypatch.setattr(sql, "PIECE", 1000)
+    monkeypatch.setattr(sql, "FETCHED_AT_ONCE", 1000)
     peaks = []
     for rows in (20_000, 200_000):
         path = tmp_path / f"{rows}.db"

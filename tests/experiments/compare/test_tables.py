@@ -10,7 +10,6 @@ from recodiff import Dataset, Temporal, prepare, synthesise
 from recodiff.experiments.compare.comparison import Comparison, Difference, best
 from recodiff.experiments.compare.comparison_files import as_csv, comparison_as_json, markdown
 from recodiff.experiments.compare.tables import (
-    NOTHING,
     accuracy,
     adjusted_p,
     beyond,
@@ -22,6 +21,7 @@ from recodiff.experiments.compare.tables import (
 )
 from recodiff.experiments.runs.cases import Case, Row
 from recodiff.experiments.runs.results import Result
+from recodiff.reports.cells import NOTHING
 
 METRICS: tuple[str, ...] = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 

@@ -56,7 +56,7 @@ def dense(x: Interactions) -> Array:
 def test_the_filter_is_its_definition(
     exponents: tuple[float, float], dense_up_to: int, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
-    monkeypatch.setattr(giffcf, "DENSE_UP_TO_ITEMS", dense_up_to)
+    monkeypatch.setattr(giffcf, "FILTER_TABLE_UP_TO", dense_up_to)
     for x in (random_interactions(rng), with_gaps()):
         model = fitted(x, user_exponent=exponents[0], item_exponent=exponents[1])
         a = closed_form.item_filter(dense(x), *exponents)
@@ -74,7 +74,7 @@ def test_the_filter_is_its_definition(
 def test_the_chain_in_the_low_rank_part_is_the_chain_over_the_items(
     steps: int, channels: int, dense_up_to: int, exponent: float, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
-    monkeypatch.setattr(giffcf, "DENSE_UP_TO_ITEMS", dense_up_to)
+    monkeypatch.setattr(giffcf, "FILTER_TABLE_UP_TO", dense_up_to)
     x = random_interactions(rng)
     weighting = {"kind": "linear", "w_min": 0.2}
     model = fitted(x, steps=steps, channels=channels, smoothing=1.5, length_exponent=exponent, weighting=weighting)

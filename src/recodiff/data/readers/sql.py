@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 DUCKDB = "duckdb://"
-PIECE = 50_000
+FETCHED_AT_ONCE = 50_000
 """Rows that are Python's own objects at once; what was read before stands in columns."""
 
 
@@ -137,7 +137,7 @@ def _all(connection: Connection, statement: Any, source: str) -> pl.DataFrame:
     """The rows of a statement; a server keeps those that are not yet fetched."""
     from sqlalchemy.exc import ResourceClosedError
 
-    result = connection.execution_options(stream_results=True, max_row_buffer=PIECE).execute(statement)
+    result = connection.execution_options(stream_results=True, max_row_buffer=FETCHED_AT_ONCE).execute(statement)
     try:
         names = list(result.keys())
     except ResourceClosedError:
@@ -162,7 +162,7 @@ def _pieces(names: list[str], result: Any, source: str) -> Iterator[pl.DataFrame
     if len(set(names)) < len(names):
         raise DataError(f"{source} gives a column twice ({', '.join(names)}); name each once")
     yield pl.DataFrame({name: [] for name in names})
-    while rows := result.fetchmany(PIECE):
+    while rows := result.fetchmany(FETCHED_AT_ONCE):
         columns = zip(*rows, strict=True)
         yield pl.DataFrame([_series(name, list(values), source) for name, values in zip(names, columns, strict=True)])
 

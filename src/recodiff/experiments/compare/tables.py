@@ -17,9 +17,8 @@ from recodiff.experiments.runs.protocols import PARTS_USED, SAID, chosen_on
 from recodiff.experiments.runs.results import Mean, Result, mean
 from recodiff.experiments.tuning.tuning_result import TuningResult
 from recodiff.moved import old_names
-from recodiff.reports.cells import as_p, short
+from recodiff.reports.cells import NOTHING, as_p, short
 
-NOTHING = "–"
 FigureOf = Callable[[Result], float | None]
 COST: Mapping[str, FigureOf] = {
     "training s": lambda result: result.seconds,

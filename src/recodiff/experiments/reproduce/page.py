@@ -15,10 +15,9 @@ from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Ro
 from recodiff.experiments.runs.provenance import provenance_of_rows
 from recodiff.experiments.runs.results import Mean
 from recodiff.moved import old_names
-from recodiff.reports.cells import as_p, listed, short
+from recodiff.reports.cells import NOTHING, as_p, listed, short
 from recodiff.reports.markdown import cell, line, markdown_table
 
-NOTHING = "–"
 PUBLISHED_AS = {"parameters": "parameters, M", "memory": "GPU memory, MB"}
 """What the paper counts beside accuracy, and in what."""
 CAPTION = "Bars are standard errors over seeds. Every panel has a scale of its own: compare shapes, not heights."

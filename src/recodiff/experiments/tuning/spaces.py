@@ -90,7 +90,7 @@ DENOISING: Space = {
 """Of ADT's losses, where one is set."""
 DECAY: Space = {**LEARNING, "training.weight_decay": _among(0.0, 1e-3, 0.1, 0.2)}
 AUTOENCODER: Space = {**DECAY, "network.dropout": _among(0.1, 0.3, 0.5)}
-NEIGHBOURS: Space = {"neighbours": _even(5, 1000), "shrink": _even(0.0, 1000.0), "alpha": _even(0.0, 1.0)}
+NEIGHBOURS_SPACE: Space = {"neighbours": _even(5, 1000), "shrink": _even(0.0, 1000.0), "alpha": _even(0.0, 1.0)}
 
 SEQUENCE_SPACE: Space = {
     **LEARNING,
@@ -155,8 +155,8 @@ SPACES: Mapping[str, Space] = {
     "ease": {"l2": _log(1.0, 1e7)},
     "edlae": {"l2": _log(1.0, 1e4), "dropout": _even(0.1, 0.9)},
     "rlae": {"l2": _log(1.0, 1e4), "xi": _even(0.0, 1.0)},
-    "itemknn": NEIGHBOURS,
-    "userknn": NEIGHBOURS,
+    "itemknn": NEIGHBOURS_SPACE,
+    "userknn": NEIGHBOURS_SPACE,
     "rp3beta": {"neighbours": _even(5, 3000), "alpha": _even(0.0, 2.0), "beta": _even(0.0, 2.0)},
     "puresvd": {"factors": _even(1, 350)},
     "gf-cf": {"factors": _even(1, 350), "low_pass": _log(1e-3, 1e3)},

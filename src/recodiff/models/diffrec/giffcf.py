@@ -23,6 +23,7 @@ from recodiff.models.linear.lowrank import right_singular_vectors
 from recodiff.models.linear.sparse import counts_of, degrees, gram, power, scaled, state_of, table_of, through_users
 from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import title
+from recodiff.moved import old_names
 from recodiff.runtime.run import Run
 from recodiff.tensors.losses import SquaredError
 from recodiff.tensors.rows import Rows
@@ -30,7 +31,7 @@ from recodiff.training.pairs import Pair, Pairs, Reconstruct
 from recodiff.training.settings import TrainingConfig
 from recodiff.training.trainable import Progress
 
-DENSE_UP_TO_ITEMS = 12_000
+FILTER_TABLE_UP_TO = 12_000
 """Catalogues up to this size have the filter as a table [I, I], larger ones as the two sparse products that it is made of."""
 
 
@@ -78,7 +79,7 @@ class Filter(nn.Module):
         for name, tensor in state_of(by_item).items():
             self.register_buffer(name, tensor, persistent=False)
         table = None
-        if scaled.width <= DENSE_UP_TO_ITEMS:
+        if scaled.width <= FILTER_TABLE_UP_TO:
             parts = (scaled.values.numpy(), scaled.columns.numpy(), scaled.offsets.numpy())
             table = gram(csr_array(parts, shape=(len(scaled), scaled.width)), torch.float32, torch.device("cpu"))
         self.register_buffer("table", table, persistent=False)
@@ -285,3 +286,6 @@ class GiffCF(TorchRecommender[GiffCFNet]):
     def score(self, batch: Batch) -> Tensor:
         """The estimate x0_hat, [B, I]."""
         return self.module.denoise(batch.history)
+
+
+__getattr__ = old_names(__name__)

@@ -13,7 +13,7 @@ from torch import Tensor
 from recodiff.models.batch import Batch
 from recodiff.models.linear.lowrank import GfCf, GfCfConfig
 
-ORDER = {"euler": 1, "rk4": 4}
+SOLVER_ORDER = {"euler": 1, "rk4": 4}
 """Of the polynomial that a step of a solver is: that of exp(-h P), as the equation is linear."""
 
 
@@ -71,7 +71,7 @@ class Bspm(GfCf):
         step = config.sharpen_time / config.sharpen_steps
         for _ in range(config.sharpen_steps if step else 0):
             term = x
-            for k in range(1, ORDER[config.solver] + 1):
+            for k in range(1, SOLVER_ORDER[config.solver] + 1):
                 term = self._spread(term) * (-step / k)
                 x = x + term
         return x

@@ -45,7 +45,7 @@ class KeyReusedError(Exception):
     """An idempotency key came before, with other events."""
 
 
-class Store(ABC):
+class HistoryStore(ABC):
     """Histories by user.
 
     Args:

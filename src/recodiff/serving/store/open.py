@@ -5,7 +5,7 @@ from __future__ import annotations
 from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError
 from recodiff.runtime.sql import open_engine, sentences
-from recodiff.serving.store.base import Store, three_columns
+from recodiff.serving.store.base import HistoryStore, three_columns
 from recodiff.serving.store.own import OwnStore
 from recodiff.serving.store.theirs import TheirStore
 
@@ -13,7 +13,7 @@ USUAL_STORE = "sqlite:///events.db"
 """A file in the current folder."""
 
 
-def open_store(url: str = USUAL_STORE, table: str | None = None, columns: str | None = None) -> Store:
+def open_histories(url: str = USUAL_STORE, table: str | None = None, columns: str | None = None) -> HistoryStore:
     """Open the store of histories.
 
     Args:
@@ -35,7 +35,7 @@ def open_store(url: str = USUAL_STORE, table: str | None = None, columns: str | 
         return TheirStore(open_engine(url, read_only=True), table, named)
 
 
-def take_over(store: Store, url: str, data: Dataset) -> int:
+def take_over(store: HistoryStore, url: str, data: Dataset) -> int:
     """Write the histories of a data folder into a store, once: a second call with the same data writes nothing.
 
     Args:

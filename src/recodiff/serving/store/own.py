@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from recodiff.data.interactions import Interactions
 from recodiff.runtime import progress
-from recodiff.serving.store.base import Event, KeyReusedError, NewEvent, Store, answering
+from recodiff.serving.store.base import Event, HistoryStore, KeyReusedError, NewEvent, answering
 
 TABLES = sa.MetaData()
 EVENTS = sa.Table(
@@ -36,7 +36,7 @@ PIECE_OF_ROWS = 10_000
 """Events that are taken over at once."""
 
 
-class OwnStore(Store):
+class OwnStore(HistoryStore):
     """Events in tables that are made where they are lacking.
 
     Args:
@@ -57,7 +57,7 @@ class OwnStore(Store):
         return self.engine.execution_options(writes=True).begin()
 
     def histories(self, users: Sequence[str], most: int) -> list[list[Event]]:
-        """See `Store`."""
+        """See `HistoryStore`."""
         columns = EVENTS.c
         found = []
         with answering(), self.engine.connect() as connection:
@@ -72,7 +72,7 @@ class OwnStore(Store):
         return found
 
     def append(self, events: Sequence[NewEvent], key: str | None, digest: str) -> bool:
-        """See `Store`."""
+        """See `HistoryStore`."""
         rows = [{"user": event.user, "item": event.item, "at": event.at} for event in events]
         with answering():
             try:
@@ -90,7 +90,7 @@ class OwnStore(Store):
         raise KeyReusedError
 
     def forget(self, user: str) -> int:
-        """See `Store`."""
+        """See `HistoryStore`."""
         with answering(), self._writes() as connection:
             return connection.execute(sa.delete(EVENTS).where(EVENTS.c.user == user)).rowcount
 

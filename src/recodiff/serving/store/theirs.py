@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from recodiff.data.readers.times import PER_SECOND, parse_time, unit_of
 from recodiff.errors import DataError
 from recodiff.runtime.sql import table
-from recodiff.serving.store.base import Event, Store, answering
+from recodiff.serving.store.base import Event, HistoryStore, answering
 
 LOGGER = logging.getLogger("recodiff.serving")
 MOST_WHOLE = 2**63 - 1
@@ -27,7 +27,7 @@ LOOKED_AT = 1000
 TIMES = "times are dates, numbers since 1970 or ISO text such as 2026-01-02T03:04:05; convert them in a view, and name that"
 
 
-class TheirStore(Store):
+class TheirStore(HistoryStore):
     """Events in a table of yours.
 
     An event whose time cannot be read is left out; `unread` counts them, and the log says so.
@@ -60,7 +60,7 @@ class TheirStore(Store):
             _refuse_unread(self.place, connection.execute(looked).scalars().all())
 
     def histories(self, users: Sequence[str], most: int) -> list[list[Event]]:
-        """See `Store`."""
+        """See `HistoryStore`."""
         found = []
         with answering(), self.engine.connect() as connection:
             for user in users:
