@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Makes the environment of a peer from its requirements: `peer_env.sh` RecBole's, .venv-peer, for peer.py; `peer_env.sh rectools`
-# RecTools', .venv-peer-rectools, for peer_sasrec.py. Some 40 to 60 packages, torch among them: minutes.
-# PYTHON names the interpreter, 3.11 for the pinned versions.
+# RecTools', .venv-peer-rectools, for peer_sasrec.py; `peer_env.sh recotem` recotem's, .venv-peer-recotem, for service.py.
+# Some 40 to 60 packages: minutes. PYTHON names the interpreter, 3.11 for the pinned versions; recotem needs 3.12, `python3.12` unless named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-recbole} in
     recbole) suffix= needed="from recbole.model.general_recommender import DiffRec" ;;
     rectools) suffix=-rectools needed="from rectools.models import SASRecModel" ;;
-    *) echo "no peer '$1'; peers are recbole and rectools" >&2; exit 2 ;;
+    recotem) suffix=-recotem needed="import recotem.serving.app" ;;
+    *) echo "no peer '$1'; peers are recbole, rectools and recotem" >&2; exit 2 ;;
 esac
 wanted=benchmarks/peer-requirements$suffix.txt
 made=.venv-peer$suffix
@@ -15,10 +16,12 @@ if [[ -f $made/.ready ]] && cmp --silent "$wanted" "$made/.ready"; then
     exit 0
 fi
 rm -rf "$made"
-"${PYTHON:-python3}" -m venv "$made"
+usual=python3
+[[ $suffix == -recotem ]] && usual=python3.12
+"${PYTHON:-$usual}" -m venv "$made"
 if ! "$made/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted"; then
     echo "the peer's packages could not be installed with $("$made/bin/python" --version) (pip's reason is above): see that pip" \
-        "reaches a package registry, name a Python 3.11 as PYTHON, and run benchmarks/peer_env.sh ${1:-} again" >&2
+        "reaches a package registry, name a Python 3.11 (of recotem 3.12) as PYTHON, and run benchmarks/peer_env.sh ${1:-} again" >&2
     exit 1
 fi
 if ! "$made/bin/python" -c "$needed"; then

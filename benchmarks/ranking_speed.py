@@ -34,11 +34,11 @@ RATES_ALONG = 8
 Row = dict[str, Any]
 
 
-def untrained(items: int = ITEMS, width: int = WIDTH) -> DiffRec:
+def untrained(items: int = ITEMS, width: int = WIDTH, seed: int = 0) -> DiffRec:
     """DiffRec with the weights it begins with."""
     model = build("diffrec", {"denoiser": {"hidden": [width]}, "diffusion": {"steps": STEPS}})
     assert isinstance(model, DiffRec)
-    net = model.build(items, keyed_generator(0, "init"))
+    net = model.build(items, keyed_generator(seed, "init"))
     model.restore(dict(net.named_parameters()), IdMap.range(items))
     return model
 

@@ -42,7 +42,7 @@ from recodiff.tensors.rows import Rows
 from recodiff.training.adamw import AdamW
 from recodiff.training.trainable import Progress
 from scale import amazon_book_epoch, gowalla, hidden_step
-from service import service_large, service_small
+from service import service_large, service_lasting, service_peer, service_small, service_workers
 
 Row = dict[str, Any]
 MFLOP_PER_USER = 18.3e6
@@ -263,6 +263,9 @@ CASES: dict[str, Callable[..., Row]] = {
         model_load,
         service_small,
         service_large,
+        service_peer,
+        service_workers,
+        service_lasting,
         import_time,
         cold_start,
         preparing,

@@ -143,9 +143,11 @@ def _alone(asked: _Asked) -> None:
     """This process answers."""
     from recodiff.serving.models import Models
     from recodiff.serving.server import serve as answer
+    from recodiff.serving.server import set_modules_aside
     from recodiff.serving.service import Service
     from recodiff.serving.worker import opened_choices
 
+    set_modules_aside()
     with opened_choices(asked.choices) as lines:
         models = Models(asked.settings)  # before the store, which a mistake in a name should not leave behind
         service = Service(models, asked.opened_store(), asked.tokens, lines)

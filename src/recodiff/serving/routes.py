@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from recodiff.ranking.vectors import similar_items
 from recodiff.serving.answers import titled
+from recodiff.serving.asking import READ, WRITE, Asked, in_time
 from recodiff.serving.errors import RefusedError
 from recodiff.serving.schemas import (
     NO_CONTROLS,
@@ -36,7 +35,6 @@ from recodiff.serving.schemas import (
 from recodiff.serving.served import Served
 from recodiff.serving.service import Service
 from recodiff.serving.store.base import KeyReusedError, NewEvent
-from recodiff.serving.tokens import Right
 
 health = APIRouter(tags=["health"])
 service = APIRouter(prefix="/v1", tags=["service"])
@@ -50,49 +48,6 @@ Key = Annotated[
         alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$", description="A repeat writes nothing."
     ),
 ]
-
-
-def asked(request: Request) -> Service:
-    """The service that a request is made to.
-
-    Args:
-        request: as the server has it.
-    """
-    return request.app.state.service
-
-
-Asked = Annotated[Service, Depends(asked)]
-
-
-def needs(right: Right) -> Callable[..., None]:
-    """A dependency that refuses who lacks a right.
-
-    Args:
-        right: `read`, or `write`, which may read too.
-    """
-
-    def check(service: Asked, authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> None:
-        if not service.tokens:
-            return
-        scheme, _, token = (authorization or "").partition(" ")
-        has = service.tokens.right(token.strip()) if scheme.lower() == "bearer" else None
-        if has is None:
-            raise RefusedError(
-                401, "this service needs a token; send the header Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"}
-            )
-        if right == "write" and has == "read":
-            raise RefusedError(403, "this token may read alone; use one that may write")
-
-    return check
-
-
-READ, WRITE = [Depends(needs("read"))], [Depends(needs("write"))]
-
-
-async def in_time(service: Service, work: Any) -> Any:
-    """An answer, or TimeoutError once a request has taken too long."""
-    async with asyncio.timeout(service.settings.limits.seconds):
-        return await work
 
 
 @health.get("/healthz")

@@ -20,7 +20,7 @@ import torch
 from recodiff.errors import RecodiffError
 from recodiff.serving.copies import Copies
 from recodiff.serving.metrics import FOLDER
-from recodiff.serving.server import answer, log_as_a_service
+from recodiff.serving.server import answer, log_as_a_service, set_modules_aside
 from recodiff.serving.settings import ServiceSettings
 from recodiff.serving.tokens import Tokens
 
@@ -66,6 +66,7 @@ def work(order: WorkerOrder, listening: socket.socket, above: Connection) -> Non
 
     os.environ[FOLDER] = str(order.folder / "metrics")
     log_as_a_service()
+    set_modules_aside()
     threading.Thread(target=_end_with, args=(above,), daemon=True).start()
     torch.set_num_threads(order.threads)
     try:
