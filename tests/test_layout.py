@@ -42,7 +42,7 @@ ROOTS = {"benchmarks": SOURCE.parents[1], "examples": SOURCE.parents[1]}
 """Folders of tests whose modules lie outside the package, and above which folder."""
 NO_MODULE = {
     "what holds everywhere": {
-        "": "absurd_sizes architecture docstrings layout mistakes names older_builds public words",
+        "": "absurd_sizes architecture docstrings layout lengths mistakes names older_builds public words",
         "docs": "pages peer_pages reference results tutorials",
     },
     "all commands, formats, models or stores in one situation": {

@@ -12,6 +12,7 @@ from recodiff.evaluation.protocol import ChooseOn
 from recodiff.evaluation.significance import Test
 from recodiff.experiments.compare import compare as run
 from recodiff.experiments.compare import comparison_files, comparison_page
+from recodiff.experiments.compare.comparison import Comparison
 from recodiff.experiments.compare.studies import tune_all
 from recodiff.experiments.compare.tables import tables
 from recodiff.experiments.runs.options import Deadline, RunOptions
@@ -91,13 +92,11 @@ def compare(
         Print what compare.json holds.
     """
     refuse_taken(out, "the comparison")
-    studies = None
+    budget = _budget(tune_trials, tune_seconds, choose_on, recency)
     options = RunOptions(seeds, device=device, threads=threads, deadline=Deadline(minutes))
     with held(out), open_tracked(track, f"compare on {data.resolve().name}", out) as tracked:
-        if tune_trials is not None or tune_seconds is not None:
-            if choose_on != "valid":
-                raise ConfigError(f"studies choose on the validation part; leave out --choose-on {choose_on}, or the studies")
-            budget = Budget(tune_trials, tune_seconds)
+        studies = None
+        if budget is not None:
             studies = tune_all(
                 configs,
                 data,
@@ -110,11 +109,8 @@ def compare(
                 tracked=tracked,
                 say=say,
             )
-        elif recency:
-            raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
-        sources = studies.sources if studies else configs
         found = run(
-            sources,
+            studies.sources if studies else configs,
             data,
             out,
             options,
@@ -132,15 +128,30 @@ def compare(
     if json:
         print_json(comparison_files.comparison_as_json(found))
     else:
-        for number, one in enumerate(tables(found)):
-            for block, rows in one.blocks.items():
-                heading = f"{one.title}: {block[0].lower()}{block[1:]}" if block and len(one.blocks) > 1 else one.title
-                print_table(
-                    one.heads,
-                    rows,
-                    title=heading if number else f"{comparison_page.comparison_title(found)}. {heading}",
-                    right=one.heads[1:],
-                )
-        for label, note in found.missing().items():
-            say(f"{label}: {note}")
+        _print_tables(found)
     say(f"wrote {', '.join(map(str, written))}")
+
+
+def _budget(trials: int | None, seconds: float | None, choose_on: ChooseOn, recency: bool) -> Budget | None:
+    """What each study may take; None where there is none."""
+    if trials is None and seconds is None:
+        if recency:
+            raise ConfigError("--recency is searched in studies; say --tune-trials N or --tune-seconds S too")
+        return None
+    if choose_on != "valid":
+        raise ConfigError(f"studies choose on the validation part; leave out --choose-on {choose_on}, or the studies")
+    return Budget(trials, seconds)
+
+
+def _print_tables(found: Comparison) -> None:
+    for number, one in enumerate(tables(found)):
+        for block, rows in one.blocks.items():
+            heading = f"{one.title}: {block[0].lower()}{block[1:]}" if block and len(one.blocks) > 1 else one.title
+            print_table(
+                one.heads,
+                rows,
+                title=heading if number else f"{comparison_page.comparison_title(found)}. {heading}",
+                right=one.heads[1:],
+            )
+    for label, note in found.missing().items():
+        say(f"{label}: {note}")

@@ -139,15 +139,7 @@ def evaluate(
         else:
             evaluation, judged = _for_everyone(model, task, wanted, users_without_truth)
             rankings = judged_rankings(model, task)  # made only where a figure needs them
-    if evaluation.looks_ahead:
-        warn(
-            f"the history of {evaluation.looks_ahead} of {len(evaluation.users)} users holds interactions later than some that are "
-            "to be found: these figures look into the future"
-        )
-    if sentence := note_on_lengths(task, [each.name for each in wanted]):
-        warn(sentence)
-    if part == "test" and "events" in dataset.info and (cut := cut_note(dataset.parts())):
-        warn(f"'{dataset.name}' is cut inside events: {cut}")
+    _warn_of(evaluation, task, wanted, dataset if part == "test" else None)
     if per_user is not None:
         write_frame(_per_user(evaluation, dataset), per_user, overwrite=overwrite)
     title = f"{dataset.name}: {part}, from {source}, {len(evaluation.users)} users"
@@ -157,6 +149,19 @@ def evaluate(
         print_json(evaluation.flat())
     else:
         _print(evaluation, wanted, title, time.perf_counter() - began)
+
+
+def _warn_of(evaluation: Evaluation, task: Task, wanted: Sequence[MetricAtK], dataset: Dataset | None) -> None:
+    """Warn of figures that look ahead, lists that reach everything, and a test part (None of another) that is cut in events."""
+    if evaluation.looks_ahead:
+        warn(
+            f"the history of {evaluation.looks_ahead} of {len(evaluation.users)} users holds interactions later than some that are "
+            "to be found: these figures look into the future"
+        )
+    if sentence := note_on_lengths(task, [each.name for each in wanted]):
+        warn(sentence)
+    if dataset is not None and "events" in dataset.info and (cut := cut_note(dataset.parts())):
+        warn(f"'{dataset.name}' is cut inside events: {cut}")
 
 
 def _history(protocol: Protocol, part: Literal["test", "valid"], asked: str | None) -> str:

@@ -14,6 +14,7 @@ from recodiff.cli.output import print_json, say, warn
 from recodiff.cli.parameters import Whole
 from recodiff.data import NaturalNoise
 from recodiff.data import prepare as prepare_data
+from recodiff.data.dataset import Dataset
 from recodiff.data.events import remarks
 from recodiff.data.protocols import CutBy
 from recodiff.data.readers.log import Log, read_log
@@ -169,9 +170,7 @@ def prepare(
         Print the summary as JSON.
     """
     chosen = {"valid": valid, "test": test, "valid_from": valid_from, "test_from": test_from, "seed": seed}
-    if protocol is not None and (split != "auto" or events != "auto"):
-        raise ConfigError(f"--protocol {protocol} says how to split and what events are; leave --split and --events out")
-    strategy, noise = _strategy(split, chosen), _noise(natural_noise, noise_seed)
+    strategy, noise = _strategy(split, chosen, protocol, events), _noise(natural_noise, noise_seed)
     check_free(out, overwrite=overwrite, marker=MANIFEST)
     log = read_log(
         source if is_url(source) else Path(source),
@@ -193,14 +192,7 @@ def prepare(
         table=table,
         query=query,
     )
-    _tell(log)
-    if min_rating is None and "weight" in log.frame.columns and (returns := int((log.frame["weight"] <= 0).sum())):
-        warn(f"{returns} rows have a rating or count of 0 or less and count as interactions; leave them out with --min-rating")
-    if share := _tied(log):
-        warn(
-            f"{share:.0%} of the rows that follow another of the same user have the very same time, so hardly anything came first; "
-            "if the times mean nothing, leave them out (--time-column none)"
-        )
+    _tell(log, min_rating)
     dataset = prepare_data(
         log,
         out,
@@ -216,6 +208,15 @@ def prepare(
         name=name,
         overwrite=overwrite,
     )
+    _report(dataset, out, json)
+
+
+def _wanted(column: str | None) -> str | None:
+    """A column as asked for; False for `none`, which leaves the role out."""
+    return False if column == NO_COLUMN else column  # type: ignore[return-value]
+
+
+def _report(dataset: Dataset, out: Path, json: bool) -> None:
     for sentence in remarks(dataset.info.get("events", {})):
         warn(sentence)
     if json:
@@ -225,17 +226,20 @@ def prepare(
         say(f"wrote {out}")
 
 
-def _wanted(column: str | None) -> str | None:
-    """A column as asked for; False for `none`, which leaves the role out."""
-    return False if column == NO_COLUMN else column  # type: ignore[return-value]
-
-
-def _tell(log: Log) -> None:
+def _tell(log: Log, min_rating: float | None) -> None:
     """What was taken for what, and what is strange about it; before the work, which may be refused for it."""
     for sentence in log.reading.sentences() if log.reading is not None else ():
         say(sentence)
     for warning in log.reading.warnings if log.reading is not None else ():
         warn(warning)
+
+    if min_rating is None and "weight" in log.frame.columns and (returns := int((log.frame["weight"] <= 0).sum())):
+        warn(f"{returns} rows have a rating or count of 0 or less and count as interactions; leave them out with --min-rating")
+    if share := _tied(log):
+        warn(
+            f"{share:.0%} of the rows that follow another of the same user have the very same time, so hardly anything came first; "
+            "if the times mean nothing, leave them out (--time-column none)"
+        )
 
 
 def _tied(log: Log) -> float:
@@ -249,7 +253,9 @@ def _tied(log: Log) -> float:
     return share
 
 
-def _strategy(name: Strategy, options: dict[str, Any]) -> Split | None:
+def _strategy(name: Strategy, options: dict[str, Any], protocol: CutBy | None, events: str) -> Split | None:
+    if protocol is not None and (name != "auto" or events != "auto"):
+        raise ConfigError(f"--protocol {protocol} says how to split and what events are; leave --split and --events out")
     given = {option: value for option, value in options.items() if value is not None}
     if name == "auto":
         if given:

@@ -115,15 +115,7 @@ def recommend(
         raise ConfigError("say either --data DIR (known users) or --history ID ... (a history typed by hand)")
     if history is not None:
         _check_typed(history, user or users or parts != "all")
-    database = out is not None and is_url(out)
-    if database and history is not None:
-        raise ConfigError("--history makes one list without a user; write it to a file, or give --data")
-    if database:
-        check_table(str(out), table, COLUMNS, overwrite=overwrite)
-    elif table != LISTS_TABLE:
-        raise ConfigError("--table is of a database; give --out its URL, such as postgresql://user@host/name")
-    elif out is not None:
-        refuse_file(Path(out), overwrite)
+    _check_destination(out, table, history, overwrite)
     model = load_model(run, device=device, trust_code=trust_code)
     _refuse_commas(model, history or ())
     x = history_of(model, history, unknown=unknown) if history is not None else _histories(model, data, parts, user, users, unknown)
@@ -150,17 +142,34 @@ def recommend(
     if history is not None:
         frame = frame.drop("user")
     if out is not None:
-        if database:
-            write_table(out, table, frame, overwrite=overwrite)
-        else:
-            write_frame(frame, Path(out), overwrite=overwrite)
-        say(f"wrote {frame.height} recommendations for {x.n_users} users to {f'the table {table}' if database else out}")
+        _write(frame, out, table, overwrite, x.n_users)
     if json:
         print_json(frame.to_dicts())
     elif out is None:
         print_table(frame.columns, frame.head(ROWS_SHOWN).rows())
         if frame.height > ROWS_SHOWN:
             say(f"{frame.height - ROWS_SHOWN} more rows; write them all with --out recs.parquet")
+
+
+def _check_destination(out: str | None, table: str, history: list[str] | None, overwrite: bool) -> None:
+    """Refuse what cannot be written, before anything is scored."""
+    if out is not None and is_url(out):
+        if history is not None:
+            raise ConfigError("--history makes one list without a user; write it to a file, or give --data")
+        check_table(out, table, COLUMNS, overwrite=overwrite)
+    elif table != LISTS_TABLE:
+        raise ConfigError("--table is of a database; give --out its URL, such as postgresql://user@host/name")
+    elif out is not None:
+        refuse_file(Path(out), overwrite)
+
+
+def _write(frame: pl.DataFrame, out: str, table: str, overwrite: bool, users: int) -> None:
+    if is_url(out):
+        write_table(out, table, frame, overwrite=overwrite)
+    else:
+        write_frame(frame, Path(out), overwrite=overwrite)
+    place = f"the table {table}" if is_url(out) else out  # an address may hold a password
+    say(f"wrote {frame.height} recommendations for {users} users to {place}")
 
 
 def _beside(frame: pl.DataFrame, before: pl.DataFrame, k: int) -> pl.DataFrame:

@@ -85,62 +85,80 @@ def prepare(
     if events not in (None, *(known := get_args(Events))):
         raise ConfigError(f"events={events!r} is unknown; {did_you_mean(events, known) or 'choose one of ' + ', '.join(known)}")
     log = source if isinstance(source, Log) else _read(source)
-    if protocol is not None:
-        if split is not None or events is not None:
-            raise ConfigError(f"protocol={protocol!r} says how to split and what events are; leave split and events out")
-        split, events = cut_by(protocol)
-        log = in_row_order(log) if protocol == "leave-one-out" else log
-    chosen, split = split is not None, _usual_split(log) if split is None else _strategy(split)
-    events = _events(log, split, events)
-    kind: dict[str, Any] = {"kind": events}
+    log, strategy, events, usual = _decided(log, split, events, protocol)
     if noise is not None:
-        noise.check(log, min_weight, split)
-    read, ids = _coded(log, split)
+        noise.check(log, min_weight, strategy)
+    read, ids = _coded(log, strategy)
     if noise is not None:
         read = read.with_row_index("row")
+    kind: dict[str, Any] = {"kind": events}
     ties = False
     if log.time_kind is not None:
         # From here on rows stand by user and time: nothing that follows has to sort them.
         read, ties, by_item = by_user_and_time(read, len(ids["user"]), events)
         kind |= {"sorted_by_item": True} if by_item else {}
-    clean, steps = _filtered(log, read, min_weight, duplicates, user_core, item_core)
-    weighted = keep_weights and "weight" in read.columns
-    if keep_weights and not weighted:
+    filtered, steps = _filtered(log, read, min_weight, duplicates, user_core, item_core)
+    unused = [] if _weighted(read, keep_weights) else ["weight"]
+    filtered = filtered.drop(unused, strict=False)
+    clean, strategy = _marked(filtered, log, strategy, events, usual)
+    if events != "split" and strategy.needs != "nothing":
+        kind["lost"] = lost(clean, strategy(filtered, log.time_kind)) if ties else dict.fromkeys(LATER, 0)
+    info = _provenance(log, name, out) | {
+        "steps": steps,
+        "split": strategy.describe(),
+        "weights": "all 1" if unused else "kept",
+        **({} if log.time_kind is None else {"events": kind}),
+    }
+    dataset = _dataset(clean, clean, ids, log, strategy, info)
+    if noise is not None and min_weight is not None:
+        low = rated_below(read, min_weight, clean, duplicates).drop(unused)
+        noisy, made = noise(clean, low, strategy)
+        made |= {"threshold": min_weight, "added_to": dataset.info["fingerprint"]}
+        dataset = _dataset(noisy, clean, ids, log, strategy, info | {"noise": [made]})
+    if out is not None:
+        save_dataset(dataset, out, overwrite=overwrite)
+    return dataset
+
+
+def _decided(log: Log, split: Split | str | None, events: Events | None, protocol: CutBy | None) -> tuple[Log, Split, Events, bool]:
+    """The log in the order of the protocol, the strategy, what events are, and whether the strategy is the usual one."""
+    if protocol is not None:
+        if split is not None or events is not None:
+            raise ConfigError(f"protocol={protocol!r} says how to split and what events are; leave split and events out")
+        split, events = cut_by(protocol)
+        log = in_row_order(log) if protocol == "leave-one-out" else log
+    strategy = _usual_split(log) if split is None else _strategy(split)
+    return log, strategy, _events(log, strategy, events), split is None
+
+
+def _marked(frame: pl.DataFrame, log: Log, split: Split, events: Events, usual: bool) -> tuple[pl.DataFrame, Split]:
+    """The interactions with their parts, and the strategy: of histories too short for the usual shares, the newest events."""
+    marked = split(frame, log.time_kind, events)
+    if usual and isinstance(split, Temporal) and empty_parts(split, marked):
+        split = LeaveLast()
+        marked = split(frame, log.time_kind, events)
+        if not empty_parts(split, marked):
+            warnings.warn(SHORT, RecodiffWarning, stacklevel=3)
+    if missing := empty_parts(split, marked):
+        raise DataError(why_empty(marked, split, events, missing[0]))
+    return marked, split
+
+
+def _weighted(frame: pl.DataFrame, keep_weights: bool) -> bool:
+    if keep_weights and "weight" not in frame.columns:
         raise DataError(
             "keep_weights needs a rating or count column, and this log has none; name it with weight= (--weight-column)"
         )
-    info = {
+    return keep_weights
+
+
+def _provenance(log: Log, name: str | None, out: str | Path | None) -> dict[str, Any]:
+    return {
         "name": name or (Path(out).resolve().name if out is not None else Path(log.source).stem),
         "source": log.source,
         "terms": log.terms,
         **({} if log.reading is None else {"reading": log.reading.as_info()}),
-        "steps": steps,
-        "split": split.describe(),
-        "weights": "kept" if weighted else "all 1",
     }
-    if log.time_kind is not None:
-        info["events"] = kind
-    unused = [] if weighted else ["weight"]
-    unmarked = clean.drop(unused, strict=False)
-    clean = split(unmarked, log.time_kind, events)
-    if not chosen and isinstance(split, Temporal) and empty_parts(split, clean):
-        split = LeaveLast()
-        clean, info["split"] = split(unmarked, log.time_kind, events), split.describe()
-        if not empty_parts(split, clean):
-            warnings.warn(SHORT, RecodiffWarning, stacklevel=2)
-    if missing := empty_parts(split, clean):
-        raise DataError(why_empty(clean, split, events, missing[0]))
-    if events != "split" and split.needs != "nothing":
-        kind["lost"] = lost(clean, split(unmarked, log.time_kind)) if ties else dict.fromkeys(LATER, 0)
-    dataset = _dataset(clean, clean, ids, log, split, info)
-    if noise is not None and min_weight is not None:
-        low = rated_below(read, min_weight, clean, duplicates).drop(unused)
-        noisy, made = noise(clean, low, split)
-        made |= {"threshold": min_weight, "added_to": dataset.info["fingerprint"]}
-        dataset = _dataset(noisy, clean, ids, log, split, info | {"noise": [made]})
-    if out is not None:
-        save_dataset(dataset, out, overwrite=overwrite)
-    return dataset
 
 
 def _strategy(split: Split | str) -> Split:
