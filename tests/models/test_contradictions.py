@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import recodiff
+from contradictions import CONTRADICTIONS
 from recodiff import ConfigError, build, load_model, save_model
+from recodiff.config import to_toml
 from recodiff.data import synthesise
+from recodiff.data.dataset import Dataset
 from recodiff.errors import RecodiffWarning
 from recodiff.experiments.compare import compare
 from recodiff.experiments.runs.options import RunOptions
@@ -19,34 +22,53 @@ from recodiff.models.saving import CONFIG
 from recodiff.runtime.run import Run
 from toy import checkerboard
 
-IN_DAYS = {"target": {"kind": "half_life", "half_life": 2.0, "unit": "days"}}
-CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
-    ("diffrec", {"diffusion": {"sampled_items": 5}}, "sampled_items is for loss='multinomial'"),
-    ("l-diffrec", {"diffusion": {"loss": "multinomial"}}, "diffusion.loss='multinomial' is for rows"),
-    ("l-diffrec", {"codec": {"clusters": 4, "latent": 3}}, "a width of 3 cannot be shared among 4 clusters"),
-    ("l-diffrec", {"codec": {"decoder": "per_cluster", "decoder_hidden": [8]}}, "leave decoder_hidden empty"),
-    ("diffrec", {"sampling": {"noise_steps": 9}}, "sampling.noise_steps=9 lies outside 0..5"),
-    ("sasrec", {"width": 10, "heads": 3}, "width=10 cannot be shared by heads=3"),
-    ("bert4rec", {"horizon": 4}, "horizon=4, loss_over='all': a hidden place foresees its own item among all"),
-    (
-        "sasrec",
-        {"target": {"kind": "half_life", "half_life": 2.0, "unit": "days"}},
-        "target.unit='days' is not for sequence models",
-    ),
-    (
-        "gru4rec",
-        {"target": {"kind": "half_life", "half_life": 2.0, "unit": "days"}},
-        "target.unit='days' is not for sequence models",
-    ),
-    ("fs-diffrec", {"parts": {"sequence": {"settings": {"heads": 3}}}}, "width=64 cannot be shared by heads=3"),
-]
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return recodiff.prepare(synthesise(users=30, items=20, interactions=300, seed=0))
 
 
-@pytest.mark.parametrize(("name", "settings", "said"), CONTRADICTIONS)
-def test_contradictions_are_refused_by_build(name: str, settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        build(name, settings)
-    assert said in str(error.value)
+@pytest.fixture
+def nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recodiff.models.base.Recommender.fit", lambda *_, **__: pytest.fail("it trains"))
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_contradictions_are_refused_by_build(name: str) -> None:
+    model, settings, said = CONTRADICTIONS[name]
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        build(model, settings)
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+@pytest.mark.usefixtures("nothing_trains")
+def test_tune_refuses_before_anything_trains(name: str, data: Dataset) -> None:
+    model, settings, said = CONTRADICTIONS[name]
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        recodiff.tune({"model": model, **settings}, data, Budget(trials=2), progress=False)
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+@pytest.mark.usefixtures("nothing_trains")
+def test_compare_refuses_before_anything_trains(name: str, data: Dataset, tmp_path: Path) -> None:
+    model, settings, said = CONTRADICTIONS[name]
+    (tmp_path / "bad.toml").write_text(to_toml({"model": model, **settings}), "utf-8")
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        compare(["popularity", "ease", tmp_path / "bad.toml"], data, tmp_path / "out", RunOptions(1, device="cpu"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("nothing_trains")
+def test_a_figure_of_a_users_own_function_is_for_fit_alone(data: Dataset, tmp_path: Path) -> None:
+    settings = {"training": {"metric": "own:profit"}}
+    (tmp_path / "own.toml").write_text(to_toml({"model": "mf", **settings}), "utf-8")
+    for call in (
+        lambda: compare(["ease", tmp_path / "own.toml"], data, tmp_path / "out", RunOptions(1, device="cpu")),
+        lambda: recodiff.tune({"model": "mf", **settings}, data, Budget(trials=2), progress=False),
+        lambda: recodiff.train({"model": "mf", **settings}, data, progress=False),
+    ):
+        with pytest.raises(ConfigError, match="no metric 'own:profit'"):
+            call()
 
 
 def test_a_package_that_takes_no_weights_in_its_fit_refuses_them_in_build_also_in_a_mixture() -> None:
@@ -55,21 +77,6 @@ def test_a_package_that_takes_no_weights_in_its_fit_refuses_them_in_build_also_i
         build("implicit-bpr", {"weighting": {"kind": "linear"}})
     with pytest.raises(ConfigError, match=r"parts\.rows\.settings: implicit-bpr draws interactions without weights"):
         build("fs-diffrec", {"weighting": {"kind": "linear"}, "parts": {"rows": {"model": "implicit-bpr"}}})
-
-
-def test_tune_refuses_before_anything_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recodiff.models.base.Recommender.fit", lambda *_, **__: pytest.fail("it trains"))
-    data = recodiff.prepare(synthesise(users=30, items=20, interactions=300, seed=0))
-    with pytest.raises(ConfigError, match="cannot be shared by heads=3"):
-        recodiff.tune({"model": "sasrec", "heads": 3}, data, Budget(trials=2), progress=False)
-
-
-def test_compare_refuses_before_anything_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recodiff.models.base.Recommender.fit", lambda *_, **__: pytest.fail("it trains"))
-    recodiff.save_dataset(recodiff.prepare(synthesise(users=30, items=20, interactions=300, seed=0)), tmp_path / "data")
-    (tmp_path / "bad.toml").write_text('model = "sasrec"\nheads = 3\n', "utf-8")
-    with pytest.raises(ConfigError, match="cannot be shared by heads=3"):
-        compare(["popularity", "ease", tmp_path / "bad.toml"], tmp_path / "data", tmp_path / "out", RunOptions(1, device="cpu"))
 
 
 def test_a_folder_whose_settings_contradict_each_other_is_loaded_with_a_warning(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_without_validation_every_epoch_is_run() -> None:
 
 
 def test_a_metric_that_validation_does_not_give_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"'ndcg@5' is not among the validation figures: recall@20"):
+    with pytest.raises(ConfigError, match="'ndcg@5', and that is not among the validation figures: recall@20"):
         small(metric="ndcg@5").fit(BOARD, run(), validate=Scripted(0.1))
 
 

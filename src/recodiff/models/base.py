@@ -26,6 +26,7 @@ from recodiff.runtime.float32 import fast_products
 from recodiff.runtime.run import Run
 from recodiff.tensors.rows import Rows
 from recodiff.tensors.sharding import Shard
+from recodiff.training.metric_names import need_measured
 from recodiff.training.pairs import Forecast
 from recodiff.training.traits import Traits
 
@@ -34,6 +35,7 @@ class Validate(Protocol):
     """A function from a model as it stands to its validation figures: what `fit` stops early by.
 
     `recodiff.Validation` is one. A function of your own serves as well: `fit(train, validate=lambda model: {"recall@20": ...})`.
+    A figure that no metric of ours is has a name that begins with `own:`, such as `training.metric = "own:profit"`.
     """
 
     def __call__(self, model: Any, /) -> Mapping[str, float]:
@@ -142,12 +144,15 @@ class Recommender(ABC):
 
         Raises:
             DataError: `train` is no Interactions.
-            ConfigError: `validate` cannot be called, or the run asks for what this model has not.
+            ConfigError: `validate` cannot be called, or lacks a figure that the model decides by; or the run asks for what this
+                model has not.
             ModelError: there is nothing to learn from, or training fails.
         """
         need_interactions(train, "train", "a part of a data folder, such as data.train")
         if validate is not None and not callable(validate):
             raise ConfigError(f"validate is of type {type(validate).__name__}; give validate=recodiff.Validation(data)")
+        if (measured := getattr(validate, "metrics", None)) is not None:  # a `Validation`, not a function of a user's own
+            need_measured(self.validation_metrics, measured)
         if train.nnz == 0:
             raise ModelError("there are no interactions to fit to; check the data's filters and split")
         run = run or Run()

@@ -25,6 +25,7 @@ from recodiff.models.registry import build
 from recodiff.moved import old_names
 from recodiff.runtime import progress
 from recodiff.runtime.run import OnEpoch, Run
+from recodiff.training.metric_names import DecidingMetric, figure_of
 from recodiff.training.traits import Traits
 
 MEASURED_ON = 1000
@@ -74,7 +75,7 @@ class MixtureConfig(ModelConfig):
     least_gain: float = Field(default=0.01, ge=0)
     """How much the validation figure must grow, as a share of itself, for a component to be let in: the best of several shares
     gains a little by chance."""
-    metric: str = "recall@20"
+    metric: DecidingMetric = "recall@20"
     """The validation figure that decides between them."""
     start: Annotated[Literal["first", "best"], Added()] = "first"
     """What a search begins with: the first component, which then always stays, or the one that is best alone."""
@@ -198,7 +199,7 @@ class Mixture(Recommender):
                 found: dict[float, float] = {}
                 for share in self.config.search:
                     self.shares[k] = share
-                    found[share] = validate(self)[metric]
+                    found[share] = figure_of(validate(self), metric)
                     advance(1, f"{name}: best {metric} {max(best, *found.values()):.4f}")
                 chosen = max(found, key=found.__getitem__)
                 earned = found[chosen] > best and found[chosen] >= best * (1 + self.config.least_gain)
@@ -220,7 +221,7 @@ class Mixture(Recommender):
         for k in candidates:
             self.shares.zero_()
             self.shares[k] = whole
-            figures.append(validate(self)[self.config.metric])
+            figures.append(figure_of(validate(self), self.config.metric))
         first = max(candidates, key=figures.__getitem__)
         self.shares.zero_()
         self.shares[first] = whole

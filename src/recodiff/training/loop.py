@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from recodiff.config import without_added
 from recodiff.data.interactions import Interactions
-from recodiff.errors import ConfigError, ModelError
+from recodiff.errors import ModelError
 from recodiff.moved import old_names
 from recodiff.runtime import distributed, progress
 from recodiff.runtime.memory import keep_freed_memory
@@ -25,6 +25,7 @@ from recodiff.training import checkpoint, memory
 from recodiff.training.adamw import AdamW
 from recodiff.training.checkpoint import Checkpoint, TrainingState
 from recodiff.training.ema import Averages
+from recodiff.training.metric_names import figure_of
 from recodiff.training.pairs import Draw, Pair, users_to_learn_from
 from recodiff.training.trainable import Progress, Trainable
 
@@ -218,9 +219,8 @@ class _Loop:
         self.module.eval()
         assert self.validate is not None
         figures = distributed.same_figures(self.validate(self.model))
-        if c.metric not in figures:
-            raise ConfigError(f"training.metric = '{c.metric}' is not among the validation figures: {', '.join(figures)}")
-        value = figures[c.metric] if c.metric_decimals is None else round(figures[c.metric], c.metric_decimals)
+        value = figure_of(figures, c.metric)
+        value = value if c.metric_decimals is None else round(value, c.metric_decimals)
         if value > s.best_value:
             s.best_epoch, s.best_value = s.epoch, value
             self.best = {name: p.detach().clone() for name, p in self.module.named_parameters()}

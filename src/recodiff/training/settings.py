@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from recodiff.config import Added, BaseConfig
+from recodiff.training.metric_names import DecidingMetric
 
 
 class TrainingConfig(BaseConfig):
@@ -24,8 +25,8 @@ class TrainingConfig(BaseConfig):
     """Decay of an exponential moving average of the weights, see `averaging`: what is validated and kept is the average."""
     precision: Annotated[Literal["float32", "bfloat16"], Added()] = "float32"
     """What the dense layers multiply in while they learn; weights, sums and everything after training are float32 either way."""
-    metric: str = "recall@20"
-    """The validation figure that decides."""
+    metric: DecidingMetric = "recall@20"
+    """The validation figure that decides: a metric of hits, or `own:NAME`, which a validation function of your own gives."""
     metric_decimals: int | None = Field(default=None, ge=1)
     """Digits it is rounded to before it decides; the released program has 4."""
     check_every_epochs: int = Field(default=5, ge=1)

@@ -9,10 +9,12 @@ from pathlib import Path
 from recodiff.configs import read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError
+from recodiff.evaluation.metrics import parse_all
 from recodiff.evaluation.protocol import ChooseOn, Protocol
 from recodiff.experiments.runs.cases import Case, ResolvedCase
 from recodiff.experiments.runs.protocols import refusal
 from recodiff.experiments.runs.runner import CaseProgress
+from recodiff.experiments.runs.train import validation_metrics
 from recodiff.experiments.tuning.tuning_result import BEST
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
@@ -67,7 +69,9 @@ def read_contenders(sources: Sequence[str | Path], reference: str | None = None)
             raise ConfigError(
                 f"'{contenders[label].source}' and '{source}' are both called '{label}'; rename one of the files, or give it once"
             )
-        contenders[label] = Contender(label, source, build(name, settings, where=source))
+        model = build(name, settings, where=source)
+        parse_all(validation_metrics(model))  # a figure of a user's own function is none that we measure
+        contenders[label] = Contender(label, source, model)
     if reference is not None and reference not in contenders:
         raise ConfigError(f"the reference '{reference}' is not among those compared; choose one of {', '.join(contenders)}")
     return list(contenders.values())
