@@ -5,20 +5,23 @@ from __future__ import annotations
 import griffe
 
 import recodiff
+import recodiff.testing
 from reference_pages.markdown import anchor, first_paragraph, table
 from reference_pages.sources import package
 
 GROUPS = {
     "Data": ("data",),
     "Models": ("models", "runtime"),
-    "Lists and vectors": ("ranking",),
+    "Lists and vectors": ("ranking", "stores"),
     "Evaluation": ("evaluation",),
-    "Experiments": ("experiments", "reports"),
-    "Settings": ("configs", "config"),
-    "Writing a model": ("testing",),
+    "Experiments": ("experiments",),
+    "Settings": ("configs",),
+    "Writing a model": ("models.base", "models.batch", "models.network", "training", "testing"),
     "Errors": ("errors",),
 }
-"""Heading -> rooms whose public names stand below it."""
+"""Heading -> rooms and modules whose public names stand below it; a module's own heading goes before its room's."""
+APART = {"testing": recodiff.testing.__all__}
+"""Rooms that are imported by their own name, as they need an extra -> their public names."""
 LEVELS = {
     "stable": "changes only after a deprecation that lasts a release",
     "provisional": "may change in a minor version; the changelog says so",
@@ -29,16 +32,16 @@ LEVELS = {
 def page() -> str:
     """The levels, then the names by group."""
     levels = table(["level", "what it promises"], LEVELS.items())
-    intro = "# Python API\n\nAll of it is imported from `recodiff` and loads when it is first used.\n\n" + levels
+    intro = "# Python API\n\nImported from `recodiff`, each name loads when it is first used.\n\n" + levels
     listed = table(
         ["name", "level", "what it is"], [(f"[`{name}`](#{anchor(name)})", level(name), _about(name)) for name in names()]
     )
-    return intro + "\n\n" + listed + "\n\n" + "\n\n".join(_group(title, rooms) for title, rooms in GROUPS.items()) + "\n"
+    return intro + "\n\n" + listed + "\n\n" + "\n\n".join(map(_group, GROUPS)) + "\n"
 
 
 def names() -> list[str]:
-    """Public names of `recodiff`."""
-    return sorted(recodiff.__all__)
+    """Public names below `recodiff`, with the room that they are imported from where it is not the package itself."""
+    return sorted(recodiff.__all__) + [f"{room}.{name}" for room, apart in APART.items() for name in apart]
 
 
 def level(name: str) -> str:
@@ -70,12 +73,18 @@ def _about(name: str) -> str:
     return " ".join(docstring.value.split("\n\n")[0].split()) if docstring else first_paragraph(getattr(recodiff, name))
 
 
-def _room(name: str) -> str:
-    return _source(name).path.split(".")[1]
+def group_of(name: str) -> str:
+    """The heading of a public name.
+
+    Raises:
+        KeyError: no group has the room that it comes from.
+    """
+    _, room, *inner = _source(name).path.split(".")
+    headings = {module: title for title, modules in GROUPS.items() for module in modules}
+    return headings.get(f"{room}.{inner[0]}") or headings[room]
 
 
-def _group(title: str, rooms: tuple[str, ...]) -> str:
-    known = {room for group in GROUPS.values() for room in group}
-    here = [name for name in names() if _room(name) in rooms or (title == "Settings" and _room(name) not in known)]
+def _group(title: str) -> str:
+    here = [name for name in names() if group_of(name) == title]
     parts = [f"### {name} {{#{anchor(name)}}}\n\n*{level(name)}*\n\n::: recodiff.{name}" for name in here]
-    return "\n\n".join([f"## {title}", *parts]) if parts else ""
+    return "\n\n".join([f"## {title}", *parts])

@@ -34,7 +34,15 @@ if TYPE_CHECKING:
         save_dataset,
         synthesise,
     )
-    from recodiff.errors import CheckpointError, ConfigError, DataError, ModelError, RecodiffError
+    from recodiff.errors import (
+        CheckpointError,
+        ConfigError,
+        DataError,
+        MissingExtraError,
+        ModelError,
+        RecodiffError,
+        RecodiffWarning,
+    )
     from recodiff.evaluation.evaluate import Evaluation, evaluate, measure
     from recodiff.evaluation.protocol import Stages, Task, stages
     from recodiff.evaluation.validation import Validation
@@ -76,7 +84,10 @@ _HOMES = {
         ),
         *("AsPublished", "HeldOutUsers", "LeaveLast", "Random", "Temporal", "TemporalAt", "TemporalGlobal"),
     ),
-    "errors": ("CheckpointError", "ConfigError", "DataError", "ModelError", "RecodiffError"),
+    "errors": (
+        *("CheckpointError", "ConfigError", "DataError", "MissingExtraError", "ModelError", "RecodiffError"),
+        "RecodiffWarning",
+    ),
     "evaluation.evaluate": ("Evaluation", "evaluate", "measure"),
     "evaluation.protocol": ("Stages", "Task", "stages"),
     "evaluation.validation": ("Validation",),
@@ -136,10 +147,12 @@ __all__ = [
     "IdMap",
     "Interactions",
     "LeaveLast",
+    "MissingExtraError",
     "ModelConfig",
     "ModelError",
     "Random",
     "RecodiffError",
+    "RecodiffWarning",
     "Recommendations",
     "Recommender",
     "Run",
@@ -184,7 +197,7 @@ __all__ = [
 ]
 STABLE = frozenset(
     {
-        *("CheckpointError", "ConfigError", "DataError", "ModelError", "RecodiffError"),
+        *("CheckpointError", "ConfigError", "DataError", "MissingExtraError", "ModelError", "RecodiffError", "RecodiffWarning"),
         *("Dataset", "Evaluation", "IdMap", "Interactions", "Recommendations", "Run", "Validation"),
         *("build", "evaluate", "fetch", "history_of", "load_dataset", "load_model", "prepare", "presets", "read_log"),
         *("read_settings", "recommend", "save_dataset", "save_model", "similar_items", "tune"),

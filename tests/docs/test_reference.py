@@ -8,9 +8,10 @@ import pytest
 
 import recodiff
 from offline import outside
+from recodiff import errors
 from recodiff.cli import COMMANDS
 from recodiff.config import BaseConfig
-from recodiff.errors import RecodiffError
+from recodiff.errors import RecodiffError, RecodiffWarning
 from recodiff.models.registry import MODELS
 from reference_pages import PAGES, api, commands, settings
 from site_hooks import site_link
@@ -25,6 +26,26 @@ def test_every_public_name_stands_in_the_api_with_its_level(made: dict[str, str]
     for name in recodiff.__all__:
         assert f"::: recodiff.{name}\n" in made["api"] + "\n", name
         assert f"| {'stable' if name in recodiff.STABLE else 'provisional'} |" in made["api"].split(f"[`{name}`]")[1].split("\n")[0]
+
+
+def test_every_public_name_stands_below_a_stated_heading_and_none_is_empty() -> None:
+    headings = {name: api.group_of(name) for name in api.names()}
+    assert set(headings.values()) == set(api.GROUPS)
+    assert headings["Traits"] == headings["testing.ModelContract"] == "Writing a model"
+    assert headings["open_store"] == "Lists and vectors"
+
+
+def test_a_public_name_of_a_room_without_a_heading_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(api.GROUPS, "Lists and vectors", ("ranking",))
+    with pytest.raises(KeyError):
+        api.page()
+
+
+def test_what_users_catch_is_public(made: dict[str, str]) -> None:
+    for name, error in vars(errors).items():
+        if isinstance(error, type) and issubclass(error, RecodiffError | RecodiffWarning):
+            assert name in recodiff.STABLE
+            assert f"::: recodiff.{name}\n" in made["api"] + "\n"
 
 
 def test_every_public_name_and_setting_is_documented() -> None:
