@@ -2,11 +2,10 @@
 
     python benchmarks/stores.py films faiss hnswlib      those engines on ml-1m_clean
     python benchmarks/stores.py stretched faiss          50,000 vectors whose lengths differ 20 times, 250 items seen
-    python benchmarks/stores.py page                     the table of docs/reference/vector-stores.md alone
 
-Keeps `stores.json`. An engine's row is of one process, with the exact lists by PyTorch measured beside it. The model of `films` is
-F-DiffRec of width 200 after 20 epochs; its users have what they did in train and validation seen. Of `stretched`, half of the seen
-items are a user's best. PostgreSQL is started from the tests' wheel.
+Keeps `stores.json`, which the reference makes a table of. An engine's row is of one process, with the exact lists by PyTorch
+measured beside it. The model of `films` is F-DiffRec of width 200 after 20 epochs; its users have what they did in train and
+validation seen. Of `stretched`, half of the seen items are a user's best. PostgreSQL is started from the tests' wheel.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ from recodiff.models.batch import Batch, ItemVectors
 from recodiff.stores.kinds import STORE_KINDS, class_of
 
 HERE = Path(__file__).resolve().parent
-KEPT, PAGE = HERE / "stores.json", HERE.parent / "docs" / "reference" / "vector-stores.md"
-BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
+KEPT = HERE / "stores.json"
 LENGTH = 20
 FEW = {"lancedb": 100, "qdrant": 50, "milvus": 200, "pgvector": 200, "duckdb": 200, "sqlite-vec": 200}
 """Users of `stretched` where an engine is slow; 1,000 of the others."""
@@ -151,54 +149,23 @@ def measured(case: Case, kind: str, index: Any) -> dict[str, Any]:
         }
 
 
-def page() -> None:
-    """Write the table of the manual."""
-    kept = json.loads(KEPT.read_text("utf-8"))
-    lines = [
-        "| engine | index | films: recall@20 | CPU ms a user (exact) | stretched: recall@20 | CPU ms a user (exact) | write, s |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, cases in sorted(kept.items(), key=lambda row: STORE_KINDS.index(row[0].split(":")[0])):
-        kind, index = name.split(":")
-        cells = [cell for case in ("films", "stretched") for cell in _cells(cases.get(case))]
-        wrote = (cases.get("stretched") or cases.get("films", {})).get("seconds to write")
-        written = "–" if wrote is None else f"{wrote:.1f}"
-        written = "–" if wrote is None else f"{wrote:.1f}"
-        lines.append(f"| {kind} {cases['version']} | {index} | {' | '.join(cells)} | {written} |")
-    text = PAGE.read_text("utf-8")
-    head, tail = text.split(BEGIN)[0], text.split(END)[1]
-    PAGE.write_text(head + BEGIN + "\n".join(lines) + "\n" + END + tail, "utf-8")
-
-
-def _cells(row: dict[str, Any] | None) -> list[str]:
-    if row is None:
-        return ["–", "–"]
-    if "refused" in row:
-        return ["refused", "–"]
-    breadth = f" at {row['breadth']}" if row["breadth"] > 1 else ""
-    short = "" if row["full lists"] == 1 else f", {1 - row['full lists']:.1%} of lists short"
-    return [f"{row['recall@20']:.4f}{breadth}{short}", f"{row['ms a user']:.2f} ({row['exact ms a user']:.2f})"]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", choices=["films", "stretched", "page"])
+    parser.add_argument("case", choices=["films", "stretched"])
     parser.add_argument("kinds", nargs="*", help="engines, all unless given; ENGINE:exact or ENGINE:hnsw for one index")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    if asked.case != "page":
-        case = films() if asked.case == "films" else None
-        for spec in asked.kinds or STORE_KINDS:
-            kind, _, only = spec.partition(":")
-            for index in [only] if only else class_of(kind).indexes:
-                row = measured(case or stretched(FEW.get(kind, 1000)), kind, None if kind == "onnx" else index)
-                kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
-                entry = kept.setdefault(f"{kind}:{index}", {})
-                entry |= {"version": version(PACKAGES.get(kind, "onnxruntime" if kind == "onnx" else kind)), asked.case: row}
-                entry["machine"] = machine()
-                KEPT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-                print(kind, index, json.dumps(row), flush=True)
-    page()
+    case = films() if asked.case == "films" else None
+    for spec in asked.kinds or STORE_KINDS:
+        kind, _, only = spec.partition(":")
+        for index in [only] if only else class_of(kind).indexes:
+            row = measured(case or stretched(FEW.get(kind, 1000)), kind, None if kind == "onnx" else index)
+            kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
+            entry = kept.setdefault(f"{kind}:{index}", {})
+            entry |= {"version": version(PACKAGES.get(kind, "onnxruntime" if kind == "onnx" else kind)), asked.case: row}
+            entry["machine"] = machine()
+            KEPT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+            print(kind, index, json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

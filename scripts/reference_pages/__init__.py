@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference_pages import api, commands, errors, formats, metrics, models, presets, settings
+from reference_pages import api, commands, errors, formats, metrics, models, presets, settings, stores
 
 PAGES: dict[str, Callable[[], str]] = {
     "reference/commands.md": commands.page,
@@ -16,6 +16,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/api.md": api.page,
     "reference/presets.md": presets.page,
     "reference/formats.md": formats.page,
+    "reference/vector-stores.md": stores.page,
     "reference/metrics.md": metrics.page,
     "reference/errors.md": errors.page,
 }

@@ -13,7 +13,8 @@ from recodiff.cli import COMMANDS
 from recodiff.config import BaseConfig
 from recodiff.errors import RecodiffError, RecodiffWarning
 from recodiff.models.registry import MODELS
-from reference_pages import PAGES, api, commands, settings
+from recodiff.stores.kinds import STORE_KINDS
+from reference_pages import PAGES, api, commands, settings, stores
 from site_hooks import site_link
 
 
@@ -96,6 +97,15 @@ def test_every_argument_of_every_command_has_a_meaning(made: dict[str, str]) -> 
 def test_a_setting_shows_default_bound_and_the_docstring_below_it(made: dict[str, str]) -> None:
     assert "| `batch_size` | `400` | whole number, at least 1 | Users in a batch;" in made["settings"]
     assert "| `patience_epochs` | `20` | whole number, at least 1 |" in made["settings"]
+
+
+def test_every_vector_store_and_every_row_that_was_measured_is_shown(made: dict[str, str]) -> None:
+    for kind in STORE_KINDS:
+        assert f"| `{kind}` |" in made["vector-stores"]
+    row = {"recall@20": 0.98, "full lists": 0.9, "ms a user": 0.5, "exact ms a user": 0.25, "breadth": 4, "seconds to write": 2.0}
+    rows = stores.measured_rows({"onnx:exact": {"version": "1"}, "faiss:hnsw": {"version": "2", "films": row}})
+    assert rows[0] == ["faiss 2", "hnsw", "0.9800 at 4, 10.0% of lists short", "0.50 (0.25)", "–", "–", "2.0"]
+    assert rows[1] == ["onnx 1", "exact", "–", "–", "–", "–", "–"]
 
 
 def test_every_format_and_folder_is_described(made: dict[str, str]) -> None:
