@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from recodiff.evaluation.evaluate import Evaluation, evaluate, measure
     from recodiff.evaluation.protocol import Stages, Task, stages
     from recodiff.evaluation.validation import Validation
+    from recodiff.experiments.auto import AutoResult, auto
     from recodiff.experiments.compare.comparison import Comparison, compare
     from recodiff.experiments.runs.options import Deadline, RunOptions
     from recodiff.experiments.runs.train import train
@@ -91,6 +92,7 @@ _HOMES = {
     "evaluation.evaluate": ("Evaluation", "evaluate", "measure"),
     "evaluation.protocol": ("Stages", "Task", "stages"),
     "evaluation.validation": ("Validation",),
+    "experiments.auto": ("AutoResult", "auto"),
     "experiments.compare.comparison": ("Comparison", "compare"),
     "experiments.runs.options": ("Deadline", "RunOptions"),
     "experiments.runs.train": ("train",),
@@ -132,6 +134,7 @@ if not any(getattr(finder, "__name__", "") == _OldPaths.__name__ for finder in s
 __all__ = [
     "MODELS",
     "AsPublished",
+    "AutoResult",
     "Batch",
     "Budget",
     "Candidates",
@@ -167,6 +170,7 @@ __all__ = [
     "TuningResult",
     "Validate",
     "Validation",
+    "auto",
     "build",
     "compare",
     "corrupt",

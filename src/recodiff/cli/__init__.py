@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "demo": "The tour: fetch real data, train, compare, recommend, write a report.",
+    "auto": "From a log to a model: choose the best of several methods in a given time, and train it on everything.",
     "prepare": "Turn raw interactions into a data folder.",
     "corrupt": "Add random items to the training and validation parts of a data folder.",
     "train": "Train a model and write its folder.",
@@ -39,6 +40,7 @@ COMMANDS = {
     "info": "Tell what a data folder, a model folder or a preset holds.",
 }
 GO_ON = {
+    "auto": "; the same command goes on from here",
     "train": "; the same command with --resume goes on from here",
     "tune": "; the same command goes on after the last whole trial",
     "compare": "; the same command goes on from here",

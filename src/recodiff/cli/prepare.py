@@ -177,8 +177,8 @@ def prepare(
         format=format,
         user=user_column,
         item=item_column,
-        weight=_wanted(weight_column),
-        time=_wanted(time_column),
+        weight=wanted(weight_column),
+        time=wanted(time_column),
         part=part_column,
         items=items,
         separator=separator,
@@ -192,7 +192,7 @@ def prepare(
         table=table,
         query=query,
     )
-    _tell(log, min_rating)
+    tell_reading(log, min_rating)
     dataset = prepare_data(
         log,
         out,
@@ -211,7 +211,7 @@ def prepare(
     _report(dataset, out, json)
 
 
-def _wanted(column: str | None) -> str | None:
+def wanted(column: str | None) -> str | None:
     """A column as asked for; False for `none`, which leaves the role out."""
     return False if column == NO_COLUMN else column  # type: ignore[return-value]
 
@@ -226,8 +226,8 @@ def _report(dataset: Dataset, out: Path, json: bool) -> None:
         say(f"wrote {out}")
 
 
-def _tell(log: Log, min_rating: float | None) -> None:
-    """What was taken for what, and what is strange about it; before the work, which may be refused for it."""
+def tell_reading(log: Log, min_rating: float | None) -> None:
+    """Say what was taken for what, and what is strange about it; before the work, which may be refused for it."""
     for sentence in log.reading.sentences() if log.reading is not None else ():
         say(sentence)
     for warning in log.reading.warnings if log.reading is not None else ():

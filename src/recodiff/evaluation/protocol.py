@@ -176,6 +176,12 @@ class Stages:
         fold_in = self.data.fold_in
         return both if fold_in is None else both.union(fold_in.only((valid.lengths() > 0)[fold_in.rows()]))
 
+    @cached_property
+    def everything(self) -> Interactions:
+        """The interactions of all parts, for a model that is used and no longer measured."""
+        parts = self.data.parts()
+        return self.data.history("+".join(name for name in ("train", "valid", "test") if name in parts))
+
     def task(self, part: PartName, history: str = "train") -> Task:
         """A part ranked from other parts; what no list may hold is in MASKED.
 

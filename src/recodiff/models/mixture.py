@@ -164,8 +164,9 @@ class Mixture(Recommender):
         self.shares = torch.tensor([self.config.parts[name].share for name in self.parts])
         for name, part in self.components().items():
             out = None if run.out is None else run.out / "parts" / name
+            longest = None if run.longest is None else run.longest / len(self.parts)
             try:
-                part.fit(train, replace(run, out=out, on_epoch=_named(name, run.on_epoch)), validate=validate)
+                part.fit(train, replace(run, out=out, longest=longest, on_epoch=_named(name, run.on_epoch)), validate=validate)
             except ModelError as error:
                 raise ModelError(f"component '{name}' (its settings: parts.{name}.settings): {error}") from error
             self.summary[name] = part.summary

@@ -32,6 +32,8 @@ class Run:
         tell: called with each sentence that a user should see before training, such as the estimate of its memory.
         shard: `items` has each of several processes hold the weights of its share of the items, for catalogues beyond one
             device; the model is the same. With one process it changes nothing.
+        longest: seconds after which a training by epochs ends with the epoch that is under way, and keeps its best weights so far;
+            the components of a mixture share them. What a training of an earlier command took counts.
         on_epoch: called after each epoch with its line of the log: `epoch`, `loss`, `seconds` and, where it was validated,
             figures. Of a mixture the names begin with that of the component. After a resumption the earlier lines come first.
 
@@ -47,6 +49,7 @@ class Run:
     progress: bool = True
     tell: Callable[[str], None] | None = None
     shard: Shared = "none"
+    longest: float | None = None
     on_epoch: OnEpoch | None = None
 
     def __post_init__(self) -> None:

@@ -32,7 +32,7 @@ class TrainingState:
     first_loss: float = math.inf
     """Of the first batch, before any step; unknown, and so infinite, in checkpoints written before it was kept."""
     seconds: float = 0.0
-    finished: Literal["", "patience", "epochs"] = ""
+    finished: Literal["", "patience", "epochs", "time"] = ""
     log: list[dict[str, float]] = field(default_factory=list)
 
 

@@ -120,6 +120,8 @@ class _Loop:
             while not s.finished:
                 if s.epoch >= c.epochs:
                     s.finished = "epochs"
+                elif s.epoch and self._is_late(0.0):
+                    s.finished = "time"
                 elif self.validate is not None and s.best_epoch and s.epoch + 1 - s.best_epoch >= c.patience_epochs:
                     s.finished = "patience"
                 else:
@@ -147,7 +149,8 @@ class _Loop:
         if not math.isfinite(entry["loss"]):
             raise self._diverged(f"the loss is {entry['loss']} in epoch {s.epoch + 1}")
         s.epoch += 1
-        check = self.validate is not None and (s.epoch % c.check_every_epochs == 0 or s.epoch == c.epochs)
+        last = s.epoch == c.epochs or self._is_late(time.perf_counter() - began)
+        check = self.validate is not None and (s.epoch % c.check_every_epochs == 0 or last)
         if check:
             with self.averages.standing_in():
                 entry |= self._check()
@@ -157,6 +160,11 @@ class _Loop:
         self._report(entry)
         if check or distributed.first_says(time.monotonic() - self.saved_at > max(SAVE_AFTER_SECONDS, SAVE_SHARE * self.saving)):
             self.save()
+
+    def _is_late(self, under_way: float) -> bool:
+        """Whether the time of the run is over, after so many seconds of the epoch under way; the same in all processes."""
+        longest = self.run.longest
+        return longest is not None and distributed.first_says(self.state.seconds + under_way >= longest)
 
     def _report(self, entry: Mapping[str, float]) -> None:
         if self.run.on_epoch is not None:

@@ -118,7 +118,7 @@ def _study(
         raise _NotTuned("nothing is declared to search")
     if options.deadline.over() and not (study / BEST).exists():
         raise _NotTuned(options.deadline.reason)
-    run = Run(options.device, threads=options.threads, out=study)
+    run = Run(options.device, threads=options.threads, out=study, longest=options.longest)
     settings = one.model.config.model_dump()
     try:
         if one.model.traits.order_aware:

@@ -50,6 +50,7 @@ class RunOptions:
         device: `auto`, `cpu`, `cuda`...
         threads: CPU threads; as torch has it unless given.
         deadline: after which no run and no trial of a study begins.
+        longest: seconds that a training by epochs may take, see `Run`; as long as it takes unless given.
 
     Raises:
         ConfigError: there are no seeds, or more than MOST_SEEDS.
@@ -60,6 +61,7 @@ class RunOptions:
     device: str = "auto"
     threads: int | None = None
     deadline: Deadline = field(default_factory=Deadline)
+    longest: float | None = None
 
     def __post_init__(self) -> None:
         if self.seeds is not None and not 1 <= self.seeds <= MOST_SEEDS:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from recodiff.config import Settings, with_added
 from recodiff.data.dataset import Dataset
@@ -20,6 +21,8 @@ from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
 from recodiff.training.checkpoint import CHECKPOINT, LOG
 
+Refit = bool | Literal["all"]
+"""Whether there is a last training on more than train: on train and valid (True), or on all parts."""
 REFIT = "refit"
 """The folder, inside a run's, of the training that follows the choice of epochs."""
 
@@ -74,7 +77,7 @@ def clear_checkpoints(out: Path, model: Recommender) -> None:
         path.unlink(missing_ok=True)
 
 
-def is_finished_run(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[bool, ChooseOn], overwrite: bool) -> bool:
+def is_finished_run(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[Refit, ChooseOn], overwrite: bool) -> bool:
     """Tell whether `out` holds the finished run of this very command.
 
     Raises:

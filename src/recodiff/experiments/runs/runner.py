@@ -108,7 +108,7 @@ def run_cases(
         ConfigError: the device cannot be used.
         OSError: the results cannot be written.
     """
-    run = Run(options.device, threads=options.threads)
+    run = Run(options.device, threads=options.threads, longest=options.longest)
     device = run.torch_device
     if run.threads:
         torch.set_num_threads(run.threads)

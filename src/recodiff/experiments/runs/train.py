@@ -16,13 +16,13 @@ from recodiff.configs import read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.interactions import Interactions
 from recodiff.data.saving import load_dataset
-from recodiff.errors import ConfigError
+from recodiff.errors import CheckpointError, ConfigError
 from recodiff.evaluation.protocol import ChooseOn, Stages, stages
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.deciding_metric import stopped_by_short_lists
 from recodiff.experiments.runs.model_card import CardFigures, CardNotes, validation_figures, write_card
 from recodiff.experiments.runs.provenance import provenance
-from recodiff.experiments.runs.run_folder import REFIT, clear_checkpoints, held_run, is_finished_run, refuse_other_run
+from recodiff.experiments.runs.run_folder import REFIT, Refit, clear_checkpoints, held_run, is_finished_run, refuse_other_run
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
 from recodiff.models.saving import (
@@ -118,13 +118,34 @@ def settings_of(source: Source, overrides: Sequence[str] = ()) -> tuple[str, Set
     return name, settings, None
 
 
+def train_again(
+    model_name: str, settings: Settings, data: Dataset, run: Run, *, refit: Refit, card: CardNotes, **how: Any
+) -> Recommender:
+    """Do what `train_run` does into a folder whose model may be replaced, going on where the same training was interrupted.
+
+    Args:
+        model_name: one of MODELS or `module:Class`.
+        settings: of the model, nested.
+        data: the data folder.
+        run: with the folder.
+        refit: as for `train_run`.
+        card: as for `train_run`.
+        how: what else `train_run` takes.
+    """
+    how |= {"refit": refit, "overwrite": True, "card": card}
+    try:
+        return train_run(model_name, settings, data, replace(run, resume=True), **how)
+    except CheckpointError:  # half a training of other settings
+        return train_run(model_name, settings, data, replace(run, resume=False), **how)
+
+
 def train_run(
     model_name: str,
     settings: Settings,
     data: Dataset,
     run: Run,
     *,
-    refit: bool = False,
+    refit: Refit = False,
     choose_on: ChooseOn = "valid",
     overwrite: bool = False,
     where: str | None = None,
@@ -138,7 +159,8 @@ def train_run(
         settings: of the model, nested.
         data: the data folder.
         run: device, seed, folder, resume.
-        refit: whether to train once more, on train and validation together, for the epochs that validation chose.
+        refit: whether to train once more, on train and validation together, for the epochs that validation chose; `all` for a
+            last training on all parts, after which nothing is left to measure the model on.
         choose_on: `inner` leaves the validation part alone: it chooses on the newest tenth of each user's training history,
             then trains once more on all of it (with `refit`, on train and validation).
         overwrite: whether a run already in `run.out` may be replaced.
@@ -185,7 +207,7 @@ class _Fitted:
     figures: Sequence[CardFigures]
 
 
-def _fit(model: Recommender, staged: Stages, run: Run, *, refit: bool, measured: bool) -> _Fitted:
+def _fit(model: Recommender, staged: Stages, run: Run, *, refit: Refit, measured: bool) -> _Fitted:
     began = time.perf_counter()
     validate = None if staged.choice is None else Validation(staged.choice, validation_metrics(model))
     model.fit(staged.train, run, validate=validate)
@@ -194,7 +216,7 @@ def _fit(model: Recommender, staged: Stages, run: Run, *, refit: bool, measured:
     figures = validation_figures(model, staged, progress=run.progress) if measured else ()
     if refit or staged.choose_on == "inner":
         info["chosen"] = _without_log(model.summary)
-        learned = staged.train_and_valid if refit else staged.data.train
+        learned = staged.everything if refit == "all" else staged.train_and_valid if refit else staged.data.train
         began = time.perf_counter()
         model = _refit(model, model.registered, learned, run)
         spent += time.perf_counter() - began
@@ -232,7 +254,7 @@ def validation_metrics(model: Recommender) -> tuple[str, ...]:
 
 
 def _refit(model: Recommender, name: str, train: Interactions, run: Run) -> Recommender:
-    again = replace(run, out=None if run.out is None else run.out / REFIT)
+    again = replace(run, out=None if run.out is None else run.out / REFIT, longest=None)  # its epochs are known
     return build(name, model.refit_settings()).fit(train, again)
 
 

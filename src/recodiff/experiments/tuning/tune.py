@@ -10,12 +10,12 @@ from typing import Any
 from recodiff.config import Settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.saving import load_dataset
-from recodiff.errors import CheckpointError, ConfigError
+from recodiff.errors import ConfigError
 from recodiff.evaluation.protocol import stages
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.deciding_metric import chosen_by, stopped_by_short_lists
 from recodiff.experiments.runs.model_card import CardNotes
-from recodiff.experiments.runs.train import Source, settings_of, train_run, validation_metrics
+from recodiff.experiments.runs.train import Source, settings_of, train_again, validation_metrics
 from recodiff.experiments.tuning.dimensions import Space, reachable
 from recodiff.experiments.tuning.search import Budget, Search, SearchTask
 from recodiff.experiments.tuning.spaces import space_of
@@ -199,8 +199,4 @@ def refit(tuned: TuningResult, data: Dataset, run: Run, *, track: TrackerName | 
         run: with the folder of the model; what an earlier refit of other settings left there is replaced.
         track: the tracker that shows the training, none unless given.
     """
-    how: dict[str, Any] = {"refit": True, "overwrite": True, "card": CardNotes(), "track": track}
-    try:
-        return train_run(tuned.model, tuned.settings, data, replace(run, resume=True), **how)
-    except CheckpointError:  # half a refit of settings that have been bettered since
-        return train_run(tuned.model, tuned.settings, data, replace(run, resume=False), **how)
+    return train_again(tuned.model, tuned.settings, data, run, refit=True, card=CardNotes(), track=track)
