@@ -14,7 +14,7 @@ import torch
 import recodiff
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.experiments import auto as module
-from recodiff.experiments.auto import COMPARISON, DATA, STATE, _said
+from recodiff.experiments.auto import COMPARISON, PREPARED, STATE, _said
 from recodiff.experiments.compare.comparison import Difference
 from recodiff.models.linear.ease import Ease
 from recodiff.models.saving import CARD, CONFIG, COUNTS, load_item_table, read_config
@@ -97,7 +97,7 @@ def test_interrupted_it_goes_on_to_the_same_model(tmp_path: Path, monkeypatch: p
 def test_a_data_folder_is_used_where_it_lies(tmp_path: Path) -> None:
     recodiff.prepare(LOG, tmp_path / "clicks")
     found, _ = call(tmp_path / "m", tmp_path / "clicks", seeds=1)
-    assert not (tmp_path / "m" / DATA).exists()
+    assert not (tmp_path / "m" / PREPARED).exists()
     assert found.data.name == "clicks"
     with pytest.raises(ConfigError, match="leave user_core out"):
         call(tmp_path / "n", tmp_path / "clicks", user_core=3)

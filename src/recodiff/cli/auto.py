@@ -14,7 +14,7 @@ from recodiff.data import Dataset
 from recodiff.data import prepare as prepare_data
 from recodiff.data.events import remarks
 from recodiff.data.readers.log import read_log
-from recodiff.experiments.auto import COMPARISON, DATA, AutoResult, data_folder, run_auto
+from recodiff.experiments.auto import COMPARISON, PREPARED, AutoResult, data_folder, run_auto
 from recodiff.experiments.compare.tables import accuracy, differences
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.models.saving import CARD
@@ -144,7 +144,7 @@ def _described(found: AutoResult, out: Path) -> dict[str, Any]:
 
 
 def _next(found: AutoResult, source: str, out: Path) -> str:
-    data, item = (out / DATA if (out / DATA).exists() else source), shlex.quote(str(found.model.items.ids[0]))
+    data, item = (out / PREPARED if (out / PREPARED).exists() else source), shlex.quote(str(found.model.items.ids[0]))
     steps = {
         f"recodiff serve {out} --data {data}": "a page in your browser",
         f"recodiff recommend {out} --history {item}": "a list for who likes these items",

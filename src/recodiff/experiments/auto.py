@@ -39,7 +39,7 @@ from recodiff.runtime.sql import is_url, shown
 WITH_TIME = ("popularity", "ease", "itemknn", "f-ridge", "f-diffrec", "fs-diffrec")
 WITHOUT_TIME = ("popularity", "ease", "itemknn", "diffrec")
 """What is compared, by whether the data knows what came first."""
-DATA, COMPARISON, STATE = "data", "comparison", "auto.json"
+PREPARED, COMPARISON, STATE = "data", "comparison", "auto.json"
 LAST_TRAININGS = 3
 """Shares of the time that are kept for the last two trainings of the model that was chosen; the second learns from more."""
 MOST_TRIALS = 50
@@ -200,7 +200,7 @@ def _prepared(source: Path | Callable[[], Dataset], out: Path, say: Callable[[st
     """The folder of the data, in that of the work unless it has one: what comes later needs it again."""
     if isinstance(source, Path):
         return source
-    folder = out / DATA
+    folder = out / PREPARED
     if (folder / MANIFEST).exists():
         say(f"the data is that of {folder}, as it was prepared before")
     else:
