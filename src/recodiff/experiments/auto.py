@@ -51,7 +51,7 @@ SURE = 0.05
 
 @dataclass(frozen=True)
 class AutoResult:
-    """What was chosen, and why.
+    """The choice of `auto`, and the reasons for it.
 
     Args:
         model: trained on everything.
