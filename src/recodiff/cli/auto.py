@@ -123,7 +123,11 @@ def auto(
     found = run_auto(data_folder(source, filters) or read, asked, out, minutes, options, say)
     if json:
         print_json(_described(found, out))
-        return
+    else:
+        _show(found, source, out)
+
+
+def _show(found: AutoResult, source: str, out: Path) -> None:
     for one in (accuracy(found.comparison), *([differences(found.comparison)] if found.comparison.differences else [])):
         for block, rows in one.blocks.items():
             title = f"{one.title}: {block[0].lower()}{block[1:]}" if block and len(one.blocks) > 1 else one.title
