@@ -3,67 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from commands import Cli
-from recodiff.data import load_dataset
+from siblings import READ, Sibling, csv, rows
 from situations import T, parquet
 
-USERS = (7, 3, 12, 5, 9, 4)
-READ = {"users": 6, "interactions": 60, "first": "2013-12-22"}
 ASKED = "no column that is clearly the time"
-
-
-def rows(form: str, head: str = "") -> str:
-    """Sixty lines, one a day: ten of each user."""
-    lines = [head] if head else []
-    for n in range(60):
-        user, t = USERS[n % 6], T + 86_400 * n + 61
-        when = datetime.fromtimestamp(t, UTC)
-        forms = {"iso": when.strftime("%Y-%m-%dT%H:%M:%S"), "us": when.strftime("%m/%d/%Y %H:%M"), "de": when.strftime("%d.%m.%Y")}
-        counted = {"month": when.strftime("%Y%m"), "year": when.year, "day": t // 86_400, "excel": f"{t / 86_400 + 25_569:.5f}"}
-        others = {
-            "r": 1 + n % 5,
-            "n": n,
-            "p": f"{n % 9}.99",
-            "tweet": when.strftime("%a %b %d %H:%M:%S +0000 %Y"),
-            "ms": f"{t * 1000:.9E}",
-        }
-        lines.append(form.format(u=user, i=20 + (user * 7 + n // 6 * 3) % 31, t=t, **forms, **counted, **others))
-    return "\n".join(lines) + "\n"
-
-
-@dataclass(frozen=True)
-class Sibling:
-    """Files, what is asked for, and what is right: facts of the dataset, or a regular expression that the refusal matches.
-
-    Args:
-        name: kind and situation.
-        files: name -> content; of several files the folder is read.
-        right: see above.
-        options: of the command.
-        told: what standard error matches, too.
-    """
-
-    name: str
-    files: Mapping[str, str | bytes]
-    right: str | Mapping[str, Any] = field(default_factory=lambda: READ)
-    options: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
-
-
-def csv(name: str, form: str, head: str = "", *args: Any, **others: Any) -> Sibling:
-    """A situation of one CSV file."""
-    return Sibling(name, {"a.csv": rows(form, head)}, *args, **others)
-
-
 BY_PLACE = ("user = column 0", "item = column 1")
 SIBLINGS = [
     csv("columns: a price first", "{p},{u},{i}", "", r"which is which.*column 0 "),
@@ -275,18 +223,4 @@ SIBLINGS = [
 
 @pytest.mark.parametrize("case", SIBLINGS, ids=lambda case: case.name)
 def test_a_log_is_prepared_rightly_or_refused_in_a_sentence(cli: Cli, tmp_path: Path, case: Sibling) -> None:
-    source = tmp_path / "log"
-    source.mkdir()
-    for name, content in case.files.items():
-        (source / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    done = cli("prepare", source if len(case.files) > 1 else source / next(iter(case.files)), tmp_path / "data", *case.options)
-    if isinstance(case.right, str):
-        last = done.err.splitlines()[-1]
-        assert (done.code, last.startswith("recodiff: "), done.out) == (1, True, "")
-        assert re.search(case.right, last), last
-    else:
-        info = load_dataset(done.succeeded() and tmp_path / "data").info
-        found = info | {"first": info["time"].get("first", "")[: len(case.right.get("first", ""))]}
-        assert {fact: found[fact] for fact in case.right} == dict(case.right)
-    for words in case.told:
-        assert re.search(words, done.err), done.err
+    case.check(cli, tmp_path)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recodiff.data import read_log
-from recodiff.data.readers.values import MARKS
+from recodiff.data.readers.missing import MARKS
 from recodiff.errors import ConfigError, DataError
 
 

@@ -52,6 +52,8 @@ class Raw:
         lines: lines of the files, headers included; None where a file has no lines.
         warnings: what is strange but was read.
         moments: unread columns that look like times, by name or position; none where the caller chose a time.
+        empty: rows whose list of items is empty, and which are left out.
+        first_line: the first line of a text that is taken to have no header.
     """
 
     frame: pl.DataFrame
@@ -66,6 +68,8 @@ class Raw:
     lines: int | None = None
     warnings: tuple[str, ...] = ()
     moments: tuple[str | int, ...] = ()
+    empty: int = 0
+    first_line: str | None = None
 
     @classmethod
     def clean(
@@ -95,9 +99,10 @@ class Raw:
             return self
         frame = self.frame.with_row_index("basket").with_columns(pl.col("basket").cast(pl.Int64))
         frame = frame.with_columns(pl.col("item").arr.to_list()) if isinstance(frame["item"].dtype, pl.Array) else frame
-        frame = frame.filter((pl.col("item").list.len() > 0).fill_null(True)).explode("item")
+        full = frame.filter((pl.col("item").list.len() > 0).fill_null(True))
+        empty, frame = frame.height - full.height, full.explode("item")
         rows = frame["basket"]
-        return replace(self, frame=frame, place=lambda row: self.place(int(rows[row])))
+        return replace(self, frame=frame, empty=empty, place=lambda row: self.place(int(rows[row])))
 
     @staticmethod
     def joined(pieces: Sequence[Raw], parts: Sequence[str | None], source: str) -> Raw:
@@ -135,6 +140,8 @@ class Raw:
             raise DataError(f"{source}: its files differ in the types of their columns ({reason}); give all the same") from None
         lines = [piece.lines for piece in pieces if piece.lines is not None]
         by_file = {"part": "the names of the files"} if "part" in frame.columns and "part" not in first.names else {}
+        if "time" not in first.names and len(pieces) > 1:
+            by_file["time"] = in_files([piece.source for piece in pieces])
         return replace(
             first,
             frame=frame,
@@ -146,6 +153,15 @@ class Raw:
             warnings=tuple(dict.fromkeys(warning for piece in pieces for warning in piece.warnings)),
             moments=tuple(dict.fromkeys(moment for piece in pieces for moment in piece.moments)),
         )
+
+
+def in_files(names: Sequence[str]) -> str:
+    """The place that a time comes from which is the order of rows in several files.
+
+    Args:
+        names: of the files, in their order.
+    """
+    return f"the order of rows in {', '.join(names[:3])}" + (f" .. {names[-1]}" if len(names) > 3 else "")
 
 
 def labels_of(columns: Sequence[str], roles: Mapping[str, str], *, named: bool = True) -> dict[str, str]:

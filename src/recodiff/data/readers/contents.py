@@ -28,7 +28,7 @@ MOST_CONTROLS = 0.02
 """Share of control characters from which on bytes are no text; random ones have a tenth, a damaged text hardly any."""
 SHARE_OF_MEMORY = 3
 """Text unpacked may take a third of what is free: its columns stand beside it."""
-_STEP = 1 << 20
+_STEP, _START = 1 << 20, 1 << 16
 
 
 def is_gzip(path: Path) -> bool:
@@ -68,7 +68,7 @@ def unzipped(path: Path) -> Path | bytes:
         DataError: the compressed content is damaged, or too large for the memory that is free.
     """
     if not is_gzip(path):
-        return path
+        return path.read_bytes().replace(b"\r", b"\n") if _has_old_ends(path) else path
     free = available_memory()
     most = None if free is None else free // SHARE_OF_MEMORY
     pieces, size = [], 0
@@ -84,7 +84,14 @@ def unzipped(path: Path) -> Path | bytes:
                     )
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise _damaged(path, error) from None
-    return b"".join(pieces)
+    content = b"".join(pieces)
+    return content.replace(b"\r", b"\n") if _has_old_ends(path) else content
+
+
+def _has_old_ends(path: Path) -> bool:
+    """Whether lines end with a carriage return alone, as on old Macs and in some exports of Excel."""
+    start = start_of(path, _START)
+    return b"\r" in start and b"\n" not in start and b"\x00" not in start
 
 
 def refuse_other_than_text(name: str, start: bytes) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from recodiff.data.readers.columns import Given, Raw, find_columns, labels_of
+from recodiff.data.readers.parts import are_parts, says_parts
 from recodiff.data.readers.places import columns_of
 from recodiff.errors import DataError
 
@@ -33,6 +34,7 @@ def read_frame(source: Any, given: Given) -> Raw:
         raise DataError(f"the frame has two columns called {twice!r}; rename one")
     roles = find_columns(columns, given, "the frame")
     unread = [name for name in columns if name not in roles.values()]
+    sample = _sample(frame, unread)
     return Raw(
         picked(frame, roles),
         "the frame",
@@ -41,17 +43,18 @@ def read_frame(source: Any, given: Given) -> Raw:
         is_text=False,
         labels=labels_of(columns, roles),
         unread=tuple(unread),
-        moments=tuple(unused_times(_sample(frame, unread), given)),
+        warnings=tuple(unused_parts(sample, "the frame")),
+        moments=tuple(unused_times(sample, given)),
     )
 
 
-def may_be_time(kind: pl.DataType) -> bool:
-    """Tell whether a column of this type can hold times at all.
+def may_be_read(kind: pl.DataType) -> bool:
+    """Tell whether a column of this type can hold times or words for parts at all.
 
     Args:
         kind: polars' type of the column.
     """
-    return kind.is_numeric() or kind.is_temporal() or kind == pl.String
+    return kind.is_numeric() or kind.is_temporal() or isinstance(kind, pl.String | pl.Categorical | pl.Enum)
 
 
 def unused_times(sample: pl.DataFrame, given: Given) -> list[str]:
@@ -64,20 +67,39 @@ def unused_times(sample: pl.DataFrame, given: Given) -> list[str]:
     if given.get("time") is not None:
         return []
     moments = [column.name for column in sample if column.dtype in (pl.Date, pl.Datetime) and column.null_count() < len(column)]
-    others = [column for column in sample if column.dtype.is_integer() or column.dtype == pl.String]
-    for column in others:
-        values = column.drop_nulls().cast(pl.String).to_list()
+    for column in sample:
+        values = _texts(column)
         if values and columns_of([[value] for value in values])[0].kind == "time":
             moments.append(column.name)
     return [name for name in sample.columns if name in moments]
 
 
+def unused_parts(sample: pl.DataFrame, source: str) -> list[str]:
+    """A warning for each column that says which part a row belongs to, from some rows of unread columns.
+
+    Args:
+        sample: the columns without a role.
+        source: what messages call the table.
+    """
+    return [says_parts(source, column.name) for column in sample if not column.dtype.is_numeric() and are_parts(_texts(column))]
+
+
+def _texts(column: pl.Series) -> list[str]:
+    """What stands in a column of numbers or words, as a text table would have it."""
+    if column.dtype.is_temporal() or not may_be_read(column.dtype):
+        return []
+    column = column.cast(pl.Float64) if column.dtype.is_decimal() else column
+    return column.drop_nulls().cast(pl.String).to_list()
+
+
 def _sample(frame: Any, columns: list[str]) -> pl.DataFrame:
-    """The first rows of some columns; those that polars does not know are left out, as they stay unread."""
+    """Rows from all over some columns; those that polars does not know are left out, as they stay unread."""
     found: dict[str, pl.Series] = {}
+    step = max(1, len(frame) // LOOK)
+    some = frame.gather_every(step) if isinstance(frame, pl.DataFrame) else frame.iloc[::step]
     for name in columns:
         try:
-            found |= {name: picked(frame.head(LOOK), {name: name})[name]}
+            found |= {name: picked(some, {name: name})[name]}
         except DataError:
             continue
     return pl.DataFrame(found)
@@ -93,7 +115,7 @@ def opened(source: Any) -> Any:
         DataError: it is no frame.
     """
     if isinstance(source, pl.LazyFrame):
-        return source.collect()
+        return _collected(source)
     if isinstance(source, pl.DataFrame) or (hasattr(source, "iloc") and hasattr(source, "columns")):
         return source
     if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
@@ -104,7 +126,17 @@ def opened(source: Any) -> Any:
                 reason = " ".join(str(error).split())[:120]
                 raise DataError(f"the frame cannot be taken over from Arrow ({reason}); leave out or convert that column") from None
             raise
+    if hasattr(source, "toPandas"):
+        raise DataError("a DataFrame of Spark is not in memory; give its toArrow() or toPandas(), or a folder that it wrote")
     raise DataError(f"a {type(source).__name__} is no frame; give a path, or a polars, pandas or Arrow frame")
+
+
+def _collected(source: pl.LazyFrame) -> pl.DataFrame:
+    try:
+        return source.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(f"the lazy frame cannot be collected ({reason}); give one that can") from None
 
 
 def picked(frame: Any, names: Mapping[str, str]) -> pl.DataFrame:

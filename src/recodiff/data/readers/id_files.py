@@ -10,9 +10,10 @@ import polars as pl
 from recodiff.data.ids import IdMap
 from recodiff.data.readers.columns import KNOWN, plain
 from recodiff.data.readers.contents import start_of
+from recodiff.data.readers.lines import first_lines, read_lines
 from recodiff.data.readers.parquet import ENDINGS
 from recodiff.data.readers.places import is_header, kind_of
-from recodiff.data.readers.text_tables import first_lines, open_table, read_lines
+from recodiff.data.readers.text_tables import open_table
 from recodiff.errors import ConfigError, DataError
 from recodiff.runtime import files
 from recodiff.runtime.crash_check import crash_checked

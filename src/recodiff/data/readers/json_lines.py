@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from recodiff.data.readers.columns import Raw, find_columns, labels_of
+from recodiff.data.readers.columns import KNOWN, Raw, find_columns, labels_of, plain
 from recodiff.data.readers.contents import WHOLE, start_of, unzipped
+from recodiff.data.readers.json_types import check_types, refuse_other_kinds
+from recodiff.data.readers.lines import first_lines, read_lines
 from recodiff.data.readers.parts import Piece, ending, pieces_in
 from recodiff.data.readers.places import columns_of
 from recodiff.data.readers.reader import Options, Reader
-from recodiff.data.readers.text_tables import first_lines, read_lines
 from recodiff.data.readers.titles import renamed
 from recodiff.errors import DataError
 from recodiff.runtime import files
 
 BOM = b"\xef\xbb\xbf"
 ENDINGS = (".jsonl", ".ndjson", ".json")
+TEXTS = (".txt", ".csv", ".tsv", ".dat", ".log", ".data", "")
+_OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?\s*\[?\s*\{\s*"(?:[^"\\]|\\.)*"\s*:')
+_START = 4096
 REVIEWS = {"yelp_academic_dataset_review.json": "yelp_academic_dataset_business.json"}
 """File of interactions -> file of titles, of data sets that have several files."""
 
@@ -31,9 +36,9 @@ class JsonLines(Reader):
     name = "json"
 
     def recognise(self, path: Path) -> Sequence[Piece]:
-        """A file with one of the endings; of a folder the one, the pieces, the parts, or the known name."""
+        """A file with one of the endings, or a text of objects; of a folder the one, the pieces, the parts, or a known name."""
         if not path.is_dir():
-            return [Piece(path)] if ending(path) in ENDINGS else []
+            return [Piece(path)] if ending(path) in ENDINGS or (ending(path) in TEXTS and _begins_with_an_object(path)) else []
         return [Piece(path / name) for name in REVIEWS if (path / name).exists()][:1] or pieces_in(path, ENDINGS)
 
     def read(self, pieces: Sequence[Piece], options: Options) -> Raw:
@@ -49,8 +54,8 @@ class JsonLines(Reader):
         return [REVIEWS[file.name]] if file.name in REVIEWS else []
 
     def has_titles(self, path: Path) -> bool:
-        """A file with one of the endings."""
-        return ending(path) in ENDINGS
+        """A file with one of the endings, or a text that begins with an object."""
+        return bool(self.recognise(path))
 
     def titles(self, path: Path, *, drop_long: bool = False) -> pl.DataFrame:
         """The fields of the objects that are no objects or lists themselves."""
@@ -63,9 +68,13 @@ class JsonLines(Reader):
 def _read(path: Path, options: Options) -> Raw:
     content, sample = _opened(path)
     values = _flat(sample)
+    if options.given.get("time") is None and not any(plain(name) in KNOWN["time"] for name in values):
+        sample = [*sample, *_later(path, content, values)]
+        values = _flat(sample)
     columns = list(values)
     roles = find_columns(columns, options.given, path.name)
     frame = _collected(path, content, roles, sample)
+    check_types(frame, roles, path.name, content)
     unread = [name for name in columns if name not in roles.values()]
     texts = {name: [[str(value)] for value in values[name] if isinstance(value, str | int | float)] for name in unread}
     times = [name for name, rows in texts.items() if rows and columns_of(rows)[0].kind == "time"]
@@ -81,6 +90,13 @@ def _read(path: Path, options: Options) -> Raw:
         lines=frame.height,
         moments=() if silent else tuple(times),
     )
+
+
+def _begins_with_an_object(path: Path) -> bool:
+    try:
+        return _OBJECT.match(start_of(path, _START)) is not None
+    except (DataError, OSError):  # said better by the reader of texts
+        return False
 
 
 def _opened(path: Path) -> tuple[Path | bytes, list[dict[str, Any]]]:
@@ -134,6 +150,23 @@ def _flat(objects: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return found
 
 
+def _later(path: Path, content: Path | bytes, known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Objects that have fields which the first ones have not, one for each such field: a time may begin late."""
+    try:
+        schema = pl.scan_ndjson(content, infer_schema_length=None).collect_schema()
+    except pl.exceptions.PolarsError:  # said better when the fields are read
+        return []
+    deep = {name: kind for name, kind in schema.items() if isinstance(kind, pl.Struct)}
+    names = [name for name in schema if name not in deep and name not in known]
+    names += [name for name, kind in deep.items() if any(f"{name}.{one.name}" not in known for one in kind.fields)]
+    lines = read_lines(content, path.name) if names else pl.Series(dtype=pl.String)
+    found = []
+    for name in names:
+        holding = lines.str.contains(json.dumps(name), literal=True)
+        found += [_object(lines[int(row)], int(row) + 1, path.name) for row in holding.arg_true()[:1]]
+    return found
+
+
 def _collected(path: Path, content: Path | bytes, names: Mapping[str, str], sample: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Some fields (new name -> name), as text."""
     values = _flat(sample)
@@ -155,7 +188,7 @@ def _collected(path: Path, content: Path | bytes, names: Mapping[str, str], samp
         lines = read_lines(content, path.name)
         for row, line in enumerate(lines.to_list()):
             if line:
-                _object(line, row + 1, path.name)
+                refuse_other_kinds(_object(line, row + 1, path.name), kinds, f"{path.name}, line {row + 1}")
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path.name} cannot be read as JSON lines ({reason}); give each field one type") from None
 

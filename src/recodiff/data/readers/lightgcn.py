@@ -9,10 +9,10 @@ from pathlib import Path
 import polars as pl
 
 from recodiff.data.readers.columns import Raw
+from recodiff.data.readers.lines import first_lines, read_lines
 from recodiff.data.readers.parts import Piece, ending, pieces_in, stem
 from recodiff.data.readers.places import HIGHEST_RATING, columns_of
 from recodiff.data.readers.reader import Options, Reader
-from recodiff.data.readers.text_tables import first_lines, read_lines
 from recodiff.data.readers.values import PART_WORDS
 from recodiff.errors import DataError
 

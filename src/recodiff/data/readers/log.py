@@ -10,10 +10,11 @@ import polars as pl
 
 from recodiff.data.interactions import TimeKind
 from recodiff.data.readers.columns import BadRows, Raw
+from recodiff.data.readers.doubts import few_titles
 from recodiff.data.readers.formats import locate, read_items
 from recodiff.data.readers.frames import read_frame
 from recodiff.data.readers.packed import unpacked
-from recodiff.data.readers.parts import left_out
+from recodiff.data.readers.parts import left_out, unread_parts
 from recodiff.data.readers.reader import Options, PartOrder
 from recodiff.data.readers.reading import Reading, describe
 from recodiff.data.readers.sql import read_sql
@@ -114,7 +115,9 @@ def read_log(
         terms = _terms(path, published=path.is_dir() or reader.name == "movielens")
         raw = reader.read(pieces, options)
         if path.is_dir():
-            raw = replace(raw, unread=(*raw.unread, *left_out(path, pieces, titles)))
+            left = left_out(path, pieces, titles)
+            alike = unread_parts(path, pieces, left)
+            raw = replace(raw, unread=(*raw.unread, *left), warnings=(*raw.warnings, *alike))
         return _log(str(source), raw, reader.name, options, titles, terms)
 
 
@@ -125,7 +128,10 @@ def _log(source: str, raw: Raw, format: str, options: Options, items: Any, terms
         why = f" ({', '.join(f'{n} {what} dropped' for what, n in dropped.items())})" if dropped else ""
         raise DataError(f"{source} holds no interactions{why}; give a log with at least one")
     titles = None if items is None else read_items(items, frame["item"], drop_long=options.on_bad_rows == "drop")
-    return Log(frame, converted.time_kind, titles, source, dropped, terms, describe(raw, converted, format))
+    reading = describe(raw, converted, format)
+    if titles is not None and (few := few_titles(items, titles, frame["item"])):
+        reading = replace(reading, warnings=(*reading.warnings, few))
+    return Log(frame, converted.time_kind, titles, source, dropped, terms, reading)
 
 
 def _terms(path: Path, *, published: bool) -> str | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from recodiff.data.readers.delimited import DelimitedText
+from recodiff.data.readers.lines import first_lines
 from recodiff.data.readers.parts import Piece
-from recodiff.data.readers.text_tables import first_lines, open_table
+from recodiff.data.readers.text_tables import open_table
 from recodiff.errors import DataError
 
 FILMS = {"u.data": "u.item", "ratings.dat": "movies.dat", "ratings.csv": "movies.csv"}

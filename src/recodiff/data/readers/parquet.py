@@ -9,8 +9,8 @@ import polars as pl
 
 from recodiff.data.readers.columns import Raw, find_columns, labels_of
 from recodiff.data.readers.contents import WHOLE
-from recodiff.data.readers.frames import LOOK, may_be_time, unused_times
-from recodiff.data.readers.parts import Piece, pieces_in
+from recodiff.data.readers.frames import LOOK, may_be_read, unused_parts, unused_times
+from recodiff.data.readers.parts import Piece, natural, pieces_in
 from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.titles import titles_of_parquet
 from recodiff.errors import DataError
@@ -29,7 +29,7 @@ class Parquet(Reader):
         """A file with the ending, or the parts or all files of a folder but titles and users."""
         if not path.is_dir():
             return [Piece(path)] if path.name.removesuffix(".gz").endswith(ENDINGS) else []
-        every = [Piece(file) for file in sorted(path.glob("*.parquet")) if file.stem not in ("items", "users")]
+        every = [Piece(file) for file in sorted(path.glob("*.parquet"), key=natural) if file.stem not in ("items", "users")]
         return pieces_in(path, ENDINGS) or every
 
     def read(self, pieces: Sequence[Piece], options: Options) -> Raw:
@@ -68,7 +68,7 @@ def _read(files: Sequence[Path], name: str, options: Options) -> Raw:
         roles = find_columns(schema.names(), options.given, name)
         frame = scan.select(pl.col(column).alias(role) for role, column in roles.items()).collect()
         unread = [column for column in schema.names() if column not in roles.values()]
-        sample = scan.select(column for column in unread if may_be_time(schema[column])).head(LOOK).collect()
+        sample = _sample(scan, [column for column in unread if may_be_read(schema[column])])
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{name} cannot be read as Parquet ({reason}); is every file whole, and of one make?") from None
@@ -80,5 +80,14 @@ def _read(files: Sequence[Path], name: str, options: Options) -> Raw:
         is_text=False,
         labels=labels_of(schema.names(), roles),
         unread=tuple(unread),
+        warnings=tuple(unused_parts(sample, name)),
         moments=tuple(unused_times(sample, options.given)),
     )
+
+
+def _sample(scan: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The first rows of some columns; of one that has nothing there, the first values that it has."""
+    sample = scan.select(columns).head(LOOK).collect()
+    late = [column.name for column in sample if len(column) and column.null_count() == len(column)]
+    found = [scan.select(name).drop_nulls().head(sample.height).collect().to_series() for name in late]
+    return sample.with_columns(column.extend_constant(None, sample.height - len(column)) for column in found)

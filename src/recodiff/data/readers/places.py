@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from recodiff.data.readers.columns import KNOWN, Given, plain
-from recodiff.data.readers.values import MARKS, RARE_MARKS
+from recodiff.data.readers.missing import is_mark
 from recodiff.errors import DataError
 
 Kind = Literal["text", "number", "decimal", "time", "empty"]
@@ -17,6 +18,10 @@ _DATES = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) .*\d"
 )
 """Dates as people and programs write them; not all of these can be read, but they are times."""
+_DIGITS = re.compile(
+    r"(?:199\d|20[0-3]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d(?:\d{3})?)?)?(?:\.0*)?$"
+)
+"""Dates in digits alone, such as 20190401, to the day, the minute, the second or the millisecond."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
 _WHOLE = re.compile(r"[+-]?\d+(?:\.0*)?$")
 # 1990 to 2040: narrower than what a time may be, so that ids of nine digits or of ten are not taken for one.
@@ -30,6 +35,12 @@ HIGHEST_RATING = 10
 _WIDEST = 40
 _LEAST_COUNTED = 3
 """Rows from which on 0, 1, 2 ... in the first column may be an index."""
+_LEAST_WORDS, _EACH_WORD = 20, 10
+"""Rows from which on a column may be one of few words, and how often each has to come."""
+_CODES = 10_000
+"""No count or rating has all its values from here on; categories and other codes have."""
+_BEHAVIOURS = frozenset(("pv", "buy", "cart", "fav"))
+"""What happened, in the logs that Taobao published."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,18 @@ class Column:
             return False
         return all(value == str(start + row) for row, value in enumerate(self.values))
 
+    def is_few_words(self) -> bool:
+        """Tell whether the values are some words that come again and again, such as what happened; not users in their order."""
+        words = len(set(self.values))
+        if self.kind != "text" or len(self.values) < max(_LEAST_WORDS, _EACH_WORD * words) or self.all_match(_USERS):
+            return False
+        runs = 1 + sum(one != other for one, other in pairwise(self.values))
+        return words == 1 or runs > words
+
+    def is_code(self) -> bool:
+        """Tell whether the values are whole numbers that are too large to be counts."""
+        return self.kind == "number" and all(float(value) >= _CODES for value in self.values if _NUMBER.match(value))
+
     def is_coordinate(self) -> bool:
         """Tell whether the values may be a latitude or longitude: decimals of some precision."""
         within = self.kind == "decimal" and all(abs(float(value)) <= 180 for value in self.values if _NUMBER.match(value))
@@ -80,9 +103,9 @@ def kind_of(value: str) -> Kind:
         value: a cell's text.
     """
     value = value.strip()
-    if value == "" or value in MARKS or value in RARE_MARKS:
+    if is_mark(value):
         return "empty"
-    if _DATES.match(value):
+    if _DATES.match(value) or _DIGITS.match(value):
         return "time"
     if not _NUMBER.match(value):
         return "text"
@@ -133,6 +156,8 @@ def is_header(rows: Sequence[Sequence[str]], *, by_position: bool) -> bool:
     if not rest:
         return bool(named) or not {"number", "decimal", "time"} & set(first)
     below = [column.kind for column in columns_of([rows[0], *rest])]
+    if counts_columns(rows[0]):
+        return any(kind in ("text", "decimal", "time") for kind in (column.kind for column in columns_of(rest)))
     below = [column.kind for column in columns_of(rest)] if len(rest[0]) >= len(first) else below
     numeric = ("number", "decimal", "time")
     if any(own in numeric and kind in numeric for own, kind in zip(first, below, strict=False)) and not named:
@@ -142,6 +167,15 @@ def is_header(rows: Sequence[Sequence[str]], *, by_position: bool) -> bool:
     if any(own in numeric for own in first) and not named:
         return False
     return bool(named) or not by_position
+
+
+def counts_columns(names: Sequence[str]) -> bool:
+    """Tell whether names are 0, 1, 2 ..., as pandas writes them where columns have none.
+
+    Args:
+        names: of columns, or what stands in a first line.
+    """
+    return len(names) > 1 and list(names) == [str(place) for place in range(len(names))]
 
 
 def by_place(rows: Sequence[Sequence[str]], given: Given, source: str, *, counts_time: bool = False) -> dict[str, int]:
@@ -175,7 +209,10 @@ def by_place(rows: Sequence[Sequence[str]], given: Given, source: str, *, counts
             )
     said = "user" in roles
     free = [column for column in columns if column.place not in roles.values()]
-    if not said:
+    if not said and _is_taobao(columns):
+        roles |= {"user": 0, "item": 1}
+        free = columns[4:]
+    elif not said:
         if len(free) > 2 and free[0].place == 0 and free[0].counts_rows():
             why = f"column 0 counts the rows ({free[0].values[0]}, {free[0].values[1]}, ...), so it may be an index and no user"
             raise _ask(source, len(columns), why)
@@ -192,11 +229,22 @@ def _ask(source: str, width: int, why: str) -> DataError:
     )
 
 
+def _is_taobao(columns: Sequence[Column]) -> bool:
+    """Whether the columns are user, item, category, what happened and when, as in Taobao's published logs."""
+    return [column.kind for column in columns] == ["number", "number", "number", "text", "time"] and _BEHAVIOURS.issuperset(
+        columns[3].values
+    )
+
+
 def _pair(free: Sequence[Column], source: str, width: int) -> dict[str, int]:
     """The user and the item among columns without names."""
     ids = [column for column in free if column.kind in ("number", "text")]
     if len(free) < 2:
         raise _ask(source, width, "a user and an item are needed")
+    more = [column for column in free[2:] if column.kind in ("number", "text") and not (column.is_scale() or column.is_few_words())]
+    if words := [column for column in free[:2] if more and column.is_few_words()]:
+        why = f"column {words[0].place} holds few words ({words[0].example!r} for one), so it may say what happened and be no item"
+        raise _ask(source, width, why)
     for user, item in ((free[0], free[1]), (free[1], free[0])):
         is_user = user.all_match(_USERS) and not user.all_match(_PRODUCTS)
         if is_user and item.kind in ("number", "text") and not item.all_match(_USERS):
@@ -232,6 +280,7 @@ def _rest(
     ]
     if not times and counts_time and len(numbers) == 2:
         times, numbers = [numbers[1]], numbers[:1]
+    numbers = [column for column in numbers if not column.is_code()]
     for role, fitting in (("time", times), ("weight", numbers)):
         if len(fitting) > 1 and role in wanted and not said:
             each = " and ".join(f"{column.place} ({column.example})" for column in fitting[:3])

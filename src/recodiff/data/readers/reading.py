@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from recodiff.data.readers.columns import Raw, looks_like_time
+from recodiff.data.readers.doubts import doubts
 from recodiff.data.readers.times import in_words
 from recodiff.data.readers.values import Converted
 
@@ -70,7 +71,7 @@ def describe(raw: Raw, converted: Converted, format: str) -> Reading:
     frame = converted.frame
     roles = {role: _role(role, raw, converted) for role in ROLES if role in frame.columns and frame.height}
     unused = tuple(looks_like_time(raw.source, name) for name in raw.moments)
-    warnings = (*unused, *raw.warnings, *converted.warnings)
+    warnings = (*unused, *raw.warnings, *converted.warnings, *doubts(raw, converted))
     moments = () if "time" in frame.columns else raw.moments
     return Reading(format, roles, raw.unread, raw.lines, frame.height, warnings, converted.dropped, moments)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import polars as pl
 
 from recodiff.data.readers.columns import Given, Raw, find_columns, labels_of
-from recodiff.data.readers.frames import LOOK, may_be_time, unused_times
+from recodiff.data.readers.frames import LOOK, may_be_read, unused_parts, unused_times
 from recodiff.errors import ConfigError, DataError, MissingExtraError
 from recodiff.runtime import progress
 from recodiff.runtime.sql import open_engine, sentences, shown, table
@@ -120,7 +120,7 @@ def _raw(
     sample: pl.DataFrame | None,
     given: Given,
 ) -> Raw:
-    looked = [] if sample is None else [sample[column] for column in sample.columns if may_be_time(sample[column].dtype)]
+    looked = [] if sample is None else [sample[column] for column in sample.columns if may_be_read(sample[column].dtype)]
     return Raw(
         frame,
         source,
@@ -129,6 +129,7 @@ def _raw(
         is_text=False,
         labels=labels_of(columns, roles),
         unread=tuple(unread),
+        warnings=tuple(unused_parts(pl.DataFrame(looked), source)),
         moments=tuple(unused_times(pl.DataFrame(looked), given)),
     )
 

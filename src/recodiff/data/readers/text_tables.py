@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,20 +12,16 @@ import polars as pl
 
 from recodiff.data.readers import quotes
 from recodiff.data.readers.columns import HOW_TO_DROP
-from recodiff.data.readers.contents import WHOLE, refuse_other_than_text, start_of, unzipped
-from recodiff.data.readers.places import is_header
-from recodiff.data.readers.values import MARKS, RARE_MARKS
-from recodiff.errors import ConfigError, DataError
-from recodiff.runtime import files
+from recodiff.data.readers.contents import unzipped
+from recodiff.data.readers.heads import head_of
+from recodiff.data.readers.lines import NOT_UTF8, read_lines
+from recodiff.data.readers.missing import MARKS, RARE_MARKS
+from recodiff.errors import DataError
 
-_SEPARATORS = ("::", "\t", ";", ",", "|", " ")
-# Control characters that no sane text holds: one stands in for separators of several letters, the other makes a line one field.
-_FIELD, _LINE = "\x1f", "\x1e"
-_SAMPLE_BYTES, _SAMPLE_LINES = 1 << 16, 200
-_LOOK = 20
-"""Lines by which the separator is recognised."""
+# A control character that no sane text holds stands in for separators of several letters.
+_FIELD = "\x1f"
+_RUNS, _AROUND = re.compile(rb"[ \t]+"), re.compile(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)")
 _LAST = "\x00last"
-_NOT_UTF8 = "{} is not UTF-8; give its encoding, for example encoding='latin-1', or convert the file"
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ class TextTable:
     def _unreadable(self, error: Exception) -> DataError:
         brief = str(error).strip().splitlines()[0]
         if "utf-8" in brief.lower():
-            return DataError(_NOT_UTF8.format(self.path.name))
+            return DataError(NOT_UTF8.format(self.path.name))
         return DataError(
             f"{self.path.name} cannot be read as a table ({brief}); is its separator right, and are all quotes closed?"
         )
@@ -203,11 +199,12 @@ def open_table(
     Raises:
         DataError: the file is empty, damaged or not in the encoding given.
     """
-    head = first_lines(path, encoding or "utf-8")
-    separator = separator.replace("\\t", "\t") if separator else _separator(head[:_LOOK])
-    rows = [fields(line, separator, quoted) for line in head]
-    header = is_header(rows, by_position=by_position) if header is None else header
+    head = head_of(path, separator=separator, header=header, encoding=encoding, quoted=quoted, by_position=by_position)
+    separator, header, rows = head.separator, head.header, head.rows
     content = recoded(path, encoding) if encoding or len(separator) > 1 else unzipped(path)
+    if head.runs:
+        text = content if isinstance(content, bytes) else content.read_bytes()
+        content = _RUNS.sub(b" ", _AROUND.sub(b"", text))
     if len(separator) > 1 and isinstance(content, bytes):
         content = content.replace(separator.encode(), _FIELD.encode())
         separator, quoted = _FIELD, False
@@ -230,69 +227,3 @@ def recoded(path: Path, encoding: str | None = None) -> bytes:
             raise DataError(f"{path.name} is not {encoding}; give its encoding, for example latin-1") from None
         text = data.decode("latin-1")
     return text.encode()
-
-
-def read_lines(content: Path | bytes, name: str, *, strip: bool = True) -> pl.Series:
-    """The lines of a text; null where empty.
-
-    Args:
-        content: a file, or its bytes.
-        strip: whether white space at both ends goes.
-
-    Raises:
-        DataError: the text, `name` in the message, is not UTF-8, or damaged.
-    """
-    if isinstance(content, Path):
-        content = unzipped(content)
-    scan = pl.scan_csv(content, has_header=False, separator=_LINE, quote_char=None, infer_schema=False, glob=False)
-    try:
-        return scan.select((pl.first().str.strip_chars() if strip else pl.first()).alias("line")).collect().to_series()
-    except pl.exceptions.NoDataError:
-        return pl.Series("line", [], dtype=pl.String)
-    except pl.exceptions.ComputeError:
-        raise DataError(_NOT_UTF8.format(name)) from None
-
-
-def first_lines(path: Path, encoding: str = "utf-8") -> list[str]:
-    """The first lines of a text that are not blank.
-
-    Args:
-        path: of the file.
-        encoding: its name.
-
-    Raises:
-        DataError: the file is empty, damaged, no text, or no file (a pipe, a folder).
-        ConfigError: the encoding is unknown.
-    """
-    with files.reading(path, DataError, WHOLE):
-        start = start_of(path, _SAMPLE_BYTES)
-    if not encoding.lower().startswith(("utf-16", "utf_16", "utf16", "utf-32")):
-        refuse_other_than_text(path.name, start)
-    try:
-        lines = start.decode(encoding, errors="ignore").removeprefix("\ufeff").splitlines()
-    except LookupError:
-        raise ConfigError(f"encoding {encoding!r} is unknown; utf-8 and latin-1 are the usual ones") from None
-    lines = lines[:-1] if len(start) == _SAMPLE_BYTES and len(lines) > 1 else lines  # the last one may be cut
-    lines = [line for line in lines if line.strip()][:_SAMPLE_LINES]
-    if not lines:
-        raise DataError(f"{path.name} is empty; give a file with one interaction a line")
-    return lines
-
-
-def fields(line: str, separator: str, quoted: bool | None = True) -> list[str]:
-    """The fields of one line.
-
-    Args:
-        line: without its end.
-        separator: one or more characters.
-        quoted: whether a quote may enclose a field.
-    """
-    if len(separator) > 1 or quoted is False:
-        return line.split(separator)
-    return next(csv.reader([line], delimiter=separator))
-
-
-def _separator(lines: Sequence[str]) -> str:
-    counts = {mark: [len(fields(line, mark)) for line in lines] for mark in _SEPARATORS}
-    even = [mark for mark, widths in counts.items() if widths[0] > 1 and len(set(widths)) == 1]
-    return even[0] if even else max(_SEPARATORS, key=lambda mark: counts[mark][0])

@@ -10,18 +10,15 @@ import polars as pl
 
 from recodiff.data.interactions import TimeKind
 from recodiff.data.readers.columns import HOW_TO_DROP, BadRows, Raw
+from recodiff.data.readers.missing import is_mark, marks_in
 from recodiff.data.readers.text_lists import split_lists
 from recodiff.data.readers.times import UNITS, Times, TimeUnit, parse_time
 from recodiff.errors import ConfigError, DataError
 
-MARKS = ("NA", "N/A", "n/a", "NULL", "Null", "null", "None", "none", r"\N", "<NA>", "NaN", "nan", "NaT")
-"""What programs write where a value is missing."""
-RARE_MARKS = ("#N/A", "#NULL!", "#VALUE!", "#REF!", "(null)")
-"""The same, of Excel and of databases' consoles; looked for only where a text holds `#` or `(null)`, since each mark costs time."""
 PART_WORDS: dict[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("valid", "validation", "validate", "validating", "val", "dev", "development", "eval", "evaluation"), "valid"),
+    **dict.fromkeys(("test", "testing", "holdout", "heldout"), "test"),
 }
 """Word -> the part that it means."""
 _EXPECTED = {
@@ -29,9 +26,11 @@ _EXPECTED = {
     "time": "a time (a number, or ISO text such as 2024-05-01 12:30:00)",
     "part": "train, valid or test",
 }
-_INTEGER = r"^(?:0|-?[1-9][0-9]{0,18})$"
-_WHOLE = r"^(?:0|-?[1-9][0-9]{0,14})\.0+$"
+INTEGER = r"^(?:0|-?[1-9][0-9]{0,18})$"
+WHOLE = r"^(?:0|-?[1-9][0-9]{0,14})\.0+$"
 """Whole numbers as programs write them that hold them as floats."""
+_WHOLE_BEYOND = r"^-?[0-9]{16,}\.0*$"
+"""The same, from about 2^53 on."""
 _CUT = r"^-?[0-9]\.[0-9]+[eE]\+[0-9]+$"
 _QUOTED = r"^\s*'.*'\s*$"
 _LOOK = 100
@@ -98,7 +97,7 @@ def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows, item_lists: boo
     frame = pl.DataFrame(columns).filter(~(bad | blank)) if (bad | blank).any() else pl.DataFrame(columns)
     frame = _ordered(frame, unit)
     kind: TimeKind | None = None if "time" not in frame.columns else "order" if unit == "order" else "clock"
-    counts = {"malformed rows": int(bad.sum()) + raw.dropped, "blank lines": int(blank.sum())}
+    counts = {"malformed rows": int(bad.sum()) + raw.dropped, "blank lines": int(blank.sum()), "empty baskets": raw.empty}
     said = {"time": times.said if times is not None else "the order of rows"} if kind else {}
     said |= {role: "without its single quotes" for role in ("user", "item") if raw.is_text and _was_quoted(raw.frame[role])}
     return Converted(frame, kind, {why: n for why, n in counts.items() if n}, said, tuple(_warnings(raw, times, bad, blank)))
@@ -163,7 +162,7 @@ def _bare(values: pl.Series, is_text: bool) -> pl.Series:
             values = values.str.strip_chars()
         else:
             return values
-    return _where(values, ~values.is_in(MARKS + RARE_MARKS))
+    return _where(values, ~values.is_in(marks_in(values)))
 
 
 def _some(values: pl.Series) -> pl.Series:
@@ -185,7 +184,9 @@ def _complaint(raw: Raw, role: str, wrong: pl.Series, times: Times | None) -> st
     row, count, rows = int(wrong.arg_max() or 0), int(wrong.sum()), raw.frame.height
     value, name = raw.frame[role][row], raw.names[role]
     clash = times.clashes.get(row) if role == "time" and times is not None else None
-    if value is None or value != value or (isinstance(value, str) and value.strip() in ("", *MARKS, *RARE_MARKS)):
+    if isinstance(value, str) and value.strip() and is_mark(value):
+        fault = f"is missing ({value.strip()!r} marks that)"
+    elif value is None or value != value or (isinstance(value, str) and not value.strip()):
         fault = "is missing (empty, NaN or a mark such as NA)"
     else:
         fault = clash or f"is {value!r}, not {_EXPECTED.get(role, 'a whole number or text')}"
@@ -217,7 +218,8 @@ def parse_ids(values: pl.Series, *, decide: bool) -> pl.Series:
         return _from_bytes(values)
     if kind.is_decimal():
         whole = values.cast(pl.Int128, strict=False)
-        values = _where(whole, whole.cast(kind, strict=False) == values)
+        # Without a scale all are whole, and the largest do not fit back.
+        values = whole if getattr(kind, "scale", None) == 0 else _where(whole, whole.cast(kind, strict=False) == values)
     elif isinstance(kind, pl.Categorical | pl.Enum | pl.Null):
         values = values.cast(pl.String)
     elif not (kind.is_integer() or kind == pl.String):
@@ -232,13 +234,25 @@ def parse_ids(values: pl.Series, *, decide: bool) -> pl.Series:
                 f"holds numbers such as {cut[0]}, of which a spreadsheet kept the first digits, so that different ones are equal; "
                 "export them as text"
             )
-        if not _all_match(values, _INTEGER):
-            if not _all_match(values, _WHOLE):
+        if not _all_match(values, INTEGER):
+            values = _where(values, ~values.is_in(marks_in(values)))
+        if not _all_match(values, INTEGER):
+            if not _all_match(values, WHOLE):
+                _refuse_floats_beyond(values)
                 return values
             values = values.str.replace(r"\.0+$", "")
     numbers = values.cast(pl.Int64, strict=False)
     # Whole numbers beyond 64 bits stay what they are as text.
     return numbers if numbers.null_count() == values.null_count() else values.cast(pl.String)
+
+
+def _refuse_floats_beyond(values: pl.Series) -> None:
+    """Refuse text of whole floats of which some are beyond 2^53: the program that wrote them had merged them before."""
+    if _all_match(values, r"^-?[0-9]+\.0*$") and (beyond := values.filter(values.str.contains(_WHOLE_BEYOND))).len():
+        raise TypeError(
+            f"holds numbers such as {beyond[0]}, which were floats, and from 2^53 on different ones are equal; "
+            "export them as whole numbers or text"
+        )
 
 
 def _from_floats(values: pl.Series) -> pl.Series:
