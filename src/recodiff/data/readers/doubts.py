@@ -8,7 +8,7 @@ import polars as pl
 
 from recodiff.data.readers.columns import Raw
 from recodiff.data.readers.missing import marks_in
-from recodiff.data.readers.values import INTEGER, WHOLE, Converted
+from recodiff.data.readers.values import WHOLE_FLOAT, WHOLE_NUMBER, Converted
 
 _SHOWN, _LOOK = 40, 100
 _TITLES = 100_000
@@ -70,9 +70,9 @@ def _nearly_numbers(raw: Raw, role: str) -> str | None:
     if not raw.is_text or values.dtype != pl.String:
         return None
     some = values.gather_every(max(1, len(values) // _LOOK)).drop_nulls()
-    if not len(some) or int(some.str.contains(INTEGER).sum()) < _NEARLY * len(some):
+    if not len(some) or int(some.str.contains(WHOLE_NUMBER).sum()) < _NEARLY * len(some):
         return None
-    plain = values.is_null() | values.str.strip_chars().str.contains(rf"{INTEGER}|{WHOLE}")
+    plain = values.is_null() | values.str.strip_chars().str.contains(rf"{WHOLE_NUMBER}|{WHOLE_FLOAT}")
     others = values.filter(~plain)
     others = others.filter(~others.is_in(marks_in(values))) if len(others) else others
     if not 0 < len(others) <= (1 - _NEARLY) * len(values):

@@ -23,7 +23,7 @@ from recodiff.runtime import files
 
 BOM = b"\xef\xbb\xbf"
 ENDINGS = (".jsonl", ".ndjson", ".json")
-TEXTS = (".txt", ".csv", ".tsv", ".dat", ".log", ".data", "")
+TEXT_ENDINGS = (".txt", ".csv", ".tsv", ".dat", ".log", ".data", "")
 _OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?\s*\[?\s*\{\s*"(?:[^"\\]|\\.)*"\s*:')
 _START = 4096
 REVIEWS = {"yelp_academic_dataset_review.json": "yelp_academic_dataset_business.json"}
@@ -38,7 +38,9 @@ class JsonLines(Reader):
     def recognise(self, path: Path) -> Sequence[Piece]:
         """A file with one of the endings, or a text of objects; of a folder the one, the pieces, the parts, or a known name."""
         if not path.is_dir():
-            return [Piece(path)] if ending(path) in ENDINGS or (ending(path) in TEXTS and _begins_with_an_object(path)) else []
+            return (
+                [Piece(path)] if ending(path) in ENDINGS or (ending(path) in TEXT_ENDINGS and _begins_with_an_object(path)) else []
+            )
         return [Piece(path / name) for name in REVIEWS if (path / name).exists()][:1] or pieces_in(path, ENDINGS)
 
     def read(self, pieces: Sequence[Piece], options: Options) -> Raw:

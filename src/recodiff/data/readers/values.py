@@ -26,8 +26,8 @@ _EXPECTED = {
     "time": "a time (a number, or ISO text such as 2024-05-01 12:30:00)",
     "part": "train, valid or test",
 }
-INTEGER = r"^(?:0|-?[1-9][0-9]{0,18})$"
-WHOLE = r"^(?:0|-?[1-9][0-9]{0,14})\.0+$"
+WHOLE_NUMBER = r"^(?:0|-?[1-9][0-9]{0,18})$"
+WHOLE_FLOAT = r"^(?:0|-?[1-9][0-9]{0,14})\.0+$"
 """Whole numbers as programs write them that hold them as floats."""
 _WHOLE_BEYOND = r"^-?[0-9]{16,}\.0*$"
 """The same, from about 2^53 on."""
@@ -234,10 +234,10 @@ def parse_ids(values: pl.Series, *, decide: bool) -> pl.Series:
                 f"holds numbers such as {cut[0]}, of which a spreadsheet kept the first digits, so that different ones are equal; "
                 "export them as text"
             )
-        if not _all_match(values, INTEGER):
+        if not _all_match(values, WHOLE_NUMBER):
             values = _where(values, ~values.is_in(marks_in(values)))
-        if not _all_match(values, INTEGER):
-            if not _all_match(values, WHOLE):
+        if not _all_match(values, WHOLE_NUMBER):
+            if not _all_match(values, WHOLE_FLOAT):
                 _refuse_floats_beyond(values)
                 return values
             values = values.str.replace(r"\.0+$", "")
