@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 import recodiff
+from recodiff import errors
 
 SOURCE = Path(recodiff.__file__).parent
 FRAGMENTS = frozenset(
@@ -118,11 +119,19 @@ PLURALS = frozenset(
 SAID_ELSEWHERE = {
     "cli": "a command's parameters stand in a section of their own, which its help shows",
     "testing": "what a test takes are fixtures",
-    "experiments": "not described yet",
 }
 """Rooms whose parameters this does not count, and why."""
 TORCH = {"forward", "train"}
 """Methods that PyTorch describes; the forward of a model's network is described in `TorchRecommender.build`."""
+
+
+OURS = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.RecodiffError)}
+ARRAYS = re.compile(r"\b(?:Tensor|NDArray|ndarray|csr_array)\b")
+BY_NAME = re.compile(r"\b(?:Mapping|dict)\[str, (?:Tensor|NDArray\[Any\])\]")
+"""Arrays of several names have as many shapes."""
+SHAPE = re.compile(r"\[[^\]]+\]|\bshape\b")
+WORDS = 30
+"""What a sentence may have."""
 
 
 class Documented(NamedTuple):
@@ -156,6 +165,7 @@ BASES = {
     for one in EVERY
     if isinstance(one.node, ast.ClassDef)
 }
+OURS |= {name for name, bases in BASES.items() if OURS & set(bases)}  # those that a room defines for itself
 METHODS = {(one.inside, one.node.name) for one in EVERY if one.inside}
 
 
@@ -213,6 +223,67 @@ def test_every_parameter_of_a_public_name_is_described() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def raised_in(function: ast.AST) -> set[str]:
+    """Our errors that a function raises itself, functions inside it left out."""
+    found: set[str] = set()
+    for node in ast.iter_child_nodes(function):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
+            found |= {node.exc.func.id} & OURS
+        found |= raised_in(node)
+    return found
+
+
+def unnamed_errors(one: Documented) -> set[str]:
+    """Errors that a function, or a class when it is made, raises and its docstring does not name."""
+    if isinstance(one.node, ast.ClassDef):
+        made = [each for each in one.node.body if isinstance(each, ast.FunctionDef) and each.name in ("__init__", "__post_init__")]
+        return {error for each in made for error in raised_in(each) if error not in one.text}
+    if one.inside and inherits(one.inside, one.node.name):
+        return set()
+    return {error for error in raised_in(one.node) if error not in one.text}
+
+
+def test_every_error_of_ours_that_a_public_function_raises_is_named() -> None:
+    wrong = [f"{one.place}: {', '.join(sorted(names))}" for one in EVERY if (names := unnamed_errors(one))]
+    assert not wrong, "\n".join(wrong)
+
+
+def is_shapeless(one: Documented) -> bool:
+    """Whether a function takes or gives an array whose shape its docstring does not say; not one that its base describes."""
+    if not isinstance(one.node, ast.FunctionDef) or one.text.startswith("See `"):
+        return False
+    if one.inside and (one.node.name in TORCH or inherits(one.inside, one.node.name)):
+        return False
+    a = one.node.args
+    annotations = [each.annotation for each in (*a.posonlyargs, *a.args, *a.kwonlyargs)] + [one.node.returns]
+    written = [BY_NAME.sub("", ast.unparse(each)) for each in annotations if each]
+    return any(map(ARRAYS.search, written)) and not SHAPE.search(one.text)
+
+
+def test_every_array_that_a_public_function_takes_or_gives_has_a_shape() -> None:
+    assert not (wrong := [one.place for one in EVERY if is_shapeless(one)]), "\n".join(wrong)
+
+
+def long_sentences(text: str) -> list[str]:
+    """Sentences of more than WORDS words. Formulas, in blocks of their own, and the legend of shapes are none; `;` ends one."""
+    blocks = re.split(r"\n\s*\n", text)
+    prose = [block for block in blocks if not all(line.startswith("    ") for line in block.splitlines())]
+    parts = re.split(r"(?<=[.!?;])\s+|\n\n|\n *[*-] |\n *\w+(?:, \w+)*: |\n *(?:Args|Raises|Returns):|-{4,}\n", "\n\n".join(prose))
+    return [part for part in parts if len(part.split()) > WORDS and not part.startswith("Shapes:")]
+
+
+def test_no_docstring_has_a_long_sentence() -> None:
+    wrong: list[str] = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                found = long_sentences(ast.get_docstring(node) or "")
+                wrong += [f"{path.relative_to(SOURCE)}: {' '.join(sentence.split())}" for sentence in found]
+    assert not wrong, "\n".join(wrong)
+
+
 def one_of(source: str) -> Documented:
     node = ast.parse(source).body[0]
     assert isinstance(node, ast.FunctionDef | ast.ClassDef)
@@ -240,3 +311,38 @@ def test_a_fragment_is_known_by_its_first_word(text: str, wrong: bool) -> None:
 def test_a_parameter_is_described_in_a_list_or_named() -> None:
     body = 'def f(x, y, *z):\n    """Add `x`.\n\n    Args:\n        y: a number.\n    """'
     assert undescribed(one_of(body)) == ["z"]
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ('"""Read."""\n    raise DataError("x")', {"DataError"}),
+        ('"""Read."""\n    if x:\n        raise ConfigError("x") from None', {"ConfigError"}),
+        ('"""Read.\n\n    Raises:\n        DataError: always.\n    """\n    raise DataError("x")', set[str]()),
+        ('"""Read."""\n    def inner():\n        raise DataError("x")', set[str]()),
+        ('"""Read."""\n    raise ValueError("x")', set[str]()),
+    ],
+)
+def test_an_error_that_is_not_named_is_noticed(body: str, names: set[str]) -> None:
+    assert unnamed_errors(one_of(f"def f(x):\n    {body}")) == names
+
+
+@pytest.mark.parametrize(
+    ("signature", "text", "wrong"),
+    [
+        ("x: Tensor", "Add.", True),
+        ("x: Tensor", "Add `x`, [B].", False),
+        ("x: Tensor", "Add `x`, of any shape.", False),
+        ("x: Mapping[str, Tensor]", "Add.", False),
+        ("x: int", "Add.", False),
+        ("x: int, y: NDArray[np.float64] | None", "Add.", True),
+    ],
+)
+def test_an_array_without_a_shape_is_noticed(signature: str, text: str, wrong: bool) -> None:
+    assert is_shapeless(one_of(f'def f({signature}):\n    """{text}"""')) is wrong
+
+
+def test_a_long_sentence_of_a_docstring_is_noticed() -> None:
+    long = "word " * WORDS + "word."
+    assert long_sentences(f"Short. {long} Short.\n\n    x = {long}\n\nArgs:\n    x: {long}") == [long, long]
+    assert long_sentences(f"Two halves: {'word ' * 16}; {'word ' * 16}.") == []

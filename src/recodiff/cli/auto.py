@@ -45,9 +45,9 @@ def auto(
 ) -> None:
     """From a log to a model: choose the best of several methods in a given time, test it, and train it on everything.
 
-    Reads and splits the log as `recodiff prepare` does, tunes and compares popularity, EASE, ItemKNN, F-ridge, F-DiffRec and
-    FS-DiffRec (without time popularity, EASE, ItemKNN and DiffRec), each within the same time, says which is best and whether that
-    is sure, and trains it on all of the log. The same command goes on where it was interrupted.
+    Reads and splits the log as `recodiff prepare` does. Tunes and compares popularity, EASE, ItemKNN, F-ridge, F-DiffRec and
+    FS-DiffRec (without time popularity, EASE, ItemKNN and DiffRec), each within the same time. Says which is best and whether
+    that is sure, and trains it on all of the log. The same command goes on where it was interrupted.
 
     Examples: recodiff auto clicks.csv --minutes 30 --out runs/best
               recodiff auto postgresql://me@host/shop --table clicks --out runs/best

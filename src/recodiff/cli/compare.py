@@ -72,8 +72,8 @@ def compare(
         user. time-split: the same where one moment cuts all users; users without an earlier interaction are left out
         (time-split-all: measured too).
     choose_on
-        What epochs are chosen on: the validation part (of a chronological protocol the earlier one), or (inner) the newest tenth of
-        each user's training history, after which all of that is trained on.
+        What epochs are chosen on: the validation part, of a chronological protocol the earlier one; or (inner) the newest tenth
+        of each user's training history, after which all of that is trained on.
     tune_trials
         First a study for every method, of at most this many trials each (see `recodiff tune`); its best settings are compared.
     tune_seconds
@@ -90,6 +90,11 @@ def compare(
         Show studies, runs and the page in TensorBoard (its files go to OUT/tensorboard), MLflow or W&B.
     json
         Print what compare.json holds.
+
+    Raises
+    ------
+    ConfigError
+        Studies are asked for beside --choose-on, or --recency without studies.
     """
     refuse_taken(out, "the comparison")
     budget = _budget(tune_trials, tune_seconds, choose_on, recency)

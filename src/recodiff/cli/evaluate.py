@@ -109,6 +109,11 @@ def evaluate(
         Allow a model class from outside recodiff.
     json
         Print one flat JSON object, metric -> number; with --like also `notes`, where a figure is missing or not the package's own.
+
+    Raises
+    ------
+    ConfigError
+        There is neither a run nor --lists, or both.
     """
     use_threads(threads)
     if like is not None:

@@ -63,6 +63,11 @@ def export(
         Replace vectors that are already there.
     trust_code
         Allow a model class from outside recodiff.
+
+    Raises
+    ------
+    ConfigError
+        A database is to take no vectors, or --index or --table come without an engine.
     """
     if not speaks():
         return

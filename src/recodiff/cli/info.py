@@ -32,6 +32,11 @@ def info(path: str | None = None, /, *, check: bool = False, json: bool = False)
         Read all of a data folder and compare it with what was written; a large one is opened without being read.
     json
         Print JSON.
+
+    Raises
+    ------
+    ConfigError
+        There is no path, or it is no folder, preset or model.
     """
     if path is None:
         raise ConfigError(

@@ -168,6 +168,11 @@ def prepare(
         Replace a data folder that is already there.
     json
         Print the summary as JSON.
+
+    Raises
+    ------
+    ConfigError
+        A protocol stands beside --split or --events.
     """
     chosen = {"valid": valid, "test": test, "valid_from": valid_from, "test_from": test_from, "seed": seed}
     strategy, noise = _strategy(split, chosen, protocol, events), _noise(natural_noise, noise_seed)

@@ -109,6 +109,11 @@ def recommend(
         Allow a model class from outside recodiff.
     json
         Print the lists as JSON.
+
+    Raises
+    ------
+    ConfigError
+        There is neither --data nor --history, or both; or --out does not go with these.
     """
     use_threads(threads)
     if (data is None) == (history is None):

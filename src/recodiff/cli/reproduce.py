@@ -41,11 +41,11 @@ def reproduce(
     Parameters
     ----------
     name
-        table2 (clean, all methods), table3 or table4 (natural noise), figure4 (random noise), table5 (x_0 or eps predicted),
-        figure5 (sampling of t, inference steps), figure6 (noise scale, steps), table6 (L-DiffRec, resources), figure7
-        (its clusters), table7 (temporal). Questions of our own: ablation (what earns the accuracy), weights (where
-        time weights do), protocols (official, chronological, leaking), embeddings (what L-DiffRec's clusters are made of),
-        forecast (what F-DiffRec's accuracy is made of).
+        table2 (clean, all methods); table3 or table4 (natural noise); figure4 (random noise); table5 (x_0 or eps predicted);
+        figure5 (sampling of t, inference steps); figure6 (noise scale, steps); table6 (L-DiffRec, resources); figure7 (its
+        clusters); table7 (temporal). Questions of our own: ablation (what earns the accuracy); weights (where time weights do);
+        protocols (official, chronological, leaking); embeddings (what L-DiffRec's clusters are made of); forecast (what
+        F-DiffRec's accuracy is made of).
     data
         A data folder with train, valid and test: a DiffRec release folder, or one made by `recodiff prepare`.
     out

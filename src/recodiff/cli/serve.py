@@ -79,6 +79,13 @@ def serve(
         CPU threads of each; all cores, shared out among the workers, unless given.
     trust_code
         Allow a model class from outside recodiff.
+
+    Raises
+    ------
+    ConfigError
+        There is no run, or the port or the number of workers cannot be.
+    MissingExtraError
+        A package of the extra `serve` is not installed.
     """
     try:
         from recodiff.serving.server import LOOPBACK

@@ -59,8 +59,8 @@ def tune(
     seconds
         At most this long. The trial under way at the end is stopped at its next validation check.
     space
-        A TOML file with lines such as "training.lr" = { low = 1e-4, high = 1e-2, log = true } or
-        "denoiser.hidden" = { choices = [[200], [600]] }, in place of the declared ranges.
+        A TOML file, in place of the declared ranges. A line of it is "training.lr" = { low = 1e-4, high = 1e-2, log = true };
+        another "denoiser.hidden" = { choices = [[200], [600]] }.
     recency
         Search weightings by recency too.
     set_

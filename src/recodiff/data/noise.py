@@ -37,12 +37,11 @@ class NaturalNoise:
 
     * what a user rated below the threshold is added, except items that the user has in a clean part; any item may come in,
       so the catalogue grows;
-    * it falls into the part that its own time belongs to, where a part begins with its first clean interaction: the user's
-      own, or anyone's where the split has one moment for all. At that very moment the later part has begun, and what is
-      added never falls into the test part: so late, it is left out;
-    * at the scale `same`, each of the two parts is thinned to the size it had: that many of its clean and added
-      interactions together are drawn, all equally likely, but of each user who had a clean train part one train interaction
-      always stays.
+    * it falls into the part that its own time belongs to. A part begins with its first clean interaction: the user's own, or
+      anyone's where the split has one moment for all. At that very moment the later part has begun, and what is added never falls
+      into the test part: so late, it is left out;
+    * at the scale `same`, each of the two parts is thinned to the size it had. That many of its clean and added interactions
+      together are drawn, all equally likely. Of each user who had a clean train part one train interaction always stays.
 
     The paper asks for numbers on a similar scale and no more. As here, users' sizes change in its ML-1M files, and items
     come in that have a single interaction.
@@ -50,6 +49,9 @@ class NaturalNoise:
     Args:
         scale: `same` thins train and validation to their clean sizes; `all` keeps everything.
         seed: of the thinning, which does not depend on the order of the log.
+
+    Raises:
+        ConfigError: the scale is unknown.
     """
 
     scale: Literal["same", "all"] = "same"
@@ -155,10 +157,10 @@ def corrupt(
 ) -> Dataset:
     """Add random noise to the train and validation parts and, where `out` is given, writes the canonical folder.
 
-    A user with n interactions in a part gets `share` n more there, rounded down or up so that the part as a whole gets
-    `share` of its size, rounded to the nearest (users are rounded cumulatively, in random order). Their items are drawn
-    from all that the user has in no part at all, equally likely. Each takes a random place in the user's order, every gap
-    equally likely, and the time and weight of the interaction it then follows (at the very beginning: precedes).
+    A user with n interactions in a part gets `share` n more there, rounded down or up. The part as a whole gets `share` of its
+    size, rounded to the nearest: users are rounded cumulatively, in random order. Their items are drawn from all that the user
+    has in no part at all, equally likely. Each takes a random place in the user's order, every gap equally likely, and the time
+    and weight of the interaction it then follows (at the very beginning: precedes).
 
     Args:
         data: a dataset, or its folder; a release folder serves as it is, and data without time too.

@@ -99,7 +99,7 @@ def in_that_order(array: NDArray[Any], order: NDArray[Any] | None) -> Any:
 
 
 def little_endian(array: NDArray[Any]) -> Any:
-    """Give the bytes of `array` as any machine writes them; not copied where they stand so."""
+    """Give the bytes of `array`, of any shape, as any machine writes them; not copied where they stand so."""
     return array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
 
 
@@ -125,7 +125,7 @@ def coded(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def renumbered(kept: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """New positions of what is `kept` (by old position), by the old ones; of what is not, the position of the next."""
+    """New positions of what is `kept` (by old position, [n]), by the old ones [n]; of what is not, the position of the next."""
     return (np.cumsum(kept, dtype=np.int64) - kept).astype(np.uint32)
 
 

@@ -63,12 +63,12 @@ def prepare(
         user_core: the least interactions of a user; applied together with `item_core` until nothing changes.
         item_core: the least interactions of an item.
         duplicates: of a user's repeats of an item keep the `first` or `last`, or `refuse` them.
-        split: a strategy, such as `recodiff.LeaveLast()`, or the name of one with its defaults. Unless given, the log's own
-            parts where it comes split, otherwise by time within each user (the newest events of each where histories are
-            too short for shares), and at random where there is no time.
-        events: what interactions of a user at one time are, such as a basket: `whole` (nothing cuts them, models read them as
-            a set), `ordered` (nothing cuts them, and the log's order within them is real) or `split` (each stands alone, in the
-            log's order, as in published protocols). Unless given, `whole`, and `split` of a log that comes split.
+        split: a strategy, such as `recodiff.LeaveLast()`, or the name of one with its defaults. Unless given, the log's own parts
+            where it comes split. Otherwise by time within each user: the newest events of each where histories are too short for
+            shares. At random where there is no time.
+        events: what interactions of a user at one time are, such as a basket. `whole`: nothing cuts them, and models read them as
+            a set. `ordered`: nothing cuts them, and the log's order within them is real. `split`: each stands alone, in the log's
+            order, as in published protocols. Unless given, `whole`, and `split` of a log that comes split.
         protocol: in place of `split` and `events`, those of a protocol of the field: `leave-one-out`, `time-split` or
             `time-split-all`. For the first, the order of the rows is the time of a log that has none.
         keep_weights: keep ratings or counts as weights; otherwise every interaction weighs 1.

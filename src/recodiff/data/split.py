@@ -4,7 +4,7 @@ A strategy is called as `split(frame, time_kind, events)` and answers with the s
 `part`: `train`, `valid`, `test` or `fold_in`. Shares are rounded down, so what a short history cannot spare stays in train.
 
 An event is all that a user does at one time (see `Interactions`). A boundary between parts that falls inside an event moves to
-the nearer end of it, so that shares stay near what was asked: the event goes to the part in which its middle lies, to the later
+the nearer end of it, so that shares stay near what was asked. The event goes to the part in which its middle lies, to the later
 one where that is the boundary itself. A user's oldest event stays in train. Where events are `split`, every interaction is an
 event of its own, and equal times keep the order of the log.
 """
@@ -159,9 +159,11 @@ class TemporalAt(Split):
     """Given moments for all users: validation from one, test from the other, up to the end.
 
     Args:
-        valid_from: the first moment of the validation part: seconds since 1970, a datetime, or ISO text (UTC unless it
-            says otherwise); None for no such part.
+        valid_from: the first moment of the validation part: seconds since 1970, a datetime, or ISO text (in UTC); None for none.
         test_from: the first moment of the test part, not before `valid_from`; None for no such part.
+
+    Raises:
+        ConfigError: there is neither moment, or they are in the wrong order.
     """
 
     valid_from: int | str | datetime | None = None
@@ -208,6 +210,9 @@ class LeaveLast(Split):
 
     Args:
         valid, test: events of each user; interactions where events are `split`.
+
+    Raises:
+        ConfigError: a count is negative, or both are 0.
     """
 
     valid: int = 1
@@ -260,6 +265,9 @@ class HeldOutUsers(Split):
         valid, test: shares of the users.
         target: share of a held-out user's history that must be predicted.
         seed: of the draw, which does not depend on the order of the log.
+
+    Raises:
+        ConfigError: `target` is no share between 0 and 1.
     """
 
     valid: float = 0.1

@@ -31,9 +31,12 @@ class Taste:
         loyalty: share of a user's interactions that fall into the group.
         popularity: exponent of the power law within a group: the item of rank r is drawn in proportion to r^-popularity.
         activity: spread of the users' activity, the standard deviation of its logarithm.
-        drift: over the whole time, the share of each group that passes through its top, and the share of users' interactions
-            that moves from the first group to a second one.
+        drift: the share of each group that passes through its top over the whole time, and of users' interactions that moves
+            from the first group to a second one.
         days: the time that the log spans.
+
+    Raises:
+        ConfigError: a number is out of range.
     """
 
     clusters: int = 8

@@ -66,6 +66,9 @@ class Weighting(BaseConfig):
 
         Args:
             age: of the interactions, in items and in days.
+
+        Raises:
+            DataError: the class does not say how it weights.
         """
         raise DataError(f"{type(self).__name__} does not say how it weights: define factors()")
 

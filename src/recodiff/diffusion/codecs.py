@@ -96,8 +96,8 @@ class ClusteredVAE(nn.Module):
     """L-DiffRec's and LT-DiffRec's, section 2.2 of the paper: one variational encoder per cluster of items.
 
     The encoder of cluster c gives q(z^c | x^c) = N(mu, diag(exp(logvar))) from the cluster's columns; z = [z^1, .., z^C].
-    Training draws z, ranking takes mu. As released, the activation follows every layer of an encoder, the last included,
-    so mu and logvar lie in (-1, 1), and the whole row first loses a share of its entries to dropout.
+    Training draws z, ranking takes mu. As released, the activation follows every layer of an encoder, the last included, so mu
+    and logvar lie in (-1, 1). The whole row first loses a share of its entries to dropout.
 
     Args:
         clusters: the cluster of each item, int64 [I], every number of 0..C-1 used.

@@ -41,8 +41,8 @@ def timestep_embedding(t: Tensor, size: int) -> Tensor:
 class MLPDenoiser(nn.Module):
     """The paper's denoiser, Eq. (10): an MLP on [x_t, step embedding], the embedding through a linear layer first.
 
-    The first layer on the concatenation is kept as its two parts, z = W x_t + U e_t + b, the last as x0_hat = V g + c:
-    the gradient of the item-sized input is then never formed, and `hidden.py` can carry W x_t instead of x_t.
+    The first layer on the concatenation is kept as its two parts, z = W x_t + U e_t + b, the last as x0_hat = V g + c. The
+    gradient of the item-sized input is then never formed, and `hidden.py` can carry W x_t instead of x_t.
 
     Args:
         width: D.

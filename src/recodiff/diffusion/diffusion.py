@@ -105,6 +105,9 @@ class Diffusion(nn.Module):
         step_weights: see `GaussianProcess.x0_weights`.
         dropout: share of the noised input row that is zeroed in training, in [0, 1).
         loss_path: where the loss is computed, `DensePath` unless given; see `hidden.HiddenPath`.
+
+    Raises:
+        ConfigError: the noise is to be estimated, and there is none or the loss is not squared.
     """
 
     step_weights: Tensor

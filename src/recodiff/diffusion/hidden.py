@@ -2,17 +2,17 @@
 
 Shapes: `B` rows in a batch, `D` width of the diffused vector, `h1` and `hL` first and last hidden widths, `T` steps.
 
-The chain has the scores of `Diffusion.denoise` from one pass over the items. With z = W x + U e_t + b the first layer and
-x0_hat = V g + c the last, the deterministic chain x_{t-1} = c1_t f(x_t, t) + c2_t x_t is linear between the hidden layers, so
-y = W x can be carried in place of x:
+The chain has the scores of `Diffusion.denoise` from one pass over the items. The first layer is z = W x + U e_t + b and the last
+x0_hat = V g + c. Between the hidden layers the deterministic chain x_{t-1} = c1_t f(x_t, t) + c2_t x_t is linear. So y = W x can
+be carried in place of x:
 
     y_T     = W x_T
     y_{t-1} = c1_t (M g_t + W c) + c2_t y_t,   g_t = hidden(y_t + U e_t + b),   M = W V  [h1, hL]
     x_0     = V g_1 + c                        since c1_1 = 1 and c2_1 = 0
 
 The squared loss of x0 prediction, its target sparse and the last layer linear, needs V'V [hL, hL] and the batch's entries
-(`gram.squared_distance`). The first layer sees W x_t = sqrt(alpha_bar_t) W x_0 + sqrt(1 - alpha_bar_t) W eps: sparse rows times W,
-and a Gaussian of covariance W W' [h1, h1] that is drawn there.
+(`gram.squared_distance`). The first layer sees W x_t = sqrt(alpha_bar_t) W x_0 + sqrt(1 - alpha_bar_t) W eps. That is sparse rows
+times W, and a Gaussian of covariance W W' [h1, h1] that is drawn there.
 
 All of these are sums over items. Where processes share the items (`denoiser.items`, see `shard`), each makes its terms.
 """
@@ -94,8 +94,8 @@ class HiddenPath:
 
     Without noise, loss and gradients are those of `DensePath` to rounding. The noise has the law it has there, W eps being
     Gaussian of covariance W W', and its gradient goes through the Cholesky factor; it is other numbers of that law.
-    With dropout, the entries that a row has are dropped exactly, and the noise is Gaussian of covariance W W' / (1 - p): of the
-    dense one's mean and covariance, though there it is a mixture, and shares the mask with the row's own entries.
+    With dropout, the entries that a row has are dropped exactly, and the noise is Gaussian of covariance W W' / (1 - p). Mean and
+    covariance are the dense one's, though there it is a mixture, and shares the mask with the row's own entries.
     """
 
     def distance(

@@ -138,8 +138,8 @@ def evaluate(
     Raises:
         ModelError: `model` is no model, such as the path of one, or it is not fitted.
         ConfigError: no metric is asked for, one is unknown, or truth or mask stands beside a task.
-        DataError: no user has anything to be found, or history, truth or mask are no Interactions, or not over the same users
-            and items, or not over the model's items, or a metric needs facts about the items that the task has not.
+        DataError: no user has anything to be found; history, truth or mask are no Interactions, or not over the same users and
+            items, or not over the model's items; or a metric needs facts about the items that the task has not.
     """
     need_model(model)
     if not isinstance(history, Task):

@@ -61,7 +61,7 @@ class ItemFacts:
         return None if names_and_members is None else names_and_members[1]
 
     def get(self, need: Need, metric: str = "this metric") -> NDArray[Any]:
-        """A fact that a metric cannot do without.
+        """A fact that a metric cannot do without, of the shape that its field states.
 
         Args:
             need: which.

@@ -121,6 +121,10 @@ def auto(
 def data_folder(source: Any, filters: Mapping[str, Any]) -> Path | None:
     """The source, where it is a data folder; None where it is a log.
 
+    Args:
+        source: as it was given to `auto`.
+        filters: options that would filter a log -> their values; falsy where they were not given.
+
     Raises:
         ConfigError: it is one, and should be filtered.
     """
@@ -148,6 +152,9 @@ def run_auto(
         minutes: for all of it.
         options: seeds, device, threads.
         say: receives what is going on.
+
+    Raises:
+        ConfigError: the minutes are not more than 0, or `out` holds another command's.
     """
     if not minutes > 0:
         raise ConfigError(f"minutes = {minutes:g} leaves no time for anything; give a number above 0")

@@ -75,6 +75,10 @@ class Tour:
 def check_out(out: Path, overwrite: bool) -> None:
     """Make the folder.
 
+    Args:
+        out: the folder of the tour.
+        overwrite: whether an earlier tour in it may be replaced.
+
     Raises:
         ConfigError: it holds an earlier tour and may not lose it.
     """
@@ -86,6 +90,10 @@ def check_out(out: Path, overwrite: bool) -> None:
 def prepare_data(out: Path, say: Say) -> Dataset:
     """Fetch MovieLens-100K and prepare it: ratings from 4 on, 5-core, split by time within each user.
 
+    Args:
+        out: the folder of the tour; the data goes into it.
+        say: receives a line for each step.
+
     Raises:
         DataError: no source can be reached.
     """
@@ -96,7 +104,14 @@ def prepare_data(out: Path, say: Say) -> Dataset:
 
 
 def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
-    """Train every model into a folder of its own under `out`, and measure it on the test part."""
+    """Train every model into a folder of its own under `out`, and measure it on the test part.
+
+    Args:
+        data: with a validation and a test part.
+        run: device, seed and threads.
+        out: the folder of the tour.
+        say: receives a line for each step.
+    """
     trained = []
     for number, source in enumerate(TOUR_MODELS, 1):
         name, settings = read_settings(source, models=("popularity",))
@@ -113,7 +128,12 @@ def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
 
 
 def samples(data: Dataset, models: Sequence[Trained]) -> list[Sample]:
-    """Lists of one known user, from train and validation, and of the history typed by hand."""
+    """Lists of one known user, from train and validation, and of the history typed by hand.
+
+    Args:
+        data: what the models were trained on.
+        models: those that give the lists.
+    """
     titles = data.titles() or [str(item) for item in data.items.ids]
     user = typical_user(data)
     known = data.history("train+valid").take([user])
@@ -127,6 +147,9 @@ def samples(data: Dataset, models: Sequence[Trained]) -> list[Sample]:
 
 def typical_user(data: Dataset) -> int:
     """The first user, in the order of the ids, with a history of usual length and something to find.
+
+    Args:
+        data: with a test part.
 
     Raises:
         DataError: no user has an item in the test part.
@@ -154,6 +177,11 @@ def _sample(
 
 def save_tour(tour: Tour, run: Run, out: Path) -> None:
     """Write results.json and report.html.
+
+    Args:
+        tour: what was trained and measured.
+        run: device, seed and threads, for the provenance.
+        out: the folder of the tour.
 
     Raises:
         MissingExtraError: matplotlib is not installed; results.json is written all the same.

@@ -93,10 +93,13 @@ class MixtureConfig(ModelConfig):
 class Mixture(Recommender):
     """A sum s = sum_k share_k s_k / scale_k (ours): scale_k is the standard deviation of component k's scores, mean over users.
 
-    F-DiffRec's rows know everything that a user ever interacted with and little of its order, a sequence encoder knows the
-    order of the newest items, a linear item-item path knows what occurs together. Their scores differ by a constant per user from
+    F-DiffRec's rows know everything that a user ever interacted with and little of its order. A sequence encoder knows the order
+    of the newest items, a linear item-item path what occurs together. Their scores differ by a constant per user from
     log-probabilities, so the sum is a product of experts. Every component is fitted by its own loop and stops by its own
     validation figure; then the shares may be searched on validation.
+
+    Raises:
+        ConfigError: no component has a share above 0.
     """
 
     Config = MixtureConfig

@@ -4,9 +4,9 @@ A fast matrix product adds in an order that depends on block and batch, so its l
 score is one float32 number per user and item, whose terms a machine adds in one order, whatever else is scored beside it. A bound
 on what both may round away says which candidates must be looked at; where there is no room for all of them, more is made.
 
-With the unit roundoff e = 2^-24, a float32 sum of n products in any order is within n e / (1 - n e) of the true one, times the sum
-of their absolute values (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 3.1). By Cauchy-Schwarz that
-sum is at most |u| |v| + |b|.
+The unit roundoff is e = 2^-24. A float32 sum of n products in any order is within n e / (1 - n e) of the true one, times the sum
+of their absolute values. Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 3.1. By
+Cauchy-Schwarz that sum is at most |u| |v| + |b|.
 
 Shapes: `B` users, `I` items, `H` width of the vectors, `G` groups of items, `C` candidates of a user, `K` list length.
 """

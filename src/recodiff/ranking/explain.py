@@ -63,9 +63,9 @@ def explain(
 ) -> Explanation:
     """Name the history items that speak most for each recommended item, for any model.
 
-    The history is scored whole and without each of its items in turn. The effect of history item j on item i is how much further
-    i stands above the mean of the catalogue with j than without it: (s_i - mean s) - (s_i' - mean s'). Nothing is approximated.
-    What moves all scores alike changes no list, and has no effect.
+    The history is scored whole and without each of its items in turn. The effect of history item j on item i is (s_i - mean s) -
+    (s_i' - mean s'). It says how much further i stands above the mean of the catalogue with j than without it. Nothing is
+    approximated. What moves all scores alike changes no list, and has no effect.
 
     Args:
         model: a fitted model.

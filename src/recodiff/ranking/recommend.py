@@ -98,8 +98,8 @@ def recommend(
 
     Raises:
         ModelError: `k` is no whole number or lies outside 1..I, or a score is NaN.
-        DataError: `history` or `exclude` is no Interactions, they do not share users, items and kind of time, the history is over
-            other items than the model's (with `skip`: has none of its items), or the candidates are no items of the model.
+        DataError: `history` or `exclude` is no Interactions; they do not share users, items and kind of time; the history is over
+            other items than the model's (with `skip`: has none of its items); or the candidates are no items of the model.
     """
     need_model(model)
     need_interactions(history, "the history", HISTORIES)

@@ -163,7 +163,7 @@ def same(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def same_in_order(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The `tensors` of rank 0, in every process, as `same` gives them, in the order given."""
+    """The `tensors` of rank 0, of any shape, in every process, as `same` gives them, in the order given."""
     found = same({f"{number:09d}": tensor for number, tensor in enumerate(tensors)})
     return [found[name] for name in sorted(found)]
 
@@ -265,7 +265,7 @@ def own_slices(tensors: Mapping[str, Tensor], by_item: Mapping[str, int], its: S
 
 
 def is_sliced(tensor: Tensor) -> bool:
-    """Tell whether a `tensor` is a DTensor of `as_slices`."""
+    """Tell whether a `tensor`, of any shape, is a DTensor of `as_slices`."""
     return hasattr(tensor, "placements")
 
 

@@ -1,7 +1,7 @@
 """Folders of ours: written by one command at a time, and replaced whole or not at all.
 
 New files are staged inside the folder and moved over the old ones, so a folder may be a mount point, and whatever else stands in
-it stays. The rename of the staged files to `COMMITTED` is the moment of replacement: before it the folder is the old one, after
+it stays. The rename of the staged files to `COMMITTED` is the moment of replacement. Before it the folder is the old one, after
 it the new one, and `finish` does what a kill left undone.
 """
 

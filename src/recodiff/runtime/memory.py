@@ -1,7 +1,7 @@
 """Memory: how much is free, and the C allocator asked to keep freed blocks for the next batch.
 
-glibc gives large blocks back to the system when they are freed, so that every batch pays for its pages anew: some 5,500 page
-faults a training step at the released ML-1M network, a sixth of the step.
+glibc gives large blocks back to the system when they are freed, so that every batch pays for its pages anew. At the released
+ML-1M network that is some 5,500 page faults a training step, a sixth of it.
 """
 
 from __future__ import annotations

@@ -30,6 +30,9 @@ def needs(right: Right) -> Callable[..., Awaitable[None]]:
 
     Args:
         right: `read`, or `write`, which may read too.
+
+    Raises:
+        RefusedError: by the dependency, where a token is lacking or does not have the right.
     """
 
     async def check(service: Asked, authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> None:

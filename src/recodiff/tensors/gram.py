@@ -19,16 +19,16 @@ ENTRIES_AT_ONCE = 2**16
 
 
 def exactly(like: Tensor) -> torch.autocast:
-    """A context without autocast on the device of `like`: differences of Gram products would drown in its rounding."""
+    """A context without autocast on the device of `like`, of any shape: its rounding would drown differences of Gram products."""
     return torch.autocast(like.device.type, enabled=False)
 
 
 class _SquaredDistance(torch.autograd.Function):
     """|V g + c - y|^2 of each row over the entries that are not seen, [B].
 
-    With G = V'V the sum over all entries is g'G g + 2 g'V'c + c'c + sum over the entries of y of y_j^2 - 2 y_j (V_j g + c_j);
-    the seen entries' squares are taken off. Its gradient for V is 2 V (sum_b d_b g_b g_b') and terms of the entries alone, so
-    that two products of D h^2 and one array of the size of V are all there is of the size of the catalogue.
+    Let G = V'V. The sum over all entries is g'G g + 2 g'V'c + c'c, to which each entry of y adds y_j^2 - 2 y_j (V_j g + c_j);
+    the seen entries' squares are taken off. Its gradient for V is 2 V (sum_b d_b g_b g_b') and terms of the entries alone. So two
+    products of D h^2 and one array of the size of V are all there is of the size of the catalogue.
     """
 
     @staticmethod

@@ -64,8 +64,8 @@ _buffer: ContextVar[ScoreBuffer | None] = ContextVar("buffer", default=None)
 def inner_products(users: Tensor, items: Tensor, bias: Tensor | None = None) -> Tensor:
     """Scores u . v_i + b_i of all users and items, without gradients.
 
-    A single user on a CPU costs little more than reading the items (`benchmarks/`, case `new_user`): NumPy's product of a matrix
-    and a vector comes near that, PyTorch's took twice as long on an AMD processor.
+    A single user on a CPU costs little more than reading the items (`benchmarks/`, case `new_user`). NumPy's product of a matrix
+    and a vector comes near that; PyTorch's took twice as long on an AMD processor.
 
     Args:
         users: [B, H].

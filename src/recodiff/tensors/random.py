@@ -92,8 +92,8 @@ def by_row(shape: Sequence[int], generator: object, draw: Callable[[tuple[int, .
 def filled(x: Tensor, generator: torch.Generator | None, fill: Callable[[Tensor, torch.Generator | None], object]) -> Tensor:
     """Fill `x` with random numbers; on a CPU all threads fill a large array together.
 
-    The numbers follow from the generator and the shape, not from the number of threads: each PIECE of a large array has a
-    generator of its own, whose seed is drawn from the given one (torch's generator of a CPU takes 32 bits of it).
+    The numbers follow from the generator and the shape, not from the number of threads. Each PIECE of a large array has a
+    generator of its own, whose seed is drawn from the given one. Torch's generator of a CPU takes 32 bits of it.
 
     Args:
         x: contiguous, any shape; written over.

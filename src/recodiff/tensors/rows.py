@@ -27,7 +27,7 @@ def waits_to_count(tensor: Tensor) -> bool:
     """Tell whether an array whose size depends on numbers makes the program wait for a device; on a CPU it does not.
 
     Args:
-        tensor: on that device.
+        tensor: on that device, of any shape.
     """
     return tensor.device.type != "cpu"
 

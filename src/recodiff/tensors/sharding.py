@@ -65,7 +65,7 @@ class AllItems:
         """The tensor that all processes have alike and use with their own items: its gradients are added up.
 
         Args:
-            x: the same in all processes.
+            x: of any shape, the same in all processes.
         """
         return x
 
@@ -83,6 +83,8 @@ class AllItems:
         Args:
             std: standard deviation, 0 or more.
             generator: of the draws; torch's own unless given.
+            x: of the layer's shape, but for `dim`: there it has the items here.
+            dim: that is the items'.
         """
         x.normal_(0, std, generator=generator)
 

@@ -67,9 +67,9 @@ def sampled_multinomial(
 ) -> Tensor:
     """The loss `linear_multinomial` over some of the items: all targets of the batch, and a sample of the others.
 
-    The others are drawn by `sample`, the same for all rows, a few more than `samples` where `even` rounds up. Each stands for
-    1 / pi_j items in the sum of exponentials, pi_j how likely it was to be drawn, so that this sum, not its logarithm, is right
-    in the mean; with enough samples it is the full loss. (Importance-sampled softmax: Jean et al., ACL 2015, arXiv 1412.2007.)
+    The others are drawn by `sample`, the same for all rows, a few more than `samples` where `even` rounds up. Each stands for 1 /
+    pi_j items in the sum of exponentials, pi_j how likely it was to be drawn. So this sum, not its logarithm, is right in the
+    mean; with enough samples it is the full loss. (Importance-sampled softmax: Jean et al., ACL 2015, arXiv 1412.2007.)
 
     Args:
         g: what the layer is given, [B, h].

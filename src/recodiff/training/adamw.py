@@ -10,9 +10,9 @@ import torch
 class AdamW(torch.optim.AdamW):
     """The optimizer `torch.optim.AdamW` that takes a matrix whose columns lie one after another by its transpose.
 
-    The fused kernel of a CPU copies such a matrix's gradient row by row before it begins: at [200, 94,949], the first layer of a
-    denoiser, a step takes five times as long as on the transpose, and the copy's memory. An update is entry by entry, so that it is
-    the same either way. Arguments are those of `torch.optim.AdamW`.
+    The fused kernel of a CPU copies such a matrix's gradient row by row before it begins. At [200, 94,949], the first layer of a
+    denoiser, a step takes five times as long as on the transpose, and the copy's memory. An update is entry by entry, so that it
+    is the same either way. Arguments are those of `torch.optim.AdamW`.
     """
 
     def _init_group(

@@ -16,8 +16,8 @@ WARM_UP = 10
 class Averages:
     """Averages theta_bar <- beta theta_bar + (1 - beta) theta after steps t = 1, 2.., beta = min(decay, (1 + t) / (WARM_UP + t)).
 
-    Diffusion models are commonly sampled from such averages (Ho et al., *Denoising Diffusion Probabilistic Models*, NeurIPS 2020):
-    a step learns from a few users, so that the weights wander about where they are going.
+    Diffusion models are commonly sampled from such averages (Ho et al., *Denoising Diffusion Probabilistic Models*, NeurIPS
+    2020). A step learns from a few users, so that the weights wander about where they are going.
 
     Args:
         module: whose weights are averaged.

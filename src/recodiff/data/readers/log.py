@@ -73,9 +73,9 @@ def read_log(
 ) -> Log:
     """Read interactions from a file, a folder, an archive, a frame or a database.
 
-    Recognised by their contents: CSV, TSV and other delimited text, Parquet, JSON lines, MovieLens (`u.data`, `ratings.dat`,
-    `ratings.csv`), RecBole (`.inter`), LightGCN text, the DiffRec release (`train_list.npy` ...), each also compressed, as
-    pieces, or as parts (train, valid, test) in a folder or an archive; and polars, pandas and Arrow frames.
+    Recognised by their contents are CSV, TSV and other delimited text, Parquet, JSON lines; MovieLens (`u.data`, `ratings.dat`,
+    `ratings.csv`); RecBole (`.inter`); LightGCN text; and the DiffRec release (`train_list.npy` ...). Each may be compressed, in
+    pieces, or in parts (train, valid, test) in a folder or an archive. Frames are of polars, pandas or Arrow.
 
     Args:
         source: a path, a frame, or the URL of a database.
@@ -97,6 +97,7 @@ def read_log(
 
     Raises:
         DataError: there is nothing to read, a column is not clear, or a row is malformed: file, line and value are named.
+        ConfigError: a table or a query is given of what is no database, or the order of rows of a table.
     """
     given = {"user": user, "item": item, "weight": weight, "time": time} | ({} if part is None else {"part": part})
     options = Options(given, separator, header, encoding, quotes, time_unit, on_bad_rows, part_order, item_lists)

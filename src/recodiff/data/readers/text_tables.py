@@ -217,6 +217,9 @@ def recoded(path: Path, encoding: str | None = None) -> bytes:
     Args:
         path: of the file.
         encoding: its name; recognised unless given.
+
+    Raises:
+        DataError: the file is not of that encoding.
     """
     content = unzipped(path)
     data = content if isinstance(content, bytes) else content.read_bytes()

@@ -71,6 +71,7 @@ def convert(raw: Raw, time_unit: TimeUnit, on_bad_rows: BadRows, item_lists: boo
 
     Raises:
         DataError: a row is malformed and `on_bad_rows` is `refuse`, or a column is of a type that cannot serve.
+        ConfigError: `on_bad_rows` or `time_unit` is unknown.
     """
     if on_bad_rows not in ("refuse", "drop") or time_unit not in ("auto", "order", *UNITS):
         raise ConfigError(

@@ -158,7 +158,11 @@ def compare(
 
 
 def best(rows: Sequence[Row]) -> str | None:
-    """Label of the best on the validation part, None where nothing has results."""
+    """Label of the best on the validation part, None where nothing has results.
+
+    Args:
+        rows: one of each method.
+    """
     by_label = {row.case.label: mean.value for row in rows if (mean := row.valid(CHOSEN_BY)) is not None}
     return max(by_label, key=by_label.__getitem__, default=None)
 
@@ -177,7 +181,11 @@ def _differences(rows: Sequence[Row], reference: str | None, test: Test) -> tupl
 
 
 def over_seeds(row: Row) -> Evaluation:
-    """Values of each user of the test part, averaged over the seeds that there are."""
+    """Values of each user of the test part, averaged over the seeds that there are.
+
+    Args:
+        row: of a method that has results.
+    """
     first = row.results[0].per_user
 
     def averaged(name: str) -> NDArray[np.float64]:

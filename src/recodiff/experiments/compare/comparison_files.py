@@ -57,7 +57,11 @@ def write_comparison(found: Comparison, out: Path, say: Callable[[str], None]) -
 
 
 def markdown(found: Comparison) -> str:
-    """The page in Markdown."""
+    """The page in Markdown.
+
+    Args:
+        found: what was compared.
+    """
     missing = [f"* {line(label)}: {cell(note)}" for label, note in found.missing().items()]
     where = [f"* {what}: {cell(value)}" for what, value in provenance_of_rows(found.data, found.rows, found.seeds).items()]
     parts = [
@@ -73,7 +77,11 @@ def markdown(found: Comparison) -> str:
 
 
 def settings(found: Comparison) -> list[str]:
-    """The origin of each method's settings, and what was searched, as a list in Markdown."""
+    """The origin of each method's settings, and what was searched, as a list in Markdown.
+
+    Args:
+        found: what was compared.
+    """
     studies = found.studies.found if found.studies else {}
     lines = []
     for row in found.rows:
@@ -93,7 +101,11 @@ def _table(one: Table) -> list[str]:
 
 
 def as_csv(found: Comparison) -> str:
-    """One line per method, a figure per column; empty where there is none."""
+    """One line per method, a figure per column; empty where there is none.
+
+    Args:
+        found: what was compared.
+    """
     rows = [_flat(found, row) for row in found.rows]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
@@ -117,7 +129,11 @@ def _flat(found: Comparison, row: Row) -> dict[str, Any]:
 
 
 def comparison_as_json(found: Comparison) -> dict[str, Any]:
-    """Everything as JSON: means, costs, differences, and every run behind them."""
+    """Everything as JSON: means, costs, differences, and every run behind them.
+
+    Args:
+        found: what was compared.
+    """
     sizes = found.data.summary()
     return {
         "data": {"name": found.data.name, **{key: sizes[key] for key in ("users", "items", "interactions", "fingerprint")}},

@@ -17,7 +17,11 @@ FIGURES_NOTE = (
 
 
 def comparison_title(found: Comparison) -> str:
-    """The title of the page."""
+    """The title of the page.
+
+    Args:
+        found: what was compared.
+    """
     return f"{len(found.rows)} method{'' if len(found.rows) == 1 else 's'} on {found.data.name}"
 
 
@@ -47,6 +51,9 @@ def render_comparison(found: Comparison, drawn: Sequence[Drawing]) -> str:
 
 def figures(found: Comparison) -> list[Drawing]:
     """The figures, none where nothing was measured.
+
+    Args:
+        found: what was compared.
 
     Raises:
         MissingExtraError: matplotlib is not installed.

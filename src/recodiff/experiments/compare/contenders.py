@@ -35,7 +35,13 @@ class Contender:
     model: Recommender
 
     def progress(self, data: Dataset, protocol: Protocol = "official", choose_on: ChooseOn = "valid") -> CaseProgress:
-        """The case to run on `data`, or why it cannot be."""
+        """The case to run on `data`, or why it cannot be.
+
+        Args:
+            data: what it is trained and measured on.
+            protocol: how the parts of the data are used.
+            choose_on: what ends its training, see `runs.train_run`.
+        """
         name, model = self.model.registered, self.model
         case = Case(
             self.label,
@@ -55,6 +61,10 @@ class Contender:
 
 def read_contenders(sources: Sequence[str | Path], reference: str | None = None) -> list[Contender]:
     """Read all settings; a file is named by its stem (`best.toml` by its folder), presets and models by themselves.
+
+    Args:
+        sources: TOML files, presets or models.
+        reference: label of the one that the others are tested against.
 
     Raises:
         ConfigError: there are none, one is unknown or wrong, two have the same name, or none has that of the reference.

@@ -47,7 +47,11 @@ class Table:
 
 
 def tables(found: Comparison) -> list[Table]:
-    """All that there are: accuracy and cost, shares, paired differences, what lists are worth beyond accuracy, what was chosen."""
+    """All that there are: accuracy and cost, shares, paired differences, what lists are worth beyond accuracy, what was chosen.
+
+    Args:
+        found: what was compared.
+    """
     made = [accuracy(found)]
     made += [shares(found)] if any(result.shares for row in found.measured for result in row.results) else []
     made += [differences(found)] if found.differences else []
@@ -56,7 +60,11 @@ def tables(found: Comparison) -> list[Table]:
 
 
 def accuracy(found: Comparison) -> Table:
-    """Means over seeds with standard errors, and medians of what they cost."""
+    """Means over seeds with standard errors, and medians of what they cost.
+
+    Args:
+        found: what was compared.
+    """
     cost = [name for name in COST if name != "memory MB" or found.memory]
 
     def row(one: Row) -> tuple[str, ...]:
@@ -92,7 +100,11 @@ def accuracy(found: Comparison) -> Table:
 
 
 def shares(found: Comparison) -> Table:
-    """The shares that each sum of models came to, seed by seed."""
+    """The shares that each sum of models came to, seed by seed.
+
+    Args:
+        found: what was compared.
+    """
     rows = [
         (row.case.label, str(result.seed), ", ".join(f"{part} {share:.3g}" for part, share in result.shares.items()))
         for row in found.measured
@@ -108,7 +120,11 @@ def shares(found: Comparison) -> Table:
 
 
 def differences(found: Comparison) -> Table:
-    """Each method minus the reference."""
+    """Each method minus the reference.
+
+    Args:
+        found: what was compared.
+    """
     heads = [f"{short(metric)} {what}" for metric in TESTED_METRICS for what in ("difference", "95 % interval", "adjusted p")]
     by_label = {(one.label, one.metric): one for one in found.differences}
 
@@ -132,7 +148,11 @@ def differences(found: Comparison) -> Table:
 
 
 def chosen(studies: Studies) -> Table:
-    """A table of what each study was given and what it found."""
+    """A table of what each study was given and what it found.
+
+    Args:
+        studies: those that chose the settings.
+    """
 
     def row(label: str, one: TuningResult) -> tuple[str, ...]:
         ended = ", ".join(f"{n} {state}" for state, n in one.ended.items())
@@ -161,7 +181,11 @@ def _reported(found: Comparison) -> str:
 
 
 def beyond(found: Comparison) -> Table:
-    """A table of what the lists are worth beyond accuracy."""
+    """A table of what the lists are worth beyond accuracy.
+
+    Args:
+        found: what was compared.
+    """
     names = [name for name in BEYOND if any(name in result.beyond for row in found.measured for result in row.results)]
     blocks = {
         name: [(row.case.label, *(text(beyond_mean(row, figure)) for figure in names)) for row in rows if row.results]
@@ -176,29 +200,53 @@ def beyond(found: Comparison) -> Table:
 
 
 def beyond_mean(row: Row, figure: str) -> Mean | None:
-    """The mean over seeds of a figure of BEYOND."""
+    """The mean over seeds of a figure of BEYOND.
+
+    Args:
+        row: of a method.
+        figure: a key of BEYOND.
+    """
     return mean([result.beyond[figure] for result in row.results if figure in result.beyond])
 
 
 def median_cost(row: Row, name: str) -> float | None:
-    """The median over seeds of a column of COST."""
+    """The median over seeds of a column of COST.
+
+    Args:
+        row: of a method.
+        name: a key of COST.
+    """
     values = [value for result in row.results if (value := COST[name](result)) is not None]
     return statistics.median(values) if values else None
 
 
 def cost_cell(row: Row, name: str) -> str:
-    """A median as a cell."""
+    """A median as a cell.
+
+    Args:
+        row: of a method.
+        name: a key of COST.
+    """
     value = median_cost(row, name)
     return NOTHING if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def text(found: Mean | None) -> str:
-    """A mean as a cell."""
+    """A mean as a cell.
+
+    Args:
+        found: the mean; None where nothing was measured.
+    """
     return NOTHING if found is None else str(found)
 
 
 def adjusted_p(one: Difference, test: Test) -> str:
-    """A p-value as people write it; of a bootstrap that no resample speaks against, the least that it can show."""
+    """A p-value as people write it; of a bootstrap that no resample speaks against, the least that it can show.
+
+    Args:
+        one: the difference that was tested.
+        test: where its p-value, 0..1, comes from.
+    """
     return as_p(one.adjusted, bound=test == "bootstrap" and one.p < LEAST_P)
 
 

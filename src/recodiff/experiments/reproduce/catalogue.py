@@ -15,6 +15,9 @@ EXPERIMENTS: dict[str, Experiment] = {one.name: one for one in (*PAPER, *QUESTIO
 def experiment(name: str) -> Experiment:
     """The experiment of that name.
 
+    Args:
+        name: such as `table2`.
+
     Raises:
         ConfigError: there is none.
     """

@@ -56,7 +56,14 @@ class Experiment:
 
 
 def cases_of(plan: Experiment, data: str, presets: Sequence[str], *, quick: bool) -> list[Case]:
-    """The cases to run on the data of that name: of a quick pass fewer, and a row more for each tuned preset there is."""
+    """The cases to run on the data of that name: of a quick pass fewer, and a row more for each tuned preset there is.
+
+    Args:
+        plan: the experiment.
+        data: name of the data, such as `ml-1m_clean`.
+        presets: names of the presets that there are.
+        quick: whether it is a quick pass.
+    """
     cases = []
     for case in plan.cases:
         if quick and not case.quick:

@@ -22,6 +22,12 @@ from recodiff.runtime import files
 def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> None:
     """Keep the page of other data, or of a full pass, from being lost.
 
+    Args:
+        plan: the experiment.
+        data: what it is to run on.
+        out: the folder of the page.
+        quick: whether it is a quick pass.
+
     Raises:
         ConfigError: `out` holds one.
     """
@@ -58,7 +64,11 @@ def write_outcome(outcome: Outcome, out: Path, say: Callable[[str], None]) -> li
 
 
 def outcome_as_json(outcome: Outcome) -> dict[str, Any]:
-    """Everything as JSON: means, differences, published figures, and every run behind them."""
+    """Everything as JSON: means, differences, published figures, and every run behind them.
+
+    Args:
+        outcome: what was run and found.
+    """
     plan, data, beside = outcome.plan, outcome.data, outcome.beside
     elsewhere = [] if beside else list(published(plan.published).values())
     return {

@@ -24,7 +24,11 @@ CAPTION = "Bars are standard errors over seeds. Every panel has a scale of its o
 
 
 def outcome_title(outcome: Outcome) -> str:
-    """The title of the page, a quick pass by its name."""
+    """The title of the page, a quick pass by its name.
+
+    Args:
+        outcome: what was run and found.
+    """
     name = re.sub(r"(\d+)", r" \1", outcome.plan.name).capitalize()
     said = f"{name}, {outcome.plan.title}, on {outcome.data.name}"
     if outcome.cap is None:
@@ -182,7 +186,12 @@ def _text(found: Mean | None, *, signed: bool = False) -> str:
 
 
 def median_field(row: Row, field: str) -> str:
-    """The median over seeds of a field of the results that is no accuracy: seconds, parameters, memory."""
+    """The median over seeds of a field of the results that is no accuracy: seconds, parameters, memory.
+
+    Args:
+        row: of a case.
+        field: a field of `Result`.
+    """
     values = [value for result in row.results if (value := getattr(result, field)) is not None]
     return f"{statistics.median(values):,.0f}" if values else NOTHING
 

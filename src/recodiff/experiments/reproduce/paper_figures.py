@@ -53,6 +53,10 @@ class _Column:
 def draw_paper_figures(outcome: Outcome, out: Path) -> list[Path]:
     """Write `NAME.png` and `NAME.svg`; nothing for a table.
 
+    Args:
+        outcome: what was run and found.
+        out: the folder of the files.
+
     Raises:
         MissingExtraError: matplotlib is not installed.
     """

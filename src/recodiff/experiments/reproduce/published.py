@@ -57,7 +57,11 @@ def known() -> dict[str, Known]:
 
 
 def published(experiment: str) -> dict[str, Published]:
-    """The paper's figures of an experiment, by the name of the data set; none of a question that it does not ask."""
+    """The paper's figures of an experiment, by the name of the data set; none of a question that it does not ask.
+
+    Args:
+        experiment: its name, such as `table2`.
+    """
     if not experiment:
         return {}
     table, sets = _file()[experiment], known()
@@ -69,19 +73,33 @@ def published(experiment: str) -> dict[str, Published]:
 
 
 def recognise(data: Dataset) -> Known | None:
-    """The data set of the paper that this is: by its name, its sizes and its published split together."""
+    """The data set of the paper that this is: by its name, its sizes and its published split together.
+
+    Args:
+        data: any data.
+    """
     found = known().get(data.name)
     return found if found is not None and not _differences(data, found) else None
 
 
 def beside(experiment: str, data: Dataset) -> Published | None:
-    """The published figures that may stand beside ours on this data."""
+    """The published figures that may stand beside ours on this data.
+
+    Args:
+        experiment: its name, such as `table2`.
+        data: what ours ran on.
+    """
     found = recognise(data)
     return published(experiment).get(found.name) if found else None
 
 
 def not_comparable(experiment: str, data: Dataset) -> str:
-    """A sentence on whose the published figures are where they may not stand beside ours; empty where they may."""
+    """A sentence on whose the published figures are where they may not stand beside ours; empty where they may.
+
+    Args:
+        experiment: its name, such as `table2`.
+        data: what ours ran on.
+    """
     if not experiment or beside(experiment, data) is not None:
         return ""
     theirs = "; ".join(one.data.title for one in published(experiment).values())

@@ -34,7 +34,11 @@ class Outcome:
         return beside(self.plan.published, self.data)
 
     def reference(self, row: Row) -> Row:
-        """The row that a row's difference is taken to: the first of its panel that runs its preset as it is, else the first."""
+        """The row that a row's difference is taken to: the first of its panel that runs its preset as it is, else the first.
+
+        Args:
+            row: one of this outcome's.
+        """
         panel = [other for other in self.rows if other.case.panel == row.case.panel]
         return next((other for other in panel if other.as_preset), panel[0])
 

@@ -94,20 +94,38 @@ class Row:
     note: str = ""
 
     def test(self, metric: str) -> Mean | None:
-        """The mean over seeds of a figure of the test part."""
+        """The mean over seeds of a figure of the test part.
+
+        Args:
+            metric: such as `recall@20`.
+        """
         return mean([result.test[metric] for result in self.results])
 
     def valid(self, metric: str) -> Mean | None:
-        """The mean over seeds of a figure of the validation part."""
+        """The mean over seeds of a figure of the validation part.
+
+        Args:
+            metric: such as `recall@20`.
+        """
         return mean([result.valid[metric] for result in self.results])
 
     def differences(self, other: Row, metric: str) -> list[float]:
-        """The differences on the test part, of each seed that both have."""
+        """The differences on the test part, of each seed that both have.
+
+        Args:
+            other: the row that is taken away.
+            metric: such as `recall@20`.
+        """
         theirs = {result.seed: result.test[metric] for result in other.results}
         return [result.test[metric] - theirs[result.seed] for result in self.results if result.seed in theirs]
 
     def minus(self, other: Row, metric: str) -> Mean | None:
-        """Their mean."""
+        """The mean of `differences`; None where no seed is in both.
+
+        Args:
+            other: the row that is taken away.
+            metric: such as `recall@20`.
+        """
         return mean(self.differences(other, metric))
 
 

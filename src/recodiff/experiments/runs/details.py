@@ -47,7 +47,13 @@ def add_details(result: Result, model: Recommender, data: Dataset, folder: Path 
 
 
 def describe_lists(data: Dataset, folder: Path | None, test: Evaluation) -> dict[str, float]:
-    """The figures of BEYOND that the data allows: means over the users for whom they are defined."""
+    """The figures of BEYOND that the data allows: means over the users for whom they are defined.
+
+    Args:
+        data: what was measured on.
+        folder: of the model and its lists; None where none was kept.
+        test: values of each user of the test part.
+    """
     assert test.lists is not None
     facts = item_facts(data, load_embeddings(folder, data.items))
     lists = RankedLists(test.lists[:, :LISTS_OF], data.history("train").take(test.users).matrix, len(data.items), facts)

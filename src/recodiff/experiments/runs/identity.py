@@ -31,7 +31,14 @@ def result_key(resolved: ResolvedCase, fingerprint: str, seed: int, *, memory: s
 
 
 def training_name(resolved: ResolvedCase, fingerprint: str, seed: int, *, own_process: bool) -> str:
-    """The name of the folder that a training has until it ends; arguments as for `result_key`."""
+    """The name of the folder that a training has until it ends; arguments as for `result_key`.
+
+    Args:
+        resolved: the case with its settings.
+        fingerprint: of the data.
+        seed: of the training.
+        own_process: whether it has a process of its own, whose peak memory is measured.
+    """
     made_by = [resolved.case.model, resolved.train, fingerprint, seed, own_process, *_unless_valid(resolved)]
     return f"training-{digest(made_by)}"
 
@@ -50,7 +57,11 @@ def naming(model: str, settings: Settings) -> Settings:
 
 
 def digest(value: Any) -> str:
-    """A hash of 16 hexadecimal digits of anything that JSON can hold."""
+    """A hash of 16 hexadecimal digits of anything that JSON can hold.
+
+    Args:
+        value: plain: numbers, text, lists and mappings of these.
+    """
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -52,17 +52,33 @@ class Job:
         return self.cases[0]
 
     def keys(self, data: Dataset, device: torch.device) -> dict[str, str]:
-        """The key of each case -> the name of its result."""
+        """The key of each case -> the name of its result.
+
+        Args:
+            data: what it runs on.
+            device: where it runs; only costs depend on it.
+        """
         fingerprint, memory = data.fingerprint(), memory_kind(str(device)) if self.memory else None
         return {one.case.key: result_key(one, fingerprint, self.seed, memory=memory, detailed=self.detailed) for one in self.cases}
 
     def folder(self, work: Path, data: Dataset) -> Path:
-        """The folder in which its training is kept until it ends."""
+        """The folder in which its training is kept until it ends.
+
+        Args:
+            work: the folder of all trainings under way.
+            data: what it runs on.
+        """
         return work / training_name(self.first, data.fingerprint(), self.seed, own_process=self.memory)
 
 
 def data_of(case: Case, data: Dataset, seed: int) -> Dataset:
-    """The data that a case is trained and measured on: parts in the order of its protocol, with its share of noise."""
+    """The data that a case is trained and measured on: parts in the order of its protocol, with its share of noise.
+
+    Args:
+        case: what is run.
+        data: as it was loaded.
+        seed: of the noise.
+    """
     ordered = in_order(data) if case.protocol == "chronological" else data
     if not case.noise:
         return ordered

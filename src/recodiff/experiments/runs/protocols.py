@@ -27,12 +27,22 @@ PARTS_USED: dict[Protocol, tuple[str, str]] = {
 
 
 def chosen_on(protocol: Protocol, choose_on: ChooseOn) -> str:
-    """The origin of a training's epochs, in words."""
+    """The origin of a training's epochs, in words.
+
+    Args:
+        protocol: how the parts of the data are used.
+        choose_on: what ends the training, see `runs.train_run`.
+    """
     return PARTS_USED[protocol][0] if choose_on == "valid" else "the newest tenth of each training history"
 
 
 def refusal(protocol: Protocol, data: Dataset) -> str:
-    """The reason why the protocol says nothing on this data, in a few words; empty where it does."""
+    """The reason why the protocol says nothing on this data, in a few words; empty where it does.
+
+    Args:
+        protocol: how the parts of the data are used.
+        data: with its parts.
+    """
     if protocol == "official":
         return ""
     if data.train.time_kind is None:

@@ -25,7 +25,12 @@ from recodiff.runtime.run import Run
 
 
 def provenance(data: Dataset, run: Run) -> dict[str, Any]:
-    """Data, seed, device, threads, versions and commit of one run, as JSON holds them."""
+    """Data, seed, device, threads, versions and commit of one run, as JSON holds them.
+
+    Args:
+        data: what was trained on.
+        run: seed, device and threads.
+    """
     known = {"name": data.name, "fingerprint": data.fingerprint(), "users": len(data.users), "items": len(data.items)}
     events = data.train.events  # `split` is not written, as it was not before there were others
     return {
@@ -56,7 +61,11 @@ def commit() -> str | None:
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """The processor or GPU, and the date."""
+    """The processor or GPU, and the date.
+
+    Args:
+        device: where it ran.
+    """
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.exists() else []
     name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
@@ -65,7 +74,12 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def trained_on_other_data(folder: Path, data: Dataset) -> str | None:
-    """A sentence to warn with where a model folder was trained on other data; None where it was this data."""
+    """A sentence to warn with where a model folder was trained on other data; None where it was this data.
+
+    Args:
+        folder: of the model.
+        data: what it is to be used on.
+    """
     trained = read_config(folder)["info"].get("data", {})
     if not trained or trained.get("fingerprint") == data.fingerprint():
         return None
@@ -76,7 +90,13 @@ def trained_on_other_data(folder: Path, data: Dataset) -> str | None:
 
 
 def provenance_of_rows(data: Dataset, rows: Sequence[Row], seeds: Sequence[int]) -> dict[str, str]:
-    """Protocol, data, seeds, and the commits, machines and versions of all runs behind the rows, as text for a page."""
+    """Protocol, data, seeds, and the commits, machines and versions of all runs behind the rows, as text for a page.
+
+    Args:
+        data: what was run on.
+        rows: all of the page.
+        seeds: those that were asked for.
+    """
     sizes = data.summary()
     results = [result for row in rows for result in row.results]
     kinds: set[tuple[Protocol, ChooseOn]] = {(row.case.protocol, row.case.choose_on) for row in rows}

@@ -64,14 +64,23 @@ class Result:
 
 
 def result_as_json(result: Result) -> dict[str, Any]:
-    """A result as JSON holds it: all but the values per user."""
+    """A result as JSON holds it: all but the values per user.
+
+    Args:
+        result: of one run.
+    """
     described = asdict(replace(result, per_user={}))
     del described["per_user"]
     return described
 
 
 def save_result(folder: Path, result: Result) -> None:
-    """Write the files of a run, each whole or not at all; the one that `load` goes by comes last."""
+    """Write the files of a run, each whole or not at all; the one that `load` goes by comes last.
+
+    Args:
+        folder: where results are kept; made where it is not there.
+        result: of one run.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if result.per_user:
         tensors = {name: torch.from_numpy(values) for name, values in result.per_user.items()}
@@ -81,6 +90,10 @@ def save_result(folder: Path, result: Result) -> None:
 
 def load(folder: Path, key: str) -> Result | None:
     """The run of that key, None where it was not made yet.
+
+    Args:
+        folder: where results are kept.
+        key: see `identity.result_key`.
 
     Raises:
         CheckpointError: its file is not one of ours.
@@ -131,7 +144,11 @@ class Mean(NamedTuple):
 
 
 def mean(values: Sequence[float]) -> Mean | None:
-    """Mean and standard error, None of nothing."""
+    """Mean and standard error, None of nothing.
+
+    Args:
+        values: one a seed.
+    """
     if not values:
         return None
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None

@@ -47,7 +47,11 @@ def forget_run(out: Path, model_name: str, settings: Settings) -> None:
 
 @contextmanager
 def held_run(out: Path | None) -> Iterator[None]:
-    """The run's folder for this command alone; a new folder that nothing came of is removed."""
+    """The run's folder for this command alone; a new folder that nothing came of is removed.
+
+    Args:
+        out: the folder; None holds nothing.
+    """
     if out is None or not distributed.leads():
         yield
         return
@@ -57,6 +61,12 @@ def held_run(out: Path | None) -> Iterator[None]:
 
 def refuse_other_run(out: Path, model: Recommender, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that may not be written, or whose run may not be lost; what an unfinished one left there is removed.
+
+    Args:
+        out: the folder.
+        model: as built, with its settings.
+        resume: whether an unfinished run in it is to go on.
+        overwrite: whether a run in it may be replaced.
 
     Raises:
         CheckpointError: the folder cannot be written, or holds another run.
@@ -72,13 +82,26 @@ def refuse_other_run(out: Path, model: Recommender, resume: bool, overwrite: boo
 
 
 def clear_checkpoints(out: Path, model: Recommender) -> None:
-    """Remove what only an unfinished run needs: this run's own files, by name."""
+    """Remove what only an unfinished run needs: this run's own files, by name.
+
+    Args:
+        out: the folder.
+        model: as built; it names its checkpoints.
+    """
     for path in _checkpoints(out, model.config.model_dump()):
         path.unlink(missing_ok=True)
 
 
 def is_finished_run(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[Refit, ChooseOn], overwrite: bool) -> bool:
     """Tell whether `out` holds the finished run of this very command.
+
+    Args:
+        out: the folder.
+        model: as built, with its settings.
+        data: what it is trained on.
+        run: its seed is compared.
+        how: whether it is refitted, and what its epochs are chosen on.
+        overwrite: whether another run in it may be replaced.
 
     Raises:
         CheckpointError: it holds another's, which may not be lost.

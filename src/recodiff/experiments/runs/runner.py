@@ -62,6 +62,9 @@ class CaseProgress:
 def load_complete(folder: Path) -> Dataset:
     """The data of a folder, which must have something to choose by and something to report on.
 
+    Args:
+        folder: that `recodiff prepare` wrote.
+
     Raises:
         DataError: it has no validation or no test part, or is no data folder.
     """
@@ -69,7 +72,14 @@ def load_complete(folder: Path) -> Dataset:
 
 
 def need_complete(data: Dataset) -> Dataset:
-    """The same data; raises DataError where it has no validation or no test part."""
+    """The same data, which must have something to choose by and something to report on.
+
+    Args:
+        data: with its parts.
+
+    Raises:
+        DataError: it has no validation or no test part.
+    """
     lacking = [name for name in ("valid", "test") if name not in data.parts()]
     if lacking:
         raise DataError(
@@ -233,7 +243,11 @@ def _track(tracked: Tracked, label: str, result: Result) -> None:
 
 
 def span(seconds: float) -> str:
-    """Seconds as text: `12 s`, `3 min` or `2.5 h`."""
+    """Seconds as text: `12 s`, `3 min` or `2.5 h`.
+
+    Args:
+        seconds: 0 or more.
+    """
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

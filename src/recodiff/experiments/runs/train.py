@@ -161,8 +161,8 @@ def train_run(
         run: device, seed, folder, resume.
         refit: whether to train once more, on train and validation together, for the epochs that validation chose; `all` for a
             last training on all parts, after which nothing is left to measure the model on.
-        choose_on: `inner` leaves the validation part alone: it chooses on the newest tenth of each user's training history,
-            then trains once more on all of it (with `refit`, on train and validation).
+        choose_on: `inner` leaves the validation part alone: it chooses on the newest tenth of each user's training history. Then
+            it trains once more on all of it, with `refit` on train and validation.
         overwrite: whether a run already in `run.out` may be replaced.
         where: named in error messages about settings.
         card: what the model card says beside what is known here; without it none is written.
@@ -249,7 +249,11 @@ def _with_counts(data: Dataset, learned: Interactions) -> pl.DataFrame:
 
 
 def validation_metrics(model: Recommender) -> tuple[str, ...]:
-    """The metrics that are measured on validation; first the one that decides."""
+    """The metrics that are measured on validation; first the one that decides.
+
+    Args:
+        model: as built, with its settings.
+    """
     return tuple(dict.fromkeys((*model.validation_metrics, "recall@20", "ndcg@20")))
 
 

@@ -42,7 +42,12 @@ class Dimension(BaseConfig):
         """The draws that give what stands in `settings` [dotted] under `key`; none where it lies outside."""
 
     def value(self, drawn: Any, settings: Mapping[str, Any]) -> Any:
-        """The value that a draw sets the setting to, given `settings` [dotted]."""
+        """The value that a draw sets the setting to.
+
+        Args:
+            drawn: what `draw` gave.
+            settings: dotted key -> value, of what was drawn before.
+        """
         return drawn
 
     @abstractmethod
@@ -134,7 +139,12 @@ DrawOne = Callable[[str, Dimension], Any]
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as dotted key -> value."""
+    """Nested settings as dotted key -> value.
+
+    Args:
+        settings: nested.
+        prefix: goes before each key.
+    """
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
@@ -142,7 +152,11 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nest(flat: Mapping[str, Any]) -> Settings:
-    """The inverse of `flatten`."""
+    """The inverse of `flatten`.
+
+    Args:
+        flat: dotted key -> value.
+    """
     nested: Settings = {}
     for key, value in flat.items():
         *path, last = key.split(".")
@@ -173,13 +187,23 @@ def draw_settings(space: Space, settings: Mapping[str, Any], one: DrawOne) -> di
 
 
 def standing(space: Space, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The values in `settings` [dotted] where a space draws."""
+    """The values in settings where a space draws.
+
+    Args:
+        space: what is drawn.
+        settings: dotted key -> value.
+    """
     leaves = [leaf for key, dimension in space.items() for leaf in leaves_of(key, dimension)]
     return {leaf: settings[leaf] for leaf in leaves if leaf in settings}
 
 
 def without(space: Space, fixed: Collection[str]) -> Space:
-    """A space less what sets any of the `fixed` keys, or anything in the groups among them."""
+    """A space less what sets any of the `fixed` keys, or anything in the groups among them.
+
+    Args:
+        space: what is drawn.
+        fixed: dotted keys of settings or of groups.
+    """
 
     def free(key: str, dimension: Dimension) -> bool:
         return not any(leaf == held or leaf.startswith(f"{held}.") for leaf in leaves_of(key, dimension) for held in fixed)
@@ -265,7 +289,12 @@ def _setters(space: Space, where: str) -> dict[str, int]:
 
 
 def leaves_of(key: str, dimension: Dimension) -> list[str]:
-    """Dotted keys of the settings that a dimension sets: its own, or those of the tables it chooses from."""
+    """Dotted keys of the settings that a dimension sets: its own, or those of the tables it chooses from.
+
+    Args:
+        key: dotted, of the dimension.
+        dimension: what is drawn there.
+    """
     return list(dict.fromkeys(leaf for sample in dimension.samples() for leaf in flatten({key: sample})))
 
 

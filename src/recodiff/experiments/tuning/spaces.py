@@ -2,9 +2,9 @@
 
 The paper's methods have the paper's ranges (*Diffusion Recommender Model*, SIGIR 2023), the others those of the reproducibility
 studies made at the Politecnico di Milano, put into our settings; EDLAE, RLAE, the forecasting and the sequence models, IRGAN,
-GiffCF and weightings by recency have our own. All are joined with the settings that were released and with the defaults and
-presets of this library, so that what lies near the start of a search is searched as well. The learning rate is searched for every
-network. How long training goes on is not: more patience is never worse on validation, only slower.
+GiffCF and weightings by recency have our own. All are joined with the released settings and with this library's defaults and
+presets. So what lies near the start of a search is searched as well. The learning rate is searched for every network. How long
+training goes on is not: more patience is never worse on validation, only slower.
 """
 
 from __future__ import annotations
@@ -259,6 +259,9 @@ def space_of(model: str, own: Space | None = None, *, recency: bool = False, fix
 
 def read_space(path: Path) -> Space:
     """Read a space: TOML with lines such as `"training.lr" = { low = 1e-4, high = 1e-2, log = true }`.
+
+    Args:
+        path: of the file.
 
     Raises:
         ConfigError: the file cannot be read, or a line is neither a range nor choices.

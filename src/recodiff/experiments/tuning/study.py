@@ -120,7 +120,12 @@ class Study:
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
     def begin(self, space: Space, settings: Mapping[str, Any]) -> Attempt:
-        """The first trial: the settings [dotted] that the search begins with. Optuna learns of those inside the space."""
+        """The first trial: the settings that the search begins with. Optuna learns of those inside the space.
+
+        Args:
+            space: what is drawn in later trials.
+            settings: dotted key -> value.
+        """
         import optuna
 
         inside = {key: found for key, of in space.items() if of.active(settings) for found in of.find(key, settings)[:1]}
@@ -132,7 +137,13 @@ class Study:
         return attempt
 
     def next(self, space: Space, settings: Mapping[str, Any], *, at_random: bool) -> tuple[Attempt, dict[str, Any]]:
-        """The next trial, and what was drawn for it, [dotted]."""
+        """The next trial, and what was drawn for it, as dotted key -> value.
+
+        Args:
+            space: what is drawn.
+            settings: dotted key -> value, of what stays.
+            at_random: whether it is drawn without regard to earlier trials.
+        """
         import optuna
 
         made = sum(trial.counts for trial in self.trials())
@@ -143,7 +154,12 @@ class Study:
         return attempt, draw_settings(space, settings, attempt.draw)
 
     def end(self, attempt: Attempt, trial: Trial) -> None:
-        """Records how an attempt ended."""
+        """Record how an attempt ended.
+
+        Args:
+            attempt: as `begin` or `next` gave it.
+            trial: its state and figure.
+        """
         import optuna
 
         states = optuna.trial.TrialState
@@ -166,7 +182,12 @@ class Attempt:
         self.trial, self.number = trial, trial.number
 
     def draw(self, key: str, dimension: Dimension) -> Any:
-        """One draw."""
+        """One draw.
+
+        Args:
+            key: dotted, of the setting.
+            dimension: what is drawn from.
+        """
         if isinstance(dimension, Choices):
             return json.loads(self.trial.suggest_categorical(key, [json.dumps(choice) for choice in dimension.choices]))
         assert isinstance(dimension, Range)
@@ -175,7 +196,12 @@ class Attempt:
         return self.trial.suggest_float(key, dimension.low, dimension.high, log=dimension.log)
 
     def is_hopeless(self, epoch: int, value: float) -> bool:
-        """Tell whether a trial with this figure after `epoch` epochs should be given up."""
+        """Tell whether a trial with this figure after `epoch` epochs should be given up.
+
+        Args:
+            epoch: passes made, from 1.
+            value: its validation figure, higher is better.
+        """
         self.trial.report(value, epoch)
         return self.trial.should_prune()
 

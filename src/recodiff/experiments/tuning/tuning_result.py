@@ -149,13 +149,23 @@ class TuningResult:
 
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
-    """The trial with the greatest figure, the earliest of equals."""
+    """The trial with the greatest figure, the earliest of equals.
+
+    Args:
+        trials: in the order in which they ended.
+    """
     judged = [(trial.value, -trial.number, trial) for trial in trials if trial.value is not None]
     return max(judged)[-1] if judged else None
 
 
 def write_trials(folder: Path, trials: Sequence[Trial], metric: str) -> None:
-    """Write trials.csv, a line each, and trials.json."""
+    """Write trials.csv, a line each, and trials.json.
+
+    Args:
+        folder: of the study.
+        trials: all so far.
+        metric: what their figures are.
+    """
     files.write_json(folder / f"{TRIALS}.json", [asdict(trial) for trial in trials])
     keys = list(dict.fromkeys(key for trial in trials for key in trial.settings))
     text = io.StringIO()

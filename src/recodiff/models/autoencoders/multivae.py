@@ -238,10 +238,10 @@ class MultiAutoencoder(TorchRecommender[AutoencoderNet]):
     with one draw of z, and beta raised linearly batch by batch to its greatest value. Ranking takes z = mu. The logits are
     linear in the decoder's last hidden layer, so they are an inner product of a user's and an item's vector.
 
-    MultiDAE++ is the baseline of *Diffusion Recommender Model* (SIGIR 2023): MultiDAE that in training is given
-    x_t = sqrt(alpha_bar_t) x + sqrt(1 - alpha_bar_t) eps in place of x, DiffRec's own noise, Eq. (3), with t uniform over
-    the T steps, and answers with x in one pass. The network is not given t, there is no reverse chain and no weight of a
-    step, and the history that is ranked from is not noised. Its figures were published without further settings.
+    MultiDAE++ is the baseline of *Diffusion Recommender Model* (SIGIR 2023). It is MultiDAE that in training is given x_t =
+    sqrt(alpha_bar_t) x + sqrt(1 - alpha_bar_t) eps in place of x, DiffRec's own noise, Eq. (3), with t uniform over the T steps,
+    and answers with x in one pass. The network is not given t, there is no reverse chain and no weight of a step, and the history
+    that is ranked from is not noised. Its figures were published without further settings.
 
     The loss is a sum over items and the decay is AdamW's; the original adds an L2 term to the loss instead.
     """

@@ -109,7 +109,7 @@ class Clustered(BaseConfig):
         return self.latent
 
     def derive(self, train: Interactions, run: Run) -> dict[str, Tensor]:
-        """The cluster of each item.
+        """The cluster of each item, int64 [I].
 
         Args:
             train: what is learned from.

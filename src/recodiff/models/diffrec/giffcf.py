@@ -217,7 +217,7 @@ class GiffCFNet(nn.Module):
     def denoise(self, row: Rows) -> Tensor:
         """The estimate x0_hat [B, I] after all steps from z_T, the smoothed row.
 
-        z_t enters by z_t V alone and x0_hat is linear in h, c and c A: so the chain is carried in the low-rank part, and the
+        z_t enters by z_t V alone and x0_hat is linear in h, c and c A. So the chain is carried in the low-rank part, and the
         catalogue is passed over once.
 
         Args:

@@ -36,6 +36,9 @@ class SvdEmbeddings(BaseConfig):
         Args:
             train: what is learned from.
             run: its seed is that of random draws.
+
+        Raises:
+            ModelError: there are fewer than 2 users or 2 items.
         """
         from scipy.sparse import diags_array
         from scipy.sparse.linalg import svds

@@ -120,13 +120,13 @@ class IRGAN(FactorModel):
     min over p, max over D of  sum_u E_{i in u} log D(i | u) + E_{i ~ p(. | u)} log(1 - D(i | u))
 
     with D = sigma(f_ui) the discriminator and p(. | u) = softmax(g_u.) the generator, each a matrix factorisation with item
-    biases. The choice of an item has no gradient, so the generator learns by reinforcement: of items i drawn from
-    p_n = (1 - lambda) p + lambda (u's items, evenly) it is given  p/p_n (2 D(i | u) - 1) grad log p(i | u), the program's
-    reward; the article's is log(1 + exp f). The generator ranks.
+    biases. The choice of an item has no gradient, so the generator learns by reinforcement. Items i are drawn from p_n = (1 -
+    lambda) p + lambda (u's items, evenly). It is given p/p_n (2 D(i | u) - 1) grad log p(i | u), the program's reward; the
+    article's is log(1 + exp f). The generator ranks.
 
     The program begins with a generator that was trained before, and has rounds of 100 epochs of the discriminator and 50 of
-    the generator. Here the generator warms up by `loss`, MF's, and then both take a step on each batch, by AdamW, the
-    discriminator a greater one: the generator should answer to one that has caught up. An unseen user is folded in by `loss` among
+    the generator. Here the generator warms up by `loss`, MF's, and then both take a step on each batch by AdamW. The
+    discriminator's is greater: the generator should answer to one that has caught up. An unseen user is folded in by `loss` among
     the generator's items.
     """
 

@@ -152,8 +152,8 @@ class EdlaeConfig(ClosedFormConfig):
 class Edlae(ClosedForm):
     """Steck, *Autoencoders that don't overfit towards the Identity*, NeurIPS 2020: the zero-diagonal form.
 
-    EASE with the ridge lambda + p / (1 - p) n_j on item j, n_j = (X'X)_jj (its count on 0/1 data): what dropout of the input
-    amounts to in expectation.
+    EASE with the ridge lambda + p / (1 - p) n_j on item j, n_j = (X'X)_jj (its count on 0/1 data). Dropout of the input amounts
+    to that in expectation.
     """
 
     Config = EdlaeConfig

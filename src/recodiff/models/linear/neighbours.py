@@ -39,7 +39,7 @@ class ItemTableModel(Recommender):
 
     @abstractmethod
     def table(self, train: Interactions, *, show: bool) -> csr_array:
-        """The table S; `show` tells whether a progress bar may be shown.
+        """The table S, [I, I]; `show` tells whether a progress bar may be shown.
 
         Args:
             train: weighted interactions.

@@ -45,7 +45,7 @@ def weights_of(x: Interactions) -> csr_array:
 
 
 def counts_of(x: Interactions, what: str) -> csr_array:
-    """The weights as `weights_of(x)` gives them, for a model to which weights are counts.
+    """The weights [n, I] as `weights_of(x)` gives them, for a model to which weights are counts.
 
     Args:
         x: interactions.
@@ -63,7 +63,7 @@ def counts_of(x: Interactions, what: str) -> csr_array:
 
 
 def size_of(matrix: csr_array) -> tuple[int, int]:
-    """Rows and columns; scipy's types leave open whether there are any.
+    """Rows and columns of [n, m]; scipy's types leave open whether there are any.
 
     Args:
         matrix: of two dimensions.

@@ -153,9 +153,9 @@ def others(codes: Tensor, places: Tensor) -> Tensor:
 class ACVAE(SequenceRecommender):
     """Xie et al., *Adversarial and Contrastive Variational Autoencoder for Sequential Recommendation*, WWW 2021.
 
-    The newest L items of a history are read by gated recurrent units, and these by a causal convolution into which noise is put:
-    a code z_p after each place p, of a law q(z | x) that can be drawn from and has no density. What the decoder makes of it
-    scores the items, which learn as `SequenceRecommender` says. With T the adversary and T' the contrast's critic there are
+    The newest L items of a history are read by gated recurrent units, and these by a causal convolution into which noise is put.
+    It gives a code z_p after each place p, of a law q(z | x) that can be drawn from and has no density. What the decoder makes of
+    it scores the items, which learn as `SequenceRecommender` says. With T the adversary and T' the contrast's critic there are
     added to that loss, place by place,
 
         alpha T(x, z_p) + beta [softplus(-T'(x, z_p)) + softplus(T'(x, z'))] + softplus(-T(x, z_p)) + softplus(T(x, eps))

@@ -108,8 +108,8 @@ class SampledSoftmax(_Drawn):
 class GBCE(_Drawn):
     """The gBCE loss -(beta log sigma(s_j) + sum_k log sigma(-s_k)) / (K + 1), beta = a (t (1 - 1/a) + 1/a), a = K / (I - 1).
 
-    beta makes up for the share a of the other items that is drawn: with t = 0 it is 1, the binary cross-entropy, and with t = 1
-    it is a, for which sigma(s_j) is no longer overrated. (Petrov and Macdonald, *gSASRec*, RecSys 2023, Eq. 12.)
+    beta makes up for the share a of the other items that is drawn. With t = 0 it is 1, the binary cross-entropy. With t = 1 it is
+    a, for which sigma(s_j) is no longer overrated. (Petrov and Macdonald, *gSASRec*, RecSys 2023, Eq. 12.)
     """
 
     kind: Literal["gbce"] = "gbce"
