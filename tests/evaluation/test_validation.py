@@ -10,7 +10,8 @@ import pytest
 
 from recodiff import Task, Validation, build, evaluate, stages
 from recodiff.data.dataset import Dataset
-from recodiff.errors import ConfigError, DataError
+from recodiff.errors import ConfigError, DataError, ModelError
+from recodiff.evaluation import metrics, validation
 from toy import random_interactions
 
 
@@ -59,3 +60,27 @@ def test_what_is_no_validation_is_refused(data: Dataset) -> None:
     wrong: Any = data.train
     with pytest.raises(DataError, match=r"not of Interactions; give recodiff\.stages\(data\)\.choice"):
         Validation(wrong)
+
+
+def test_a_model_is_checked_when_it_first_comes_and_not_again(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = list[str]()
+    one, other = (build("ease", {"l2": l2}).fit(data.train) for l2 in (10.0, 20.0))
+    check = Validation(data)
+    monkeypatch.setattr(validation, "refuse_foreign", lambda *_: calls.append("model"))
+    monkeypatch.setattr(validation, "check_task", lambda *_: calls.append("task"))
+    monkeypatch.setattr(metrics, "parse", lambda *_: pytest.fail("metrics are read once"))
+    assert check(one) == check(one)
+    assert calls == ["model", "task"]
+    check(other)
+    assert calls == ["model", "task"] * 2
+
+
+def test_a_model_of_other_items_or_a_task_without_truth_is_refused(data: Dataset) -> None:
+    with pytest.raises(DataError, match="not the model's"):
+        Validation(data)(build("ease").fit(random_interactions(np.random.default_rng(1), 30, 7)))
+    nothing = Task(data.train, data.train.only(np.zeros(data.train.nnz, dtype=bool)), data.train)
+    with pytest.raises(DataError, match="no user has an interaction in 'valid'"):
+        Validation(nothing)(build("ease").fit(data.train))
+    path: Any = "runs/mine"
+    with pytest.raises(ModelError, match="is a path, not a model"):
+        Validation(data)(path)

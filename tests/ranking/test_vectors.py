@@ -90,7 +90,7 @@ def test_every_other_item_can_be_asked_for() -> None:
     assert table["cosine"].is_finite().all()
 
 
-@pytest.mark.parametrize("k", [0, -1, N_ITEMS, N_ITEMS + 5])
+@pytest.mark.parametrize("k", [0, -1, N_ITEMS, N_ITEMS + 5, True])
 def test_a_k_outside_the_other_items_is_refused(k: int) -> None:
     with pytest.raises(ModelError, match=rf"k = {k} lies outside 1\.\.{N_ITEMS - 1}"):
         similar_items(fitted(), ["i0"], k)

@@ -181,11 +181,31 @@ def measure(
     """
     need_model(model)
     wanted = parse_all(metrics)
-    histories = list({id(task.history): task.history for task in tasks.values()}.values())
-    for history in histories:
+    for history in {id(task.history): task.history for task in tasks.values()}.values():
         refuse_foreign(model, history)
     for name, task in tasks.items():
         check_task(name, task, wanted)
+    return measure_checked(model, tasks, wanted, users_without_truth, show_progress=show_progress)
+
+
+def measure_checked(
+    model: Recommender,
+    tasks: Mapping[str, Task],
+    wanted: Sequence[MetricAtK],
+    users_without_truth: WithoutTruth = "skip",
+    *,
+    show_progress: bool = False,
+) -> dict[str, Evaluation]:
+    """Do what `measure` does with a model, tasks and metrics that were checked before.
+
+    Args:
+        model: a fitted model, over the items of the tasks.
+        tasks: by name, each of them as `check_task` passes it.
+        wanted: metrics, as `parse_all` gives them.
+        users_without_truth: as for `evaluate`.
+        show_progress: as for `evaluate`.
+    """
+    histories = {id(task.history): task.history for task in tasks.values()}.values()
     evaluations: dict[str, Evaluation] = {}
     for history in histories:
         alike = {name: task for name, task in tasks.items() if task.history is history}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 from recodiff.data.dataset import Dataset
 from recodiff.errors import ConfigError, DataError
-from recodiff.evaluation.evaluate import WithoutTruth, evaluate
+from recodiff.evaluation.evaluate import WithoutTruth, check_task, measure_checked
 from recodiff.evaluation.metrics import parse_all
 from recodiff.evaluation.protocol import Task, stages
-from recodiff.models.base import Recommender
+from recodiff.models.base import Recommender, need_model
+from recodiff.ranking.recommend import refuse_foreign
 
 
 class Validation:
@@ -32,11 +34,13 @@ class Validation:
         *,
         users_without_truth: WithoutTruth = "skip",
     ) -> None:
-        for wanted in parse_all(metrics):
-            if wanted.metric.kind == "lists":
-                raise ConfigError(f"'{wanted.name}' says nothing of what is to be found; validate by metrics such as recall@20")
+        self.wanted = parse_all(metrics)
+        for one in self.wanted:
+            if one.metric.kind == "lists":
+                raise ConfigError(f"'{one.name}' says nothing of what is to be found; validate by metrics such as recall@20")
         self.task, self.metrics = _task_of(task), tuple(metrics)
         self.users_without_truth: WithoutTruth = users_without_truth
+        self._checked: weakref.ref[Recommender] | None = None  # the model that came last: a training validates it many times
 
     def fingerprint(self) -> str:
         """A text that changes with the task and the metrics: a run resumes only by the same validation."""
@@ -50,8 +54,17 @@ class Validation:
 
         Args:
             model: as it stands in training.
+
+        Raises:
+            ModelError: it is no model, or not fitted.
+            DataError: its items are others than the task's, or nothing is to be found.
         """
-        evaluation = evaluate(model, self.task, metrics=self.metrics, users_without_truth=self.users_without_truth)
+        if self._checked is None or self._checked() is not model:
+            need_model(model)
+            refuse_foreign(model, self.task.history)
+            check_task("valid", self.task, self.wanted)
+            self._checked = weakref.ref(model)
+        evaluation = measure_checked(model, {"valid": self.task}, self.wanted, self.users_without_truth)["valid"]
         return {metric: evaluation.mean(metric) for metric in self.metrics}
 
 

@@ -110,14 +110,27 @@ def recommend(
     elif history.items != model.items:
         history = _known(model, history)
         exclude = None if exclude is None else exclude.over(model.items)[0]
-    n_items = len(model.items)
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n_items:
-        raise ModelError(f"k = {k!r} lies outside 1..{n_items}, the whole numbers up to the size of the model's catalogue")
+    need_length(k, len(model.items), "the whole numbers up to the size of the model's catalogue")
     allowed = None if candidates is None else Candidates.of(candidates).within(model.items)
     mask = history if exclude_seen else _nothing_of(history)
     mask = mask if exclude is None else mask.union(exclude)
     items, scores = ranked_by_all(model, history, int(k), {"mask": mask}, allowed=allowed, show_progress=show_progress)["mask"]
     return Recommendations(items, scores, history.users, history.items)
+
+
+def need_length(k: object, most: int, what: str) -> None:
+    """Refuse what is no length of a list.
+
+    Args:
+        k: what was given as one.
+        most: the longest.
+        what: the numbers from 1 to that, in words.
+
+    Raises:
+        ModelError: `k` is no whole number or lies outside 1..`most`.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= most:
+        raise ModelError(f"k = {k!r} lies outside 1..{most}, {what}")
 
 
 def refuse_foreign(model: Recommender, history: Interactions) -> None:

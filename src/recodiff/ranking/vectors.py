@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from recodiff.data.interactions import Interactions, need_interactions
-from recodiff.errors import DataError, ModelError
+from recodiff.errors import DataError
 from recodiff.models.base import Recommender, batches, need_model
-from recodiff.ranking.recommend import HISTORIES, refuse_foreign
+from recodiff.ranking.recommend import HISTORIES, need_length, refuse_foreign
 from recodiff.runtime.memory import MOST_USERS
 
 SMALL = 1e-12
@@ -76,8 +76,7 @@ def similar_items(model: Recommender, items: Sequence[Any], k: int) -> pl.DataFr
     if isinstance(items, str | bytes):
         raise DataError(f"give the items as a sequence of ids, for example similar_items(model, [{items!r}], k={k})")
     vectors = model.vectors().vectors
-    if not isinstance(k, int | np.integer) or not 1 <= k < len(vectors):
-        raise ModelError(f"k = {k!r} lies outside 1..{len(vectors) - 1}, the other items of the catalogue")
+    need_length(k, len(vectors) - 1, "the other items of the catalogue")
     chosen = torch.from_numpy(model.items.positions(items, what="item")).to(vectors.device)
     cosine = normalize(vectors[chosen]) @ vectors.T  # a copy of all vectors, normalised, would be as large as the model
     cosine /= torch.linalg.vector_norm(vectors, dim=1).clamp_min(SMALL)

@@ -11,10 +11,10 @@ import polars as pl
 from recodiff.data.interactions import IdMap, Interactions, need_interactions
 from recodiff.errors import DataError, ModelError
 from recodiff.models.base import Recommender
-from recodiff.ranking.recommend import HISTORIES, Recommendations, recommend
+from recodiff.ranking.recommend import HISTORIES, Recommendations, need_length, recommend
 from recodiff.stores.manifest import Manifest, needed
 from recodiff.stores.onnx_graph import PAD, graph_of
-from recodiff.stores.store import Store, check_k
+from recodiff.stores.store import CATALOGUE, Store
 
 FILE = "model.onnx"
 HISTORIES_AT_ONCE = 256
@@ -75,7 +75,7 @@ class Onnx(Store):
             ModelError: `k` is no whole number or lies outside 1..I.
         """
         need_interactions(users, "the history", HISTORIES)
-        check_k(k, len(self.items))
+        need_length(k, len(self.items), CATALOGUE)
         _check(users, self.items)
         further = np.zeros(users.n_users, np.int64) if seen is None else seen.lengths()
         items = np.full((users.n_users, k), -1, np.int64)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recodiff.data.interactions import IdMap, Interactions, need_interactions
-from recodiff.errors import DataError, ModelError
-from recodiff.ranking.recommend import HISTORIES, Recommendations
+from recodiff.errors import DataError
+from recodiff.ranking.recommend import HISTORIES, Recommendations, need_length
 from recodiff.stores.manifest import Index, Manifest
 from recodiff.stores.points import Floats, Measure, Points, queries_of
 
@@ -26,6 +26,8 @@ Nearest = tuple[NDArray[np.int64], Floats]
 """Positions [n, K], -1 where there is none, and scores [n, K] as the model has them, best first."""
 ASKED_AT_ONCE = 256
 """Users asked about together."""
+CATALOGUE = "the whole numbers up to the size of the store's catalogue"
+"""What a list's length may be, in words."""
 
 
 class Store(ABC):
@@ -115,7 +117,7 @@ class Store(ABC):
             raise DataError(f"user vectors have shape {vectors.shape}, the store takes [n, {wanted}]; give those of user_vectors")
         if not np.isfinite(vectors).all():
             raise DataError("a user vector is NaN or infinite; give those of user_vectors")
-        check_k(k, len(self.items))
+        need_length(k, len(self.items), CATALOGUE)
         if seen is not None:
             need_interactions(seen, "seen", HISTORIES)
             if seen.items != self.items or seen.n_users != len(vectors):
@@ -160,12 +162,6 @@ class FolderStore(Store):
     def __init__(self, manifest: Manifest, items: IdMap, folder: Any) -> None:
         super().__init__(manifest, items)
         self.folder = folder
-
-
-def check_k(k: Any, n_items: int) -> None:
-    """Raise ModelError where `k` is no list length for `n_items` items."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n_items:
-        raise ModelError(f"k = {k!r} lies outside 1..{n_items}, the whole numbers up to the size of the store's catalogue")
 
 
 def _seen_by(seen: Interactions, row: int) -> NDArray[Any]:
