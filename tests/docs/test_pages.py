@@ -83,11 +83,23 @@ def test_no_page_of_the_reference_is_written_by_hand() -> None:
     assert list((ROOT / "docs" / "reference").rglob("*")) == []
 
 
+NOTEBOOK = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "benchmarks" / "notebook").glob("*.md"))
+
+
+def prose(name: str) -> list[str]:
+    return sentences(re.sub(r"\$\$?[^$]*\$\$?", "x", (ROOT / name).read_text("utf-8")))
+
+
 @pytest.mark.parametrize("name", PROSE)
 def test_no_page_has_a_long_sentence(name: str) -> None:
     """Pages in Chinese have no words to count; those of the reference are made by `scripts/reference_pages/`."""
-    text = re.sub(r"\$\$?[^$]*\$\$?", "x", (ROOT / name).read_text("utf-8"))
-    assert [sentence for sentence in sentences(text) if len(sentence.split()) > WORDS] == []
+    assert [sentence for sentence in prose(name) if len(sentence.split()) > WORDS] == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOK)
+def test_no_entry_of_the_notebook_has_a_long_sentence(name: str) -> None:
+    """A list of figures is no sentence: what has a letter is a word."""
+    assert [one for one in prose(name) if sum(bool(re.search("[A-Za-z]", word)) for word in one.split()) > WORDS] == []
 
 
 def test_a_long_sentence_is_counted_whatever_is_around_it() -> None:
