@@ -7,8 +7,8 @@
 # Matters to whoever serves lists: read by keys alone, item 0 would end every short list.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
-python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet usearch==2.26.6 numpy
+"${PYTHON:-python3.11}" -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet usearch==2.26.6 numpy==2.4.6
 "$folder/venv/bin/python" - <<'PY'
 import sys
 from importlib.metadata import version

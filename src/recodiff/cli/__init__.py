@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         place = f" '{error.filename}'" if error.filename else ""
         _stop(f"the system refused{place} ({error.strerror or error}); check the path, its permissions and free space", 1)
     except MemoryError as error:
-        _stop(f"there is too little memory ({str(error) or 'an allocation failed'}); close other programs, or see docs/scale", 1)
+        _stop(_too_little_memory(str(error) or "an allocation failed"), 1)
     except Terminated:
         _stop(f"ended by the system (SIGTERM){GO_ON.get(called, '')}", TERMINATED)
     except KeyboardInterrupt:
@@ -96,7 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except RuntimeError as error:
         if not _is_memory(error):
             raise
-        _stop(f"there is too little memory ({str(error).splitlines()[0]}); close other programs, or see docs/scale", 1)
+        _stop(_too_little_memory(str(error).splitlines()[0]), 1)
+
+
+def _too_little_memory(why: str) -> str:
+    return f"there is too little memory ({why}); close other programs, or see docs/how-to/scale-out"
 
 
 def _is_memory(error: RuntimeError) -> bool:

@@ -14,7 +14,7 @@ The squared loss of x0 prediction, its target sparse and the last layer linear, 
 (`gram.squared_distance`). The first layer sees W x_t = sqrt(alpha_bar_t) W x_0 + sqrt(1 - alpha_bar_t) W eps. That is sparse rows
 times W, and a Gaussian of covariance W W' [h1, h1] that is drawn there.
 
-All of these are sums over items. Where processes share the items (`denoiser.items`, see `shard`), each makes its terms.
+All of these are sums over items. Where processes share the items (`denoiser.items`, see `tensors.sharding`), each makes its terms.
 """
 
 from __future__ import annotations

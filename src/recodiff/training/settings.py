@@ -22,7 +22,7 @@ class TrainingConfig(BaseConfig):
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of AdamW."""
     ema: Annotated[float | None, Added()] = Field(default=None, gt=0, lt=1)
-    """Decay of an exponential moving average of the weights, see `averaging`: what is validated and kept is the average."""
+    """Decay of an exponential moving average of the weights, see `training.ema`: what is validated and kept is the average."""
     precision: Annotated[Literal["float32", "bfloat16"], Added()] = "float32"
     """What the dense layers multiply in while they learn; weights, sums and everything after training are float32 either way."""
     metric: DecidingMetric = "recall@20"

@@ -65,7 +65,7 @@ class Comparison:
         test: where the p-values come from.
         memory: whether peak memory was asked for.
         protocol: how the parts of the data were used.
-        choose_on: what ended the trainings, see `runs.train_run`.
+        choose_on: what ended the trainings, see `runs.train.train_run`.
         studies: that chose the settings, None where they were given.
     """
 
@@ -125,8 +125,8 @@ def compare(
         reference: label of the one to test against; the best by validation unless given.
         test: where the p-values come from.
         memory: whether each training has a process of its own, whose peak memory is reported; that takes a data folder.
-        protocol: how the parts of the data are used, see `protocols`.
-        choose_on: what ends each training: `inner` is the end of the training histories, see `runs.train_run`.
+        protocol: how the parts of the data are used, see `evaluation.protocol`.
+        choose_on: what ends each training: `inner` is the end of the training histories, see `runs.train.train_run`.
         studies: that `sources` come from, for the page to name.
         tracked: where each run that is made now is shown, see `tracking.tracker.open_tracked`.
         say: receives a line for each run that begins.

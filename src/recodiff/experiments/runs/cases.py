@@ -27,7 +27,7 @@ class Case:
         start: T' as a share of T. The lists alone depend on it, so cases that differ in nothing else share their training.
         passes: how many of the T steps back are gone when lists are made, all unless given; the same holds.
         protocol: how the parts of the data are used, see `evaluation.protocol`.
-        choose_on: what ends a training, see `runs.train_run`.
+        choose_on: what ends a training, see `runs.train.train_run`.
         noise: share of random interactions put into train and validation.
         needs_order: whether the model asks for data that knows what came first.
         seeded: whether it depends on a seed; if not, it is run once.

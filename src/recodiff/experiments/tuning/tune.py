@@ -191,7 +191,7 @@ def _alone(model: Recommender) -> list[Recommender]:
 
 
 def refit(tuned: TuningResult, data: Dataset, run: Run, *, track: TrackerName | None = None) -> Recommender:
-    """Train the best settings on train and validation together, see `runs.train_run`.
+    """Train the best settings on train and validation together, see `runs.train.train_run`.
 
     Args:
         tuned: what was found.
