@@ -11,7 +11,7 @@ import pytest
 
 from recodiff.cli import COMMANDS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src" / "recodiff").rglob("*.py"))
 PAGES = {str(page.relative_to(ROOT).with_suffix("")) for page in (ROOT / "docs").rglob("*.md")}
 
