@@ -43,7 +43,7 @@ ROOTS = {"benchmarks": SOURCE.parents[1], "examples": SOURCE.parents[1]}
 NO_MODULE = {
     "what holds everywhere": {
         "": "absurd_sizes architecture docstrings layout lengths mistakes names older_builds public words",
-        "docs": "pages peer_pages reference results tutorials",
+        "docs": "pages peer_pages reference references results tutorials",
     },
     "all commands, formats, models or stores in one situation": {
         "cli": "bad_input cold_start commands endings few_items kills kills_of_results mount_point torchrun warnings",
