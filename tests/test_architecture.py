@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 import recodiff
+from recodiff.models.registry import MODELS
 
 SOURCE = Path(recodiff.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
+DEFINED = {node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 GROUND = {"errors", "config", "moved"}
 """Loose files that any room may import."""
 TOP = GROUND | {"__init__", "__main__"}
@@ -146,22 +149,40 @@ def test_files_are_short_and_safe(path: Path) -> None:
         assert construct not in text
 
 
-KINDS_OF_ROOM = {
-    "codecs": ({"Codec", "IdentityCodec", "ClusteredVAE", "Identity", "Clustered"}, ("models/diffrec/networks.py",)),
-    "mixtures": ({"Mixture"}, ("models/mixture.py",)),
-    "losses": ({"Loss", "SquaredError", "Multinomial", "BPR", "Logistic"}, ()),
+KINDS = {
+    "codecs": {"Codec", "IdentityCodec", "ClusteredVAE", "Identity", "Clustered"},
+    "weightings": {"Uniform", "LinearRecency", "HalfLife", "PowerLaw"},
+    "pairs": {"Reconstruct", "Forecast", "InOrder", "Contrast"},
+    "models": {entry.path.partition(":")[2] for entry in MODELS.values()},
+    "losses": {"Loss", "SquaredError", "Multinomial", "BPR", "Logistic"},
 }
-"""Classes that other rooms ask by their methods, and the files that may ask which of them they have."""
+"""Classes that are asked by their methods and traits, never for which of them they are."""
 
 
-@pytest.mark.parametrize("kind", KINDS_OF_ROOM)
-def test_nobody_outside_asks_which_codec_mixture_or_loss_it_has(kind: str) -> None:
-    names, allowed = KINDS_OF_ROOM[kind]
+def classes_asked_for(tree: ast.AST) -> set[tuple[int, str]]:
+    """Line and name of each class that a value is tested for, by `isinstance`, `issubclass` or a pattern of `match`."""
+    found: set[tuple[int, str]] = set()
+    for node in ast.walk(tree):
+        tested: ast.AST | None = None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass"):
+            tested = node.args[1]
+        if isinstance(node, ast.MatchClass):
+            tested = node.cls
+        if tested:
+            names = [each.id if isinstance(each, ast.Name) else getattr(each, "attr", "") for each in ast.walk(tested)]
+            found |= {(tested.lineno, name) for name in names}  # pyright: ignore[reportAttributeAccessIssue]
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_asks_which_codec_weighting_model_or_loss_it_has(kind: str) -> None:
+    assert KINDS[kind] <= DEFINED, "a class of another name is meant"
     for path in FILES:
-        calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
-        for call in calls:
-            if isinstance(call.func, ast.Name) and call.func.id in ("isinstance", "issubclass") and len(call.args) == 2:
-                kinds = list(ast.walk(call.args[1]))
-                asked = {node.id for node in kinds if isinstance(node, ast.Name)} & names
-                asked |= {node.attr for node in kinds if isinstance(node, ast.Attribute)} & names
-                assert not asked or path.relative_to(SOURCE).as_posix() in allowed, f"{path}:{call.lineno} asks for {asked}"
+        found = [(line, name) for line, name in classes_asked_for(TREES[path]) if name in KINDS[kind]]
+        assert not found, f"{path} asks for {found}"
+
+
+def test_a_class_that_is_asked_for_is_noticed() -> None:
+    code = "isinstance(x, a.Uniform | Loss)\nmatch x:\n    case Forecast(): pass\nf(x, DiffRec)"
+    assert {name for _, name in classes_asked_for(ast.parse(code))} >= {"Uniform", "Loss", "Forecast"}
+    assert "DiffRec" not in {name for _, name in classes_asked_for(ast.parse(code))}

@@ -308,3 +308,13 @@ def test_of_other_events_each_item_has_its_own_age(events: Events) -> None:
 
 def test_a_user_of_one_event_weighs_as_a_user_of_one_interaction() -> None:
     assert weights(LinearRecency(w_min=0.1, w_max=1), basket(5, 5, 5, events="whole")) == [pytest.approx([0.1, 0.1, 0.1])]
+
+
+@pytest.mark.parametrize("weighting", [Uniform(), LinearRecency(), HalfLife(), HalfLife(unit="days"), PowerLaw(unit="days")])
+def test_a_weighting_says_what_data_it_refuses(weighting: Weighting) -> None:
+    for kind, refused in ((None, weighting.needs_order), ("order", weighting.needs_clock), ("clock", False)):
+        if refused:
+            with pytest.raises(DataError):
+                weighting.check(histories([1, 2, 3], kind=kind))
+        else:
+            weighting.check(histories([1, 2, 3], kind=kind))

@@ -7,7 +7,7 @@ are its fields, so a weighting in a config *is* the weighting.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -50,6 +50,13 @@ class Weighting(BaseConfig):
 
     on: Place = "fit+history"
     """Where it applies: to what the model is fitted to and to the history it ranks from, or to the history alone."""
+    needs_order: ClassVar[bool] = True
+    """Whether data without time is refused."""
+
+    @property
+    def needs_clock(self) -> bool:
+        """Whether data whose times are no clock's is refused."""
+        return False
 
     def check(self, x: Interactions) -> None:
         """Refuse data that lacks the time this weighting needs.
@@ -90,6 +97,7 @@ class Uniform(Weighting):
     """Every interaction counts alike (DiffRec, L-DiffRec)."""
 
     kind: Literal["uniform"] = "uniform"
+    needs_order: ClassVar[bool] = False
 
     def factors(self, age: Age) -> Any:
         """A factor of 1 for each interaction."""
@@ -130,10 +138,15 @@ class _Decay(Weighting):
     floor: float = Field(default=0.1, ge=0, le=1)
     """The least weight."""
 
+    @property
+    def needs_clock(self) -> bool:
+        """See `Weighting`: whether ages are counted in days."""
+        return self.unit == "days"
+
     def check(self, x: Interactions) -> None:
         """See `Weighting`."""
         x.need_order(f"{type(self).__name__} weighting")
-        if self.unit == "days" and x.time_kind != "clock":
+        if self.needs_clock and x.time_kind != "clock":
             raise DataError("ages in days need clock time, and this data knows only the order; use unit = 'items'")
 
     def age(self, age: Age) -> Any:

@@ -17,6 +17,7 @@ from torch import Tensor
 from recodiff.config import BaseConfig, Settings
 from recodiff.data.interactions import IdMap, Interactions, need_interactions
 from recodiff.data.weighting import AnyWeighting, Uniform, Weighting
+from recodiff.diffusion.hidden import HiddenChain
 from recodiff.errors import ConfigError, ModelError
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.deprecated import OldFlag, keep_old_names, note_old_flags, with_old_flags
@@ -27,7 +28,6 @@ from recodiff.runtime.run import Run
 from recodiff.tensors.rows import Rows
 from recodiff.tensors.sharding import Shard
 from recodiff.training.metric_names import need_measured
-from recodiff.training.pairs import Forecast
 from recodiff.training.traits import Traits
 
 
@@ -99,8 +99,8 @@ class Recommender(ABC):
 
     def _traits(self) -> Traits:
         """The traits by the settings. A model that has others returns `dataclasses.replace(super()._traits(), ...)`."""
-        forecasts = isinstance(getattr(self.config, "pairs", None), Forecast)
-        return Traits(order_aware=forecasts or not isinstance(self.config.weighting, Uniform))
+        forecasts = getattr(getattr(self.config, "pairs", None), "needs_order", False)
+        return Traits(order_aware=forecasts or self.config.weighting.needs_order)
 
     def components(self) -> Mapping[str, Recommender]:
         """The models that this one is made of, by name, in the order in which they are fitted; none unless it is a mixture."""
@@ -259,6 +259,14 @@ class Recommender(ABC):
         """
         self.vectors()
         raise ModelError(f"{self.registered} has no user vectors")
+
+    def hidden_chain(self) -> HiddenChain | None:
+        """The chain between hidden layers that scores a weighted row, see `diffusion.hidden`; None of a model without one.
+
+        Raises:
+            ModelError: with these settings it goes otherwise.
+        """
+        return None
 
 
 keep_old_names(Recommender)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from recodiff.config import Added, BaseConfig, Settings, merge
 from recodiff.data.interactions import Interactions
-from recodiff.data.weighting import Uniform, Weighting
+from recodiff.data.weighting import Weighting
 from recodiff.errors import ConfigError, ModelError, RecodiffError
 from recodiff.models.base import ModelConfig, Recommender, Validate, batches
 from recodiff.models.batch import Batch, ItemVectors
@@ -123,7 +123,7 @@ class Mixture(Recommender):
 
     def _built(self, name: str, part: Component) -> Recommender:
         model = build(part.model, part.settings, where=f"parts.{name}.settings")
-        if not isinstance(model.config.weighting, Uniform) or isinstance(self.config.weighting, Uniform):
+        if model.config.weighting.needs_order or not self.config.weighting.needs_order:
             return model
         weighted = merge(part.settings, {"weighting": self.config.weighting.model_dump()})
         return build(part.model, weighted, where=f"parts.{name}.settings")

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from recodiff.data.interactions import IdMap
-from recodiff.data.weighting import HalfLife, LinearRecency, PowerLaw, Uniform
+from recodiff.data.weighting import Age, Weighting
+from recodiff.diffusion.hidden import HiddenChain
 from recodiff.errors import ModelError
 from recodiff.models.base import Recommender
 from recodiff.models.batch import Batch
-from recodiff.models.diffrec.diffrec import DiffRec
 from recodiff.stores.manifest import needed
 from recodiff.tensors.rows import Rows
 
@@ -83,6 +83,53 @@ class OnnxGraph:
         return helper.make_model(graph, opset_imports=sets, ir_version=8, producer_name="recodiff")
 
 
+class GraphArray:
+    """A value of a graph with the arithmetic of an array: a formula written for arrays puts down its nodes.
+
+    Args:
+        graph: where the nodes go.
+        name: of the value in it.
+    """
+
+    def __init__(self, graph: OnnxGraph, name: str) -> None:
+        self.graph, self.name = graph, name
+
+    def _put(self, operator: str, one: GraphArray | float, other: GraphArray | float) -> GraphArray:
+        names = [each.name if isinstance(each, GraphArray) else self.graph.constant(np.float32(each)) for each in (one, other)]
+        return GraphArray(self.graph, self.graph.put(operator, *names))
+
+    def __add__(self, other: GraphArray | float) -> GraphArray:
+        return self._put("Add", self, other)
+
+    def __radd__(self, other: float) -> GraphArray:
+        return self._put("Add", other, self)
+
+    def __sub__(self, other: GraphArray | float) -> GraphArray:
+        return self._put("Sub", self, other)
+
+    def __mul__(self, other: GraphArray | float) -> GraphArray:
+        return self._put("Mul", self, other)
+
+    def __rmul__(self, other: float) -> GraphArray:
+        return self._put("Mul", other, self)
+
+    def __truediv__(self, other: GraphArray | float) -> GraphArray:
+        return self._put("Div", self, other)
+
+    def __pow__(self, other: float) -> GraphArray:
+        return self._put("Pow", self, other)
+
+    def __rpow__(self, other: float) -> GraphArray:
+        return self._put("Pow", other, self)
+
+    def __neg__(self) -> GraphArray:
+        return self * -1.0
+
+    def clip(self, least: float) -> GraphArray:
+        """The value where it is greater than `least`, else that."""
+        return self._put("Max", self, least)
+
+
 def graph_of(model: Recommender) -> Any:
     """The ONNX model of a model.
 
@@ -129,29 +176,13 @@ def _weighted_rows(graph: OnnxGraph, model: Recommender, places: str, known: str
     return _scattered(graph, places, graph.put("Mul", weights, counted), n_items)
 
 
-def _weights(graph: OnnxGraph, weighting: Any, counted: str) -> str:
-    """What each place of a history counts, [B, M]; its newest item is the last known one."""
-    one = graph.constant(np.float32(1))
-    if isinstance(weighting, Uniform):
-        return counted
-    position = graph.put("Sub", graph.put("CumSum", counted, graph.constant(np.int64(1))), one)
-    last = graph.put("Sub", graph.put("ReduceSum", counted, graph.constant(np.array([1], np.int64)), keepdims=1), one)
-    if isinstance(weighting, LinearRecency):
-        share = graph.put("Div", position, graph.put("Max", last, one))
-        slope = graph.constant(np.float32(weighting.w_max - weighting.w_min))
-        return graph.put("Add", graph.put("Mul", share, slope), graph.constant(np.float32(weighting.w_min)))
-    if not isinstance(weighting, HalfLife | PowerLaw) or weighting.unit == "days":
+def _weights(graph: OnnxGraph, weighting: Weighting, counted: str) -> str:
+    """What each place of a history counts, [B, M], by the weighting's own formula; its newest item is the last known one."""
+    if weighting.needs_clock:
         raise ModelError("a weighting by days needs the times of a history, which an ONNX graph does not take; use unit = 'items'")
-    age = graph.put("Sub", last, position)
-    if isinstance(weighting, HalfLife):
-        decayed = graph.put(
-            "Pow", graph.constant(np.float32(2)), graph.put("Mul", age, graph.constant(np.float32(-1 / weighting.half_life)))
-        )
-    else:
-        decayed = graph.put(
-            "Pow", graph.put("Max", graph.put("Add", age, one), one), graph.constant(np.float32(-weighting.exponent))
-        )
-    return graph.put("Max", decayed, graph.constant(np.float32(weighting.floor)))
+    until = GraphArray(graph, graph.put("CumSum", counted, graph.constant(np.int64(1))))
+    length = GraphArray(graph, graph.put("ReduceSum", counted, graph.constant(np.array([1], np.int64)), keepdims=1))
+    return weighting.factors(Age(length - until, length)).name
 
 
 def _scattered(graph: OnnxGraph, places: str, values: str, n_items: int) -> str:
@@ -165,8 +196,8 @@ def _scattered(graph: OnnxGraph, places: str, values: str, n_items: int) -> str:
 
 
 def _scores(graph: OnnxGraph, model: Recommender, rows: str) -> str:
-    if isinstance(model, DiffRec):
-        return _diffused(graph, model, rows)
+    if chain := model.hidden_chain():
+        return _diffused(graph, chain, rows)
     if model.traits.remembers_users:
         raise ModelError(f"{model.registered} remembers its users, and an ONNX graph takes histories alone; write lists instead")
     if model.traits.reads_order or model.history_views or model.components():
@@ -177,15 +208,10 @@ def _scores(graph: OnnxGraph, model: Recommender, rows: str) -> str:
     return _affine(graph, model, rows)
 
 
-def _diffused(graph: OnnxGraph, model: DiffRec, rows: str) -> str:
+def _diffused(graph: OnnxGraph, chain: HiddenChain, rows: str) -> str:
     """The chain between the hidden layers, see `diffusion.hidden`: y_{t-1} = c1 (M g + W c) + c2 y, g = hidden(y + U e + b)."""
-    net, settings = model.module, model.config
-    if not settings.codec.of_rows or not net.hidden_holds(settings.sampling):
-        raise ModelError(
-            "of the DiffRec family, ONNX takes diffusion of rows, x0 prediction, an input that is not normalised and no noise in "
-            "sampling; set codec.kind='identity', diffusion.prediction='x0', denoiser.normalise=false, sampling.noise_steps=0"
-        )
-    chain, denoiser, act = net.chain(), net.diffusion.denoiser, settings.denoiser.activation
+    denoiser = chain.denoiser
+    act = denoiser.activation
 
     def hidden(y: str, t: int) -> str:
         g = _activated(graph, act, graph.put("Add", y, _of(graph, chain.step_bias[t])))

@@ -102,6 +102,8 @@ class Reconstruct(BaseConfig):
 
     kind: Literal["reconstruct"] = "reconstruct"
     min_events: ClassVar[int] = 1
+    needs_order: ClassVar[bool] = False
+    """Whether the settings of a model with these pairs need data with time."""
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
         """See `Pairs`."""
@@ -157,6 +159,7 @@ class Forecast(BaseConfig):
     """How far after the cut counts at all, as a share of what came before it, rounded up; as far as it goes unless given. What
     comes later is not wanted by the loss, as if the user never interacted with it."""
     min_events: ClassVar[int] = 2
+    needs_order: ClassVar[bool] = True
 
     def bind(self, train: Interactions, weighting: Weighting, device: torch.device) -> Draw:
         """See `Pairs`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 import torch
@@ -12,7 +12,9 @@ from torch import Tensor
 from recodiff.config import Added, BaseConfig, refuse
 from recodiff.data.interactions import Interactions
 from recodiff.diffusion.codecs import ClusteredVAE, Codec, Decoder, IdentityCodec, Target
+from recodiff.diffusion.diffusion import Diffusion
 from recodiff.models.diffrec.item_clusters import AnyEmbeddings, SvdEmbeddings, cluster
+from recodiff.models.diffrec.networks import DiffRecNet, LatentDiffRecNet
 from recodiff.runtime.run import Run
 from recodiff.tensors.networks import Activation
 
@@ -48,6 +50,17 @@ class Identity(BaseConfig):
             generator: of the initial weights.
         """
         return IdentityCodec()
+
+    def net(self, derived: Mapping[str, Tensor], generator: torch.Generator, diffusion: Callable[[], Diffusion]) -> DiffRecNet:
+        """The codec, made first, with the diffusion.
+
+        Args:
+            derived: what `derive` gave.
+            generator: of the initial weights.
+            diffusion: makes it, of this codec's width.
+        """
+        codec = self.build(derived, generator)
+        return DiffRecNet(codec, diffusion())
 
 
 class Clustered(BaseConfig):
@@ -137,6 +150,11 @@ class Clustered(BaseConfig):
             target=self.target,
             generator=generator,
         )
+
+    def net(self, derived: Mapping[str, Tensor], generator: torch.Generator, diffusion: Callable[[], Diffusion]) -> DiffRecNet:
+        """See `Identity`: with the joint loss of codec and diffusion."""
+        codec = self.build(derived, generator)
+        return LatentDiffRecNet(codec, diffusion(), self)
 
     def lambda_at(self, epoch: int) -> float:
         """The weight of the diffusion's loss after `epoch` epochs: max((1 - epoch / anneal_epochs) lambda, its minimum)."""

@@ -26,7 +26,7 @@ from recodiff.errors import ConfigError, ModelError
 from recodiff.models.base import ModelConfig
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.diffrec.codec_settings import AnyCodec, Identity
-from recodiff.models.diffrec.networks import DiffRecNet, net_of
+from recodiff.models.diffrec.networks import DiffRecNet
 from recodiff.models.network import TorchRecommender
 from recodiff.runtime.run import Run
 from recodiff.tensors.losses import LOSSES, Multinomial
@@ -97,12 +97,15 @@ class DiffRec(TorchRecommender[DiffRecNet]):
     def build(self, n_items: int, generator: torch.Generator) -> DiffRecNet:
         """See `TorchRecommender`."""
         settings: AnyCodec = self.config.codec
-        codec = settings.build(self.derived, generator)
-        diffusion = self._diffusion(settings.width(n_items), generator)
-        if settings.of_rows and self._trains_hidden(diffusion):
-            hidden.lay_out_by_item(diffusion.denoiser)
-            diffusion.loss_path = hidden.HiddenPath()
-        net = net_of(settings, codec, diffusion)
+
+        def diffusion() -> Diffusion:
+            made = self._diffusion(settings.width(n_items), generator)
+            if settings.of_rows and self._trains_hidden(made):
+                hidden.lay_out_by_item(made.denoiser)
+                made.loss_path = hidden.HiddenPath()
+            return made
+
+        net = settings.net(self.derived, generator, diffusion)
         if self.shard is not None:
             self._check_shared(net)
         return net
@@ -203,3 +206,13 @@ class DiffRec(TorchRecommender[DiffRecNet]):
         """The input of that layer: a latent's x_0 [B, D], else g_1 [B, hL]; raises as `vectors` does."""
         self.vectors()
         return self.module.user_vectors(batch.history, self.config.sampling)
+
+    def hidden_chain(self) -> hidden.HiddenChain:
+        """See `Recommender`: it is exact for diffusion of rows without noise."""
+        if not self.config.codec.of_rows or not self.module.hidden_holds(self.config.sampling):
+            raise ModelError(
+                "of the DiffRec family, ONNX takes diffusion of rows, x0 prediction, an input that is not normalised and no noise "
+                "in sampling, which go between hidden layers; set codec.kind='identity', diffusion.prediction='x0', "
+                "denoiser.normalise=false, sampling.noise_steps=0"
+            )
+        return self.module.chain()

@@ -7,7 +7,7 @@ hidden layer.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,6 @@ from recodiff.diffusion.codecs import ClusteredVAE, Codec
 from recodiff.diffusion.diffusion import Diffusion
 from recodiff.diffusion.settings import SamplingConfig
 from recodiff.errors import ModelError
-from recodiff.models.diffrec.codec_settings import AnyCodec, Clustered
 from recodiff.tensors.losses import Multinomial
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.random import keyed_generator
@@ -147,6 +146,33 @@ class DiffRecNet(nn.Module):
         return self.diffusion.loss(pair.source, pair.target, pair.seen, generator=generator).loss
 
 
+class Annealing(Protocol):
+    """The settings of a latent's joint loss, and the weights of its terms as training goes on."""
+
+    @property
+    def likelihood(self) -> Literal["multinomial", "gaussian"]:
+        """p(x given z)."""
+        ...
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the codec."""
+        ...
+
+    @property
+    def weight_decay(self) -> float:
+        """Decoupled weight decay of the codec."""
+        ...
+
+    def lambda_at(self, epoch: int) -> float:
+        """The weight of the diffusion's loss after `epoch` epochs."""
+        ...
+
+    def gamma_at(self, step: int) -> float:
+        """The weight of the KL divergence after `step` batches."""
+        ...
+
+
 class LatentDiffRecNet(DiffRecNet):
     """The joint loss of codec and diffusion, L_v + lambda L of section 2.2, with L_v of Eq. (15) negated.
 
@@ -154,7 +180,7 @@ class LatentDiffRecNet(DiffRecNet):
     detached: the encoders learn through both sides of the diffusion's loss.
     """
 
-    def __init__(self, codec: ClusteredVAE, diffusion: Diffusion, annealing: Clustered) -> None:
+    def __init__(self, codec: ClusteredVAE, diffusion: Diffusion, annealing: Annealing) -> None:
         super().__init__(codec, diffusion)
         self.codec: ClusteredVAE = codec
         self.annealing, self.multinomial = annealing, Multinomial()
@@ -223,19 +249,6 @@ class LatentDiffRecNet(DiffRecNet):
     def user_vectors(self, history: Rows, sampling: SamplingConfig) -> Tensor:
         """The input of that layer: the chain's x_0 [B, D]."""
         return self.denoised(history, sampling)
-
-
-def net_of(settings: AnyCodec, codec: Codec, diffusion: Diffusion) -> DiffRecNet:
-    """The network around a codec and a diffusion.
-
-    Args:
-        settings: of the codec.
-        codec: what they built.
-        diffusion: of the codec's width.
-    """
-    if isinstance(settings, Clustered) and isinstance(codec, ClusteredVAE):
-        return LatentDiffRecNet(codec, diffusion, settings)
-    return DiffRecNet(codec, diffusion)
 
 
 def _per_history(rows: Rows, seed: int) -> list[torch.Generator]:

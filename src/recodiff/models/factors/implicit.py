@@ -21,7 +21,6 @@ from torch import Tensor
 
 from recodiff.config import refuse
 from recodiff.data.interactions import Interactions
-from recodiff.data.weighting import Uniform
 from recodiff.errors import MissingExtraError, ModelError
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch, ItemVectors
@@ -159,7 +158,7 @@ class ImplicitBprConfig(ModelConfig):
 
     @model_validator(mode="after")
     def _fits_without_weights(self) -> Self:
-        if self.weighting.on != "history" and not isinstance(self.weighting, Uniform):
+        if self.weighting.on != "history" and self.weighting.needs_order:
             refuse('implicit-bpr draws interactions without weights; set weighting.on = "history", or use mf')
         return self
 
