@@ -20,7 +20,20 @@ from recodiff import cli
 
 PATIENCE = 300
 """Seconds; a busy machine takes its time."""
-COMMANDS = ("auto", "compare", "corrupt", "demo", "evaluate", "export", "prepare", "recommend", "reproduce", "train", "tune")
+COMMANDS = (
+    "auto",
+    "compare",
+    "corrupt",
+    "demo",
+    "evaluate",
+    "export",
+    "prepare",
+    "recommend",
+    "refresh",
+    "reproduce",
+    "train",
+    "tune",
+)
 PRELOADED = [
     *("kills", "polars", "torch", "torch._dynamo", "sklearn.cluster", "optuna", "safetensors.torch", "filelock"),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),

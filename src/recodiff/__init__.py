@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from recodiff.evaluation.validation import Validation
     from recodiff.experiments.auto import AutoResult, auto
     from recodiff.experiments.compare.comparison import Comparison, compare
+    from recodiff.experiments.refresh import RefreshResult, refresh
     from recodiff.experiments.runs.options import Deadline, RunOptions
     from recodiff.experiments.runs.train import train
     from recodiff.experiments.tuning.search import Budget
@@ -94,6 +95,7 @@ _HOMES = {
     "evaluation.validation": ("Validation",),
     "experiments.auto": ("AutoResult", "auto"),
     "experiments.compare.comparison": ("Comparison", "compare"),
+    "experiments.refresh": ("RefreshResult", "refresh"),
     "experiments.runs.options": ("Deadline", "RunOptions"),
     "experiments.runs.train": ("train",),
     "experiments.tuning.tuning_result": ("TuningResult",),
@@ -158,6 +160,7 @@ __all__ = [
     "RecodiffWarning",
     "Recommendations",
     "Recommender",
+    "RefreshResult",
     "Run",
     "RunOptions",
     "Stages",
@@ -190,6 +193,7 @@ __all__ = [
     "read_log",
     "read_settings",
     "recommend",
+    "refresh",
     "save_dataset",
     "save_model",
     "similar_items",

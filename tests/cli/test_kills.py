@@ -68,6 +68,30 @@ class TestKills:
 
         assert at_points(47, fresh, again, check) > 2
 
+    def test_refresh_leaves_the_old_or_the_new_model(self, world: Path, tmp_path: Path) -> None:
+        old, data = weights(world / "model"), tmp_path / "newer"
+        assert not killed("prepare", world / "other.parquet", data)
+
+        def fresh() -> Path:
+            return Path(shutil.copytree(world / "model", tmp_path / "model"))
+
+        def again(place: Path) -> Words:
+            return "refresh", place, "--data", data, "--promote-if", "always", "--threads", 1
+
+        whole = fresh()
+        assert not killed(*again(whole))
+        new = weights(whole)
+        shutil.rmtree(whole)
+
+        def check(place: Path) -> None:
+            assert weights(place) in (old, new)
+            assert not killed(*again(place))
+            assert weights(place) == new
+            assert hidden(place) == []
+            assert not (place / "refresh").exists()
+
+        assert at_points(41, fresh, again, check) > 2
+
     def test_train_resumes_to_the_same_weights(self, world: Path, tmp_path: Path) -> None:
         whole = weights(world / "model")
 

@@ -16,6 +16,7 @@ from recodiff.errors import CheckpointError, ConfigError
 from recodiff.experiments import auto as module
 from recodiff.experiments.auto import COMPARISON, PREPARED, STATE, _said
 from recodiff.experiments.compare.comparison import Difference
+from recodiff.experiments.refresh import FOUND
 from recodiff.models.linear.ease import Ease
 from recodiff.models.saving import CARD, CONFIG, COUNTS, load_item_table, read_config
 
@@ -101,6 +102,15 @@ def test_a_data_folder_is_used_where_it_lies(tmp_path: Path) -> None:
     assert found.data.name == "clicks"
     with pytest.raises(ConfigError, match="leave user_core out"):
         call(tmp_path / "n", tmp_path / "clicks", user_core=3)
+
+
+def test_a_folder_that_was_refreshed_is_refused(tmp_path: Path) -> None:
+    call(tmp_path, seeds=1)
+    (tmp_path / FOUND).write_text('{"promoted": false}')
+    call(tmp_path, seeds=1)
+    (tmp_path / FOUND).write_text('{"promoted": true}')
+    with pytest.raises(CheckpointError, match="refreshed with newer data"):
+        call(tmp_path, seeds=1)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ COMMANDS = {
     "prepare": "Turn raw interactions into a data folder.",
     "corrupt": "Add random items to the training and validation parts of a data folder.",
     "train": "Train a model and write its folder.",
+    "refresh": "Train a model's settings on a newer log, and put the new model in its place unless it is worse.",
     "tune": "Search settings on the validation part of a data folder.",
     "evaluate": "Measure a model on a data folder.",
     "recommend": "Make lists for known users, for all users, or for a history typed by hand.",
@@ -42,6 +43,7 @@ COMMANDS = {
 GO_ON = {
     "auto": "; the same command goes on from here",
     "train": "; the same command with --resume goes on from here",
+    "refresh": "; the same command goes on from here",
     "tune": "; the same command goes on after the last whole trial",
     "compare": "; the same command goes on from here",
     "reproduce": "; the same command goes on from here",

@@ -151,7 +151,8 @@ def _next(found: AutoResult, source: str, out: Path) -> str:
     data, item = (out / PREPARED if (out / PREPARED).exists() else source), shlex.quote(str(found.model.items.ids[0]))
     steps = {
         f"recodiff serve {out} --data {data}": "a page in your browser",
-        f"recodiff recommend {out} --history {item}": "a list for who likes these items",
+        f"recodiff recommend {out} --history {item}": "a list for who likes this item",
+        f"recodiff refresh {out} --data NEW": "later, on newer data",
     }
     wide = max(map(len, steps))
     return "\n".join(

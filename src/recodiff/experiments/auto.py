@@ -21,6 +21,7 @@ from recodiff.evaluation.protocol import Protocol, in_order
 from recodiff.experiments.compare.comparison import Comparison, Difference, compare, over_seeds
 from recodiff.experiments.compare.comparison_files import write_comparison
 from recodiff.experiments.compare.studies import tune_all
+from recodiff.experiments.refresh import FOUND
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.model_card import CardFigures, CardNotes, figures_of
 from recodiff.experiments.runs.options import Deadline, RunOptions
@@ -159,6 +160,7 @@ def run_auto(
     if not minutes > 0:
         raise ConfigError(f"minutes = {minutes:g} leaves no time for anything; give a number above 0")
     with held(out):
+        _refuse_refreshed(out)
         clock = _Clock.of(out, asked, minutes)
         folder = _prepared(source, out, say)
         data = load_complete(folder)
@@ -170,6 +172,15 @@ def run_auto(
         model = _trained(label, found, data, out, clock, options, sentences)
         clock.stop()
     return AutoResult(model, label, data, found, sentences)
+
+
+def _refuse_refreshed(out: Path) -> None:
+    """The model of an earlier day must not take the place of a refreshed one."""
+    if (path := out / FOUND).exists():
+        with files.reading(path, CheckpointError, "choose another folder"):
+            promoted = json.loads(path.read_text("utf-8"))["promoted"]
+        if promoted:
+            raise CheckpointError(f"'{out}' was refreshed with newer data since; choose another folder")
 
 
 class _Clock:

@@ -227,6 +227,8 @@ def _fit(model: Recommender, staged: Stages, run: Run, *, refit: Refit, measured
 def _save(fitted: _Fitted, data: Dataset, run: Run, card: CardNotes | None, *, overwrite: bool) -> None:
     assert run.out is not None
     described = provenance(data, run) | fitted.info
+    if fitted.learned.time_kind == "clock" and fitted.learned.times is not None and fitted.learned.nnz:
+        described["data"] = described["data"] | {"until": int(fitted.learned.times.max())}
     text = None
     if card is not None:
         text = write_card(fitted.model, data, described, fitted.figures if card.figures is None else card.figures, card.remarks)
