@@ -40,7 +40,7 @@ class Contender:
         Args:
             data: what it is trained and measured on.
             protocol: how the parts of the data are used.
-            choose_on: what ends its training, see `runs.train_run`.
+            choose_on: what ends its training, see `train.train_run`.
         """
         name, model = self.model.registered, self.model
         case = Case(

@@ -31,7 +31,7 @@ def chosen_on(protocol: Protocol, choose_on: ChooseOn) -> str:
 
     Args:
         protocol: how the parts of the data are used.
-        choose_on: what ends the training, see `runs.train_run`.
+        choose_on: what ends the training, see `train.train_run`.
     """
     return PARTS_USED[protocol][0] if choose_on == "valid" else "the newest tenth of each training history"
 
