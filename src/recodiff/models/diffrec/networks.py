@@ -151,7 +151,7 @@ class Annealing(Protocol):
 
     @property
     def likelihood(self) -> Literal["multinomial", "gaussian"]:
-        """p(x given z)."""
+        """The likelihood p(x given z)."""
         ...
 
     @property
