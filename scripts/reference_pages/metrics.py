@@ -10,8 +10,15 @@ from reference_pages.markdown import code, table
 def page() -> str:
     """A table for each kind."""
     head = (
-        "# Metrics\n\nA name takes the list length K behind `@`, such as `recall@20`. Each is computed for every user and then "
-        "averaged; users without a relevant item are left out unless `--users-without-truth zero` is given.\n\n## Of hits\n\n"
+        "# Metrics\n\nA name takes the list length K behind `@`, such as `recall@20`.\n\n"
+        "* **Population.** Each is computed for every user and then averaged over users with a relevant item. "
+        "`--users-without-truth zero` counts the others as 0. A user whose list is empty counts as 0.\n"
+        "* **Cut.** Only the first K places count. A place after the end of a list is a miss. Relevant items that no list may hold "
+        "(masked ones) stay in the divisor.\n"
+        "* **Ties.** Items of one score stand in the order that the ranking gives them, which is arbitrary; nothing is averaged "
+        "over orders. Given lists (`--lists`) keep the order of the file among equals.\n"
+        "* **Divisor.** It stands behind the `/` of each row. `relevant` is the number of relevant items of the user.\n\n"
+        "What other packages mean by these names: [what a figure means](../explanation/metrics.md).\n\n## Of hits\n\n"
     )
     lists = (
         f"\n\n## Of lists\n\nThey say nothing of what is to be found. K is {LIST_LENGTH} unless given. Coverage and Gini are one "
@@ -19,7 +26,7 @@ def page() -> str:
     )
     judged = (
         "\n\n## Of hits and more\n\nThey need the ratings of the items to be found (`prepare --keep-weights`), or a ranking "
-        "of every candidate. The latter take no K.\n\n"
+        "of every candidate. The latter take no K: all items are ranked but the masked ones, so none is left unlisted.\n\n"
     )
     return head + _table("hits") + judged + _table("judged") + lists + _table("lists") + "\n"
 

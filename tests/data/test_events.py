@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recodiff.data import HeldOutUsers, LeaveLast, Random, Temporal, TemporalAt, TemporalGlobal
+from recodiff.data import HeldOutUsers, LeaveLast, Random, Temporal, TemporalAt, TemporalGlobal, prepare
 from recodiff.data.interactions import Events
 from recodiff.data.split import Split
+from recodiff.errors import DataError
 
 ORDER = {"train": 0, "fold_in": 0, "valid": 1, "test": 2}
 UNCUT: tuple[Events, Events] = ("whole", "ordered")
@@ -129,3 +130,28 @@ def test_a_user_of_one_event_is_not_held_out() -> None:
             "fold_in",
             "test",
         ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares", "parts"),
+    [
+        ((4, 4, 4, 4), (0.25, 0.25), ["train", "train", "valid", "test"]),
+        ((5, 9, 6), (0, 0.5), ["train", "train", "test"]),  # 10 are asked for: 6 are nearer than 15
+        ((5, 9, 6), (0, 0.6), ["train", "test", "test"]),
+        ((6, 8, 6), (0, 0.5), ["train", "test", "test"]),  # as near to both: the middle is the boundary
+        ((1, 19), (0, 0.2), ["train", "test"]),  # what is asked for is not left empty
+        ((19, 1), (0, 0.9), ["train", "test"]),  # nor is train
+    ],
+)
+def test_one_moment_for_all_begins_at_the_nearer_end(sizes: tuple[int, ...], shares: tuple[float, float], parts: list[str]) -> None:
+    for events in (*UNCUT, "split"):
+        assert parts_of(sizes, TemporalGlobal(*shares), events) == parts
+
+
+@pytest.mark.parametrize("split", [TemporalGlobal(), TemporalAt(10**9 + 1, 10**9 + 2)])
+def test_a_moment_that_leaves_a_part_empty_has_a_remedy_that_helps(split: Split) -> None:
+    log = user_of(5, 5, 5, 5).with_columns(time=pl.col("time") * 86400 + 10**9)
+    with pytest.raises(DataError, match=r"distinct times, from 2001-09-09T01:46:40 to 2001-09-12.*--split temporal-at") as caught:
+        prepare(log, split=split)
+    assert "--events" not in str(caught.value)
+    prepare(log, split=TemporalAt("2001-09-11", "2001-09-12"))

@@ -12,8 +12,19 @@ import polars as pl
 import pytest
 
 import recodiff
-from recodiff.data import AsPublished, Dataset, LeaveLast, NaturalNoise, Random, corrupt, load_dataset, prepare, read_log
-from recodiff.data.events import remarks
+from recodiff.data import (
+    AsPublished,
+    Dataset,
+    HeldOutUsers,
+    LeaveLast,
+    NaturalNoise,
+    Random,
+    corrupt,
+    load_dataset,
+    prepare,
+    read_log,
+)
+from recodiff.data.events import inner_note, remarks
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Events, Interactions
 from recodiff.errors import ConfigError, DataError, RecodiffWarning
@@ -92,7 +103,29 @@ def test_users_who_lose_a_part_are_counted() -> None:
     log = two_baskets().with_columns(time=pl.when(pl.col("user") < 7).then(pl.lit(1_600_000_000)).otherwise("time"))
     made = prepare(log, split=LeaveLast(valid=0))
     assert made.info["events"]["lost"] == {"valid": 0, "test": 7}
-    assert "7 users have no test part" in " ".join(remarks(made.info["events"]))
+    assert "7 users have no test part" in " ".join(remarks(made.info))
+
+
+def test_users_who_lose_a_part_are_counted_where_parts_are_drawn_too() -> None:
+    log = two_baskets().with_columns(time=pl.when(pl.col("user") < 7).then(pl.lit(1_600_000_000)).otherwise("time"))
+    made = prepare(log, split=Random(valid=0, test=0.5))
+    assert made.test is not None
+    assert made.info["events"]["lost"] == {"valid": 0, "test": 7}
+    assert (made.test.lengths() == 0).sum() == 7
+    few = two_baskets().with_columns(time=pl.when(pl.col("user") > 2).then(pl.lit(1_600_000_000)).otherwise("time"))
+    assert prepare(few, split=HeldOutUsers(valid=0, test=0.5)).info["events"]["lost"] == {"valid": 0, "test": 15 - 3}
+    assert prepare(two_baskets(), split=HeldOutUsers(valid=0.2, test=0.5)).info["events"]["lost"] == {"valid": 0, "test": 0}
+
+
+def test_where_every_history_is_one_event_it_is_said_that_all_stay_in_train() -> None:
+    log = two_baskets().with_columns(time=pl.lit(1_600_000_000))
+    with pytest.raises(DataError, match="all 30 users stay in train, since the whole history of each is one event"):
+        prepare(log)
+    among_others = log.with_columns(time=pl.when(pl.col("user") == 3).then("time").otherwise(two_baskets()["time"]))
+    made = prepare(among_others, split=LeaveLast(valid=0))
+    assert made.test is not None
+    assert made.test.lengths()[3] == 0
+    assert "1 users have no test part" in " ".join(remarks(made.info))
 
 
 @pytest.mark.parametrize("keep_weights", [False, True])
@@ -127,6 +160,19 @@ def test_what_is_recorded_is_read_again(tmp_path: Path) -> None:
         load_dataset(folder)
 
 
+def test_a_folder_of_before_whose_validation_alone_is_cut_says_so(tmp_path: Path) -> None:
+    later = pl.DataFrame({"user": range(30), "item": [100] * 30, "time": [1_700_000_000] * 30})
+    prepare(pl.concat([two_baskets(), later]), tmp_path / "data", split=LeaveLast(), events="split")
+    path = tmp_path / "data" / "dataset.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    assert manifest["events"]["valid_users_cut"] == 30
+    assert manifest["events"]["users_cut"] == 0
+    del manifest["events"]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    (sentence,) = said(tmp_path / "data")
+    assert "30 users' validation begins inside an event that training has seen" in sentence
+
+
 def test_a_folder_of_before_acts_as_split_and_says_so(tmp_path: Path) -> None:
     prepare(two_baskets(), tmp_path / "data", split=LeaveLast(valid=0), events="split")
     path = tmp_path / "data" / "dataset.json"
@@ -143,7 +189,17 @@ def test_order_by_item_is_recognised() -> None:
     assert "sorted_by_item" in prepare(two_baskets(), split=last).info["events"]
     assert "sorted_by_item" in prepare(falling, split=last).info["events"]
     assert "sorted_by_item" not in prepare(shuffled(two_baskets())[0], split=last).info["events"]
-    assert "use --events whole" in " ".join(remarks(prepare(two_baskets(), split=last, events="ordered").info["events"]))
+    assert "use --events whole" in " ".join(remarks(prepare(two_baskets(), split=last, events="ordered").info))
+
+
+def test_the_remedy_of_an_order_by_item_is_one_that_the_protocol_takes() -> None:
+    made = prepare(two_baskets(), protocol="leave-one-out")
+    told = " ".join(remarks(made.info))
+    assert "use --split leave-last in place of the protocol" in told
+    assert "--events" not in told
+    assert made.info["events"]["kind"] == "ordered"
+    assert f"{made.info['events']['users_cut']} users' test begins inside an event" in told
+    prepare(two_baskets(), split=LeaveLast(valid=0))
 
 
 def history(*times: int, events: Events) -> Interactions:
@@ -170,6 +226,44 @@ def test_the_inner_validation_part_takes_whole_events(events: Events, held: list
     assert inner.train.nnz == held.count(False)
     assert inner.valid.nnz == held.count(True)
     assert inner.valid.events == events
+
+
+def baskets(sizes: list[list[int]]) -> Dataset:
+    """Users with one list of basket sizes each, items never twice."""
+    user = np.repeat(np.arange(len(sizes)), [sum(own) for own in sizes])
+    time = np.concatenate([np.repeat(np.arange(len(own)), own) for own in sizes])
+    item = np.concatenate([np.arange(sum(own)) for own in sizes])
+    x = Interactions.from_arrays(
+        user, item, IdMap.range(len(sizes)), IdMap.range(int(item.max()) + 1), times=time, time_kind="clock", events="whole"
+    )
+    return Dataset(x, None, None, None, None, {"events": {"kind": "whole", "lost": {"test": 7}, "test_seen": 0.5}})
+
+
+def test_the_inner_validation_part_holds_the_share_that_is_asked_for_whatever_the_size_of_baskets() -> None:
+    rng = np.random.default_rng(0)
+    small = [[int(size) for size in rng.integers(1, 4, 12)] for _ in range(400)]
+    large = [[int(size) for size in rng.integers(20, 40, rng.integers(2, 6))] for _ in range(400)]
+    data = baskets(small + large + [[30]] * 50)
+    train, inner = data.train, data.inner()
+    assert inner.valid is not None
+    assert inner.train.nnz + inner.valid.nnz == train.nnz
+    for users in (slice(0, 400), slice(400, 800)):
+        asked = np.floor(train.lengths()[users] * 0.1).sum()
+        assert inner.valid.lengths()[users].sum() == pytest.approx(asked, rel=0.05)
+    assert inner.valid.times is not None
+    assert inner.valid.times.min() > 0, "the oldest event is never among them"
+    found = inner.info["inner"]
+    assert found["held"] == pytest.approx(inner.valid.nnz / train.nnz, abs=1e-4)
+    assert found["users"] + found["lacking"] == 850
+    assert found["of_one_event"] == 50
+    assert "others have none of it" in inner_note(inner.info)
+
+
+def test_the_inner_dataset_describes_itself() -> None:
+    inner = baskets([[3, 2], [2, 2, 2]] * 10).inner(0.4)
+    assert inner.info["events"] == {"kind": "whole", "shared": 1.0, "times_per_user": 2.5, "users_of_one": 0, "valid_users_cut": 0}
+    assert inner.info["parts"] == {name: part.nnz for name, part in inner.parts().items()}
+    assert inner.info["fingerprint"] == inner.fingerprint()
 
 
 def test_a_history_of_one_event_has_no_inner_validation_part() -> None:

@@ -46,7 +46,7 @@ def test_two_baskets_are_refused_with_the_number_of_users_or_split_as_asked(firs
         "test": 30 * second,
     }
     one = log.with_columns(timestamp=pl.lit(1_600_000_000))
-    with pytest.raises(DataError, match=r"30 have one event, 0 two.*let rows of equal time stand alone \(--events split\)"):
+    with pytest.raises(DataError, match=r"all 30 users stay in train.*let rows of equal time stand alone \(--events split\)"):
         prepare(one)
 
 

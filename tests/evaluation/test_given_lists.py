@@ -42,6 +42,13 @@ def test_scores_give_the_order_and_ties_that_of_the_file(tmp_path: Path):
     assert "1 lists hold items of one score" in lists.notes[0]
 
 
+def test_a_trec_run_file_is_read_by_its_scores(tmp_path: Path):
+    text = "1 Q0 a 2 0.5 mine\n1 Q0 b 1 0.5 mine\n\n1\tQ0  c 3 7e-1 mine\n3 Q0 d 1 -2 mine\n"
+    lists = read_lists(written(tmp_path, text, "mine.run"), USERS, ITEMS)
+    assert lists.items.tolist() == [[2, 1, 0], [-1] * 3, [3, -1, -1]]
+    assert "1 lists hold items of one score" in lists.notes[0]
+
+
 def test_a_parquet_file_and_rows_without_rank(tmp_path: Path):
     path = tmp_path / "lists.parquet"
     pl.DataFrame({"user": [2, 2], "item": ["d", "a"]}).write_parquet(path)
@@ -68,6 +75,9 @@ def test_a_repeated_item_counts_once_and_an_unknown_one_keeps_its_place(tmp_path
         ("user,item,rank\n1,a,first\n", "no numbers"),
         ("user,item,rank\n1,,1\n", "empty field"),
         ("user,item,rank\n77,a,1\n", "holds no user"),
+        ("user,item,rank\n", "has no rows"),
+        ("1,a,9\n1,b,2\n", "no column 'user', its first line reads 1, a, 9; lists have a header"),
+        ("1 Q0 a 1 3.5 mine\n1 Q0 b 2\n", "'1 Q0 b 2' is no line of one"),
     ],
 )
 def test_what_is_no_table_of_lists_is_refused(tmp_path: Path, text: str, words: str):

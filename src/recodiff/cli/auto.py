@@ -113,7 +113,7 @@ def auto(
         )
         tell_reading(log, min_rating)
         made = prepare_data(log, min_weight=min_rating, user_core=user_core, item_core=item_core)
-        for sentence in remarks(made.info.get("events", {})):
+        for sentence in remarks(made.info):
             warn(sentence)
         if not json:
             print_dataset(made, reading=False)

@@ -112,12 +112,21 @@ def _data_rows(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     time = info["time"]
     yield "time", f"{time['first']} .. {time['last']}" if "first" in time else {"order": "ranks"}.get(time["kind"], "none")
     if events := info.get("events"):
-        yield "events", f"{events['kind']}; {events.get('shared', 0):.0%} of interactions share theirs with others"
+        yield "events", _events(events)
     if info.get("weights", "all 1") != "all 1":
         yield "weights", info["weights"]
     yield "titles", "yes" if info["titles"] else "no"
     yield from _flat({"noise": info["noise"]}) if info.get("noise") else ()
     yield "fingerprint", info["fingerprint"]
+
+
+def _events(found: Mapping[str, Any]) -> str:
+    said = f"{found['kind']}; {found.get('shared', 0):.0%} of interactions share one"
+    if "times_per_user" in found:
+        said += f", {found['times_per_user']:.1f} a user, {found['users_of_one']} users of one"
+    if "test_seen" in found:
+        said += f", {found['test_seen']:.0%} of test in seen ones"
+    return said
 
 
 def _show(described: dict[str, Any], json: bool) -> None:

@@ -104,8 +104,8 @@ def prepare(
         What to do with a user's repeats of an item.
     protocol
         A protocol of the field, in place of --split and --events. leave-one-out: each user's last item is test and the one before
-        it validation; rows without time are taken in their order. time-split and time-split-all: one moment for all users (the
-        two differ in who is measured).
+        it validation, also within an event, whose rows are taken in their order; so are rows without time. time-split and
+        time-split-all: one moment for all users (the two differ in who is measured).
     split
         auto: as published where the source comes split, else by time within each user, else at random.
     valid
@@ -119,7 +119,7 @@ def prepare(
     seed
         Of random splits.
     events
-        whole: nothing cuts what a user does at one time. ordered: nor does this, and the order of its rows is real. split: rows
+        whole: no split cuts what a user does at one time. ordered: nor here, and the order of its rows is real. split: rows
         of equal time stand alone, in the order of the log, as in published protocols. auto: split where the source comes split,
         else whole.
     keep_weights
@@ -222,7 +222,7 @@ def wanted(column: str | None) -> str | None:
 
 
 def _report(dataset: Dataset, out: Path, json: bool) -> None:
-    for sentence in remarks(dataset.info.get("events", {})):
+    for sentence in remarks(dataset.info):
         warn(sentence)
     if json:
         print_json(dataset.info)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recodiff.data.events import newest_share
+from recodiff.data.events import inner_report, newest_share, report
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Events, Interactions, TimeKind
 from recodiff.errors import DataError
@@ -132,7 +132,10 @@ class Dataset:
         """The training part alone, its newest interactions in place of the validation part: to choose by the near future.
 
         Args:
-            share: of each user's training history, rounded down; events stay whole, as `data.split` says.
+            share: of each user's training history, rounded down; events stay whole, as `data.events.newest_share` says.
+
+        Returns:
+            A dataset without a test part, whose `info["inner"]` counts the users who have an inner part, and those who have none.
 
         Raises:
             DataError: the data has no order, or no history is long enough.
@@ -140,9 +143,15 @@ class Dataset:
         self.train.need_order("an inner validation part")
         held = newest_share(self.train, share)
         if not held.any():
-            raise DataError(f"no training history has the {math.ceil(1 / share)} interactions that an inner validation part needs")
-        info = self.info | {"name": f"{self.name}, inner"}
-        return replace(self, train=self.train.only(~held), valid=self.train.only(held), test=None, info=info)
+            raise DataError(
+                f"no training history has the {math.ceil(1 / share)} interactions, and an event after its first, that an inner "
+                "validation part needs; choose on the validation part"
+            )
+        inner = replace(self, train=self.train.only(~held), valid=self.train.only(held), test=None)
+        info = self.info | {"name": f"{self.name}, inner", "inner": inner_report(self.train, held, share)} | inner.summary()
+        if "events" in info:
+            info["events"] = {"kind": self.train.events} | report(inner.parts())
+        return replace(inner, info=info)
 
     def fingerprint(self) -> str:
         """A short hash of all parts: equal data has equal fingerprints."""

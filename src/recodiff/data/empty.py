@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from recodiff.data.dataset import PARTS
 from recodiff.data.interactions import Events
-from recodiff.data.split import AsPublished, LeaveLast, Random, Split, Temporal
+from recodiff.data.split import AsPublished, LeaveLast, Random, Split, Temporal, TemporalAt
 
 
 def empty_parts(split: Split, frame: pl.DataFrame) -> list[str]:
@@ -31,11 +32,19 @@ def why_empty(frame: pl.DataFrame, split: Split, events: Events, part: str) -> s
         part: the one that is empty.
     """
     timed = "time" in frame.columns
+    if split.needs == "clock":
+        return _no_moment(frame, split, part)
     size = (pl.col("time").n_unique() if timed and events != "split" else pl.len()).alias("size")
     sizes = frame.group_by("user").agg(size)["size"]
     ones, twos, longest = int((sizes == 1).sum()), int((sizes == 2).sum()), int(sizes.max() or 0)  # type: ignore[arg-type]
     tied = timed and events != "split" and longest < frame.group_by("user").len()["len"].max()  # type: ignore[operator]
     what, whole = ("event", " where events (what a user does at one time) stay whole") if tied else ("interaction", "")
+    if tied and ones == len(sizes):
+        return (
+            f"the split {split.name!r} leaves the part {part!r} empty: all {ones} users stay in train, since the whole history of "
+            "each is one event (what a user does at one time), which is not cut; add interactions of other times, or let rows of "
+            "equal time stand alone (--events split)"
+        )
     found = f"{ones} have one {what}, {twos} two, the most {longest}"
     remedies = [_remedy(split, longest), "filter less", *(["let rows of equal time stand alone (--events split)"] if tied else [])]
     return (
@@ -44,14 +53,22 @@ def why_empty(frame: pl.DataFrame, split: Split, events: Events, part: str) -> s
     )
 
 
+def _no_moment(frame: pl.DataFrame, split: Split, part: str) -> str:
+    """A sentence on a split by one moment for all users, which no kind of events changes."""
+    times = frame["time"].unique().sort()
+    first, last = (str(np.datetime64(int(times[place]), "s")) for place in (0, -1))
+    found = f"the log has {len(times)} distinct times, from {first} to {last}, and what stands at one is not cut"
+    remedy = "choose moments between them (--split temporal-at --valid-from ... --test-from ...)"
+    shares = "" if isinstance(split, TemporalAt) else ", or larger shares (--valid, --test)"
+    return f"the split {split.name!r} leaves the part {part!r} empty: {found}; {remedy}{shares}"
+
+
 def _remedy(split: Split, longest: int) -> str:
     """What else to ask for, where the longest history has so many events."""
     if isinstance(split, LeaveLast):
         return "do without a validation part (--split leave-last --valid 0)" if longest == 2 else "add interactions"
     if isinstance(split, AsPublished):
         return "do without a validation part (--split published --valid 0)"
-    if split.needs == "clock":
-        return "choose other moments or shares"
     if isinstance(split, Temporal):
         return "choose other shares, or the split leave-last"
     if longest < 2:

@@ -42,18 +42,62 @@ def recorded(info: Mapping[str, Any]) -> Events:
 def newest_share(x: Interactions, share: float) -> NDArray[np.bool_]:
     """Mark the newest share of each user's history, rounded down; boolean [nnz].
 
-    A boundary inside an event moves to its nearer end, and a user's oldest event is never among them: see `data.split`.
+    Where the boundary falls inside an event, the event is among them for as large a share of such users as the share of it
+    that was asked for: spread evenly over the users in the order of their ids. So large events are held as often as they should
+    be, and the share of all interactions is about what was asked. A user's oldest event is never among them.
 
     Args:
         x: histories with times.
         share: in 0..1.
     """
-    begins = x.event_begins()
-    first, event = np.flatnonzero(begins), np.cumsum(begins) - 1
-    own = np.diff(first, append=x.nnz)[event]
-    rows = x.rows()
-    size, before = x.lengths()[rows], first[event] - x.matrix.indptr[rows]
-    return (before > 0) & (2 * (size - before) - own <= 2 * np.floor(size * share + 1e-9))
+    first = np.flatnonzero(x.event_begins())
+    own = np.diff(first, append=x.nnz)
+    rows = x.rows()[first]
+    size, before = x.lengths()[rows], first - x.matrix.indptr[rows]
+    newer = size - before - own
+    part = np.clip((np.floor(size * share + 1e-9) - newer) / own, 0, 1) * (before > 0)  # of each event, how much was asked for
+    held, cut = part >= 1, (part > 0) & (part < 1)
+    sums = np.cumsum(part[cut])
+    held[cut] = np.floor(sums + 0.5) > np.floor(np.concatenate([[0.0], sums[:-1]]) + 0.5)
+    return np.repeat(held, own)
+
+
+def inner_report(train: Interactions, held: NDArray[np.bool_], share: float) -> dict[str, Any]:
+    """Count what an inner validation part holds.
+
+    Args:
+        train: the training part with times.
+        held: the interactions in the inner part, boolean [nnz].
+        share: that was asked for.
+
+    Returns:
+        `asked` and `held`: shares of the interactions; `users` who have some of them, `lacking` who have a history and none, and
+        `of_one_event`: those of the latter whose whole history is one event.
+    """
+    own = np.bincount(train.rows()[held], minlength=train.n_users)
+    lacking = (train.lengths() > 0) & (own == 0)
+    return {
+        "asked": share,
+        "held": round(float(held.mean()), 4),
+        "users": int((own > 0).sum()),
+        "lacking": int(lacking.sum()),
+        "of_one_event": int((lacking & (train.event_counts() == 1)).sum()),
+    }
+
+
+def inner_note(info: Mapping[str, Any]) -> str:
+    """A sentence on how much an inner validation part holds, and of whom.
+
+    Args:
+        info: of `Dataset.inner`.
+    """
+    found = info["inner"]
+    note = f"the inner validation part holds {found['held']:.1%} of the training interactions ({found['asked']:.0%} was asked for)"
+    note += f", of {found['users']:,} users"
+    if not found["lacking"]:
+        return note
+    whole = f"; of {found['of_one_event']:,} of them all is one event" if found["of_one_event"] else ""
+    return f"{note}; {found['lacking']:,} others have none of it, since their histories are short or an event is not cut{whole}"
 
 
 def report(parts: Mapping[str, Interactions]) -> dict[str, Any]:
@@ -64,30 +108,35 @@ def report(parts: Mapping[str, Interactions]) -> dict[str, Any]:
 
     Returns:
         `shared`: share of the interactions whose event has several; `times_per_user`: events of a user, on average;
-        `users_of_one`: users whose whole history is one event; and, where there is a test part, `test_seen`: share of its
-        interactions whose event stands in an earlier part too, and `users_cut`: users who have such interactions.
+        `users_of_one`: users whose whole history is one event. Where there is a test part, `test_seen`: share of its
+        interactions whose event stands in another part too, and `users_cut`: users who have such interactions. Where there is a
+        validation part, `valid_users_cut`: users with an event in it that training holds too.
     """
     timed = {name: part.times for name, part in parts.items() if part.times is not None}
     if not timed:
         return {}
     user = np.concatenate([parts[name].rows() for name in timed])
     time = np.concatenate(list(timed.values()))
-    test = np.concatenate([np.full(len(times), name == "test") for name, times in timed.items()])
+    part = np.concatenate([np.full(len(times), LATER.index(name) + 1 if name in LATER else 0) for name, times in timed.items()])
     if len(timed) > 1:  # a part alone stands sorted
         order = rows_in_order(user, next(iter(parts.values())).n_users, time)
-        user, time, test = (user, time, test) if order is None else (user[order], time[order], test[order])
+        user, time, part = (user, time, part) if order is None else (user[order], time[order], part[order])
     new_user = np.concatenate([np.ones(min(len(user), 1), dtype=bool), user[1:] != user[:-1]])
     begins = np.flatnonzero(new_user | np.concatenate([np.ones(min(len(user), 1), dtype=bool), time[1:] != time[:-1]]))
-    size, tested = np.diff(begins, append=len(user)), np.add.reduceat(test, begins, dtype=np.int64) if len(begins) else begins
+    size = np.diff(begins, append=len(user))
+    within = [np.add.reduceat(part == which, begins, dtype=np.int64) if len(begins) else begins for which in range(3)]
     per_user = np.diff(np.searchsorted(begins, np.flatnonzero(new_user)), append=len(begins))
     found: dict[str, Any] = {
         "shared": _share(size[size > 1], size),
         "times_per_user": round(float(per_user.mean()) if len(per_user) else 0.0, 2),
         "users_of_one": int((per_user == 1).sum()),
     }
+    learned, valid, test = within
     if "test" in timed:
-        cut = (tested > 0) & (tested < size)
-        found |= {"test_seen": _share(tested[cut], tested), "users_cut": len(np.unique(user[begins[cut]]))}
+        cut = (test > 0) & (test < size)
+        found |= {"test_seen": _share(test[cut], test), "users_cut": len(np.unique(user[begins[cut]]))}
+    if "valid" in timed:
+        found["valid_users_cut"] = len(np.unique(user[begins[(valid > 0) & (learned > 0)]]))
     return found
 
 
@@ -95,14 +144,17 @@ def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> float:
     return round(float(part.sum()) / max(float(whole.sum()), 1), 4)
 
 
-def lost(whole: pl.DataFrame, cut: pl.DataFrame) -> dict[str, int]:
+def lost(whole: pl.DataFrame, cut: pl.DataFrame, *, drawn: bool = False) -> dict[str, int]:
     """Users who lack a part because no event is cut, by the part.
 
     Args:
         whole: columns `user`, `part`; as the split marked whole events.
         cut: as it marks interactions one by one.
+        drawn: whether the two are of users drawn anew, of whom only the number counts.
     """
     has = [{name: frame.filter(part=name)["user"].unique() for name in LATER} for frame in (whole, cut)]
+    if drawn:
+        return {name: max(len(has[1][name]) - len(has[0][name]), 0) for name in LATER}
     return {name: len(np.setdiff1d(has[1][name].to_numpy(), has[0][name].to_numpy(), assume_unique=True)) for name in LATER}
 
 
@@ -155,12 +207,13 @@ def _picked(frame: pl.DataFrame, order: NDArray[Any] | None) -> pl.DataFrame:
     return pl.DataFrame({name: picked[name] for name in frame.columns})
 
 
-def remarks(found: Mapping[str, Any]) -> list[str]:
+def remarks(info: Mapping[str, Any]) -> list[str]:
     """Remarks on the events of data that was just prepared, one sentence each.
 
     Args:
-        found: `events` of what `dataset.json` holds; empty where there is no time.
+        info: what `dataset.json` holds.
     """
+    found = info.get("events", {})
     sentences = []
     for part, users in found.get("lost", {}).items():
         if users:
@@ -171,10 +224,10 @@ def remarks(found: Mapping[str, Any]) -> list[str]:
             "ordered": "so their order is hardly real; use --events whole",
             "split": "so the highest of them come last, and models are measured on that; use --events whole",
         }
-        sentences.append(f"rows of equal time stand in the order of their items, {remedy[found['kind']]}")
-    if users := found.get("users_cut", 0):
-        sentences.append(_cut(users))
-    return sentences
+        remedy |= {"leave-one-out": "so the last of them is the highest; use --split leave-last in place of the protocol"}
+        which = info["split"]["strategy"] if info["split"]["strategy"] in remedy else found["kind"]
+        sentences.append(f"rows of equal time stand in the order of their items, {remedy[which]}")
+    return [*sentences, *_cuts(found)]
 
 
 def cut_note(parts: Mapping[str, Interactions]) -> str | None:
@@ -184,11 +237,13 @@ def cut_note(parts: Mapping[str, Interactions]) -> str | None:
         parts: by name, as `Dataset.parts` gives them.
     """
     users = report(parts).get("users_cut", 0)
-    return _cut(users) if users else None
+    return _cuts({"users_cut": users})[0] if users else None
 
 
-def _cut(users: int) -> str:
-    return f"{users} users' test begins inside an event that training has seen"
+def _cuts(found: Mapping[str, Any]) -> list[str]:
+    """The later parts that begin inside events, a sentence each."""
+    users = {"test": found.get("users_cut", 0), "validation": found.get("valid_users_cut", 0)}
+    return [f"{count} users' {part} begins inside an event that training has seen" for part, count in users.items() if count]
 
 
 def unknown_to(name: str, info: Mapping[str, Any], parts: Mapping[str, Interactions]) -> str | None:
@@ -199,5 +254,7 @@ def unknown_to(name: str, info: Mapping[str, Any], parts: Mapping[str, Interacti
         info: what its `dataset.json` holds.
         parts: by name.
     """
-    note = None if "events" in info else cut_note(parts)
-    return note and f"'{name}' was prepared before events were kept whole: {note}; prepare it again to keep them whole"
+    cuts = [] if "events" in info else _cuts(report(parts))
+    if not cuts:
+        return None
+    return f"'{name}' was prepared before events were kept whole: {'; '.join(cuts)}; prepare it again to keep them whole"

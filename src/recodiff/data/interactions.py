@@ -48,7 +48,8 @@ class Interactions:
     An *event* is all that a user does at one time, such as a basket:
 
     * `whole`: nothing cuts it, and models read it as a set; its entries stand in the order of their columns.
-    * `ordered`: nothing cuts it, and models read it in the order of the log.
+    * `ordered`: its entries stand in the order of the log, which is real, and models read them so. Nothing cuts it but the protocol
+      `leave-one-out`, which takes exactly one item: what comes before it in the same event came first.
     * `split`: every interaction is an event of its own, and equal times keep the order of the log.
 
     Args:

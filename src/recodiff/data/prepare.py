@@ -23,7 +23,7 @@ from recodiff.data.order import coded, how_many, renumbered
 from recodiff.data.protocols import CutBy, cut_by, in_row_order
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.saving import MANIFEST, save_dataset
-from recodiff.data.split import SPLITS, AsPublished, LeaveLast, Random, Split, Temporal
+from recodiff.data.split import SPLITS, AsPublished, HeldOutUsers, LeaveLast, Random, Split, Temporal
 from recodiff.errors import ConfigError, DataError, RecodiffWarning, did_you_mean
 from recodiff.runtime.folders import check_free
 
@@ -66,8 +66,8 @@ def prepare(
         split: a strategy, such as `recodiff.LeaveLast()`, or the name of one with its defaults. Unless given, the log's own parts
             where it comes split. Otherwise by time within each user: the newest events of each where histories are too short for
             shares. At random where there is no time.
-        events: what interactions of a user at one time are, such as a basket. `whole`: nothing cuts them, and models read them as
-            a set. `ordered`: nothing cuts them, and the log's order within them is real. `split`: each stands alone, in the log's
+        events: what interactions of a user at one time are, such as a basket. `whole`: no split cuts them, and models read them as
+            a set. `ordered`: no split cuts them, and the log's order within them is real. `split`: each stands alone, in the log's
             order, as in published protocols. Unless given, `whole`, and `split` of a log that comes split.
         protocol: in place of `split` and `events`, those of a protocol of the field: `leave-one-out`, `time-split` or
             `time-split-all`. For the first, the order of the rows is the time of a log that has none.
@@ -101,8 +101,9 @@ def prepare(
     unused = [] if _weighted(read, keep_weights) else ["weight"]
     filtered = filtered.drop(unused, strict=False)
     clean, strategy = _marked(filtered, log, strategy, events, usual)
-    if events != "split" and strategy.needs != "nothing":
-        kind["lost"] = lost(clean, strategy(filtered, log.time_kind)) if ties else dict.fromkeys(LATER, 0)
+    if events != "split":
+        drawn = isinstance(strategy, HeldOutUsers)
+        kind["lost"] = lost(clean, strategy(filtered, log.time_kind), drawn=drawn) if ties else dict.fromkeys(LATER, 0)
     info = _provenance(log, name, out) | {
         "steps": steps,
         "split": strategy.describe(),

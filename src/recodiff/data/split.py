@@ -5,8 +5,8 @@ A strategy is called as `split(frame, time_kind, events)` and answers with the s
 
 An event is all that a user does at one time (see `Interactions`). A boundary between parts that falls inside an event moves to
 the nearer end of it, so that shares stay near what was asked. The event goes to the part in which its middle lies, to the later
-one where that is the boundary itself. A user's oldest event stays in train. Where events are `split`, every interaction is an
-event of its own, and equal times keep the order of the log.
+one where that is the boundary itself. A user's oldest event stays in train, unless one moment cuts all users. Where events are
+`split`, every interaction is an event of its own, and equal times keep the order of the log.
 """
 
 from __future__ import annotations
@@ -133,7 +133,8 @@ class Temporal(Split):
 class TemporalGlobal(Split):
     """One moment for all users, chosen so that the parts have about these shares of all interactions.
 
-    Interactions at the very moment belong to the later part. A user may have no train interactions, or only those.
+    All that happens at one moment stays together, whatever events are: a boundary that falls inside it moves to the nearer end. A
+    user may have no train interactions, or only those.
 
     Args:
         valid, test: shares of all interactions.
@@ -150,8 +151,15 @@ class TemporalGlobal(Split):
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         times = frame["time"].sort()
         ends = [int(frame.height * share + 1e-9) for share in (self.test, self.test + self.valid)]
-        test_from, valid_from = (times[frame.height - end] if end else None for end in ends)
+        test_from, valid_from = (_nearest_moment(times, frame.height - end) if end else None for end in ends)
         return _mark_from(frame, valid_from if self.valid else None, test_from)
+
+
+def _nearest_moment(times: pl.Series, place: int) -> int:
+    """The moment that begins nearest to a place of the sorted times; the earlier of two, and neither the first nor none at all."""
+    begins, ends = (int(times.search_sorted(times[place], side=side)) for side in ("left", "right"))
+    later = ends < len(times) and (begins == 0 or ends - place < place - begins)
+    return int(times[ends if later else begins])
 
 
 @dataclass(frozen=True)

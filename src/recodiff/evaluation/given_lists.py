@@ -27,6 +27,10 @@ LIST_ROLES = {
     "score": ("score", "prediction", "relevance", "rating", "weight"),
 }
 """Names of the columns, in lower case without punctuation."""
+TREC = ("user", "q0", "item", "rank", "score", "tag")
+"""Fields of a line of a TREC run file."""
+SHOWN = 4
+"""Columns that a refusal names."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,22 @@ class GivenLists:
 def read_lists(path: str | Path, users: IdMap, items: IdMap) -> GivenLists:
     """Read lists from a table with the columns user, item and rank or score; without either, the rows stand best first.
 
-    An item that stands twice in a list counts where it stands first. Places are given out anew, so ranks may begin at 0 or 1.
+    A TREC run file (lines of query, Q0, document, rank, score, tag) is read too: by the score, as trec_eval does. An item that
+    stands twice in a list counts where it stands first. Places are given out anew, so ranks may begin at 0 or 1.
 
     Args:
-        path: a .parquet file, or a text table.
+        path: a .parquet file, a text table with a header, or a TREC run file.
         users: whose lists are wanted, in the order of the rows.
         items: the catalogue.
 
     Raises:
-        DataError: the file cannot be read, lacks a column, or holds no user of the data.
+        DataError: the file cannot be read, lacks a column, has no rows, or holds no user of the data.
     """
     path = Path(path)
-    frame, notes = _ordered(_table(path), path.name)
+    table = _table(path)
+    if table.is_empty():
+        raise DataError(f"{path.name} has no rows, so there is no list to measure; give lists of some users of the data")
+    frame, notes = _ordered(table, path.name)
     user, item = users.positions(frame["user"], unknown="mark"), items.positions(frame["item"], unknown="mark")
     if (user < 0).all():
         raise DataError(f"{path.name} holds no user of the data; its ids are such as {frame['user'].head(3).to_list()}")
@@ -128,9 +136,27 @@ def _table(path: Path) -> pl.DataFrame:
             frame = crash_checked([path], lambda: pl.read_parquet(path, glob=False), DataError, "write the lists anew")
             found = _roles(frame.columns, path.name)
             return frame.select(pl.col(name).alias(role) for role, name in found.items())
+        if (runs := _trec_run(path)) is not None:
+            return runs
         table = open_table(path, header=True)
         found = _roles(table.columns(), path.name)
         return table.collect([pl.col(name).alias(role) for role, name in found.items()])[0]
+
+
+def _trec_run(path: Path) -> pl.DataFrame | None:
+    """User, item and score of a TREC run file, equal scores in the order of the ranks; None where the file is none."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = next((line for line in file if line.strip()), "").split()
+    if len(first) != len(TREC) or first[1].upper() != "Q0":
+        return None
+    lines = pl.Series("line", path.read_text("utf-8").splitlines()).str.strip_chars()
+    lines = lines.filter(lines != "")
+    fields = lines.str.extract_groups("^" + r"\s+".join(rf"(?<{name}>\S+)" for name in TREC) + "$").struct.unnest()
+    wrong = fields["user"].is_null()
+    if wrong.any():
+        raise DataError(f"{path.name} begins as a TREC run file, and {lines.filter(wrong)[0]!r} is no line of one; mend that line")
+    ranked = fields.with_columns(pl.col("rank").cast(pl.Float64, strict=False)).sort("rank", maintain_order=True)
+    return ranked.select("user", "item", "score")
 
 
 def _roles(columns: list[str], name: str) -> dict[str, str]:
@@ -140,7 +166,11 @@ def _roles(columns: list[str], name: str) -> dict[str, str]:
         found |= {role: fitting[0]} if fitting else {}
     for role in ("user", "item"):
         if role not in found:
-            raise DataError(f"{name} has no column '{role}'; lists have the columns user, item and rank or score, with a header")
+            first = ", ".join(columns[:SHOWN])
+            raise DataError(
+                f"{name} has no column '{role}', its first line reads {first}; lists have a header with user, item and rank or "
+                "score, or are a TREC run file"
+            )
     return found
 
 

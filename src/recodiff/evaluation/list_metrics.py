@@ -1,8 +1,8 @@
 """Metrics of the lists themselves, whatever is to be found: pure functions.
 
 Shapes: `n` users, `K` list length, `I` items, `F` features of an item, `G` genres. `lists` holds positions in the catalogue,
-int [n, K], best first, -1 where a list ends early. Functions of users give NaN where they are not defined for a user; `evaluate`
-takes the mean over the measured users for whom they are.
+int [n, K], best first, -1 where a list ends early. Lists are cut at K, and their order within K makes no difference; which of equal
+scores are within is arbitrary. Functions of users give NaN where they are not defined for a user, and the mean is over the others.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _batches(n: int) -> list[slice]:
 
 
 LIST_METRICS = (
-    ListMetric("coverage", lambda x: coverage(x.lists, x.n_items), "share of the catalogue that is in some list"),
+    ListMetric("coverage", lambda x: coverage(x.lists, x.n_items), "items in some list / items of the catalogue"),
     ListMetric(
         "gini",
         lambda x: gini(x.lists, x.n_items),

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
+from recodiff.data.events import inner_note
 from recodiff.data.interactions import Interactions, need_interactions
 from recodiff.errors import ConfigError, DataError
 from recodiff.evaluation.item_facts import ItemFacts, item_facts
@@ -116,6 +117,11 @@ class Stages:
     def _chosen_on(self) -> Dataset:
         """The data while settings are chosen; `Dataset.inner` is the one place that makes the inner part."""
         return self.data.inner() if self.choose_on == "inner" else self.data
+
+    @property
+    def inner_note(self) -> str | None:
+        """A sentence on how much an inner validation part holds, and of whom; None where none is asked for."""
+        return inner_note(self._chosen_on.info) if self.choose_on == "inner" else None
 
     @cached_property
     def facts(self) -> ItemFacts:

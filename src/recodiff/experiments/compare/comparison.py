@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recodiff.data.dataset import Dataset
+from recodiff.data.events import inner_note
 from recodiff.errors import ConfigError, DataError
 from recodiff.evaluation.cutoffs import note
 from recodiff.evaluation.evaluate import Evaluation
@@ -147,7 +148,7 @@ def compare(
         raise DataError(why)
     earlier(out / f"{NAME}.json", data, "a comparison")
     if choose_on == "inner":
-        data.inner()  # refuses data that has none before anything is trained
+        say(inner_note(data.inner().info))  # refuses data that has none before anything is trained
     progress = [one.progress(data, protocol, choose_on) for one in contenders]
     if sentence := note(stages(data).valid, REPORTED_METRICS):
         say(sentence)

@@ -81,7 +81,8 @@ def accuracy(found: Comparison) -> Table:
     if found.choose_on == "inner":
         note += (
             f" Epochs, and what else a training chooses, come from {chosen_on(found.protocol, found.choose_on)}; what is measured "
-            "was trained once more on all of it, and its seconds are of both."
+            "was trained once more on all of it, and its seconds are of both. There "
+            f"{stages(found.data, choose_on='inner').inner_note}."
         )
     if sentence := lengths.note(stages(found.data).test, REPORTED_METRICS):
         note += f" {sentence}."

@@ -176,6 +176,8 @@ def train_run(
     staged = stages(data, choose_on=choose_on)
     if staged.choice is not None:
         model = stopped_by_short_lists(model, model_name, settings, staged.choice, run.tell)
+    if staged.inner_note and run.tell is not None:
+        run.tell(staged.inner_note)
     with held_run(run.out):
         if run.out is not None:
             if distributed.leads():
