@@ -125,7 +125,7 @@ def _events(found: Mapping[str, Any]) -> str:
     if "times_per_user" in found:
         said += f", {found['times_per_user']:.1f} a user, {found['users_of_one']} users of one"
     if "test_seen" in found:
-        said += f", {found['test_seen']:.0%} of test in seen ones"
+        said += f", {found['test_seen']:.0%} of test seen"
     return said
 
 
