@@ -32,7 +32,8 @@ def pages() -> dict[str, str]:
 
 
 def _metrics(words: Mapping[str, Any], language: str) -> str:
-    why = tomllib.loads((ROOT / "src" / "recodiff" / "evaluation" / "peers.toml").read_text("utf-8"))["why"]
+    facts = tomllib.loads((ROOT / "src" / "recodiff" / "evaluation" / "peers.toml").read_text("utf-8"))
+    why = facts["why"]
     kinds = [[code(name), *(_overview(peer, kind) for kind in KINDS)] for name, peer in peers().items()]
     users = [[code(name), *_users(peer, words)] for name, peer in peers().items()]
     ours = [[code(name), str(formula)] for name, formula in formulas().items() if name in METRICS]
@@ -48,8 +49,18 @@ def _metrics(words: Mapping[str, Any], language: str) -> str:
     recorded = json.loads((RECORDS / "figures.json").read_text())
     for name, peer in peers().items():
         rows = [_row(figure, recorded[name]["figures"]["handed"], why, language) for figure in peer.figures]
-        parts += [f"### {name}", peer.version, table(words["columns"], rows)]
+        parts += [f"### {name}", peer.version, table(words["columns"], rows), _quirks(facts["packages"][name], language)]
+    parts += [words["others"], table(words["other_columns"], [_other(one, language) for one in facts["others"]])]
     return "\n\n".join(part.strip() for part in [*parts, words["foot"]]) + "\n"
+
+
+def _quirks(package: Mapping[str, Any], language: str) -> str:
+    return "\n".join(f"* {quirk[language]}" for quirk in package["quirks"])
+
+
+def _other(package: Mapping[str, Any], language: str) -> list[str]:
+    same = ", ".join(f"{code(theirs)}: {code(ours)}" for theirs, ours in package["figures"])
+    return [package["version"], same, " ".join(quirk[language] for quirk in package["quirks"])]
 
 
 def _number(kind: str) -> int:
