@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from postgres import Postgres, running_postgres
-from recodiff.errors import ConfigError, DataError
+from recodiff.errors import ConfigError, DataError, RecodiffWarning
 from recodiff.runtime import sql_tables
 from recodiff.runtime.sql import open_engine
 from recodiff.runtime.sql_tables import check_table, write_table
@@ -51,9 +52,48 @@ def test_a_table_is_written_and_replaced_only_where_asked(url: str, monkeypatch:
     assert rows(url) == LISTS.rows()
     with pytest.raises(DataError, match=r"already there; .* --overwrite"):
         write_table(url, "lists", LISTS, overwrite=False)
-    for _ in range(2):
-        write_table(url, "lists", LISTS.head(1), overwrite=True)
+    with warnings.catch_warnings(action="error"):  # the same columns: nothing goes
+        for _ in range(2):
+            write_table(url, "lists", LISTS.head(1), overwrite=True)
     assert rows(url) == LISTS.head(1).rows()
+    assert tables(url) == ["lists"]
+
+
+def indexes(url: str) -> list[str | None]:
+    return [index["name"] for index in sa.inspect(open_engine(url)).get_indexes("lists")]
+
+
+def test_what_others_made_of_a_table_stays(url: str) -> None:
+    write_table(url, "lists", LISTS, overwrite=False)
+    with open_engine(url).execution_options(writes=True).begin() as connection:
+        connection.exec_driver_sql('CREATE INDEX by_user ON lists ("user")')
+        connection.exec_driver_sql("CREATE VIEW firsts AS SELECT * FROM lists WHERE rank = 1")
+        connection.exec_driver_sql("ALTER TABLE lists ADD COLUMN shown INTEGER DEFAULT 0")
+        if url.startswith("postgresql"):
+            connection.exec_driver_sql("DROP ROLE IF EXISTS shop")
+            connection.exec_driver_sql("CREATE ROLE shop")
+            connection.exec_driver_sql("GRANT SELECT ON lists TO shop")
+    write_table(url, "lists", LISTS.head(2), overwrite=True)
+    assert rows(url) == [(*row, 0) for row in LISTS.head(2).rows()]
+    assert len(rows(url, "firsts")) == 1
+    assert indexes(url) == ["by_user"]
+    if url.startswith("postgresql"):
+        with open_engine(url).execution_options(writes=True).begin() as connection:
+            assert connection.exec_driver_sql("SELECT has_table_privilege('shop', 'lists', 'SELECT')").scalar()
+            connection.exec_driver_sql("DROP VIEW firsts")
+            connection.exec_driver_sql("REVOKE ALL ON lists FROM shop")
+            connection.exec_driver_sql("DROP ROLE shop")
+
+
+def test_a_table_of_other_columns_is_made_anew_and_what_goes_is_said(url: str) -> None:
+    write_table(url, "lists", LISTS, overwrite=False)
+    with open_engine(url).execution_options(writes=True).begin() as connection:
+        connection.exec_driver_sql('CREATE INDEX by_user ON lists ("user")')
+    text = LISTS.with_columns(pl.col("item").cast(pl.String))
+    with pytest.warns(RecodiffWarning, match=r"had other columns, .* its indexes \(by_user\) and grants are gone"):
+        write_table(url, "lists", text, overwrite=True)
+    assert rows(url) == text.rows()
+    assert indexes(url) == []
     assert tables(url) == ["lists"]
 
 

@@ -98,7 +98,7 @@ def recommend(
         Write the lists to this .parquet, .csv, .tsv or .jsonl file: user, rank, item, score, title. Or to a table of a database,
         whole or not at all: its URL, such as postgresql://user@host/name.
     table
-        Of that database; schema.name in another schema. With --overwrite a table of lists is replaced.
+        Of that database; schema.name in another schema. With --overwrite the lists in it are replaced.
     overwrite
         Replace a file that is already there.
     device
