@@ -65,7 +65,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.Monk
         if command.startswith("serve"):  # goes on until it is ended; see tests/serving/test_server.py
             continue
         few = ["--set", "training.epochs=2"] if command.startswith("train") else []
-        typed = command.replace("ID ID ID", "1 2 3").replace("--minutes 30", "--minutes 0.02")
+        typed = command.replace("ID ID ID", "1 2 3").replace("--minutes 30", "--minutes 0.1")
         assert call(*typed.split(), *few) == 0, command
 
 
