@@ -5,8 +5,10 @@ Each command is killed at some of its operations; with RECODIFF_KILLS=1 at all o
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,20 @@ import pytest
 
 from kills import SMALL, Words, at_points, empty, hidden, killed
 from recodiff import load_dataset, load_model
+from recodiff.errors import RecodiffWarning
 
 
 def weights(folder: Path) -> list[Any]:
     return [tensor.tolist() for tensor in load_model(folder).state().values()]
+
+
+def finished(folder: Path) -> dict[str, bytes]:
+    """All files but those of an unfinished training, and those that the next command sweeps away."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.stem != "checkpoint" and path.name[0] != "."}
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.filterwarnings("ignore::recodiff.errors.RecodiffWarning")
@@ -45,7 +57,7 @@ class TestKills:
         assert at_points(5, fresh, again, check) >= 3
 
     def test_train_overwrite_keeps_the_old_model_until_the_new_one_is_there(self, world: Path, tmp_path: Path) -> None:
-        old = weights(world / "model")
+        old = finished(world / "model") | {"figure.png": b"mine"}
 
         def fresh() -> Path:
             shutil.copytree(world / "model", tmp_path / "model")
@@ -57,14 +69,20 @@ class TestKills:
 
         whole = tmp_path / "whole"
         assert not killed(*again(whole))
-        new = weights(whole)
+        new = weights(whole), losses(whole)
+        assert losses(world / "model") != losses(whole)
 
         def check(place: Path) -> None:
-            assert (place / "figure.png").read_bytes() == b"mine"
-            assert weights(place) in (old, new)
-            assert not killed(*again(place))
-            assert weights(place) == new
-            assert hidden(place) == []
+            begun = (place / "checkpoint.safetensors").exists() and not (place / ".recodiff-new").exists()
+            with pytest.warns(RecodiffWarning, match="unfinished training") if begun else nullcontext():
+                load_model(place)
+            if finished(place) != old:  # seconds differ, so the new files are not the same bytes twice
+                assert (weights(place), losses(place)) == new
+                assert finished(place).keys() == old.keys()
+                assert (place / "figure.png").read_bytes() == b"mine"
+            assert not killed(*again(place), *(("--resume",) if begun else ()))
+            assert (weights(place), losses(place)) == new
+            assert sorted(path.name for path in place.iterdir()) == sorted(old)
 
         assert at_points(47, fresh, again, check) > 2
 

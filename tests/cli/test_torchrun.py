@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from commands import call
-from recodiff.training.checkpoint import CHECKPOINT, LOG
+from recodiff.training.checkpoint import CHECKPOINT, GROWING_LOG, LOG
 
 EPOCHS = 100
 SETTINGS = f"""model = "t-diffrec"
@@ -53,7 +53,8 @@ def worker(launcher: int, rank: int) -> int:
 
 def logged(out: Path) -> list[str]:
     """Lines of the log; each tells its epoch's seconds, so that an epoch trained again does not pass for the first."""
-    return (out / LOG).read_text().splitlines() if (out / LOG).exists() else []
+    found = [out / name for name in (LOG, GROWING_LOG) if (out / name).exists()]
+    return found[0].read_text().splitlines() if found else []
 
 
 def losses(out: Path) -> list[float]:

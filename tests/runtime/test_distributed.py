@@ -22,7 +22,7 @@ from recodiff.errors import CheckpointError
 from recodiff.runtime import distributed
 from recodiff.tensors.random import BatchSlice, SliceGenerator, by_row, keep_rows, keyed_generator, normal_like
 from recodiff.tensors.rows import Rows
-from recodiff.training.checkpoint import CHECKPOINT, LOG
+from recodiff.training.checkpoint import CHECKPOINT, GROWING_LOG
 from recodiff.training.pairs import Pair
 
 HERE = Path(__file__).resolve().parents[1]
@@ -65,7 +65,7 @@ def test_two_processes_train_what_one_trains(name: str, both: dict[str, Any]) ->
 
 def test_a_killed_run_of_two_goes_on_and_ends_as_the_unbroken_one(tmp_path: Path, both: dict[str, Any]) -> None:
     assert two_processes(tmp_path, "killed", "hidden") == [9, 9]
-    done = len((tmp_path / LOG).read_text().splitlines())
+    done = len((tmp_path / GROWING_LOG).read_text().splitlines())
     assert done == 3
     assert (tmp_path / CHECKPOINT).exists()
     assert two_processes(tmp_path, "resumed", "hidden") == [0, 0]

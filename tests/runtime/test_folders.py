@@ -15,14 +15,15 @@ import pytest
 
 from recodiff.errors import CheckpointError, DataError, RecodiffWarning
 from recodiff.runtime import files, folders
-from recodiff.runtime.folders import COMMITTED, HIDDEN, LOCK, STAGED, atomic_folder, check_free, finish, held, replaced
+from recodiff.runtime.folders import COMMITTED, HIDDEN, LOCK, STAGED, FolderKind, atomic_folder, check_free, finish, held, replaced
 
 OWNED = frozenset({"marker", "a", "b", "c"})
+KIND = FolderKind("marker", lambda folder: OWNED if (folder / "marker").exists() else frozenset())
 OLD, NEW = {"marker": "old", "a": "old", "b": "old"}, {"marker": "new", "a": "new", "c": "new"}
 
 
 def write(folder: Path, contents: dict[str, str]) -> None:
-    with held(folder), replaced(folder, marker="marker", owned=OWNED.__contains__) as staged:
+    with held(folder), replaced(folder, "marker", OWNED) as staged:
         for name, text in contents.items():
             (staged / name).write_text(text)
 
@@ -168,16 +169,18 @@ def test_temporary_files_of_killed_commands_are_removed_and_those_of_others_stay
 def test_a_place_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis").write_text("mine")
     with pytest.raises(DataError, match="is not a folder of ours"):
-        check_free(tmp_path, overwrite=True, marker="marker")
+        check_free(tmp_path, overwrite=True, kind=KIND)
     with (
         pytest.raises(DataError, match="is not a folder of ours"),
-        atomic_folder(tmp_path, overwrite=True, marker="marker", owned=OWNED.__contains__),
+        atomic_folder(tmp_path, overwrite=True, kind=KIND),
     ):
         pytest.fail("it is not ours")
     assert os.listdir(tmp_path) == ["thesis"]
 
 
-@pytest.mark.parametrize("name", ["../notes", "..", "/etc/hostname", "", ".", "a/b", "\0", LOCK, 7, None])
+@pytest.mark.parametrize(
+    "name", ["../notes", "..", "/etc/hostname", "", ".", "a/../b", "a//b", "a/.lock", "./a", "\0", LOCK, 7, None]
+)
 @pytest.mark.parametrize("what", ["move", "remove"])
 def test_a_plan_that_somebody_else_wrote_reaches_no_other_place(tmp_path: Path, what: str, name: object) -> None:
     (tmp_path / "notes").write_text("mine")

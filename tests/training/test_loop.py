@@ -16,7 +16,7 @@ from recodiff import Run, build
 from recodiff.errors import CheckpointError, ConfigError, ModelError
 from recodiff.models.diffrec.diffrec import DiffRec
 from recodiff.training import loop
-from recodiff.training.checkpoint import CHECKPOINT, LOG
+from recodiff.training.checkpoint import CHECKPOINT, GROWING_LOG
 from toy import checkerboard
 
 BOARD = checkerboard(20)
@@ -223,7 +223,7 @@ def test_between_validations_it_saves_as_often_as_that_costs_little(tmp_path: Pa
 
 
 def _epochs_logged(out: Path) -> int:
-    return len((out / LOG).read_text().splitlines()) if (out / LOG).exists() else 0
+    return len((out / GROWING_LOG).read_text().splitlines()) if (out / GROWING_LOG).exists() else 0
 
 
 def test_a_finished_run_resumes_to_itself(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_the_log_has_a_line_an_epoch(tmp_path: Path) -> None:
     small(epochs=4).fit(BOARD, run(tmp_path), validate=Scripted(0.2, 0.1))
-    lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / GROWING_LOG).read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     assert [line.get("recall@20") for line in lines] == [None, 0.2, None, 0.1]
 

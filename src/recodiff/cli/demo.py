@@ -45,16 +45,16 @@ def demo(
     """
     with held(out):
         tour.check_out(out, overwrite)
-        _tour(out, Run(seed=seed, threads=threads))
+        _tour(out, Run(seed=seed, threads=threads), overwrite)
 
 
-def _tour(out: Path, run: Run) -> None:
+def _tour(out: Path, run: Run, overwrite: bool) -> None:
     """The four steps, in a folder that is held."""
     say("1/4 Fetching and preparing MovieLens-100K: which films people liked (rated 4 or 5), and when.")
-    data = tour.prepare_data(out, say)
+    data = tour.prepare_data(out, say, overwrite=overwrite)
     say(_sizes(data.info))
     say("2/4 Training on the oldest 70 % of each user's films; the next 10 % tell when to stop.")
-    trained = tour.train_all(data, run, out, say)
+    trained = tour.train_all(data, run, out, say, overwrite=overwrite)
     say("3/4 Measuring on the newest 20 %: how much of it stands among the films that each model recommends?\n")
     _print_comparison([one.entry for one in trained])
     samples = tour.samples(data, trained)

@@ -15,7 +15,7 @@ from recodiff.models.saving import load_model, load_titles
 from recodiff.moved import old_names
 from recodiff.ranking.vectors import item_vectors, user_vectors
 from recodiff.runtime import files
-from recodiff.runtime.folders import held, replaced
+from recodiff.runtime.folders import held, refuse_files_of_others, replaced
 from recodiff.runtime.progress import speaks
 from recodiff.runtime.sql import is_url
 from recodiff.stores.kinds import StoreKind
@@ -24,6 +24,8 @@ from recodiff.stores.pgvector import USUAL_TABLE
 from recodiff.stores.write import export_store
 
 ITEM_VECTORS, USER_VECTORS = "items.parquet", "users.parquet"
+EXPORTED = {ITEM_VECTORS: ["item", "vector", "bias"], USER_VECTORS: ["user", "vector"]}
+"""Columns of the tables that are exported, by which ours are known."""
 To = Literal["parquet", StoreKind]
 
 
@@ -99,14 +101,27 @@ def _written(described: Manifest, out: str, table: str) -> str:
 
 def _export_tables(run: Path, out: Path, data: Path | None, overwrite: bool, trust_code: bool) -> None:
     with held(out):
-        for name in (ITEM_VECTORS, USER_VECTORS):
+        for name in EXPORTED:
             refuse_file(out / name, overwrite)
+        refuse_files_of_others(out, EXPORTED, _exported(out))
         if data is None and (out / USER_VECTORS).exists():
             raise ConfigError(
                 f"'{out / USER_VECTORS}' holds users of an earlier export; give --data to replace both, or another folder"
             )
         for sentence in _write(_tables(run, data, trust_code), out):
             say(sentence)
+
+
+def _exported(out: Path) -> frozenset[str]:
+    """Names of the files in a folder that an earlier export wrote."""
+    return frozenset(name for name, columns in EXPORTED.items() if _columns(out / name) == columns)
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        return list(pl.read_parquet_schema(path)) if path.is_file() else []
+    except (OSError, pl.exceptions.PolarsError):
+        return []
 
 
 def _tables(run: Path, data: Path | None, trust_code: bool) -> dict[str, pl.DataFrame]:
@@ -123,7 +138,7 @@ def _tables(run: Path, data: Path | None, trust_code: bool) -> dict[str, pl.Data
 
 def _write(tables: dict[str, pl.DataFrame], out: Path) -> list[str]:
     """Write all files or none; what was written, a sentence each."""
-    with replaced(out, marker=ITEM_VECTORS, owned=lambda _: False) as staged:
+    with replaced(out, ITEM_VECTORS, _exported(out) & tables.keys()) as staged:
         for name, table in tables.items():
             files.replace_with(staged / name, table.write_parquet, (pl.exceptions.PolarsError,))
     width = tables[ITEM_VECTORS]["vector"].dtype.shape[0]  # pyright: ignore[reportAttributeAccessIssue]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from recodiff.cli.output import print_json, print_line, print_table, say
+from recodiff.cli.output import print_json, print_line, print_table, say, warn
 from recodiff.configs import description, presets, read_settings
 from recodiff.data.dataset import Dataset
 from recodiff.data.readers.reading import ROLES
@@ -63,11 +63,14 @@ def info(path: str | None = None, /, *, check: bool = False, json: bool = False)
 
 def _show_model(path: str, json: bool) -> bool:
     """Shows a model folder; whether it is one."""
-    from recodiff.models.saving import CONFIG, is_unfinished, read_config  # brings torch, which data does without
+    from recodiff.models.model_files import CONFIG, is_unfinished, unfinished_beside  # bring torch, which data does without
+    from recodiff.models.saving import read_config
 
     found = (Path(path) / CONFIG).exists() or is_unfinished(path)
     if found:
         _show(read_config(path), json)
+        if sentence := unfinished_beside(Path(path)):
+            warn(sentence)
     return found
 
 

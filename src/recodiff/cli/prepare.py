@@ -20,7 +20,7 @@ from recodiff.data.protocols import CutBy
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.readers.reader import PartOrder
 from recodiff.data.readers.times import TimeUnit
-from recodiff.data.saving import MANIFEST
+from recodiff.data.saving import DATA_FOLDER
 from recodiff.data.split import SPLITS, Split
 from recodiff.errors import ConfigError
 from recodiff.runtime.folders import check_free
@@ -176,7 +176,7 @@ def prepare(
     """
     chosen = {"valid": valid, "test": test, "valid_from": valid_from, "test_from": test_from, "seed": seed}
     strategy, noise = _strategy(split, chosen, protocol, events), _noise(natural_noise, noise_seed)
-    check_free(out, overwrite=overwrite, marker=MANIFEST)
+    check_free(out, overwrite=overwrite, kind=DATA_FOLDER)
     log = read_log(
         source if is_url(source) else Path(source),
         format=format,

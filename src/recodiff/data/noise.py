@@ -20,7 +20,7 @@ from recodiff.data.ids import IntArray
 from recodiff.data.interactions import Interactions
 from recodiff.data.random_keys import random_keys
 from recodiff.data.readers.log import Log
-from recodiff.data.saving import MANIFEST, load_dataset, save_dataset
+from recodiff.data.saving import DATA_FOLDER, load_dataset, save_dataset
 from recodiff.data.split import Split
 from recodiff.errors import ConfigError, DataError
 from recodiff.moved import answer_calls
@@ -177,7 +177,7 @@ def corrupt(
     if out is not None:
         if not isinstance(data, Dataset) and Path(out).resolve() == Path(data).resolve():
             raise DataError(f"'{out}' would be replaced by its own noisy copy; give the copy a folder of its own")
-        check_free(Path(out), overwrite=overwrite, marker=MANIFEST)
+        check_free(Path(out), overwrite=overwrite, kind=DATA_FOLDER)
     if not 0 < share <= 1:
         raise ConfigError(f"share={share:g} is out of range; noise for each interaction lies above 0 and at most at 1")
     _check_seed(seed)

@@ -22,7 +22,7 @@ from recodiff.data.noise import NaturalNoise, rated_below
 from recodiff.data.order import coded, how_many, renumbered
 from recodiff.data.protocols import CutBy, cut_by, in_row_order
 from recodiff.data.readers.log import Log, read_log
-from recodiff.data.saving import MANIFEST, save_dataset
+from recodiff.data.saving import DATA_FOLDER, save_dataset
 from recodiff.data.split import SPLITS, AsPublished, HeldOutUsers, LeaveLast, Random, Split, Temporal
 from recodiff.errors import ConfigError, DataError, RecodiffWarning, did_you_mean
 from recodiff.runtime.folders import check_free
@@ -81,7 +81,7 @@ def prepare(
         ConfigError: a setting is out of range, or stands beside a protocol that decides it.
     """
     if out is not None:
-        check_free(Path(out), overwrite=overwrite, marker=MANIFEST)
+        check_free(Path(out), overwrite=overwrite, kind=DATA_FOLDER)
     if events not in (None, *(known := get_args(Events))):
         raise ConfigError(f"events={events!r} is unknown; {did_you_mean(events, known) or 'choose one of ' + ', '.join(known)}")
     log = source if isinstance(source, Log) else _read(source)

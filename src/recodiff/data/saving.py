@@ -30,7 +30,7 @@ from recodiff.data.readers.formats import READERS, read_items
 from recodiff.data.readers.reader import PartOrder
 from recodiff.errors import DataError, RecodiffWarning
 from recodiff.runtime import files
-from recodiff.runtime.folders import atomic_folder, finish
+from recodiff.runtime.folders import FolderKind, atomic_folder, finish
 
 FORMAT, VERSION, MAPPED = "recodiff-dataset", 1, 2
 MAPPED_FROM = 5_000_000
@@ -40,7 +40,26 @@ ROOMY, MOST_UNSEEN = 100_000, 100
 """A release may number so many users or items, and so many more for each interaction; beyond that a number is damaged."""
 IDS = ("users.parquet", "items.parquet")
 OWNED = frozenset({MANIFEST, *IDS, *(f"{name}{ending}" for name in PARTS for ending in (".parquet", ".safetensors"))})
-"""Files of a data folder; whatever else stands in one is not ours."""
+"""Names of files of a data folder; those that its dataset.json tells of are ours, whatever else stands there is not."""
+
+
+def data_files(folder: Path) -> frozenset[str]:
+    """Names of the files that are a dataset's in a folder; none where dataset.json is not there, or another's.
+
+    Args:
+        folder: of the data.
+    """
+    info = files.described(folder / MANIFEST, FORMAT)
+    if info is None:
+        return frozenset()
+    hashes, parts = info.get("hashes", IDS), info.get("parts")  # folders of 0.1.0 have no hashes
+    ending = ".parquet" if info.get("version") == VERSION else ".safetensors"
+    named = {f"{name}{ending}" for name in parts} if isinstance(parts, dict) else set[str]()
+    return frozenset({MANIFEST} | (OWNED & (named | {*hashes})))
+
+
+DATA_FOLDER = FolderKind(MANIFEST, data_files)
+"""A data folder, for whoever writes one."""
 
 
 def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False, mapped: bool | None = None) -> None:
@@ -56,7 +75,7 @@ def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False,
     Raises:
         DataError: the place is taken, or it cannot be written (a full disk, a read-only folder); nothing there is lost.
     """
-    with atomic_folder(Path(path), overwrite=overwrite, marker=MANIFEST, owned=OWNED.__contains__) as folder:
+    with atomic_folder(Path(path), overwrite=overwrite, kind=DATA_FOLDER) as folder:
         parts = dataset.parts()
         mapped = sum(part.nnz for part in parts.values()) >= MAPPED_FROM if mapped is None else mapped
         described = {name: write_part(part, folder / f"{name}.safetensors") for name, part in parts.items() if mapped}

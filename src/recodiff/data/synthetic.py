@@ -6,6 +6,7 @@ Drawn in pieces of whole users, each from its own generator keyed by (seed, piec
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +16,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recodiff.errors import ConfigError
-from recodiff.runtime.folders import atomic_folder
+from recodiff.runtime import files
+from recodiff.runtime.folders import FolderKind, atomic_folder
 
-MARKER = "synthetic.json"
+MARKER, PIECE = "synthetic.json", re.compile(r"interactions-\d{6}\.parquet")
+MADE_BY = frozenset({"users", "items", "interactions", "seed", "piece", "taste"})
+"""What the marker says."""
 _START = 1_704_067_200  # 2024-01-01, in seconds since 1970
 _ROUNDS_BY_TASTE = 3
 
@@ -99,7 +103,7 @@ def write_synthetic(
         DataError: the place is taken or cannot be written.
     """
     pieces = _pieces(users, items, interactions, seed, taste, piece)
-    with atomic_folder(Path(path), overwrite=overwrite, marker=MARKER, owned=_is_ours) as folder:
+    with atomic_folder(Path(path), overwrite=overwrite, kind=FolderKind(MARKER, _synthetic_files)) as folder:
         for number, frame in enumerate(pieces):
             frame.write_parquet(folder / f"interactions-{number:06d}.parquet")
         table = pl.select(item=pl.int_range(items, dtype=pl.Int64)).with_columns(cluster=pl.col("item") % taste.clusters)
@@ -108,8 +112,11 @@ def write_synthetic(
         (folder / MARKER).write_text(json.dumps(sizes | {"taste": asdict(taste)}, indent=2) + "\n", encoding="utf-8")
 
 
-def _is_ours(name: str) -> bool:
-    return name in (MARKER, "items.parquet") or (name.startswith("interactions-") and name.endswith(".parquet"))
+def _synthetic_files(folder: Path) -> frozenset[str]:
+    """Names of the files that are a made-up log in a folder; none where its marker is not there, or another's."""
+    if (files.described(folder / MARKER) or {}).keys() != MADE_BY:
+        return frozenset()
+    return frozenset({MARKER, "items.parquet"} | {path.name for path in folder.iterdir() if PIECE.fullmatch(path.name)})
 
 
 def _pieces(users: int, items: int, interactions: int, seed: int, taste: Taste, piece: int) -> Iterator[pl.DataFrame]:

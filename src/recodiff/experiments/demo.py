@@ -28,6 +28,7 @@ from recodiff.moved import old_names
 from recodiff.ranking.recommend import history_of, recommend
 from recodiff.reports.html import Report, ReportEntry, Sample, write_report
 from recodiff.runtime import files
+from recodiff.runtime.folders import refuse_files_of_others
 from recodiff.runtime.run import Run
 
 DATA = "ml-100k"
@@ -81,29 +82,32 @@ def check_out(out: Path, overwrite: bool) -> None:
 
     Raises:
         ConfigError: it holds an earlier tour and may not lose it.
+        CheckpointError: it holds another's file of a name that the tour writes.
     """
     if not overwrite and ((out / RESULTS).exists() or (out / "data" / MANIFEST).exists()):
         raise ConfigError(f"'{out}' holds an earlier demo; choose another folder with --out, or say --overwrite")
+    found = files.described(out / RESULTS) or {}
+    refuse_files_of_others(out, (RESULTS, REPORT), (RESULTS, REPORT) if {"models", "data"} <= found.keys() else ())
     out.mkdir(parents=True, exist_ok=True)
 
 
-def prepare_data(out: Path, say: Say) -> Dataset:
+def prepare_data(out: Path, say: Say, *, overwrite: bool = False) -> Dataset:
     """Fetch MovieLens-100K and prepare it: ratings from 4 on, 5-core, split by time within each user.
 
     Args:
         out: the folder of the tour; the data goes into it.
         say: receives a line for each step.
+        overwrite: whether the data of an earlier tour may be replaced.
 
     Raises:
         DataError: no source can be reached.
     """
     source = fetch(DATA, say=say)
-    return prepare(
-        source, out / "data", min_weight=4, user_core=5, item_core=5, split=Temporal(valid=0.1, test=0.2), name=DATA, overwrite=True
-    )
+    split = Temporal(valid=0.1, test=0.2)
+    return prepare(source, out / "data", min_weight=4, user_core=5, item_core=5, split=split, name=DATA, overwrite=overwrite)
 
 
-def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
+def train_all(data: Dataset, run: Run, out: Path, say: Say, *, overwrite: bool = False) -> list[Trained]:
     """Train every model into a folder of its own under `out`, and measure it on the test part.
 
     Args:
@@ -111,13 +115,14 @@ def train_all(data: Dataset, run: Run, out: Path, say: Say) -> list[Trained]:
         run: device, seed and threads.
         out: the folder of the tour.
         say: receives a line for each step.
+        overwrite: whether models of an earlier tour may be replaced.
     """
     trained = []
     for number, source in enumerate(TOUR_MODELS, 1):
         name, settings = read_settings(source, models=("popularity",))
         say(f"  {number}/{len(TOUR_MODELS)} {title(name)}")
         mine, began = Run(run.device, run.seed, run.threads, out / name, progress=run.progress), time.perf_counter()
-        model = train_run(name, settings, data, mine, overwrite=True, where=source, card=CardNotes())
+        model = train_run(name, settings, data, mine, overwrite=overwrite, where=source, card=CardNotes())
         seconds = time.perf_counter() - began
         if "epochs" in model.summary:
             say(f"      {model.summary['epochs']} epochs in {seconds:.0f} s, the best after {model.summary['best_epoch']}")

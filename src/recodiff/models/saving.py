@@ -19,25 +19,31 @@ import polars as pl
 
 from recodiff.config import contradictions_tolerated
 from recodiff.data.interactions import IdMap
-from recodiff.data.saving import MANIFEST
 from recodiff.errors import CheckpointError, RecodiffError, RecodiffWarning
 from recodiff.models.base import Recommender
+from recodiff.models.model_files import (
+    CARD,
+    CONFIG,
+    FORMAT,
+    ITEMS,
+    OWNED,
+    USERS,
+    VERSION,
+    WEIGHTS,
+    is_unfinished,
+    model_files,
+    refuse_existing,
+    unfinished_beside,
+)
 from recodiff.models.registry import build
 from recodiff.runtime import distributed, files
 from recodiff.runtime.folders import STAGED, finish, held, replaced
 from recodiff.runtime.run import Run
-from recodiff.training.checkpoint import CHECKPOINT
 
-FORMAT, VERSION = "recodiff-model", 1
-CONFIG, WEIGHTS, ITEMS, USERS = "config.json", "weights.safetensors", "items.parquet", "users.parquet"
-CARD = "README.md"
-"""The model card; the folder's as long as it is what config.json has the hash of."""
 COUNTS = "train_interactions"
 """The column of items.parquet that says how often an item stands in what was learned from."""
 AGAIN = "copy the folder again, or train anew"
 """What to do with a damaged folder."""
-OWNED = frozenset({CONFIG, WEIGHTS, ITEMS, USERS})
-"""Files of a model; whatever else stands in its folder is not the model's."""
 
 
 def save_model(
@@ -48,6 +54,8 @@ def save_model(
     info: dict[str, Any] | None = None,
     card: str | None = None,
     overwrite: bool = False,
+    logs: Mapping[str, str] | None = None,
+    replaces: Collection[str] = (),
 ) -> None:
     """Write a fitted model; one whose items are shared is written by all processes together, whole.
 
@@ -57,10 +65,13 @@ def save_model(
         item_table: one row per item in catalogue order, `title` among its columns, kept beside the ids.
         info: what else should be known of it (data, seed, figures), as JSON.
         card: Markdown for README.md; a README.md that is not ours stays, with a warning.
-        overwrite: whether a model already there may be replaced.
+        overwrite: whether a model already there may be replaced, its logs included.
+        logs: of its training and of those of its components, the name below the folder -> the content.
+        replaces: files of its unfinished training, below the folder, that go when the model is there.
 
     Raises:
-        CheckpointError: there is a model already, or the folder has no name, or cannot be written.
+        CheckpointError: there is a model already, or another's file of a name that would be written; or the folder has no name,
+            or cannot be written.
     """
     if not str(folder):
         raise CheckpointError("the model folder has no name; give one, such as 'runs/mine'")
@@ -68,16 +79,20 @@ def save_model(
     if not distributed.leads() and model.shard is not None:
         distributed.write_gathered(path / STAGED / WEIGHTS, model.state())
         return
-    refuse_existing(path, overwrite)
+    names = {*names_of(model), *(logs or {})}
+    refuse_existing(path, names, overwrite=overwrite, ours=replaces)
     table = pl.DataFrame({"id": model.items.ids})
     if item_table is not None:
         table = table.hstack(item_table.select(pl.exclude("id", "item")))
     tables = {ITEMS: table} | ({USERS: pl.DataFrame({"id": model.users.ids})} if model.traits.remembers_users else {})
     try:
-        with held(path), replaced(path, marker=CONFIG, owned=lambda name: name in owned_by(path)) as staged:
+        with held(path), replaced(path, CONFIG, model_files(path).union(replaces)) as staged:
             distributed.write_gathered(staged / WEIGHTS, model.state())
             for name, rows in tables.items():
                 files.replace_with(staged / name, rows.write_parquet, (pl.exceptions.PolarsError,))
+            for name, text in (logs or {}).items():
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
+                files.write_text(staged / name, text)
             carded = _stage_card(card, path, staged)
             described = {
                 "format": FORMAT,
@@ -95,25 +110,20 @@ def save_model(
         ) from None
 
 
-def owned_by(folder: Path) -> frozenset[str]:
-    """Names of files that are the model's in a folder: README.md only while it is as it was written.
+def names_of(model: Recommender) -> frozenset[str]:
+    """Names of the files that a model is written as; its card is another matter.
 
     Args:
-        folder: of a model.
+        model: fitted or not.
     """
-    try:
-        expected = json.loads((folder / CONFIG).read_text("utf-8"))["hashes"][CARD]
-        ours = files.sha256(folder / CARD) == expected
-    except (OSError, ValueError, KeyError, TypeError):
-        ours = False
-    return OWNED | {CARD} if ours else OWNED
+    return OWNED if model.traits.remembers_users else OWNED - {USERS}
 
 
 def _stage_card(card: str | None, folder: Path, staged: Path) -> tuple[str, ...]:
     """Writes the card among the new files, unless another README.md stands in its place; the names written."""
     if card is None:
         return ()
-    if (folder / CARD).exists() and CARD not in owned_by(folder):
+    if (folder / CARD).exists() and CARD not in model_files(folder):
         warnings.warn(
             f"'{folder / CARD}' is not of this program and stays; no model card is written", RecodiffWarning, stacklevel=3
         )
@@ -130,30 +140,6 @@ def seal(described: Mapping[str, Any]) -> str:
     """
     unsealed = {key: value for key, value in described.items() if key != "seal"}
     return hashlib.sha256(json.dumps(unsealed, sort_keys=True).encode()).hexdigest()
-
-
-def is_unfinished(folder: str | Path) -> bool:
-    """Tell whether a training was begun there whose model was never written.
-
-    Args:
-        folder: of a run.
-    """
-    path = Path(folder)
-    if (path / CONFIG).exists() or (path / MANIFEST).exists():
-        return False
-    return (path / CHECKPOINT).exists() or next((path / "parts").rglob(CHECKPOINT), None) is not None
-
-
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds data, or a model that it may not lose: raises CheckpointError for `path`.
-
-    Args:
-        overwrite: whether a model there may be replaced.
-    """
-    if (path / MANIFEST).exists():
-        raise CheckpointError(f"'{path}' is a data folder (it holds {MANIFEST}); give the model a folder of its own")
-    if (path / CONFIG).exists() and not overwrite:
-        raise CheckpointError(f"'{path}' already holds a model; choose another folder or say --overwrite (overwrite=True)")
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -233,6 +219,8 @@ def rebuilt(
         CheckpointError: as `load_model` says.
     """
     described = read_config(folder)
+    if sentence := unfinished_beside(folder):
+        warnings.warn(sentence, RecodiffWarning, stacklevel=3)
     name, hashes = described["model"], described["hashes"]
     _refuse_untrusted(folder, classes_outside(name, described["config"]), trust_code)
     for file in hashed:

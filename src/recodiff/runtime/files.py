@@ -16,6 +16,11 @@ from typing import Any, BinaryIO, NamedTuple
 from recodiff.errors import CheckpointError, RecodiffError
 from recodiff.moved import old_names
 
+UNSAFE = frozenset('/\\:*?"<>|')
+"""Signs of a name that some file system or shell takes for something else."""
+LONGEST_NAME = 200
+"""Bytes; file systems take 255, and endings come after it."""
+
 
 def replace_with(path: Path, write: Callable[[Path], object], failures: tuple[type[Exception], ...] = ()) -> None:
     """Have `write` fill a temporary file beside `path`, and rename it into place; a failure leaves `path` as it was.
@@ -82,6 +87,31 @@ def refuse_irregular(path: Path, error: type[RecodiffError], remedy: str) -> Non
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise error(f"'{path}' is no file; {remedy}")
+
+
+def described(path: Path, format: str | None = None) -> dict[str, Any] | None:
+    """What a JSON file says of its folder; None where it is not there, cannot be read, or is not of that format.
+
+    Args:
+        path: of the file.
+        format: that it names; any unless given.
+    """
+    try:
+        found = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and format in (None, found.get("format")) else None
+
+
+def is_plain_name(name: object) -> bool:
+    """Tell whether a text names a file or folder beneath another, and can name nothing else on any system.
+
+    Args:
+        name: as somebody gave it.
+    """
+    if not isinstance(name, str) or not name.isprintable() or UNSAFE & set(name):
+        return False
+    return name == name.strip(". ") and 0 < len(name.encode()) <= LONGEST_NAME
 
 
 def read_array(path: Path) -> Any:
@@ -250,6 +280,34 @@ def read_tensors(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], d
     ):
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         return tensors if mapped else {name: tensor.clone() for name, tensor in tensors.items()}, opened.metadata() or {}
+
+
+def read_note(path: Path) -> dict[str, str]:
+    """The text of a safetensors file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    from safetensors import safe_open
+
+    with reading(path, CheckpointError, "copy the whole folder again, or train anew"), safe_open(path, framework="pt") as opened:
+        return opened.metadata() or {}
+
+
+def is_unchanged(path: Path, expected: object) -> bool:
+    """Tell whether a file is there and has that SHA-256.
+
+    Args:
+        path: of the file.
+        expected: in hexadecimal digits.
+    """
+    try:
+        return path.is_file() and sha256(path) == expected
+    except OSError:
+        return False
 
 
 def sha256(path: Path) -> str:

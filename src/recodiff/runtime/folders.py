@@ -13,9 +13,10 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import polars as pl
 
@@ -35,6 +36,18 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What a file system answers that has no locks."""
 PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
 """A temporary file of `files.replace_with`; the number is its process."""
+
+
+class FolderKind(NamedTuple):
+    """A kind of folder that we write.
+
+    Args:
+        marker: the file by which one is known; it is moved last.
+        files: gives the names, below a folder, of the files that are ours there; none where its marker is not there, or another's.
+    """
+
+    marker: str
+    files: Callable[[Path], frozenset[str]]
 
 
 @contextmanager
@@ -100,13 +113,13 @@ def _runs(process: int) -> bool:
     return True
 
 
-def check_free(path: Path, *, overwrite: bool, marker: str) -> Path:
+def check_free(path: Path, *, overwrite: bool, kind: FolderKind) -> Path:
     """The absolute path of a folder that may be written.
 
     Args:
         path: the folder.
-        overwrite: whether a folder that holds `marker` may be replaced.
-        marker: the file by which one of ours is known; other folders are never replaced, unless empty.
+        overwrite: whether a folder of this kind may be replaced.
+        kind: of the folder; others are never replaced, unless empty.
 
     Raises:
         DataError: something else is there, or one of ours and `overwrite` is not set.
@@ -116,30 +129,61 @@ def check_free(path: Path, *, overwrite: bool, marker: str) -> Path:
         finish(path)
     if not path.exists() or (path.is_dir() and {entry.name for entry in path.iterdir()} <= HIDDEN):
         return path
-    if not (path / marker).is_file():
-        raise DataError(f"{path} exists and is not a folder of ours (no {marker} in it), so it is left alone; choose another")
+    if not os.path.lexists(path / kind.marker):
+        raise DataError(f"{path} exists and is not a folder of ours (no {kind.marker} in it), so it is left alone; choose another")
+    if kind.marker not in kind.files(path):
+        raise DataError(f"{path} holds a {kind.marker} of another program, so it is left alone; choose another folder")
     if not overwrite:
         raise DataError(f"{path} already holds data; choose another folder, or say overwrite=True (--overwrite) to replace it")
     return path
 
 
+def refuse_files_of_others(folder: Path, names: Iterable[str], ours: Collection[str]) -> None:
+    """Refuse to write where something stands that is not ours.
+
+    Args:
+        folder: to write into.
+        names: of files to write, below it.
+        ours: those that may be replaced.
+
+    Raises:
+        CheckpointError: a file of such a name is there, or a link leads elsewhere; it is named.
+    """
+    for name in sorted(names):
+        if os.path.lexists(folder / name) and (name not in ours or (folder / name).is_dir()):
+            raise CheckpointError(
+                f"'{folder / name}' is there already, not of this program, and left alone; choose another folder, or move it"
+            )
+        if link := link_above(folder, name):
+            raise CheckpointError(f"'{link}' is a link, and what lies behind it is left alone; choose another folder, or remove it")
+
+
+def link_above(folder: Path, name: str) -> Path | None:
+    """The first link on the way from a folder down to a file, if there is one: what lies behind it is not the folder's.
+
+    Args:
+        folder: where the way begins; it may be a link itself.
+        name: of the file, below the folder.
+    """
+    return next((folder / place for place in PurePosixPath(name).parents if place.name and (folder / place).is_symlink()), None)
+
+
 @contextmanager
-def atomic_folder(path: Path, *, overwrite: bool, marker: str, owned: Callable[[str], bool]) -> Iterator[Path]:
+def atomic_folder(path: Path, *, overwrite: bool, kind: FolderKind) -> Iterator[Path]:
     """Files of a data folder that appear whole or not at all; see `replaced`.
 
     Args:
         path: where the folder shall stand; folders above it are made.
         overwrite: as for `check_free`.
-        marker: as for `check_free`.
-        owned: whether an old file of that name goes when it is not written anew.
+        kind: as for `check_free`.
 
     Raises:
         DataError: the place is taken, or writing failed; what stood there before still does.
-        CheckpointError: another command writes there.
+        CheckpointError: another command writes there, or a file that is not ours stands in the way.
     """
-    path = check_free(path, overwrite=overwrite, marker=marker)
+    path = check_free(path, overwrite=overwrite, kind=kind)
     try:
-        with held(path), replaced(path, marker=marker, owned=owned) as staged:
+        with held(path), replaced(path, kind.marker, kind.files(path)) as staged:
             yield staged
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).strip().splitlines()[0]
@@ -147,29 +191,37 @@ def atomic_folder(path: Path, *, overwrite: bool, marker: str, owned: Callable[[
 
 
 @contextmanager
-def replaced(folder: Path, *, marker: str, owned: Callable[[str], bool]) -> Iterator[Path]:
+def replaced(folder: Path, marker: str, ours: Collection[str]) -> Iterator[Path]:
     """Files to be written that take the place of a folder's own ones, all of them or none.
 
     Args:
-        folder: held, see `held`; what stands there and is not written anew stays, unless `owned`.
+        folder: held, see `held`; what stands there and is not `ours` stays.
         marker: the file by which the folder is known; it is moved last.
-        owned: whether an old file of that name goes when it is not written anew.
+        ours: names, below the folder, of files that are replaced, or go where they are not written anew.
 
     Yields:
-        The folder to write into, flat.
+        The folder to write into; folders in it become folders of `folder`.
 
     Raises:
         OSError: something cannot be written; the folder is as it was.
+        CheckpointError: a file that is not ours stands in the way; the folder is as it was.
     """
     staged = folder / STAGED
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
     try:
         yield staged
-        new = sorted((path.name for path in staged.iterdir()), key=lambda name: (name == marker, name))
-        gone = [path.name for path in folder.iterdir() if path.name not in new and path.name not in HIDDEN and owned(path.name)]
+        new = sorted(
+            (path.relative_to(staged).as_posix() for path in staged.rglob("*") if not path.is_dir()),
+            key=lambda name: (name == marker, name),
+        )
+        refuse_files_of_others(folder, new, ours)
+        old = (name for name in sorted(ours) if name not in new and _is_of_the_folder(name) and not link_above(folder, name))
+        gone = [name for name in old if os.path.lexists(folder / name) and not (folder / name).is_dir()]
         for name in new:
             files.sync(staged / name)
+        for place in _places(new):
+            files.sync(staged / place)
         files.write_json(staged / PLAN, {"move": new, "remove": gone})
         files.sync(staged)
         os.rename(staged, folder / COMMITTED)
@@ -209,8 +261,17 @@ def _move(folder: Path) -> None:
         for name in plan["remove"]:
             (folder / name).unlink(missing_ok=True)
         for name in plan["move"]:
-            with suppress(FileNotFoundError):  # moved before
-                os.replace(new / name, folder / name)
+            if (new / name).exists():  # else moved before
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):
+                    os.replace(new / name, folder / name)
+        for place in _places(plan["remove"]):
+            with suppress(OSError):  # something else stands in it, or it is gone already
+                (folder / place).rmdir()
+        for place in _places(plan["move"]):
+            files.sync(folder / place)
+            with suppress(FileNotFoundError):
+                (new / place).rmdir()
         files.sync(folder)
         (new / PLAN).unlink(missing_ok=True)
     with suppress(FileNotFoundError):
@@ -227,7 +288,8 @@ def _plan(path: Path) -> dict[str, list[str]]:
     try:
         with files.reading(path, CheckpointError, AGAIN):
             plan = json.loads(path.read_text("utf-8"))
-            if strange := [name for name in (*plan["move"], *plan["remove"]) if not _is_of_the_folder(name)]:
+            named = (*plan["move"], *plan["remove"])
+            if strange := [name for name in named if not _is_of_the_folder(name) or link_above(path.parents[1], name)]:
                 raise CheckpointError(f"'{path}' names {strange[0]!r}, which is no file of its folder; {AGAIN}")
             return plan
     except CheckpointError:
@@ -237,4 +299,11 @@ def _plan(path: Path) -> dict[str, list[str]]:
 
 
 def _is_of_the_folder(name: object) -> bool:
-    return isinstance(name, str) and name not in ("", "..", *HIDDEN) and Path(name).name == name and "\0" not in name
+    """Whether it is a path of forward slashes to a file below a folder."""
+    return isinstance(name, str) and "\0" not in name and all(part not in ("", ".", "..", *HIDDEN) for part in name.split("/"))
+
+
+def _places(names: Iterable[str]) -> list[str]:
+    """The folders, below a folder, that files of it lie in; inner ones first."""
+    found = {place.as_posix() for name in names for place in PurePosixPath(name).parents if place.name}
+    return sorted(found, key=lambda place: -place.count("/"))

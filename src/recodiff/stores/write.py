@@ -18,10 +18,10 @@ from recodiff.models.base import Recommender
 from recodiff.ranking.recommend import HISTORIES, history_of
 from recodiff.ranking.vectors import item_vectors, user_vectors
 from recodiff.runtime import files
-from recodiff.runtime.folders import check_free, held
+from recodiff.runtime.folders import FolderKind, check_free, held
 from recodiff.stores.calibration import PROBES, calibrated
 from recodiff.stores.kinds import STORE_KINDS, class_of, folder_class_of
-from recodiff.stores.manifest import Index, Manifest
+from recodiff.stores.manifest import FORMAT, Index, Manifest
 from recodiff.stores.onnx import Onnx, check_equal
 from recodiff.stores.pgvector import SCHEMES, USUAL_TABLE, PGVector
 from recodiff.stores.points import Floats, Measure, Points, Titles
@@ -117,7 +117,7 @@ def _written_folder(
     model: Recommender, out: Path, manifest: Manifest, titles: Titles, fill: Callable[[Path], Manifest], overwrite: bool
 ) -> Manifest:
     """A folder of the engine's files beside the manifest, which is written last and names that folder."""
-    path = check_free(out, overwrite=overwrite, marker=STORE_MARKER)
+    path = check_free(out, overwrite=overwrite, kind=FolderKind(STORE_MARKER, _store_files))
     with held(path):
         place = path / f"{manifest.kind}-{secrets.token_hex(4)}"
         try:
@@ -136,6 +136,11 @@ def _written_folder(
             if old.is_dir() and old != place and STORE_FOLDER.fullmatch(old.name):
                 shutil.rmtree(old, ignore_errors=True)
     return manifest
+
+
+def _store_files(folder: Path) -> frozenset[str]:
+    """The manifest, where it is one of ours; the engine's files lie in a folder that it names."""
+    return frozenset({STORE_MARKER} if files.described(folder / STORE_MARKER, FORMAT) else ())
 
 
 def _filled_onnx(model: Recommender, place: Path, manifest: Manifest) -> Manifest:

@@ -18,7 +18,12 @@ from recodiff.moved import old_names
 from recodiff.runtime import distributed, files
 
 CHECKPOINT = "checkpoint.safetensors"
-LOG = "log.jsonl"
+LOG, GROWING_LOG = "log.jsonl", "checkpoint.jsonl"
+"""The epochs of a training, a line each: once its model is there, and as long as it is not."""
+LOG_KEYS = frozenset({"epoch", "loss", "seconds"})
+"""What a line of a log says at least."""
+LONGEST_LINE = 100_000
+"""Bytes of a line of a log."""
 
 
 @dataclass
@@ -62,7 +67,36 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, identity: Mapping[str
     folder.mkdir(parents=True, exist_ok=True)
     distributed.write_gathered(folder / CHECKPOINT, tensors, note)
     if distributed.leads():
-        files.write_text(folder / LOG, "".join(json.dumps(entry) + "\n" for entry in checkpoint.state.log))
+        files.write_text(folder / GROWING_LOG, "".join(json.dumps(entry) + "\n" for entry in checkpoint.state.log))
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Tell whether a file is there and is a checkpoint of ours.
+
+    Args:
+        path: of the file.
+    """
+    try:
+        return path.is_file() and {"identity", "state"} <= files.read_note(path).keys()
+    except CheckpointError:
+        return False
+
+
+def is_log(path: Path) -> bool:
+    """Tell whether a file is there and is a log of ours, by its first line.
+
+    Args:
+        path: of the file.
+    """
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            first = file.readline(LONGEST_LINE)
+        entry = json.loads(first) if first else dict.fromkeys(LOG_KEYS)  # no epoch is whole yet
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(entry, dict) and entry.keys() >= LOG_KEYS
 
 
 def read(folder: Path, identity: Mapping[str, Any], named: Mapping[str, Any]) -> Checkpoint | None:

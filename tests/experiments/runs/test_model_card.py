@@ -16,7 +16,8 @@ from recodiff.experiments.runs.model_card import CardFigures, CardNotes, write_c
 from recodiff.experiments.runs.results import Mean
 from recodiff.experiments.runs.run_folder import forget_run
 from recodiff.experiments.runs.train import train_run
-from recodiff.models.saving import CARD, CONFIG, owned_by, read_config
+from recodiff.models.model_files import model_files
+from recodiff.models.saving import CARD, CONFIG, read_config
 
 HOSTILE = "<script>alert(1)</script> [x](http://evil) | `y` \x1b[31m\n# heading\n```\n![i](http://evil/i.png)"
 
@@ -122,7 +123,7 @@ def test_a_card_that_was_changed_by_hand_stays_and_is_told_of(folder: Path) -> N
 
 
 def test_a_run_that_is_forgotten_takes_its_own_card_alone(folder: Path) -> None:
-    assert CARD in owned_by(folder)
+    assert CARD in model_files(folder)
     forget_run(folder, "ease", {})
     assert not folder.exists()
     folder.mkdir()

@@ -26,6 +26,8 @@ from recodiff.tracking.tracker import NOT_TRACKED, Tracked
 
 NAME = "compare"
 """Of the files that a comparison leaves."""
+COMPARISON_PAGES = tuple(f"{NAME}.{ending}" for ending in ("json", "md", "csv", "html"))
+"""The files."""
 CHOSEN_BY = "recall@20"
 """Of the validation part: names the reference unless one is given."""
 
@@ -146,7 +148,7 @@ def compare(
     data = need_complete(data) if isinstance(data, Dataset) else load_complete(Path(data))
     if why := not_cut_so(protocol, data):
         raise DataError(why)
-    earlier(out / f"{NAME}.json", data, "a comparison")
+    earlier(out, COMPARISON_PAGES, data, "a comparison")
     if choose_on == "inner":
         say(inner_note(data.inner().info))  # refuses data that has none before anything is trained
     progress = [one.progress(data, protocol, choose_on) for one in contenders]

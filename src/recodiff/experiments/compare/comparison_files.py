@@ -11,12 +11,12 @@ from typing import Any
 
 from recodiff.errors import MissingExtraError
 from recodiff.experiments.compare import comparison_page
-from recodiff.experiments.compare.comparison import NAME, Comparison
+from recodiff.experiments.compare.comparison import COMPARISON_PAGES, NAME, Comparison
 from recodiff.experiments.compare.tables import COST, Table, beyond_mean, median_cost, tables
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.details import BEYOND
 from recodiff.experiments.runs.provenance import provenance_of_rows
-from recodiff.experiments.runs.results import Mean
+from recodiff.experiments.runs.results import Mean, pages
 from recodiff.experiments.runs.results import result_as_json as describe_run
 from recodiff.moved import old_names
 from recodiff.reports.html import Drawing
@@ -25,7 +25,7 @@ from recodiff.runtime import files
 
 
 def write_comparison(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path]:
-    """Write the files, each whole or not at all.
+    """Write the files, all of them or none.
 
     Args:
         found: what was compared.
@@ -37,8 +37,8 @@ def write_comparison(found: Comparison, out: Path, say: Callable[[str], None]) -
 
     Raises:
         OSError: they cannot be written.
+        CheckpointError: another's file of such a name is there.
     """
-    out.mkdir(parents=True, exist_ok=True)
     figures: list[Drawing] = []
     try:
         figures = comparison_page.figures(found)
@@ -50,10 +50,10 @@ def write_comparison(found: Comparison, out: Path, say: Callable[[str], None]) -
         "json": json.dumps(comparison_as_json(found), indent=2, ensure_ascii=False) + "\n",
         "html": comparison_page.render_comparison(found, figures),
     }
-    paths = {ending: out / f"{NAME}.{ending}" for ending in texts}
-    for ending, text in texts.items():
-        files.write_text(paths[ending], text)
-    return list(paths.values())
+    with pages(out, COMPARISON_PAGES) as staged:
+        for ending, text in texts.items():
+            files.write_text(staged / f"{NAME}.{ending}", text)
+    return [out / f"{NAME}.{ending}" for ending in texts]
 
 
 def markdown(found: Comparison) -> str:

@@ -17,7 +17,7 @@ from recodiff.experiments.runs.runner import Say, load_complete
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.spaces import SPACES
 from recodiff.experiments.tuning.tune import track_study, tune_settings
-from recodiff.experiments.tuning.tuning_result import BEST, TuningResult
+from recodiff.experiments.tuning.tuning_result import BEST, TuningResult, refuse_foreign_settings
 from recodiff.runtime import files
 from recodiff.runtime.run import Run
 from recodiff.tracking.tracker import NOT_TRACKED, Tracked
@@ -90,7 +90,8 @@ def tune_all(
     data = in_order(data) if protocol == "chronological" else data
     files_of, found, notes = dict[str, str](), dict[str, TuningResult](), dict[str, str]()
     for number, one in enumerate(contenders, 1):
-        study = out / STUDIES / one.label
+        study, kept = out / STUDIES / one.label, out / TUNED / f"{one.label}.toml"
+        refuse_foreign_settings(kept)
         say(f"study {number}/{len(contenders)}: {one.label}")
         try:
             best = _study(one, data, study, options, budget, recency=recency, tracked=tracked)
@@ -99,7 +100,7 @@ def tune_all(
             say(f"  {notes[one.label]}")
             continue
         found[one.label] = best
-        files_of[one.label] = str(_keep(study / BEST, out / TUNED / f"{one.label}.toml"))
+        files_of[one.label] = str(_keep(study / BEST, kept))
         if note := _note(best, budget) or (recency and data.train.time_kind is None and NO_AGES):
             notes[one.label] = note
             say(f"  {note}")

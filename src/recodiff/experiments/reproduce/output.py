@@ -13,7 +13,7 @@ from recodiff.experiments.reproduce.experiment import Experiment
 from recodiff.experiments.reproduce.published import published
 from recodiff.experiments.reproduce.result import Outcome
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
-from recodiff.experiments.runs.results import Mean, earlier
+from recodiff.experiments.runs.results import Mean, earlier, pages
 from recodiff.experiments.runs.results import result_as_json as describe_run
 from recodiff.moved import old_names
 from recodiff.runtime import files
@@ -32,13 +32,17 @@ def refuse_other(plan: Experiment, data: Dataset, out: Path, *, quick: bool) -> 
         ConfigError: `out` holds one.
     """
     path = out / f"{plan.name}.json"
-    theirs = earlier(path, data, plan.name)
+    theirs = earlier(out, _names(plan), data, plan.name)
     if theirs is not None and quick and theirs.get("cap") is None:
         raise ConfigError(f"'{path}' holds a full pass, which a quick one may not replace; choose another folder with --out")
 
 
+def _names(plan: Experiment) -> list[str]:
+    return [f"{plan.name}.{ending}" for ending in ("json", "md", *(("png", "svg") if plan.panels else ()))]
+
+
 def write_outcome(outcome: Outcome, out: Path, say: Callable[[str], None]) -> list[Path]:
-    """Write the files, each whole or not at all.
+    """Write the files, all of them or none.
 
     Args:
         outcome: of the experiment.
@@ -50,17 +54,18 @@ def write_outcome(outcome: Outcome, out: Path, say: Callable[[str], None]) -> li
 
     Raises:
         OSError: they cannot be written.
+        CheckpointError: another's file of such a name is there.
     """
     name = outcome.plan.name
-    out.mkdir(parents=True, exist_ok=True)
     drawings: list[Path] = []
-    try:
-        drawings = paper_figures.draw_paper_figures(outcome, out)
-    except MissingExtraError as error:
-        say(f"no {name}.png this time: {error}")
-    files.write_json(out / f"{name}.json", outcome_as_json(outcome))
-    files.write_text(out / f"{name}.md", page.render_outcome(outcome, drawing=bool(drawings)))
-    return [out / f"{name}.md", out / f"{name}.json", *drawings]
+    with pages(out, _names(outcome.plan)) as staged:
+        try:
+            drawings = paper_figures.draw_paper_figures(outcome, staged)
+        except MissingExtraError as error:
+            say(f"no {name}.png this time: {error}")
+        files.write_json(staged / f"{name}.json", outcome_as_json(outcome))
+        files.write_text(staged / f"{name}.md", page.render_outcome(outcome, drawing=bool(drawings)))
+    return [out / f"{name}.md", out / f"{name}.json", *(out / drawing.name for drawing in drawings)]
 
 
 def outcome_as_json(outcome: Outcome) -> dict[str, Any]:

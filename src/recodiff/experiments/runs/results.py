@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from recodiff.data.dataset import Dataset
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.moved import old_names
 from recodiff.runtime import files
+from recodiff.runtime.folders import finish, held, refuse_files_of_others, replaced
 
 
 @dataclass(frozen=True)
@@ -112,18 +114,51 @@ def _values(folder: Path, key: str) -> Path:
     return folder / f"{key}.safetensors"
 
 
-def earlier(path: Path, data: Dataset, what: str) -> dict[str, Any] | None:
-    """The content of `path` from an earlier command on the same data, None where it is not there.
+def pages_of(out: Path, names: Sequence[str]) -> frozenset[str]:
+    """Those of the files of results that are ours in a folder: all, where the first tells of its data as ours do, else none.
 
     Args:
-        path: JSON that tells name and fingerprint of its data.
+        out: the folder.
+        names: of the files; the first is JSON that tells name and fingerprint of its data.
+    """
+    about = (files.described(out / names[0]) or {}).get("data")
+    return frozenset(names if isinstance(about, dict) and {"name", "fingerprint"} <= about.keys() else ())
+
+
+@contextmanager
+def pages(out: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Files of results to be written, all of them or none, in place of earlier ones.
+
+    Args:
+        out: the folder; it is made.
+        names: as for `pages_of`, of all that may be written.
+
+    Raises:
+        CheckpointError: another's file of such a name is there, or another command writes there.
+        OSError: they cannot be written.
+    """
+    with held(out), replaced(out, names[0], pages_of(out, names)) as staged:
+        yield staged
+
+
+def earlier(out: Path, names: Sequence[str], data: Dataset, what: str) -> dict[str, Any] | None:
+    """The results of an earlier command on the same data, None where there are none.
+
+    Args:
+        out: the folder.
+        names: as for `pages_of`.
         data: of the command now.
         what: it would replace, in words.
 
     Raises:
-        ConfigError: the file is of other data, which may not be lost, or not one of ours.
+        ConfigError: they are of other data, which may not be lost, or not ours.
+        CheckpointError: a file of such a name is there, and not ours.
     """
+    path = out / names[0]
+    if out.is_dir():
+        finish(out)
     if not path.exists():
+        refuse_files_of_others(out, names, ())
         return None
     with files.reading(path, ConfigError, "it is no page of ours and left alone; choose another folder with --out"):
         theirs = json.loads(path.read_text("utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -14,17 +14,25 @@ from recodiff.errors import CheckpointError
 from recodiff.evaluation.protocol import ChooseOn
 from recodiff.experiments.runs.identity import naming
 from recodiff.models.base import Recommender
+from recodiff.models.model_files import (
+    COMPONENT_FOLDERS,
+    CONFIG,
+    REFIT,
+    is_unfinished,
+    model_files,
+    refuse_existing,
+    training_files,
+)
+from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
-from recodiff.models.saving import CONFIG, is_unfinished, owned_by, read_config, refuse_existing
+from recodiff.models.saving import names_of, read_config
 from recodiff.runtime import distributed
 from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
-from recodiff.training.checkpoint import CHECKPOINT, LOG
+from recodiff.training.checkpoint import CHECKPOINT, GROWING_LOG, LOG, is_checkpoint
 
 Refit = bool | Literal["all"]
 """Whether there is a last training on more than train: on train and valid (True), or on all parts."""
-REFIT = "refit"
-"""The folder, inside a run's, of the training that follows the choice of epochs."""
 
 
 def forget_run(out: Path, model_name: str, settings: Settings) -> None:
@@ -35,14 +43,9 @@ def forget_run(out: Path, model_name: str, settings: Settings) -> None:
         model_name: one of MODELS or `module:Class`.
         settings: of the model, nested.
     """
-    checkpoints = list(_checkpoints(out, build(model_name, settings).config.model_dump()))
-    places = {out, *(path.parent for path in checkpoints)}
-    for path in (*checkpoints, *(place / LOG for place in places), *(out / name for name in sorted(owned_by(out)))):
-        path.unlink(missing_ok=True)
-    inside = {place / "parts" for place in places} | {path for place in places for path in place.parents if out in path.parents}
-    for place in sorted(places | inside, key=lambda place: -len(place.parts)):
-        with suppress(OSError):  # it holds something else, or was never made
-            place.rmdir()
+    _remove(out, model_files(out) | training_files(out, build(model_name, settings).config.model_dump()))
+    with suppress(OSError):  # it holds something else, or was never made
+        out.rmdir()
 
 
 @contextmanager
@@ -73,23 +76,33 @@ def refuse_other_run(out: Path, model: Recommender, resume: bool, overwrite: boo
     """
     if not os.access(out, os.W_OK):
         raise CheckpointError(f"'{out}' cannot be written; choose another folder, or change its permissions")
+    left = training_files(out, model.config.model_dump())
+    writes = {*names_of(model), *_written_by(model), *_written_by(model, f"{REFIT}/")}
     if resume:
+        refuse_existing(out, writes, overwrite=True, ours=left)
         return
-    refuse_existing(out, overwrite)
-    if not overwrite and (is_unfinished(out) or any(path.exists() for path in _checkpoints(out, model.config.model_dump()))):
+    if not overwrite and (is_unfinished(out) or left) and CONFIG not in model_files(out):
         raise CheckpointError(f"'{out}' holds an unfinished run; go on with --resume, or say --overwrite")
-    clear_checkpoints(out, model)
+    refuse_existing(out, writes, overwrite=overwrite, ours=left)
+    _remove(out, left)
 
 
-def clear_checkpoints(out: Path, model: Recommender) -> None:
-    """Remove what only an unfinished run needs: this run's own files, by name.
+def _written_by(model: Recommender, place: str = "") -> Iterator[str]:
+    """Names of the files that training writes, below the run's folder."""
+    if isinstance(model, TorchRecommender):
+        yield from (f"{place}{name}" for name in (CHECKPOINT, GROWING_LOG, LOG))
+    for name, part in model.components().items():
+        yield from _written_by(part, f"{place}{COMPONENT_FOLDERS}/{name}/")
 
-    Args:
-        out: the folder.
-        model: as built; it names its checkpoints.
-    """
-    for path in _checkpoints(out, model.config.model_dump()):
-        path.unlink(missing_ok=True)
+
+def _remove(out: Path, names: Collection[str]) -> None:
+    """Removes files of ours, and the folders below `out` that are left empty."""
+    for name in sorted(names):
+        (out / name).unlink(missing_ok=True)
+    inside = {place for name in names for place in (out / name).parents if out in place.parents}
+    for place in sorted(inside, key=lambda place: -len(place.parts)):
+        with suppress(OSError):  # it holds something else
+            place.rmdir()
 
 
 def is_finished_run(out: Path, model: Recommender, data: Dataset, run: Run, how: tuple[Refit, ChooseOn], overwrite: bool) -> bool:
@@ -106,7 +119,8 @@ def is_finished_run(out: Path, model: Recommender, data: Dataset, run: Run, how:
     Raises:
         CheckpointError: it holds another's, which may not be lost.
     """
-    if not (out / CONFIG).exists():
+    goes_on = overwrite and is_checkpoint(out / CHECKPOINT)  # with what is to replace the finished run
+    if goes_on or not (out / CONFIG).exists():
         return False
     described = read_config(out)
     info = described["info"]
@@ -121,11 +135,3 @@ def is_finished_run(out: Path, model: Recommender, data: Dataset, run: Run, how:
             f"'{out}' holds a run with other settings, data or seed; resume with the command that began it, or say --overwrite"
         )
     return False
-
-
-def _checkpoints(out: Path, settings: Settings) -> Iterator[Path]:
-    """Where a run in `out` may have left a checkpoint: a model's own, and those of its components."""
-    for place in (out, out / REFIT):
-        yield place / CHECKPOINT
-        for name, part in (settings.get("parts") or {}).items():
-            yield from _checkpoints(place / "parts" / name, part.get("settings") or {})

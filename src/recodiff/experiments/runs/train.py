@@ -22,20 +22,19 @@ from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.deciding_metric import stopped_by_short_lists
 from recodiff.experiments.runs.model_card import CardFigures, CardNotes, validation_figures, write_card
 from recodiff.experiments.runs.provenance import provenance
-from recodiff.experiments.runs.run_folder import REFIT, Refit, clear_checkpoints, held_run, is_finished_run, refuse_other_run
+from recodiff.experiments.runs.run_folder import Refit, held_run, is_finished_run, refuse_other_run
 from recodiff.models.base import Recommender
+from recodiff.models.model_files import REFIT, logs_of, model_files, training_files
 from recodiff.models.registry import MODELS, build
 from recodiff.models.saving import (
     COUNTS,
     classes_outside,
     load_model,
-    owned_by,
     save_model,
 )
 from recodiff.runtime import distributed
 from recodiff.runtime.run import Run, Shared
 from recodiff.tracking.tracker import Tracked, TrackerName, open_tracked
-from recodiff.training.checkpoint import LOG
 
 Source = str | Path | Mapping[str, Any]
 """Where settings come from: a model's name, a preset, a TOML file, or nested settings with the key `model`."""
@@ -193,27 +192,26 @@ def train_run(
             fitted = _fit(model, staged, watched, refit=refit, measured=measured)
             if run.out is not None and (distributed.leads() or fitted.model.shard):
                 _save(fitted, data, run, card, overwrite=overwrite)
-                if distributed.leads():
-                    clear_checkpoints(run.out, model)
             _track_result(tracked, fitted, run.out)
         return fitted.model
 
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A model, the interactions that it learned from, what config.json says of that, and figures before the last training."""
+    """A model, the interactions that it learned from, what config.json says of that, figures before the last training, and logs."""
 
     model: Recommender
     learned: Interactions
     info: dict[str, Any]
     figures: Sequence[CardFigures]
+    logs: Mapping[str, str]
 
 
 def _fit(model: Recommender, staged: Stages, run: Run, *, refit: Refit, measured: bool) -> _Fitted:
     began = time.perf_counter()
     validate = None if staged.choice is None else Validation(staged.choice, validation_metrics(model))
     model.fit(staged.train, run, validate=validate)
-    spent, learned = time.perf_counter() - began, staged.train
+    spent, learned, logs = time.perf_counter() - began, staged.train, logs_of(model.summary)
     info: dict[str, Any] = {"asked": model.config.model_dump(mode="json"), "refit": refit, "choose_on": staged.choose_on}
     figures = validation_figures(model, staged, progress=run.progress) if measured else ()
     if refit or staged.choose_on == "inner":
@@ -221,9 +219,10 @@ def _fit(model: Recommender, staged: Stages, run: Run, *, refit: Refit, measured
         learned = staged.everything if refit == "all" else staged.train_and_valid if refit else staged.data.train
         began = time.perf_counter()
         model = _refit(model, model.registered, learned, run)
+        logs |= logs_of(model.summary, f"{REFIT}/")
         spent += time.perf_counter() - began
     info |= {"training": _without_log(model.summary), "seconds": round(spent, 2), "parameters": model.parameters}
-    return _Fitted(model, learned, info, figures)
+    return _Fitted(model, learned, info, figures, logs)
 
 
 def _save(fitted: _Fitted, data: Dataset, run: Run, card: CardNotes | None, *, overwrite: bool) -> None:
@@ -235,7 +234,9 @@ def _save(fitted: _Fitted, data: Dataset, run: Run, card: CardNotes | None, *, o
     if card is not None:
         text = write_card(fitted.model, data, described, fitted.figures if card.figures is None else card.figures, card.remarks)
     table = _with_counts(data, fitted.learned)
-    save_model(fitted.model, run.out, item_table=table, info=described, card=text, overwrite=overwrite)
+    left = training_files(run.out, fitted.model.config.model_dump()) if distributed.leads() else ()
+    kept: dict[str, Any] = {"overwrite": overwrite, "logs": fitted.logs, "replaces": left}
+    save_model(fitted.model, run.out, item_table=table, info=described, card=text, **kept)
 
 
 def _track_result(tracked: Tracked, fitted: _Fitted, out: Path | None) -> None:
@@ -243,7 +244,7 @@ def _track_result(tracked: Tracked, fitted: _Fitted, out: Path | None) -> None:
         tracked.figures({f"valid/{metric}": mean.value for metric, mean in one.means.items()})
     tracked.figures({"seconds": fitted.info["seconds"], "parameters": fitted.info["parameters"]})
     if out is not None:
-        tracked.files([path for name in sorted((*owned_by(out), LOG)) if (path := out / name).is_file()], "model")
+        tracked.files([path for name in sorted(model_files(out)) if (path := out / name).is_file()], "model")
 
 
 def _with_counts(data: Dataset, learned: Interactions) -> pl.DataFrame:

@@ -16,8 +16,11 @@ from recodiff.experiments.tuning.dimensions import Space, flatten, leaves_of
 from recodiff.models.registry import title
 from recodiff.moved import old_names
 from recodiff.runtime import files
+from recodiff.runtime.folders import refuse_files_of_others
 
 BEST, TRIALS = "best.toml", "trials"
+CHOSEN = "chosen by `recodiff tune` on the validation part of"
+"""In the first line of the settings that were found, by which ours are known."""
 TrialState = Literal["complete", "pruned", "stopped", "failed", "killed"]
 
 
@@ -129,7 +132,7 @@ class TuningResult:
         """The best settings as `recodiff train` takes them, under comments that say where they come from."""
         start = "could not be trained" if self.start.value is None else f"had {self.start.value:.4f}"
         comments = [
-            f"{title(self.model)}, chosen by `recodiff tune` on the validation part of {self.about['data']}.",
+            f"{title(self.model)}, {CHOSEN} {self.about['data']}.",
             f"Validation {self.metric} {self.best.value:.4f} in trial {self.best.number}, where the start of the search {start}.",
             f"Fingerprint of train and valid: {self.about['fingerprint']}. Seed: {self.about['seed']}, on {self.about['device']}.",
             f"Budget: {self.about['budget']}{'' if self.finished else ', not spent yet'}. Spent: {self.spent}.",
@@ -146,6 +149,22 @@ class TuningResult:
             folder: of the study.
         """
         files.write_text(folder / BEST, self.toml())
+
+
+def refuse_foreign_settings(path: Path) -> None:
+    """Refuse to write settings over a file that is not `TuningResult.toml`.
+
+    Args:
+        path: of the settings to write.
+
+    Raises:
+        CheckpointError: the file is there, and another's.
+    """
+    try:
+        ours = CHOSEN in path.read_text("utf-8").partition("\n")[0] if path.is_file() else False
+    except (OSError, ValueError):
+        ours = False
+    refuse_files_of_others(path.parent, [path.name], [path.name] if ours else ())
 
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
