@@ -222,7 +222,7 @@ def rebuilt(
     if sentence := unfinished_beside(folder):
         warnings.warn(sentence, RecodiffWarning, stacklevel=3)
     name, hashes = described["model"], described["hashes"]
-    _refuse_untrusted(folder, classes_outside(name, described["config"]), trust_code)
+    refuse_untrusted(folder, classes_outside(name, described["config"]), trust_code)
     for file in hashed:
         if file != USERS or USERS in hashes:
             _refuse_changed(folder / file, hashes.get(file))
@@ -264,8 +264,17 @@ def _named_in(value: Any) -> Iterator[str]:
             yield from _named_in(inner)
 
 
-def _refuse_untrusted(folder: str | Path, named: Collection[str], trusted: bool | Collection[str]) -> None:
-    """The one gate before code that a folder names is imported."""
+def refuse_untrusted(folder: str | Path, named: Collection[str], trusted: bool | Collection[str]) -> None:
+    """The one gate before code that a folder names is imported.
+
+    Args:
+        folder: that names it.
+        named: the classes, as `classes_outside` gives them.
+        trusted: all of them, none, or those that may be imported.
+
+    Raises:
+        CheckpointError: one of them is not trusted.
+    """
     allowed = named if trusted is True else () if trusted is False else trusted
     if foreign := ", ".join(sorted(set(named) - set(allowed))):
         raise CheckpointError(f"'{folder}' asks to import '{foreign}'; say --trust-code (trust_code=True) if you trust that code")

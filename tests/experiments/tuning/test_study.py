@@ -33,6 +33,43 @@ from recodiff.runtime.folders import LOCK
 from recodiff.training.checkpoint import CHECKPOINT
 from studies import L2, LR, RUN, TINY, a_second_a_glance, drawn, interrupt
 
+# What somebody else wrote.
+
+
+def rewritten(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Changes the last trial that the journal tells of, as somebody may who sends the folder."""
+    lines = [json.loads(line) for line in (folder / JOURNAL).read_text().splitlines()]
+    change([line for line in lines if "trial" in line.get("user_attr", {})][-1]["user_attr"]["trial"])
+    (folder / JOURNAL).write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize("key", ["model", "parts.a.model", "weighting.model"])
+def test_a_class_that_a_trial_in_the_folder_names_is_not_imported(
+    ease: Callable[..., TuningResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    ease(tmp_path / "s", 3)
+    (tmp_path / "hostile_study.py").write_text("raise SystemExit('code of the folder was run')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rewritten(tmp_path / "s", lambda trial: trial.update(value=1.0, settings={key: "hostile_study:Model"}))
+    with pytest.raises(CheckpointError, match="asks to import 'hostile_study:Model'"):
+        ease(tmp_path / "s", 3)
+
+
+def test_a_setting_that_the_search_does_not_draw_is_refused(ease: Callable[..., TuningResult], tmp_path: Path) -> None:
+    ease(tmp_path / "s", 3)
+    rewritten(tmp_path / "s", lambda trial: trial["settings"].update({"training.epochs": 10**9}))
+    with pytest.raises(CheckpointError, match=r"has a trial of 'training\.epochs', which this search does not draw"):
+        ease(tmp_path / "s", 3)
+
+
+@pytest.mark.parametrize("change", [{"number": "x"}, {"state": "won"}, {"value": []}, {"settings": 3}, {"seconds": {}}])
+def test_a_damaged_trial_is_one_sentence(ease: Callable[..., TuningResult], tmp_path: Path, change: dict[str, Any]) -> None:
+    ease(tmp_path / "s", 3)
+    rewritten(tmp_path / "s", lambda trial: trial.update(change))
+    with pytest.raises(CheckpointError, match="is damaged"):
+        ease(tmp_path / "s", 3)
+
+
 # Going on.
 
 

@@ -6,20 +6,22 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from recodiff.config import Settings, merge
 from recodiff.data.dataset import Dataset
-from recodiff.errors import ConfigError, ModelError
+from recodiff.errors import CheckpointError, ConfigError, ModelError
 from recodiff.evaluation.validation import Validation
-from recodiff.experiments.tuning.dimensions import Space, flatten, nest, standing
-from recodiff.experiments.tuning.study import Attempt, Study
+from recodiff.experiments.tuning.dimensions import Space, flatten, leaves_of, nest, standing
+from recodiff.experiments.tuning.study import JOURNAL, Attempt, Study
 from recodiff.experiments.tuning.tuning_result import Trial, TrialState, TuningResult, best_of, write_trials
 from recodiff.models.base import Recommender
 from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
+from recodiff.models.saving import classes_outside, refuse_untrusted
 from recodiff.runtime import progress
 from recodiff.runtime.run import Run
 from recodiff.tracking.tracker import NOT_TRACKED, Tracked
@@ -114,6 +116,21 @@ class Search:
         self.trials = study.trials()
         self.curve: list[dict[str, float]] = []
         """Validation checks of the last trial."""
+        if task.run.out is not None:
+            self._refuse_strange(task.run.out)
+
+    def _refuse_strange(self, folder: Path) -> None:
+        """Refuses trials in the folder that this search cannot have made: whoever wrote them, their settings are built."""
+        task = self.task
+        drawn = {leaf for key, dimension in task.space.items() for leaf in leaves_of(key, dimension)}
+        samples = [nest(flatten({key: sample})) for key, dimension in task.space.items() for sample in dimension.samples()]
+        ours = classes_outside(task.model, {"start": task.start, "samples": samples})
+        for trial in self.trials:
+            refuse_untrusted(folder, classes_outside(task.model, nest(trial.settings)), ours)
+            if strange := trial.settings.keys() - drawn:
+                raise CheckpointError(
+                    f"'{folder / JOURNAL}' has a trial of '{min(strange)}', which this search does not draw; choose a new folder"
+                )
 
     @property
     def counted(self) -> list[Trial]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import TypeAdapter
 
 from recodiff.errors import CheckpointError, MissingExtraError
 from recodiff.experiments.tuning.dimensions import Choices, Dimension, Range, Space, draw_settings
@@ -110,7 +111,7 @@ class Study:
     def trials(self) -> list[Trial]:
         """All that are finished, in order."""
         finished = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
-        return [Trial(**trial.user_attrs.get("trial", {"number": trial.number, "state": "killed"})) for trial in finished]
+        return [_trial(trial.user_attrs.get("trial", {"number": trial.number, "state": "killed"})) for trial in finished]
 
     def bury_the_killed(self) -> None:
         """Mark what an earlier program left unfinished as failed."""
@@ -204,6 +205,18 @@ class Attempt:
         """
         self.trial.report(value, epoch)
         return self.trial.should_prune()
+
+
+def _trial(kept: object) -> Trial:
+    """A trial as the journal has it, which somebody else may have written.
+
+    Raises:
+        CheckpointError: it is none of ours.
+    """
+    try:
+        return TypeAdapter(Trial).validate_python(kept)
+    except ValueError:
+        raise CheckpointError(f"a trial in {JOURNAL} is damaged ({str(kept)[:100]!r}); choose a new folder") from None
 
 
 def _encoded(dimension: Dimension, drawn: Any) -> Any:
