@@ -46,7 +46,8 @@ NO_MODULE = {
         "docs": "pages peer_pages reference references results tutorials",
     },
     "all commands, formats, models or stores in one situation": {
-        "cli": "bad_input cold_start commands endings few_items foreign_files kills kills_of_results mount_point torchrun warnings",
+        "cli": "bad_input cold_start commands endings few_items foreign_files kills kills_of_results mount_point received_folder "
+        "torchrun warnings",
         "data/readers": "border handed matrix matrix_files meaning",
         "models": "contract contradictions events",
         "stores": "stores",

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from recodiff.errors import RecodiffError, RecodiffWarning
+from recodiff.runtime import user_code
 from recodiff.runtime.progress import printable, speaks
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Threads that spin for long while they wait make torch several times slower wherever another process wants a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     with suppress(FileNotFoundError):  # the folder may be gone
-        sys.path.append(os.getcwd())  # so that `model = "module:Class"` finds a module beside the settings
+        user_code.LOOKED_IN[:] = [os.getcwd()]  # so that `model = "module:Class"` finds a module beside the settings
     given = list(sys.argv[1:] if arguments is None else arguments)
     called = given[0] if given else ""
     warnings.simplefilter("always", RecodiffWarning)

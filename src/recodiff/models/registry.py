@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from recodiff.config import Settings, check, merge
 from recodiff.errors import ConfigError, MissingExtraError
+from recodiff.runtime.user_code import import_user_module
 
 if TYPE_CHECKING:
     from recodiff.models.base import ModelConfig, Recommender
@@ -254,7 +254,7 @@ def _load(path: str) -> type[Recommender]:
 
     module_name, _, class_name = path.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
+        found = getattr(import_user_module(module_name), class_name)
     except MissingExtraError:
         raise
     except Exception as error:  # the module is a user's own, and may fail in any way

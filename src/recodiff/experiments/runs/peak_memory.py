@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ from recodiff.moved import old_names
 MB = 2**20
 LATE_IMPORTS = ("scipy.linalg", "scipy.sparse.linalg", "sklearn.cluster")
 """Imported by some models when they first need them: their code is no memory of the model's."""
+SAFE_PATH = "PYTHONSAFEPATH"
 LEAVE_SECONDS = 10
 """How long a process that has answered may take to end."""
 T = TypeVar("T")
@@ -60,7 +62,7 @@ def call_in_process(
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(theirs, call, arguments, device, imports), daemon=True)
-    with _ignore_interrupts():  # inherited: this process alone reports an interruption
+    with _ignore_interrupts(), _without_this_folder():  # inherited: this process alone reports an interruption
         process.start()
     theirs.close()
     try:
@@ -93,6 +95,20 @@ def _ignore_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _without_this_folder() -> Iterator[None]:
+    """A new Python looks for modules in the folder of the call first, until it is told the path of the one that began it."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 def _answer(
