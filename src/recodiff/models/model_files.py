@@ -57,7 +57,7 @@ def training_files(folder: Path, settings: object, *, finished: bool = False) ->
 
 
 def places_of(settings: object) -> Iterator[str]:
-    """Where, below a run's folder, a training and those of its components write: `""`, `refit/`, `parts/rows/`...
+    """The places, below a run's folder, that a training and those of its components write to: `""`, `refit/`, `parts/rows/`...
 
     Args:
         settings: of the model, whoever wrote them.
@@ -98,7 +98,7 @@ def is_unfinished(folder: str | Path) -> bool:
 
 
 def unfinished_beside(folder: Path) -> str | None:
-    """What to say of a model beside which a training stands that was to replace it and was never finished.
+    """The sentence about a model beside which a training stands that was to replace it and was never finished.
 
     Args:
         folder: of the model.

@@ -90,7 +90,7 @@ def refuse_irregular(path: Path, error: type[RecodiffError], remedy: str) -> Non
 
 
 def described(path: Path, format: str | None = None) -> dict[str, Any] | None:
-    """What a JSON file says of its folder; None where it is not there, cannot be read, or is not of that format.
+    """The content of a JSON file that describes its folder; None where it is not there, cannot be read, or is of another format.
 
     Args:
         path: of the file.
@@ -107,7 +107,7 @@ def is_plain_name(name: object) -> bool:
     """Tell whether a text names a file or folder beneath another, and can name nothing else on any system.
 
     Args:
-        name: as somebody gave it.
+        name: as it was given.
     """
     if not isinstance(name, str) or not name.isprintable() or UNSAFE & set(name):
         return False

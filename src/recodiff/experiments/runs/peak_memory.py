@@ -99,7 +99,7 @@ def _ignore_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _without_this_folder() -> Iterator[None]:
-    """A new Python looks for modules in the folder of the call first, until it is told the path of the one that began it."""
+    """A new Python looks for modules in the folder of the call first, until it is given the path of the one that began it."""
     before = os.environ.get(SAFE_PATH)
     os.environ[SAFE_PATH] = "1"
     try:

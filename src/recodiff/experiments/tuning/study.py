@@ -208,7 +208,7 @@ class Attempt:
 
 
 def _trial(kept: object) -> Trial:
-    """A trial as the journal has it, which somebody else may have written.
+    """A trial as the journal has it, whoever wrote it.
 
     Raises:
         CheckpointError: it is none of ours.
