@@ -65,6 +65,10 @@ WRITING: dict[str, tuple[Command, str]] = {
         f"reproduce {name}": (lambda out, data, run, tiny: ("reproduce", "figure5", "--data", data, "--out", out, "--quick"), name)
         for name in ("figure5.md", "figure5.json", "figure5.png", "figure5.svg")
     },
+    **{
+        f"auto {name}": (lambda out, data, run, tiny: ("auto", data, "--out", out, "--minutes", 1), name)
+        for name in ("weights.safetensors", "auto.json", "comparison/compare.md")
+    },
     "demo": (lambda out, data, run, tiny: ("demo", "--out", out), "report.html"),
     "demo results": (lambda out, data, run, tiny: ("demo", "--out", out), "results.json"),
     "recommend": (lambda out, data, run, tiny: ("recommend", run, "--data", data, "--out", out / "l.csv"), "l.csv"),
@@ -72,7 +76,7 @@ WRITING: dict[str, tuple[Command, str]] = {
 }
 NAMED_BY_THE_USER = ("recommend", "evaluate")
 """Their --overwrite is about the very file that was typed."""
-WITHOUT_OVERWRITE = ("tune", "compare", "reproduce")
+WITHOUT_OVERWRITE = ("tune", "compare", "reproduce", "auto")
 
 
 @pytest.mark.parametrize("what", WRITING)

@@ -19,7 +19,7 @@ from recodiff.errors import ConfigError
 from recodiff.runtime import files
 from recodiff.runtime.folders import FolderKind, atomic_folder
 
-MARKER, PIECE = "synthetic.json", re.compile(r"interactions-\d{6}\.parquet")
+MARKER, PIECES_CALLED = "synthetic.json", re.compile(r"interactions-\d{6}\.parquet")
 MADE_BY = frozenset({"users", "items", "interactions", "seed", "piece", "taste"})
 """What the marker says."""
 _START = 1_704_067_200  # 2024-01-01, in seconds since 1970
@@ -116,7 +116,7 @@ def _synthetic_files(folder: Path) -> frozenset[str]:
     """Names of the files that are a made-up log in a folder; none where its marker is not there, or another's."""
     if (files.described(folder / MARKER) or {}).keys() != MADE_BY:
         return frozenset()
-    return frozenset({MARKER, "items.parquet"} | {path.name for path in folder.iterdir() if PIECE.fullmatch(path.name)})
+    return frozenset({MARKER, "items.parquet"} | {path.name for path in folder.iterdir() if PIECES_CALLED.fullmatch(path.name)})
 
 
 def _pieces(users: int, items: int, interactions: int, seed: int, taste: Taste, piece: int) -> Iterator[pl.DataFrame]:

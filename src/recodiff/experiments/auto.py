@@ -30,12 +30,13 @@ from recodiff.experiments.runs.runner import load_complete, span
 from recodiff.experiments.runs.train import settings_of, train_again
 from recodiff.experiments.tuning.search import Budget
 from recodiff.models.base import Recommender
-from recodiff.models.saving import CONFIG
+from recodiff.models.model_files import CONFIG, OWNED
 from recodiff.reports.cells import as_p, listed
 from recodiff.runtime import files
-from recodiff.runtime.folders import held
+from recodiff.runtime.folders import held, refuse_files_of_others
 from recodiff.runtime.run import Run
 from recodiff.runtime.sql import is_url, shown
+from recodiff.training.checkpoint import CHECKPOINT, GROWING_LOG, LOG
 
 WITH_TIME = ("popularity", "ease", "itemknn", "f-ridge", "f-diffrec", "fs-diffrec")
 WITHOUT_TIME = ("popularity", "ease", "itemknn", "diffrec")
@@ -196,6 +197,7 @@ class _Clock:
         if not path.exists():
             if (out / CONFIG).exists() or (out / MANIFEST).exists():
                 raise CheckpointError(f"'{out}' holds a model or data of another command; choose another folder")
+            refuse_files_of_others(out, (*OWNED, LOG, CHECKPOINT, GROWING_LOG), ())
             files.write_json(path, {"asked": asked})
             return cls(path, {"asked": asked}, minutes)
         with files.reading(path, CheckpointError, "choose another folder"):

@@ -22,7 +22,7 @@ LOG, GROWING_LOG = "log.jsonl", "checkpoint.jsonl"
 """The epochs of a training, a line each: once its model is there, and as long as it is not."""
 LOG_KEYS = frozenset({"epoch", "loss", "seconds"})
 """What a line of a log says at least."""
-LONGEST_LINE = 100_000
+LONGEST_ENTRY = 100_000
 """Bytes of a line of a log."""
 
 
@@ -92,7 +92,7 @@ def is_log(path: Path) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            first = file.readline(LONGEST_LINE)
+            first = file.readline(LONGEST_ENTRY)
         entry = json.loads(first) if first else dict.fromkeys(LOG_KEYS)  # no epoch is whole yet
     except (OSError, ValueError, RecursionError):
         return False

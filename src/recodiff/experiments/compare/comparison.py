@@ -17,17 +17,13 @@ from recodiff.evaluation.evaluate import Evaluation
 from recodiff.evaluation.protocol import ChooseOn, Protocol, not_cut_so, stages
 from recodiff.evaluation.significance import Test, compare_pairs
 from recodiff.experiments.compare.contenders import read_contenders
-from recodiff.experiments.compare.studies import Studies
+from recodiff.experiments.compare.studies import COMPARISON_PAGES, Studies
 from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Row
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.results import earlier
 from recodiff.experiments.runs.runner import Say, load_complete, need_complete, run_cases
 from recodiff.tracking.tracker import NOT_TRACKED, Tracked
 
-NAME = "compare"
-"""Of the files that a comparison leaves."""
-COMPARISON_PAGES = tuple(f"{NAME}.{ending}" for ending in ("json", "md", "csv", "html"))
-"""The files."""
 CHOSEN_BY = "recall@20"
 """Of the validation part: names the reference unless one is given."""
 

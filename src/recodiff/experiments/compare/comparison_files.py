@@ -11,7 +11,8 @@ from typing import Any
 
 from recodiff.errors import MissingExtraError
 from recodiff.experiments.compare import comparison_page
-from recodiff.experiments.compare.comparison import COMPARISON_PAGES, NAME, Comparison
+from recodiff.experiments.compare.comparison import Comparison
+from recodiff.experiments.compare.studies import COMPARISON_PAGES, NAME
 from recodiff.experiments.compare.tables import COST, Table, beyond_mean, median_cost, tables
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.details import BEYOND

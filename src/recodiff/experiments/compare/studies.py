@@ -13,6 +13,7 @@ from recodiff.evaluation.protocol import Protocol, in_order
 from recodiff.experiments.compare.contenders import Contender, read_contenders
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.protocols import refusal
+from recodiff.experiments.runs.results import earlier
 from recodiff.experiments.runs.runner import Say, load_complete
 from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.spaces import SPACES
@@ -22,6 +23,10 @@ from recodiff.runtime import files
 from recodiff.runtime.run import Run
 from recodiff.tracking.tracker import NOT_TRACKED, Tracked
 
+NAME = "compare"
+"""Of the files that a comparison leaves."""
+COMPARISON_PAGES = tuple(f"{NAME}.{ending}" for ending in ("json", "md", "csv", "html"))
+"""The files."""
 STUDIES, TUNED = "studies", "tuned"
 OVERRUN = 1.25
 """Times its budget of seconds, from which on a study is said to have taken more."""
@@ -85,6 +90,7 @@ def tune_all(
     """
     contenders = read_contenders(sources, reference)
     data = load_complete(folder)
+    earlier(out, COMPARISON_PAGES, data, "a comparison")  # before hours are spent
     if why := refusal(protocol, data):
         return Studies(budget, tuple(one.source for one in contenders), {}, {one.label: f"not tuned: {why}" for one in contenders})
     data = in_order(data) if protocol == "chronological" else data
