@@ -33,6 +33,12 @@ def unit(scores: torch.Tensor) -> torch.Tensor:
     return scores / scores.std(1).mean()
 
 
+@pytest.mark.parametrize("name", ["../../victim", "/tmp/victim", "a/b", "..", ".", "", ".lock", "a\0b", "x" * 300])
+def test_a_component_is_called_as_a_folder_may_be(name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be the name of a folder"):
+        mixed(**{name: EASE})
+
+
 def test_scores_are_the_shared_sum_of_the_parts_each_with_its_own_weighting() -> None:
     model = mixed(a=EASE, b={"model": "itemknn", "share": 0.25}).fit(BOARD, RUN)
     one = build("ease", EASE["settings"]).fit(BOARD, RUN)  # type: ignore[arg-type]

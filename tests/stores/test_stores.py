@@ -208,6 +208,10 @@ def test_what_is_no_store_or_damaged_is_refused_in_a_sentence(model: Recommender
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(CheckpointError, match="not what was written"):
         open_store(tmp_path / "s")
+    for strange in ({"folder": "../s"}, {"folder": ""}, {"hashes": {"../store.json": "0"}}):
+        marker.write_text(json.dumps(held | strange))
+        with pytest.raises(CheckpointError, match="which is nothing in its folder"):
+            open_store(tmp_path / "s")
     marker.write_text(json.dumps(held | {"version": 99}))
     with pytest.raises(CheckpointError, match="version 99"):
         open_store(tmp_path / "s")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from recodiff.config import Added, BaseConfig, Settings, merge
@@ -23,7 +23,7 @@ from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.network import TorchRecommender
 from recodiff.models.registry import build
 from recodiff.moved import old_names
-from recodiff.runtime import progress
+from recodiff.runtime import files, progress
 from recodiff.runtime.run import OnEpoch, Run
 from recodiff.training.metric_names import DecidingMetric, figure_of
 from recodiff.training.traits import Traits
@@ -79,6 +79,15 @@ class MixtureConfig(ModelConfig):
     """The validation figure that decides between them."""
     start: Annotated[Literal["first", "best"], Added()] = "first"
     """What a search begins with: the first component, which then always stays, or the one that is best alone."""
+
+    @field_validator("parts")
+    @classmethod
+    def _names_of_folders(cls, parts: dict[str, Component]) -> dict[str, Component]:
+        """A component is trained in a folder of its name."""
+        for name in parts:
+            if not files.is_plain_name(name):
+                raise ValueError(f"{name!r} cannot be the name of a folder, which a component has; take letters and digits")
+        return parts
 
     @model_validator(mode="before")
     @classmethod

@@ -16,8 +16,6 @@ from typing import Any, BinaryIO, NamedTuple
 from recodiff.errors import CheckpointError, RecodiffError
 from recodiff.moved import old_names
 
-UNSAFE = frozenset('/\\:*?"<>|')
-"""Signs of a name that some file system or shell takes for something else."""
 LONGEST_NAME = 200
 """Bytes; file systems take 255, and endings come after it."""
 
@@ -104,14 +102,14 @@ def described(path: Path, format: str | None = None) -> dict[str, Any] | None:
 
 
 def is_plain_name(name: object) -> bool:
-    """Tell whether a text names a file or folder beneath another, and can name nothing else on any system.
+    """Tell whether a text names a file or folder beneath another, and leads nowhere else.
 
     Args:
         name: as it was given.
     """
-    if not isinstance(name, str) or not name.isprintable() or UNSAFE & set(name):
+    if not isinstance(name, str) or "/" in name or "\0" in name or name.startswith("."):
         return False
-    return name == name.strip(". ") and 0 < len(name.encode()) <= LONGEST_NAME
+    return 0 < len(name.encode(errors="replace")) <= LONGEST_NAME
 
 
 def read_array(path: Path) -> Any:

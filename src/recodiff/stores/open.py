@@ -66,4 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
     if held.get("version") != VERSION:
         raise CheckpointError(f"'{folder}' has version {held.get('version')}, this recodiff reads {VERSION}; update recodiff")
     with files.reading(path, CheckpointError, AGAIN):
-        return Manifest(**held)
+        manifest = Manifest(**held)
+    if strange := [name for name in (manifest.folder, *manifest.hashes) if not files.is_plain_name(name)]:
+        raise CheckpointError(f"'{path}' names {strange[0]!r}, which is nothing in its folder; {AGAIN}")
+    return manifest

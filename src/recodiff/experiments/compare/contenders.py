@@ -18,6 +18,7 @@ from recodiff.experiments.runs.train import validation_metrics
 from recodiff.experiments.tuning.tuning_result import BEST
 from recodiff.models.base import Recommender
 from recodiff.models.registry import MODELS, build
+from recodiff.runtime import files
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def read_contenders(sources: Sequence[str | Path], reference: str | None = None)
     for source in map(str, sources):
         name, settings = read_settings(source, models=MODELS)
         label = _label(Path(source)) if source.endswith(".toml") or (Path(source).is_file() and source not in MODELS) else source
+        if not files.is_plain_name(label):
+            raise ConfigError(f"'{source}' would be called {label!r}, which cannot be the name of a folder; rename the file")
         if label in contenders:
             raise ConfigError(
                 f"'{contenders[label].source}' and '{source}' are both called '{label}'; rename one of the files, or give it once"
