@@ -66,6 +66,28 @@ def differences(found: Comparison) -> dict[tuple[str, str], float]:
     return {(one.label, one.metric): one.value for one in found.differences}
 
 
+HOSTILE = "a\x1b[31m\x07b\u202ec\x9b"
+
+
+@pytest.mark.parametrize("name", ["...toml", "....toml"])
+def test_a_file_whose_name_leads_out_of_the_folder_is_refused(cli: Cli, data: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('model = "ease"')
+    cli("compare", tmp_path / name, "--data", data, "--out", tmp_path / "out", "--tune-trials", 1).refused("rename the file")
+
+
+def test_no_control_character_of_a_name_is_in_a_file_for_people(cli: Cli, log: Path, tmp_path: Path) -> None:
+    assert cli("prepare", log, tmp_path / "d", "--name", HOSTILE).code == 0
+    (tmp_path / f"{HOSTILE}.toml").write_text('model = "ease"')
+    command = ("compare", tmp_path / f"{HOSTILE}.toml", "popularity", "--data", tmp_path / "d", "--out", tmp_path / "c")
+    cli(*command, "--seeds", 1, "--tune-trials", 1).succeeded()
+    pages = [path for path in (tmp_path / "c").rglob("*") if path.suffix in (".md", ".csv", ".html", ".toml")]
+    assert {path.suffix for path in pages} == {".md", ".csv", ".html", ".toml"}
+    for path in pages:
+        text = path.read_text("utf-8")
+        assert not set(text) & {"\x1b", "\x07", "\u202e", "\x9b"}, path
+        assert "\\x1b" in text or path.suffix in (".csv", ".toml"), path
+
+
 def test_everything_is_written_and_a_second_run_trains_nothing(
     cli: Cli, films: Path, tiny: Path, tmp_path: Path, trained: list[tuple[str, int]]
 ) -> None:

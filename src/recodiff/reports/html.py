@@ -22,6 +22,7 @@ from recodiff.reports import figures
 from recodiff.reports.cells import short
 from recodiff.reports.figures import Series
 from recodiff.runtime import files
+from recodiff.runtime.progress import printable
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,21 @@ def fill(template: str, **content: Any) -> str:
 @cache
 def _templates() -> Environment:
     templates = Environment(
-        loader=PackageLoader("recodiff.reports"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+        loader=PackageLoader("recodiff.reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=_without_controls,
     )
     style = (resources.files("recodiff.reports") / "report.css").read_text("utf-8")
     templates.globals |= {"shapes": figures.SHAPES, "style": Markup(style)}
     return templates
+
+
+def _without_controls(written: Any) -> Any:
+    """What a template writes, control characters of names made visible."""
+    return type(written)(printable(written)) if isinstance(written, str) else written
 
 
 def describe_split(split: Mapping[str, Any]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from recodiff.runtime.progress import printable
+
 _MARKUP = re.compile(
     r"[\\`|*~$]"
     r"|<(?=[A-Za-z/!?])"  # a tag; "< .001" is none
@@ -15,12 +17,12 @@ _MARKUP = re.compile(
 
 
 def cell(text: str) -> str:
-    """Text within a line or a table's cell: markup in it is shown and not obeyed, a line break becomes a space.
+    """Text within a line or a table's cell: markup and controls in it are shown and not obeyed, a line break becomes a space.
 
     Args:
         text: as it is to be read.
     """
-    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split("\n")))
+    return _MARKUP.sub(r"\\\g<0>", printable(" ".join(text.split("\n"))))
 
 
 def line(text: str) -> str:

@@ -23,6 +23,7 @@ from recodiff.moved import old_names
 from recodiff.reports.html import Drawing
 from recodiff.reports.markdown import cell, line, markdown_table
 from recodiff.runtime import files
+from recodiff.runtime.progress import printable
 
 
 def write_comparison(found: Comparison, out: Path, say: Callable[[str], None]) -> list[Path]:
@@ -111,7 +112,7 @@ def as_csv(found: Comparison) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: printable(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 

@@ -17,6 +17,7 @@ from recodiff.models.registry import title
 from recodiff.moved import old_names
 from recodiff.runtime import files
 from recodiff.runtime.folders import refuse_files_of_others
+from recodiff.runtime.progress import printable
 
 BEST, TRIALS = "best.toml", "trials"
 CHOSEN = "chosen by `recodiff tune` on the validation part of"
@@ -139,7 +140,7 @@ class TuningResult:
             "Searched:",
             *(f"  {line}" for line in self.searched),
         ]
-        head = "".join(f"# {' '.join(line.splitlines())}\n" for line in comments)
+        head = "".join(f"# {printable(' '.join(line.split()))}\n" for line in comments)
         return head + to_toml({"model": self.model, **self.settings})
 
     def write(self, folder: Path) -> None:
@@ -192,12 +193,12 @@ def write_trials(folder: Path, trials: Sequence[Trial], metric: str) -> None:
     table.writerow(["trial", "state", metric, "epochs", "seconds", "repeats", "error", *keys])
     for trial in trials:
         always = [trial.number, trial.state, trial.value, trial.epochs, trial.seconds, trial.repeats, trial.error]
-        table.writerow([*always, *(_cell(trial.settings.get(key)) for key in keys)])
+        table.writerow([*map(_cell, always), *(_cell(trial.settings.get(key)) for key in keys)])
     files.write_text(folder / f"{TRIALS}.csv", text.getvalue())
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | bool) else value
+    return json.dumps(value) if isinstance(value, list | bool) else printable(value) if isinstance(value, str) else value
 
 
 __getattr__ = old_names(__name__)
