@@ -189,6 +189,11 @@ def rewrite(folder: Path, name: str, change: Callable[[pl.DataFrame], pl.DataFra
     change(pl.read_parquet(folder / name)).write_parquet(folder / name)
 
 
+def piped(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
@@ -196,8 +201,12 @@ def truncate(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: (f / "train.parquet").unlink(), r"train.parquet is missing; prepare the data again"),
-        (lambda f: (f / "items.parquet").unlink(), r"items.parquet is missing"),
+        (lambda f: (f / "train.parquet").unlink(), r"train.parquet' is missing; prepare the data again"),
+        (lambda f: (f / "items.parquet").unlink(), r"items.parquet' is missing"),
+        *(
+            (lambda f, name=name: piped(f / name), rf"{name}' is no file")
+            for name in ("dataset.json", "train.parquet", "users.parquet")
+        ),
         (lambda f: truncate(f / "test.parquet"), r"test.parquet is not what was written"),
         (lambda f: (f / "users.parquet").write_bytes(b""), r"users.parquet is not what was written"),
         (lambda f: truncate(f / "dataset.json"), r"dataset.json' cannot be read"),

@@ -120,9 +120,9 @@ def load_dataset(path: str | Path, *, part_order: PartOrder = "auto", check: boo
     """
     folder = Path(path).expanduser()
     finish(folder)
-    if (folder / MANIFEST).is_file():
+    if (folder / MANIFEST).exists():
         return _load_canonical(folder, check)
-    if (folder / RELEASE_FILES["train"]).is_file():
+    if (folder / RELEASE_FILES["train"]).exists():
         return _load_release(folder, part_order)
     if not folder.exists():
         raise DataError(f"{folder} does not exist; give a data folder, or make one with `recodiff prepare`")
@@ -221,8 +221,6 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    if not path.is_file():
-        raise DataError(f"{path} is missing; prepare the data again")
     with files.reading(path, DataError, AGAIN):
         frame = pl.read_parquet(path, glob=False)
     absent = [name for name in columns if name not in frame.columns]
