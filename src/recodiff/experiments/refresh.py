@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,19 +21,22 @@ from recodiff.evaluation.protocol import Protocol, Stages, Task, in_order
 from recodiff.evaluation.significance import compare_pairs
 from recodiff.experiments.runs.model_card import CardNotes, figures_of
 from recodiff.experiments.runs.protocols import SAID
+from recodiff.experiments.runs.run_folder import forget_run
 from recodiff.experiments.runs.runner import load_complete, need_complete
 from recodiff.experiments.runs.train import train_again
 from recodiff.models.base import Recommender
-from recodiff.models.saving import CARD, CONFIG, load_model, owned_by, read_config
+from recodiff.models.model_files import CARD, CONFIG, model_files
+from recodiff.models.saving import load_model, read_config
 from recodiff.ranking.topk import ranked
 from recodiff.runtime import files
-from recodiff.runtime.folders import held, replaced
+from recodiff.runtime.folders import held, refuse_files_of_others, replaced
 from recodiff.runtime.run import Run
-from recodiff.training.checkpoint import LOG
 
 PromoteIf = Literal["better", "not-worse", "always"]
 REFRESHED, FOUND = "refresh", "refresh.json"
 """In the model's folder: trainings that are not in its place, and what the last refresh found."""
+MEASURED, FINAL = "measured", "final"
+"""The trainings: one to compare with the old model, and one on all that the old kind of training takes."""
 COMPARED = ("recall@20", "ndcg@20")
 LONGEST_LIST = 20
 WORSE = 0.05
@@ -114,9 +118,11 @@ def refresh(
     old = load_model(folder, device=str(place.torch_device), trust_code=trust_code)
     newer = need_complete(data) if isinstance(data, Dataset) else load_complete(Path(data))
     with held(folder):
+        found = files.described(folder / FOUND) or {}
+        refuse_files_of_others(folder, [FOUND], [FOUND] if "promoted" in found else ())
         described = read_config(folder)
         if described["info"].get("data", {}).get("fingerprint") == newer.fingerprint():
-            shutil.rmtree(folder / REFRESHED, ignore_errors=True)
+            _forget(folder, described["model"], described["config"])
             return RefreshResult(False, (), {}, (f"the model of '{folder}' was trained on this very data; there is nothing to do",))
         return _Refresh(folder, old, described, newer, place, say).go(promote_if)
 
@@ -143,7 +149,7 @@ class _Refresh:
 
     def go(self, promote_if: PromoteIf) -> RefreshResult:
         self.say(f"training {self.name} with the same settings on {self.data.name}")
-        new = self._train("measured", refit=False, card=CardNotes())
+        new = self._train(MEASURED, refit=False, card=CardNotes())
         task, aside = self._newest()
         theirs, counts = self._of_the_old(task)
         ours = measure(new, {"test": task}, COMPARED)["test"]
@@ -196,14 +202,22 @@ class _Refresh:
         return evaluate_lists(lists, users, task, parse_all(COMPARED)), counts
 
     def _promote(self, ours: Evaluation, sentences: tuple[str, ...]) -> None:
-        where = "measured"
+        where = MEASURED
         if refit := self.info.get("refit", False):
             self.say("training once more on all that the old model's kind of training takes")
             card = CardNotes([figures_of(ours, SAID[self.protocol])], [f"{one[0].upper()}{one[1:]}." for one in sentences])
-            where = "final"
+            where = FINAL
             self._train(where, refit=refit, card=card)
         put_in_place(self.folder / REFRESHED / where, self.folder)
-        shutil.rmtree(self.folder / REFRESHED, ignore_errors=True)
+        _forget(self.folder, self.name, self.settings)
+
+
+def _forget(folder: Path, name: str, settings: Settings) -> None:
+    """Removes the trainings of a refresh, and their folder where nothing else is in it."""
+    for where in (MEASURED, FINAL):
+        forget_run(folder / REFRESHED / where, name, settings)
+    with suppress(OSError):  # it holds something else, or was never made
+        (folder / REFRESHED).rmdir()
 
 
 def put_in_place(new: Path, folder: Path) -> None:
@@ -217,11 +231,12 @@ def put_in_place(new: Path, folder: Path) -> None:
         CheckpointError: a file of the new model is not what was saved.
     """
     described = read_config(new)
-    names = [name for name in (*owned_by(new), LOG) if (new / name).exists()]
-    if (folder / CARD).exists() and CARD not in owned_by(folder):
-        names = [name for name in names if name != CARD]
-    with replaced(folder, marker=CONFIG, owned=lambda name: name == LOG or name in owned_by(folder)) as staged:
-        for name in names:
+    names, ours = model_files(new), model_files(folder)
+    if (folder / CARD).exists() and CARD not in ours:
+        names -= {CARD}
+    with replaced(folder, CONFIG, ours) as staged:
+        for name in sorted(names):
+            (staged / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(new / name, staged / name)
             if name in described["hashes"] and files.sha256(staged / name) != described["hashes"][name]:
                 raise CheckpointError(f"'{new / name}' is not what was saved; the same command trains it again")
