@@ -29,7 +29,7 @@ LIST_ROLES = {
 """Names of the columns, in lower case without punctuation."""
 TREC = ("user", "q0", "item", "rank", "score", "tag")
 """Fields of a line of a TREC run file."""
-SHOWN = 4
+COLUMNS_SHOWN = 4
 """Columns that a refusal names."""
 
 
@@ -166,7 +166,7 @@ def _roles(columns: list[str], name: str) -> dict[str, str]:
         found |= {role: fitting[0]} if fitting else {}
     for role in ("user", "item"):
         if role not in found:
-            first = ", ".join(columns[:SHOWN])
+            first = ", ".join(columns[:COLUMNS_SHOWN])
             raise DataError(
                 f"{name} has no column '{role}', its first line reads {first}; lists have a header with user, item and rank or "
                 "score, or are a TREC run file"
