@@ -11,10 +11,10 @@ import torch
 
 from recodiff import build
 from recodiff.testing import ModelContract, ModelUnderTest, scores_of
-from recodiff.testing.model_under_test import BOARD, RUN
+from recodiff.testing.model_under_test import BOARD, QUICK, RUN
 from toy import every_model
 
-# Toy settings: enough capacity and little regularisation, so that 50 users can be learned in a second.
+# Where QUICK is not enough: more capacity and less regularisation, so that 50 users can be learned in a second.
 NETWORK = {
     "denoiser": {"hidden": [32], "dropout": 0.2},
     "diffusion": {"steps": 3},
@@ -29,7 +29,6 @@ LATENT = {
 FACTORS = {"width": 16, "negatives": 4, "dropout": 0.1, "training": {"epochs": 60, "batch_size": 25, "lr": 2e-2}}
 AUTOENCODER = {
     "network": {"hidden": [], "latent": 32, "dropout": 0.2},
-    "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3},
 }
 SEQUENCE = {
     "width": 32,
@@ -80,8 +79,8 @@ TOY: dict[str, dict[str, Any]] = {
     "multidae": AUTOENCODER,
     "multivae": AUTOENCODER,
     "multidae++": AUTOENCODER,
-    "giffcf": {"width": 32, "dropout": 0.2, "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3}},
-    "codigem": {"hidden": [32], "beta": 0.05, "training": {"epochs": 60, "batch_size": 10, "lr": 3e-3}},
+    "giffcf": {"width": 32, "dropout": 0.2},
+    "codigem": {"hidden": [32], "beta": 0.05},
 }
 
 SEQUENCES = ("sasrec", "esasrec", "gsasrec", "bert4rec", "gru4rec", "acvae")
@@ -104,6 +103,15 @@ class TestEveryModel(ModelContract):
         name: str = request.param
         refused = ONE_ITEM_IS_TOO_FEW.get(name), NO_WEIGHTS_IN_THE_FIT.get(name)
         return ModelUnderTest(name, TOY.get(name, {}), *refused, starts_by_position=name == "implicit-bpr")
+
+
+def test_a_network_without_settings_is_trained_quickly() -> None:
+    """So a new model needs no line above."""
+    network: Any = ModelUnderTest("cdae").build(epochs=3)
+    assert (network.training.epochs, network.training.batch_size) == (3, QUICK["training"]["batch_size"])
+    own: Any = ModelUnderTest("cdae", {"training": {"lr": 0.5}}).build()
+    assert (own.training.lr, own.training.epochs) == (0.5, QUICK["training"]["epochs"])
+    assert ModelUnderTest("ease", {"l2": 2.0}).build().config.l2 == 2.0
 
 
 class TestExample(ModelContract):

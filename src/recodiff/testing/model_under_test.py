@@ -10,12 +10,14 @@ from recodiff.config import Settings, merge
 from recodiff.data.interactions import Interactions
 from recodiff.models.base import Recommender
 from recodiff.models.network import TorchRecommender
-from recodiff.models.registry import build
+from recodiff.models.registry import build, config_of
 from recodiff.runtime.run import Run
 from recodiff.testing.tiny_data import checkerboard
 
 BOARD = checkerboard(shuffled=True)
 RUN = Run(seed=0, progress=False, device="cpu")
+QUICK: Settings = {"training": {"epochs": 60, "batch_size": 10, "lr": 3e-3}}
+"""How a network learns the board in a second, unless its settings say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class ModelUnderTest:
 
     Args:
         model: its name in MODELS, or `module:Class`.
-        settings: enough capacity and little regularisation.
+        settings: enough capacity and little regularisation; a model with a group `training` needs none where QUICK will do.
         one_item_refused: part of the message, a regular expression, where a catalogue of one item is refused.
         fit_weights_refused: part of the message, a regular expression, where weights in the fit are refused.
         starts_by_position: whether what is drawn at first belongs to positions in the catalogue; always so for networks.
@@ -43,7 +45,8 @@ class ModelUnderTest:
             over: further settings, laid upon them.
             training: settings for every group `training`, such as `epochs=1`.
         """
-        whole = build(self.model, self.settings).config.model_dump()
+        quick = QUICK if "training" in config_of(self.model).model_fields else {}
+        whole = build(self.model, merge(quick, self.settings)).config.model_dump()
         return build(self.model, merge(_trained_by(whole, training), over or {}))
 
     def fit(self, x: Interactions = BOARD, run: Run = RUN, over: Mapping[str, Any] | None = None, **training: Any) -> Recommender:
