@@ -42,9 +42,9 @@ def recorded(info: Mapping[str, Any]) -> Events:
 def newest_share(x: Interactions, share: float) -> NDArray[np.bool_]:
     """Mark the newest share of each user's history, rounded down; boolean [nnz].
 
-    Where the boundary falls inside an event, the event is among them for as large a share of such users as the share of it
-    that was asked for: spread evenly over the users in the order of their ids. So large events are held as often as they should
-    be, and the share of all interactions is about what was asked. A user's oldest event is never among them.
+    Where the boundary falls inside an event, the event is among them for some users: as large a share of these as the share of it
+    that was asked for. They are spread evenly in the order of their ids. So large events are held as often as they should be, and
+    the share of all interactions is about what was asked. A user's oldest event is never among them.
 
     Args:
         x: histories with times.

@@ -22,9 +22,9 @@ SHORTEST = 3
 class LeaveOneOut(Split):
     """The last item of each user is the test part, the one before it the validation part: exactly one item each.
 
-    Of items at one time the last in the order of the log comes last, so this alone of all strategies cuts inside events, and
-    events are `ordered` in its data: the order of the log is taken for real. A history of fewer than three items stays in train.
-    (Kang and McAuley, *Self-Attentive Sequential Recommendation*, ICDM 2018.)
+    Of items at one time the last in the order of the log comes last, so this alone of all strategies cuts inside events. Events
+    are `ordered` in its data: the order of the log is taken for real. A history of fewer than three items stays in train. (Kang
+    and McAuley, *Self-Attentive Sequential Recommendation*, ICDM 2018.)
     """
 
     name: ClassVar[str] = "leave-one-out"
