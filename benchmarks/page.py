@@ -75,7 +75,7 @@ BARS = {
     "train_memory": "under 600 MB",
     "family_memory": "L-DiffRec saves .56 of the parameters, .25 of the memory",
     "import_time": "under 2 s of CPU",
-    "preparing": "time and memory at most 1.05 of 0c1bfcc",
+    "preparing": "time and memory at most 1.05 of the commit named",
     "cold_start": "lists and neighbours at most .55 of 0c1bfcc, help at most 1.5 times its imports",
     "hidden_step": "ratio at least 3.5 at batch 400, 15 at 2048; a quarter of the memory",
     "amazon_book_epoch": "[200] under 60 s at 190 GFLOP/s; at most 1,500 MB beyond the weights",
