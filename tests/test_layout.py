@@ -48,7 +48,7 @@ NO_MODULE = {
     "all commands, formats, models or stores in one situation": {
         "cli": "bad_input cold_start commands endings few_items foreign_files kills kills_of_results mount_point received_folder "
         "torchrun warnings",
-        "data/readers": "border handed matrix matrix_files meaning",
+        "data/readers": "border handed matrix matrix_files matrix_frames meaning",
         "models": "contract contradictions events",
         "stores": "stores",
     },

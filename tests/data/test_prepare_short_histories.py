@@ -45,6 +45,8 @@ def test_two_baskets_are_refused_with_the_number_of_users_or_split_as_asked(firs
         "train": 30 * first,
         "test": 30 * second,
     }
+    with pytest.raises(DataError, match=r"30 two, the most 2\); do without a validation part .--split leave-last --valid 0"):
+        prepare(log, split="temporal")
     one = log.with_columns(timestamp=pl.lit(1_600_000_000))
     with pytest.raises(DataError, match=r"all 30 users stay in train.*let rows of equal time stand alone \(--events split\)"):
         prepare(one)

@@ -73,6 +73,32 @@ def test_whoever_stops_the_trial_leaves_no_process_behind(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "waitpid", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        crash_check._in_a_copy(lambda: subprocess.run(["sleep", "60"], check=False))
+        crash_check._in_a_copy(lambda: subprocess.run(["sleep", "60"], check=False), 60)
     with pytest.raises(ProcessLookupError):
         os.kill(begun[0], 0)
+
+
+SLOW = """
+import os, sys, time
+from pathlib import Path
+from recodiff.errors import DataError
+from recodiff.runtime import crash_check
+
+crash_check.LEAST, own = 0.2, os.getpid()
+assert crash_check._may_fork()
+assert crash_check.crash_checked([Path(sys.argv[1])], lambda: time.sleep(600) if os.getpid() != own else 7, DataError, "") == 7
+print("whole")
+"""
+
+
+@pytest.mark.skipif(not crash_check.TASKS.exists(), reason="elsewhere a new process is begun")
+def test_a_copy_that_takes_too_long_is_not_waited_for(path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", SLOW, str(path)], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("whole\n", "")
+
+
+def test_a_new_process_that_takes_too_long_is_not_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crash_check, "_may_fork", lambda: False)
+    monkeypatch.setattr(crash_check, "DECODE", "import time; time.sleep(600)")
+    monkeypatch.setattr(crash_check, "LEAST", 0.2)
+    assert crash_checked([path], lambda: 7, DataError, "do so") == 7

@@ -89,7 +89,7 @@ def prepare(
     Parameters
     ----------
     source
-        CSV, TSV, Parquet, JSON lines, MovieLens, RecBole .inter, LightGCN text, a DiffRec release; a file of one, or a folder or an
+        CSV, TSV, Parquet, Arrow, JSON lines, MovieLens, RecBole, LightGCN text, a DiffRec release; a file of one, or a folder or an
         archive (.zip, .tar.gz) that holds one, whole, in pieces or in parts (train, valid, test).
         Or the URL of a database, such as postgresql://user@host/name or sqlite:///shop.db, with --table or --query.
     out

@@ -65,7 +65,7 @@ def _no_moment(frame: pl.DataFrame, split: Split, part: str) -> str:
 
 def _remedy(split: Split, longest: int) -> str:
     """What else to ask for, where the longest history has so many events."""
-    if isinstance(split, LeaveLast):
+    if isinstance(split, LeaveLast) or (isinstance(split, Temporal) and longest < 3):
         return "do without a validation part (--split leave-last --valid 0)" if longest == 2 else "add interactions"
     if isinstance(split, AsPublished):
         return "do without a validation part (--split published --valid 0)"

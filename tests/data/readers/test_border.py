@@ -137,7 +137,7 @@ FOREIGN = {
     "zstd": (b"\x28\xb5\x2f\xfd" + NOISE, "Zstandard"),
     "utf-16": (CSV.encode("utf-16"), "encoding='utf-16'"),
     "png": (b"\x89PNG\r\n\x1a\n" + NOISE, "bytes of another kind"),
-    "sqlite": (b"SQLite format 3\0" + NOISE, "bytes of another kind"),
+    "sqlite": (b"SQLite format 3\0" + NOISE, "a SQLite database; give its URL"),
     "noise in gzip": (gzip.compress(NOISE), "bytes of another kind"),
 }
 
@@ -172,11 +172,11 @@ def test_a_stream_that_unpacks_beyond_the_disk_is_refused(tmp_path: Path, monkey
         read_log(tmp_path / "a.csv.bz2")
 
 
-@pytest.mark.parametrize("spoil", ["nothing", "encrypted", "deep", "long", "a zip within"])
+@pytest.mark.parametrize("spoil", ["nothing", "encrypted", "deep", "long", "a damaged zip within"])
 def test_what_is_wrong_with_an_archive_names_the_archive(tmp_path: Path, spoil: str) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        name = {"deep": "a/" * 1500 + "x.csv", "long": "a" * 300, "a zip within": "b.zip"}.get(spoil, "x.unknown")
-        archive.writestr(name, zipped() if spoil == "a zip within" else "nonsense")
+        name = {"deep": "a/" * 1500 + "x.csv", "long": "a" * 300, "a damaged zip within": "b.zip"}.get(spoil, "x.unknown")
+        archive.writestr(name, zipped()[:40] if spoil == "a damaged zip within" else "nonsense")
         if spoil == "nothing":
             archive.writestr("y.unknown", "nonsense")
     if spoil == "encrypted":

@@ -36,6 +36,14 @@ def parquet(**columns: list) -> bytes:
         ("named.txt", "item_id\n3\n4\n", ["3", "4"]),
         ("marked.txt", "\ufeff3\n4\n", ["3", "4"]),
         ("wide.parquet", parquet(rank=[1, 2], item=[3, 4]), [3, 4]),
+        ("a.jsonl", '{"item": 3}\n{"item": 4}\n', ["3", "4"]),
+        ("a.jsonl", '{"title": "9", "id": 3}\n{"title": "9", "id": 4}\n', ["3", "4"]),
+        ("a.jsonl", "3\n\n4\n", ["3", "4"]),
+        ("titles.csv", "title,id\n9,3\n9,4\n", ["3", "4"]),
+        ("id.txt", "id\n3\n4\n", ["3", "4"]),
+        ("floats.csv", "item\n3.0\n4.00\n", ["3", "4"]),
+        ("floats.txt", "3.0\n4\n", ["3", "4"]),
+        ("floats.parquet", parquet(item=[3.0, 4.0]), ["3", "4"]),
         ("gaps.csv", "item\n3\nNA\n4\n", ["3", "4"]),
     ],
 )
@@ -80,3 +88,17 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None
     os.mkfifo(tmp_path / name)
     with pytest.raises(ConfigError, match="is no file; give one id per line"):
         read_ids(tmp_path / name, IdMap.range(3), "item")
+
+
+def test_floats_are_text_where_the_ids_are(tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("3.0\n")
+    assert read_ids(tmp_path / "ids.txt", IdMap(["3.0", "3"]), "item").to_list() == ["3.0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("{3}\n", r"line 1: '\{3\}' is no JSON"), ("3\n[3, 4]\n", "line 2: .* holds no single id")]
+)
+def test_json_that_holds_no_ids_is_refused_with_its_line(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "ids.jsonl").write_text(content)
+    with pytest.raises(ConfigError, match=words):
+        read_ids(tmp_path / "ids.jsonl", NUMBERS, "item")

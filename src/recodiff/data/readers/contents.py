@@ -19,10 +19,18 @@ OTHERS = {
     b"\xfd7zXZ\x00": "compressed with xz; name it .xz",
     b"\x28\xb5\x2f\xfd": "compressed with Zstandard; unpack it, or compress it with gzip",
     b"PAR1": "a Parquet file; name it .parquet",
+    b"ARROW1": "an Arrow file; name it .arrow",
+    b"FEA1": "a Feather file of the first version; write it anew with pyarrow.feather.write_feather",
+    b"SQLite format 3\x00": "a SQLite database; give its URL, sqlite:///{path}, and --table NAME",
+    b"\x89HDF": "an HDF5 file; write its table as Parquet",
+    b"\xd0\xcf\x11\xe0": "an old workbook; save it as CSV",
+    b"Obj\x01": "an Avro file; write its table as Parquet",
+    b"ORC": "an ORC file; write its table as Parquet",
     b"\xff\xfe": "UTF-16, it seems; give encoding='utf-16' (--encoding utf-16)",
     b"\xfe\xff": "UTF-16, it seems; give encoding='utf-16' (--encoding utf-16)",
 }
 """First bytes -> what a file is, and what to do with it."""
+_DUCKDB_AT = 8
 NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1b\x7f]")
 MOST_CONTROLS = 0.02
 """Share of control characters from which on bytes are no text; random ones have a tenth, a damaged text hardly any."""
@@ -94,19 +102,22 @@ def _has_old_ends(path: Path) -> bool:
     return b"\r" in start and b"\n" not in start and b"\x00" not in start
 
 
-def refuse_other_than_text(name: str, start: bytes) -> None:
+def refuse_other_than_text(path: Path, start: bytes) -> None:
     """Refuse what is no text, by its first bytes.
 
     Args:
-        name: of the file.
+        path: of the file.
         start: its first bytes.
 
     Raises:
         DataError: it is something else; the sentence says what, where that is known.
     """
     what = next((what for magic, what in OTHERS.items() if start.startswith(magic)), "")
+    if start[_DUCKDB_AT:].startswith(b"DUCK"):
+        what = "a DuckDB database; give its URL, duckdb:///{path}, and --table NAME"
     if what or len(NO_TEXT.findall(start)) > MOST_CONTROLS * len(start):
-        raise DataError(f"{name} is no text, but {what or f'bytes of another kind; {WHOLE}'}")
+        said = what.replace("{path}", str(path)) or f"bytes of another kind; {WHOLE}"
+        raise DataError(f"{path.name} is no text, but {said}")
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

@@ -13,6 +13,7 @@ from recodiff.data.readers.values import WHOLE_FLOAT, WHOLE_NUMBER, Converted
 _SHOWN, _LOOK = 40, 100
 _TITLES = 100_000
 """Rows of a log whose items are looked up among the titles."""
+_FIRST = 10_000
 _LEAST_ROWS, _ALONE = 20, 0.01
 """Rows from which on a first line differs from the others, and the share of these that may be like it."""
 _NEARLY = 0.95
@@ -53,8 +54,9 @@ def _first_line(raw: Raw) -> str | None:
     if raw.first_line is None or raw.frame.height < _LEAST_ROWS:
         return None
     pair = raw.frame.select("user", "item")
-    if any((column == column[0]).sum() > 1 for column in pair):
-        return None
+    for rows in (pair.head(_FIRST), pair):  # where the first ones suffice, a large log costs nothing
+        if any((column == column[0]).sum() > 1 for column in rows):
+            return None
     alone = pair.select(~pl.col("user").is_duplicated() & ~pl.col("item").is_duplicated()).to_series()
     if int(alone.sum()) - 1 > _ALONE * pair.height:
         return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ ENDINGS = (".jsonl", ".ndjson", ".json")
 TEXT_ENDINGS = (".txt", ".csv", ".tsv", ".dat", ".log", ".data", "")
 _OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?\s*\[?\s*\{\s*"(?:[^"\\]|\\.)*"\s*:')
 _START = 4096
+_PIECE, _PIECES = 1 << 12, 32
+"""Bytes that are looked at in so many places of a file for fields that its first lines have not."""
 REVIEWS = {"yelp_academic_dataset_review.json": "yelp_academic_dataset_business.json"}
 """File of interactions -> file of titles, of data sets that have several files."""
 
@@ -71,7 +74,7 @@ def _read(path: Path, options: Options) -> Raw:
     content, sample = _opened(path)
     values = _flat(sample)
     if options.given.get("time") is None and not any(plain(name) in KNOWN["time"] for name in values):
-        sample = [*sample, *_later(path, content, values)]
+        sample = [*sample, *_later(content, values.keys())]
         values = _flat(sample)
     columns = list(values)
     roles = find_columns(columns, options.given, path.name)
@@ -132,10 +135,7 @@ def _from_array(path: Path) -> tuple[bytes, list[dict[str, Any]]]:
 
 
 def _object(line: str, number: int, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        value = None
+    value = _object_of(line)
     if not isinstance(value, dict):
         raise DataError(f"{name}, line {number}: {line[:60]!r} is no JSON object; write one object a line, with double quotes")
     return value
@@ -152,21 +152,26 @@ def _flat(objects: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return found
 
 
-def _later(path: Path, content: Path | bytes, known: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Objects that have fields which the first ones have not, one for each such field: a time may begin late."""
-    try:
-        schema = pl.scan_ndjson(content, infer_schema_length=None).collect_schema()
-    except pl.exceptions.PolarsError:  # said better when the fields are read
-        return []
-    deep = {name: kind for name, kind in schema.items() if isinstance(kind, pl.Struct)}
-    names = [name for name in schema if name not in deep and name not in known]
-    names += [name for name, kind in deep.items() if any(f"{name}.{one.name}" not in known for one in kind.fields)]
-    lines = read_lines(content, path.name) if names else pl.Series(dtype=pl.String)
+def _later(content: Path | bytes, known: Set[str]) -> list[dict[str, Any]]:
+    """Fields of objects from all over the lines that are not known yet: a time may begin late."""
+    size = len(content) if isinstance(content, bytes) else content.stat().st_size
     found = []
-    for name in names:
-        holding = lines.str.contains(json.dumps(name), literal=True)
-        found += [_object(lines[int(row)], int(row) + 1, path.name) for row in holding.arg_true()[:1]]
-    return found
+    with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
+        for place in range(0, size, max(_PIECE, size // _PIECES)):
+            file.seek(max(0, min(place, size - _PIECE)))
+            lines = file.read(_PIECE).decode("utf-8", errors="ignore").splitlines()
+            found += [_object_of(line) for line in lines[1:-1]]  # the first and the last may be cut
+        file.seek(max(0, size - _PIECE))
+        found += [_object_of(line) for line in file.read().decode("utf-8", errors="ignore").splitlines()[1:]]
+    objects = [one for one in found if isinstance(one, dict)]
+    return [{name: value for name, value in one.items() if _flat([{name: value}]).keys() - known} for one in objects]
+
+
+def _object_of(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _collected(path: Path, content: Path | bytes, names: Mapping[str, str], sample: Sequence[Mapping[str, Any]]) -> pl.DataFrame:

@@ -13,7 +13,8 @@ import polars as pl
 from recodiff.data.readers.lines import read_lines
 from recodiff.errors import DataError
 
-_BEYOND = r"^-?[0-9]{16,}$"
+_DIGITS = 16
+_BEYOND = rf"^-?[0-9]{{{_DIGITS},}}$"
 _ODD = r"^(?:\[.*\]|\{.*\}|true|false)$"
 
 
@@ -34,11 +35,22 @@ def check_types(frame: pl.DataFrame, names: Mapping[str, str], source: str, cont
         if role not in frame.columns:
             continue
         cells = frame[role].explode() if isinstance(frame[role].dtype, pl.List) else frame[role]
-        for form in (_ODD,) if role == "time" else (_ODD, _BEYOND):
+        for form in _forms(cells, role):
             if cells.str.contains(form).any():
                 lines = read_lines(content, source).drop_nulls() if lines is None else lines
                 for row in _suspects(frame[role], lines, form, names[role]):
                     _check(json.loads(lines[row]), names[role], frame[role].dtype, lambda row=row: _place(content, source, row))
+
+
+def _forms(cells: pl.Series, role: str) -> tuple[str, ...]:
+    """The forms that some cells may have; those of most logs have none, and are not searched."""
+    numbers = cells.cast(pl.Int64, strict=False)
+    if numbers.null_count() > cells.null_count():
+        odd = cells.str.starts_with("[") | cells.str.starts_with("{") | cells.is_in(("true", "false"))
+        beyond = (cells.str.len_bytes() >= _DIGITS).any()
+    else:
+        odd, beyond = pl.Series([False]), numbers.abs().max() >= 2**53 if numbers.count() else False  # type: ignore[operator]
+    return (*((_ODD,) if odd.any() else ()), *((_BEYOND,) if beyond and role != "time" else ()))
 
 
 def _check(found: Mapping[str, Any], name: str, kind: pl.DataType, place: Callable[[], str]) -> None:

@@ -51,7 +51,7 @@ def first_lines(path: Path, encoding: str = "utf-8") -> list[str]:
     with files.reading(path, DataError, WHOLE):
         start = start_of(path, _SAMPLE_BYTES)
     if not encoding.lower().startswith(("utf-16", "utf_16", "utf16", "utf-32")):
-        refuse_other_than_text(path.name, start)
+        refuse_other_than_text(path, start)
     try:
         lines = start.decode(encoding, errors="ignore").removeprefix("\ufeff").splitlines()
     except LookupError:

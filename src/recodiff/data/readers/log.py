@@ -73,9 +73,9 @@ def read_log(
 ) -> Log:
     """Read interactions from a file, a folder, an archive, a frame or a database.
 
-    Recognised by their contents are CSV, TSV and other delimited text, Parquet, JSON lines; MovieLens (`u.data`, `ratings.dat`,
-    `ratings.csv`); RecBole (`.inter`); LightGCN text; and the DiffRec release (`train_list.npy` ...). Each may be compressed, in
-    pieces, or in parts (train, valid, test) in a folder or an archive. Frames are of polars, pandas or Arrow.
+    Recognised by their contents are CSV, TSV and other delimited text, Parquet, Arrow, JSON lines; MovieLens (`u.data`,
+    `ratings.dat`, `ratings.csv`); RecBole (`.inter`); LightGCN text; and the DiffRec release (`train_list.npy` ...). Each may be
+    compressed, in pieces, or in parts (train, valid, test) in a folder or an archive. Frames are of polars, pandas or Arrow.
 
     Args:
         source: a path, a frame, or the URL of a database.

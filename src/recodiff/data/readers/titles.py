@@ -77,19 +77,21 @@ def titles_of_frame(source: Any, name: str) -> pl.DataFrame:
     return picked(frame, renamed([str(column) for column in frame.columns], name))
 
 
-def titles_of_parquet(path: Path) -> pl.DataFrame:
-    """A table of titles from a Parquet file.
+def titles_of_columns(path: Path, scan: Callable[[Sequence[Path]], pl.LazyFrame], called: str) -> pl.DataFrame:
+    """A table of titles from a file whose columns have types.
 
     Args:
         path: of the file.
+        scan: opens files of this format.
+        called: the format's name.
 
     Raises:
         DataError: the file cannot be read, or no column is clearly the id.
     """
     try:
-        return crash_checked([path], lambda: titles_of_frame(pl.scan_parquet(path, glob=False), path.name), DataError, WHOLE)
+        return crash_checked([path], lambda: titles_of_frame(scan([path]), path.name), DataError, WHOLE)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}); is it whole?") from None
+        raise DataError(f"{path} cannot be read as {called} ({str(error).splitlines()[0]}); is it whole?") from None
 
 
 def fitted(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:

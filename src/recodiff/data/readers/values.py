@@ -237,11 +237,11 @@ def parse_ids(values: pl.Series, *, decide: bool) -> pl.Series:
             )
         if not _all_match(values, WHOLE_NUMBER):
             values = _where(values, ~values.is_in(marks_in(values)))
-        if not _all_match(values, WHOLE_NUMBER):
-            if not _all_match(values, WHOLE_FLOAT):
+            if _all_match(values, WHOLE_FLOAT):
+                values = values.str.replace(r"\.0+$", "")
+            elif not _all_match(values, WHOLE_NUMBER):
                 _refuse_floats_beyond(values)
                 return values
-            values = values.str.replace(r"\.0+$", "")
     numbers = values.cast(pl.Int64, strict=False)
     # Whole numbers beyond 64 bits stay what they are as text.
     return numbers if numbers.null_count() == values.null_count() else values.cast(pl.String)
