@@ -313,9 +313,8 @@ def _check(x: Interactions) -> None:
     if x.events not in get_args(Events):
         raise DataError(f"events cannot be {x.events!r}; choose {', '.join(get_args(Events))}")
     if (x.times is None) != (x.time_kind is None):
-        raise DataError(
-            f"times and time_kind go together (times {'are' if x.times is not None else 'are not'} given, kind {x.time_kind})"
-        )
+        given = "are not" if x.times is None else "are"
+        raise DataError(f"times and time_kind go together (times {given} given, kind {x.time_kind})")
     starts = np.zeros(matrix.nnz, dtype=bool)
     starts[matrix.indptr[:-1][np.diff(matrix.indptr) > 0]] = True
     if x.times is not None:

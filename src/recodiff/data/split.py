@@ -11,17 +11,17 @@ one where that is the boundary itself. A user's oldest event stays in train, unl
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
 from recodiff.data.interactions import Events, TimeKind
+from recodiff.data.moments import seconds_of
 from recodiff.data.random_keys import random_keys, with_keys
 from recodiff.data.ties import Ties
 from recodiff.errors import ConfigError, DataError
@@ -180,14 +180,14 @@ class TemporalAt(Split):
     needs: ClassVar = "clock"
 
     def __post_init__(self) -> None:
-        valid, test = _seconds(self.valid_from), _seconds(self.test_from)
+        valid, test = seconds_of(self.valid_from), seconds_of(self.test_from)
         if valid is None and test is None:
             raise ConfigError("the split 'temporal-at' needs valid_from, test_from or both (--valid-from, --test-from)")
         if valid is not None and test is not None and valid > test:
             raise ConfigError(f"valid_from {self.valid_from} lies after test_from {self.test_from}; exchange them")
 
     def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return _mark_from(frame, _seconds(self.valid_from), _seconds(self.test_from))
+        return _mark_from(frame, seconds_of(self.valid_from), seconds_of(self.test_from))
 
 
 def _mark_from(frame: pl.DataFrame, valid_from: int | None, test_from: int | None) -> pl.DataFrame:
@@ -196,18 +196,6 @@ def _mark_from(frame: pl.DataFrame, valid_from: int | None, test_from: int | Non
         if moment is not None:
             part = pl.when(pl.col("time") >= moment).then(pl.lit(name)).otherwise(part)
     return frame.with_columns(part=part)
-
-
-def _seconds(moment: int | str | datetime | None) -> int | None:
-    if moment is None or isinstance(moment, int):
-        return moment
-    if isinstance(moment, str) and moment.lstrip("-").isdigit():
-        return int(moment)
-    try:
-        stamp = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    except ValueError:
-        raise ConfigError(f"{moment!r} is no moment; write seconds since 1970 or ISO text such as 2024-05-01T12:30:00") from None
-    return math.floor((stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp())
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,6 @@ SEQUENCE_PATH: Settings = {
 }
 """Of a sequence encoder: what comes at once, which is where it is ahead of rows."""
 
-
 ITEM_PATH: Settings = {"weighting": {"kind": "half_life", "half_life": 5.0, "floor": 0.1, "on": "history"}}
 """Of an item-item path: EASE on histories weighted by age."""
 COMPONENTS = {
@@ -83,10 +82,8 @@ class MixtureConfig(ModelConfig):
     @field_validator("parts")
     @classmethod
     def _names_of_folders(cls, parts: dict[str, Component]) -> dict[str, Component]:
-        """A component is trained in a folder of its name."""
-        for name in parts:
-            if not files.is_plain_name(name):
-                raise ValueError(f"{name!r} cannot be the name of a folder, which a component has; take letters and digits")
+        if odd := [name for name in parts if not files.is_plain_name(name)]:
+            raise ValueError(f"{odd[0]!r} cannot be the name of a folder, which a component has; take letters and digits")
         return parts
 
     @model_validator(mode="before")
@@ -116,10 +113,7 @@ class Mixture(Recommender):
     def __init__(self, config: ModelConfig | None = None) -> None:
         super().__init__(config)
         given: MixtureConfig = self.config
-        self.parts: dict[str, Recommender] = {}
-        for name, part in given.parts.items():
-            if part.share:
-                self.parts[name] = self._built(name, part)
+        self.parts: dict[str, Recommender] = {name: self._built(name, part) for name, part in given.parts.items() if part.share}
         if not self.parts:
             raise ConfigError("a mixture needs a component with a share above 0; give it some, for example parts.rows.share=1")
         spelt = {
