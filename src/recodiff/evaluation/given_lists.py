@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recodiff.data.interactions import IdMap
 from recodiff.data.readers.columns import plain
+from recodiff.data.readers.tables import in_memory
 from recodiff.data.readers.text_tables import open_table
 from recodiff.errors import DataError
 from recodiff.evaluation.protocol import Task
@@ -140,7 +141,7 @@ def _table(path: Path) -> pl.DataFrame:
             return runs
         table = open_table(path, header=True)
         found = _roles(table.columns(), path.name)
-        return table.collect([pl.col(name).alias(role) for role, name in found.items()])[0]
+        return in_memory(table.collect([pl.col(name).alias(role) for role, name in found.items()])[0])
 
 
 def _trec_run(path: Path) -> pl.DataFrame | None:

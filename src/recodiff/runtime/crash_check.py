@@ -29,7 +29,8 @@ _PAUSE = 0.005
 DECODE = """import sys, polars
 for path in sys.argv[1:]:
     scan = polars.scan_parquet if path.lower().endswith((".parquet", ".pq")) else polars.scan_ipc
-    scan(path, glob=False).collect()"""
+    for batch in scan(path, glob=False).collect_batches():
+        pass"""
 
 
 def crash_checked(paths: Sequence[Path], read: Callable[[], T], error: type[RecodiffError], remedy: str) -> T:

@@ -96,11 +96,22 @@ def sweep(folder: Path) -> None:
     Args:
         folder: that this process holds.
     """
-    shutil.rmtree(folder / STAGED, ignore_errors=True)
+    for left in (folder / STAGED, spill_of(folder)):
+        shutil.rmtree(left, ignore_errors=True)
     for path in folder.iterdir():
         match = PARTIAL.match(path.name)
         if match and not path.is_dir() and not _runs(int(match[1])):
             path.unlink(missing_ok=True)
+
+
+def spill_of(folder: Path) -> Path:
+    """The folder beside one that is written, for what does not fit in memory.
+
+    Args:
+        folder: that is written.
+    """
+    folder = folder.resolve()
+    return folder.with_name(f".{folder.name}.spill")
 
 
 def _runs(process: int) -> bool:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from recodiff.data.readers.quotes import count_lines, first_open, has_quotes, is_even, opens_a_field, rewritten
 
 
-def lines(*texts: str) -> pl.Series:
-    return pl.Series(texts, dtype=pl.String)
+def lines(*texts: str) -> pl.DataFrame:
+    return pl.DataFrame({"line": pl.Series(texts, dtype=pl.String)})
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from recodiff.data.interactions import TimeKind
+from recodiff.data.readers.tables import LogTable, height, in_memory, names_in, streams, type_of
 from recodiff.errors import DataError
 from recodiff.moved import old_names
 
@@ -56,7 +57,7 @@ class Raw:
         first_line: the first line of a text that is taken to have no header.
     """
 
-    frame: pl.DataFrame
+    frame: LogTable
     source: str
     names: Mapping[str, str]
     place: Callable[[int], str]
@@ -93,11 +94,24 @@ class Raw:
         names = {name: name for name in frame.columns}
         return cls(frame, source, names, lambda row: f"row {row}", is_text=False, time_kind=time_kind, labels=labels, lines=lines)
 
+    def refuse_lists(self) -> None:
+        """Refuse lists of items in a table that streams.
+
+        Raises:
+            DataError: the table streams.
+        """
+        if streams(self.frame):
+            raise DataError(
+                f"{self.source}: column {self.names['item']!r} holds lists of items, which are not read within a bound; "
+                "write a row an item, or prepare without memory= (--memory)"
+            )
+
     def exploded(self) -> Raw:
         """The table with one row an item where items come as lists; `basket` is then the row that an item stood in."""
-        if not isinstance(self.frame["item"].dtype, pl.List | pl.Array):
+        if not isinstance(type_of(self.frame, "item"), pl.List | pl.Array):
             return self
-        frame = self.frame.with_row_index("basket").with_columns(pl.col("basket").cast(pl.Int64))
+        self.refuse_lists()
+        frame = in_memory(self.frame).with_row_index("basket").with_columns(pl.col("basket").cast(pl.Int64))
         frame = frame.with_columns(pl.col("item").arr.to_list()) if isinstance(frame["item"].dtype, pl.Array) else frame
         full = frame.filter((pl.col("item").list.len() > 0).fill_null(True))
         empty, frame = frame.height - full.height, full.explode("item")
@@ -123,10 +137,10 @@ class Raw:
                     f"{source}: {first.source} has {', '.join(first.names)}, and {piece.source} has {', '.join(piece.names)}; "
                     "give all files the same columns, or leave the rest out, for example weight=False"
                 )
-        frames = [piece.frame.select(first.frame.columns) for piece in pieces]
+        frames: list[Any] = [piece.frame.select(names_in(first.frame)) for piece in pieces]
         if any(part is not None for part in parts):
             frames = [frame.with_columns(part=pl.lit(part)) for frame, part in zip(frames, parts, strict=True)]
-        starts = [0, *accumulate(frame.height for frame in frames)]
+        starts = [0, *accumulate(height(frame) for frame in frames)]
 
         def place(row: int) -> str:
             number = bisect_right(starts, row) - 1
@@ -134,12 +148,13 @@ class Raw:
             return where if len(pieces) == 1 else f"{pieces[number].source}, {where}"
 
         try:
-            frame = pl.concat(frames, how="vertical_relaxed") if len(frames) > 1 else frames[0]
+            frame: LogTable = pl.concat(frames, how="vertical_relaxed") if len(frames) > 1 else frames[0]
+            columns = names_in(frame)
         except pl.exceptions.PolarsError as error:
             reason = str(error).strip().splitlines()[0]
             raise DataError(f"{source}: its files differ in the types of their columns ({reason}); give all the same") from None
         lines = [piece.lines for piece in pieces if piece.lines is not None]
-        by_file = {"part": "the names of the files"} if "part" in frame.columns and "part" not in first.names else {}
+        by_file = {"part": "the names of the files"} if "part" in columns and "part" not in first.names else {}
         if "time" not in first.names and len(pieces) > 1:
             by_file["time"] = in_files([piece.source for piece in pieces])
         return replace(

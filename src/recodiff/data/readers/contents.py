@@ -102,6 +102,28 @@ def _has_old_ends(path: Path) -> bool:
     return b"\r" in start and b"\n" not in start and b"\x00" not in start
 
 
+def as_unzipped(path: Path, to: Path) -> Path:
+    """As `unzipped`, piece by piece into another file where there is anything to change.
+
+    Args:
+        path: of the file.
+        to: the file to write.
+
+    Raises:
+        DataError: the compressed content is damaged.
+    """
+    old = _has_old_ends(path)
+    if not (old or is_gzip(path)):
+        return path
+    try:
+        with gzip.open(path) if is_gzip(path) else path.open("rb") as file, to.open("wb") as copy:
+            while piece := file.read(_STEP):
+                copy.write(piece.replace(b"\r", b"\n") if old else piece)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from None
+    return to
+
+
 def refuse_other_than_text(path: Path, start: bytes) -> None:
     """Refuse what is no text, by its first bytes.
 

@@ -15,6 +15,7 @@ from recodiff.data.readers.heads import Head, head_of
 from recodiff.data.readers.parts import Piece, are_parts, pieces_in, says_parts
 from recodiff.data.readers.places import Column, by_place, columns_of, counts_columns, kind_of
 from recodiff.data.readers.reader import Options, Reader
+from recodiff.data.readers.tables import height
 from recodiff.data.readers.text_tables import TextTable, open_table
 from recodiff.errors import DataError
 from recodiff.runtime import files
@@ -26,6 +27,7 @@ class DelimitedText(Reader):
     """One interaction a line, fields between separators."""
 
     name = "table"
+    streams = True
     quoted: ClassVar[bool | None] = None
 
     def recognise(self, path: Path) -> Sequence[Piece]:
@@ -63,7 +65,12 @@ class DelimitedText(Reader):
     def _read(self, path: Path, options: Options, header: bool, like: _Read | None) -> _Read:
         with files.reading(path, DataError, WHOLE):
             text = open_table(
-                path, separator=options.separator, header=header, encoding=options.encoding, quoted=self._quoted(options)
+                path,
+                separator=options.separator,
+                header=header,
+                encoding=options.encoding,
+                quoted=self._quoted(options),
+                copies=options.copies,
             )
             columns = text.columns()
             _check_columns(text, options)
@@ -90,18 +97,19 @@ def _collected(
         _check_plausible(text, columns, roles, options)
     select = [pl.col(name).alias(role) for role, name in roles.items()]
     frame, dropped = text.collect(select, drop_long=options.on_bad_rows == "drop")
+    rows = height(frame)
     names = roles if text.header else {role: f"{role} (column {columns.index(name)})" for role, name in roles.items()}
     unread = [name for name in columns if name not in roles.values()]
     raw = Raw(
         frame,
         text.path.name,
         names,
-        lambda row: text.place(row, frame.height),
+        lambda row: text.place(row, rows),
         is_text=True,
         dropped=dropped,
         labels=labels_of(columns, roles, named=text.header),
         unread=tuple(unread if text.header else (f"column {columns.index(name)}" for name in unread)),
-        lines=frame.height + text.header + dropped,
+        lines=rows + text.header + dropped,
         warnings=tuple(_parts_unread(text, columns, unread)),
         moments=tuple(_moments(text, columns, roles, options)),
         first_line=None if text.header or options.header is not None else text.separator.join(text.rows[0]),

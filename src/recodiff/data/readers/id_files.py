@@ -16,6 +16,7 @@ from recodiff.data.readers.lines import first_lines, read_lines
 from recodiff.data.readers.parquet import ENDINGS
 from recodiff.data.readers.parts import ending
 from recodiff.data.readers.places import is_header, kind_of
+from recodiff.data.readers.tables import in_memory
 from recodiff.data.readers.text_tables import open_table
 from recodiff.errors import ConfigError, DataError
 from recodiff.runtime import files
@@ -88,7 +89,7 @@ def _of_table(path: Path, known: IdMap, role: str) -> pl.Series:
     text = open_table(path, separator="," if len(rows[0]) == 1 else None, header=_names(rows, known, role))
     columns = text.columns()
     frame, _ = text.collect([pl.col(_column(columns, role))])
-    return frame.to_series().str.strip_chars()
+    return in_memory(frame).to_series().str.strip_chars()
 
 
 def _names(rows: object, known: IdMap, role: str) -> bool:

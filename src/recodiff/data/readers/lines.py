@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from recodiff.data.readers.contents import WHOLE, refuse_other_than_text, start_of, unzipped
+from recodiff.data.readers.tables import in_memory
 from recodiff.errors import ConfigError, DataError
 from recodiff.runtime import files
 
@@ -16,23 +17,42 @@ _SAMPLE_BYTES, _SAMPLE_LINES = 1 << 16, 200
 NOT_UTF8 = "{} is not UTF-8; give its encoding, for example encoding='latin-1', or convert the file"
 
 
-def read_lines(content: Path | bytes, name: str, *, strip: bool = True) -> pl.Series:
-    """The lines of a text; null where empty.
+def lines_of(content: Path | bytes, name: str, *, strip: bool = True) -> pl.LazyFrame:
+    """The lines of a text in a column `line`, lazily; null where empty.
 
     Args:
         content: a file, or its bytes.
+        name: what messages call the text.
         strip: whether white space at both ends goes.
 
     Raises:
-        DataError: the text, `name` in the message, is not UTF-8, or damaged.
+        DataError: the text is not UTF-8, or damaged.
     """
     if isinstance(content, Path):
         content = unzipped(content)
     scan = pl.scan_csv(content, has_header=False, separator=_LINE, quote_char=None, infer_schema=False, glob=False)
     try:
-        return scan.select((pl.first().str.strip_chars() if strip else pl.first()).alias("line")).collect().to_series()
+        first = scan.collect_schema().names()[0]
     except pl.exceptions.NoDataError:
-        return pl.Series("line", [], dtype=pl.String)
+        return pl.LazyFrame({"line": []}, schema={"line": pl.String})
+    except pl.exceptions.ComputeError:
+        raise DataError(NOT_UTF8.format(name)) from None
+    return scan.select((pl.col(first).str.strip_chars() if strip else pl.col(first)).alias("line"))
+
+
+def read_lines(content: Path | bytes, name: str, *, strip: bool = True) -> pl.Series:
+    """The lines of a text; null where empty.
+
+    Args:
+        content: as for `lines_of`.
+        name: as for `lines_of`.
+        strip: as for `lines_of`.
+
+    Raises:
+        DataError: the text is not UTF-8, or damaged.
+    """
+    try:
+        return in_memory(lines_of(content, name, strip=strip)).to_series()
     except pl.exceptions.ComputeError:
         raise DataError(NOT_UTF8.format(name)) from None
 

@@ -18,9 +18,11 @@ from recodiff.data.readers.parts import left_out, unread_parts
 from recodiff.data.readers.reader import Options, PartOrder
 from recodiff.data.readers.reading import Reading, describe
 from recodiff.data.readers.sql import read_sql
+from recodiff.data.readers.tables import LogTable, ask, names_in
 from recodiff.data.readers.times import TimeUnit
-from recodiff.data.readers.values import convert
+from recodiff.data.readers.values import ROW, convert
 from recodiff.errors import ConfigError, DataError
+from recodiff.runtime.spill import Spill
 from recodiff.runtime.sql import EXAMPLES, is_url, shown
 
 TERMS_FILE = "TERMS.txt"
@@ -39,6 +41,7 @@ class Log:
         dropped: what was left out while reading, and how many rows of it.
         terms: the terms of use that stand beside the data, if any.
         reading: which column was taken for what, and what is strange; None for a log that was put together by hand.
+        large: the rows of a log that streams, see `Large`; None for one that is held. `frame` has the columns alone then.
     """
 
     frame: pl.DataFrame
@@ -48,6 +51,36 @@ class Log:
     dropped: dict[str, int]
     terms: str | None
     reading: Reading | None = None
+    large: Large | None = None
+
+    @property
+    def rows(self) -> LogTable:
+        """All rows, held or not."""
+        return self.frame if self.large is None else self.large.rows
+
+    def head(self, most: int) -> LogTable:
+        """The first rows of the log.
+
+        Args:
+            most: at most so many.
+        """
+        if self.large is None or "fine" not in names_in(self.large.rows):
+            return self.rows.head(most)
+        return self.large.rows.bottom_k(most, by=["fine", ROW])
+
+
+@dataclass(frozen=True)
+class Large:
+    """The rows of a log that streams.
+
+    Args:
+        rows: the columns of `Log.frame`, in the order of the source, and their places there in `row`; no `time` where this order
+            is the time; and beside it, where a clock is finer than a second, `fine`, by which they are to be sorted.
+        spill: where they are kept.
+    """
+
+    rows: pl.LazyFrame
+    spill: Spill
 
 
 def read_log(
@@ -70,6 +103,7 @@ def read_log(
     item_lists: bool | None = None,
     table: str | None = None,
     query: str | None = None,
+    spill: Spill | None = None,
 ) -> Log:
     """Read interactions from a file, a folder, an archive, a frame or a database.
 
@@ -94,13 +128,17 @@ def read_log(
             given.
         table: of a database, `schema.name` in another schema; rows have no order but that of their times.
         query: of a database, in place of a table; its rows keep their order.
+        spill: where the rows are kept for a log that streams; they are held in memory unless given.
 
     Raises:
         DataError: there is nothing to read, a column is not clear, or a row is malformed: file, line and value are named.
         ConfigError: a table or a query is given of what is no database, or the order of rows of a table.
     """
     given = {"user": user, "item": item, "weight": weight, "time": time} | ({} if part is None else {"part": part})
-    options = Options(given, separator, header, encoding, quotes, time_unit, on_bad_rows, part_order, item_lists)
+    options = Options(given, separator, header, encoding, quotes, time_unit, on_bad_rows, part_order, item_lists, spill)
+    if spill is not None and (not isinstance(source, str | Path) or is_url(str(source))):
+        what = "a frame" if not isinstance(source, str | Path) else "a database"
+        raise ConfigError(f"{what} is not read within a bound; write it to a Parquet file, or leave memory= (--memory) out")
     if not isinstance(source, str | Path):
         return _log("the frame", read_frame(source, given), "frame", options, items, None)
     if is_url(str(source)):
@@ -112,6 +150,11 @@ def read_log(
         raise ConfigError(f"'{source}' is no database, which a table and a query are of; give a URL such as {EXAMPLES}")
     with unpacked(Path(source).expanduser()) as path:
         reader, pieces = locate(path, format)
+        if spill is not None and not reader.streams:
+            raise ConfigError(
+                f"{source} is read as {reader.name}, which is not read within a bound; convert it to Parquet or CSV, or leave "
+                "memory= (--memory) out"
+            )
         titles = reader.titles_beside(pieces[0].path) if items is None else items
         terms = _terms(path, published=path.is_dir() or reader.name == "movielens")
         raw = reader.read(pieces, options)
@@ -124,15 +167,23 @@ def read_log(
 
 def _log(source: str, raw: Raw, format: str, options: Options, items: Any, terms: str | None) -> Log:
     converted = convert(raw, options.time_unit, options.on_bad_rows, options.item_lists)
-    frame, dropped = converted.frame, converted.dropped
-    if frame.is_empty():
+    table, dropped, kind = converted.frame, converted.dropped, converted.time_kind
+    if not ask(table, pl.len() > 0)[0]:
         why = f" ({', '.join(f'{n} {what} dropped' for what, n in dropped.items())})" if dropped else ""
         raise DataError(f"{source} holds no interactions{why}; give a log with at least one")
+    frame = table if isinstance(table, pl.DataFrame) else pl.DataFrame(schema=_columns(table, kind))
     titles = None if items is None else read_items(items, frame["item"], drop_long=options.on_bad_rows == "drop")
     reading = describe(raw, converted, format)
-    if titles is not None and (few := few_titles(items, titles, frame["item"])):
+    if titles is not None and (few := few_titles(items, titles, table)):
         reading = replace(reading, warnings=(*reading.warnings, few))
-    return Log(frame, converted.time_kind, titles, source, dropped, terms, reading)
+    large = None if options.copies is None else Large(options.copies.keep_alone(table.lazy()), options.copies)
+    return Log(frame, kind, titles, source, dropped, terms, reading, large)
+
+
+def _columns(table: LogTable, kind: TimeKind | None) -> dict[str, Any]:
+    """The columns that a log's table would have if it were held."""
+    found = {name: dtype for name, dtype in table.collect_schema().items() if name not in (ROW, "fine")}
+    return found | ({"time": pl.Int64} if kind else {})
 
 
 def _terms(path: Path, *, published: bool) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from recodiff.data.readers.tables import LogTable, ask, every_so_often
+
 MARKS = ("NA", "N/A", "n/a", "NULL", "Null", "null", "None", "none", r"\N", "<NA>", "NaN", "nan", "NaT")
 """Marks that a text loses where it is parsed."""
 RARE_MARKS = ("#N/A", "#NULL!", "#VALUE!", "#REF!", "(null)")
@@ -32,14 +34,15 @@ def is_mark(value: str) -> bool:
     return bare == "" or bare in _EVERY
 
 
-def marks_in(values: pl.Series) -> tuple[str, ...]:
+def marks_in(table: LogTable, name: str) -> tuple[str, ...]:
     """The marks that mean a missing value in a column of texts: more of them where all else is numbers.
 
     Args:
-        values: the column.
+        table: of the log.
+        name: of the column.
     """
-    some = values.gather_every(max(1, len(values) // _LOOK)).drop_nulls()
+    some, values = every_so_often(table, name, _LOOK), pl.col(name)
     if not len(some) or some.str.contains(_NUMBER).mean() < _MOST:  # type: ignore[operator]
         return AMONG_TEXTS
-    others = values.filter(~values.str.contains(_NUMBER)).unique()
-    return AMONG_NUMBERS if others.is_in(AMONG_NUMBERS).all() else AMONG_TEXTS
+    known = values.str.contains(_NUMBER) | values.is_in(AMONG_NUMBERS)
+    return AMONG_NUMBERS if ask(table, known.all())[0] else AMONG_TEXTS

@@ -10,6 +10,7 @@ import polars as pl
 from recodiff.data.readers.delimited import DelimitedText
 from recodiff.data.readers.lines import first_lines
 from recodiff.data.readers.parts import Piece
+from recodiff.data.readers.tables import in_memory
 from recodiff.data.readers.text_tables import open_table
 from recodiff.errors import DataError
 
@@ -51,7 +52,7 @@ class MovieLens(DelimitedText):
         flags = [pl.when(pl.col(column) == "1").then(pl.lit(genre)) for column, genre in zip(columns[5:], _GENRES, strict=True)]
         named = [pl.col(column).alias(name) for column, name in zip(columns, ("item", "title", "release_date"), strict=False)]
         table, _ = text.collect([*named, pl.concat_list(flags).list.drop_nulls().list.join("|").alias("genres")])
-        return table
+        return in_memory(table)
 
 
 def _is_theirs(path: Path) -> bool:

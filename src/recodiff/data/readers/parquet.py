@@ -27,6 +27,7 @@ class Parquet(Reader):
     name = "parquet"
     called = "Parquet"
     endings: ClassVar[tuple[str, ...]] = ENDINGS
+    streams = True
 
     def recognise(self, path: Path) -> Sequence[Piece]:
         """A file with the ending, or the parts or all files of a folder but titles and users."""
@@ -76,7 +77,8 @@ class Parquet(Reader):
             scan = self.scan(files)
             schema = scan.collect_schema()
             roles = find_columns(schema.names(), options.given, name)
-            frame = scan.select(pl.col(column).alias(role) for role, column in roles.items()).collect()
+            chosen = scan.select(pl.col(column).alias(role) for role, column in roles.items())
+            frame = chosen.collect() if options.copies is None else options.copies.keep(chosen)
             unread = [column for column in schema.names() if column not in roles.values()]
             sample = _sample(scan, [column for column in unread if may_be_read(schema[column])])
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -98,7 +100,7 @@ class Parquet(Reader):
 
 def _sample(scan: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
     """The first rows of some columns; of one that has nothing there, the first values that it has."""
-    sample = scan.select(columns).head(LOOK).collect()
+    sample = scan.select(columns).head(LOOK).collect(engine="streaming")
     late = [column.name for column in sample if len(column) and column.null_count() == len(column)]
-    found = [scan.select(name).drop_nulls().head(sample.height).collect().to_series() for name in late]
+    found = [scan.select(name).drop_nulls().head(sample.height).collect(engine="streaming").to_series() for name in late]
     return sample.with_columns(column.extend_constant(None, sample.height - len(column)) for column in found)

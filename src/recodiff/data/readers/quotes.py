@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import mmap
 import re
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from recodiff.data.readers.tables import LogTable, ask, first_where
+
 _BREAK = ord("\n")
+_STEP = 1 << 18
 _STRICT = {"strict": True, "doublequote": True}
 
 
@@ -33,8 +35,13 @@ def has_bytes(content: Path | bytes, part: bytes) -> bool:
     """
     if isinstance(content, bytes):
         return part in content
-    with content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        return view.find(part) >= 0
+    kept = b""
+    with content.open("rb") as file:
+        while piece := file.read(_STEP):
+            if part in (kept + piece if kept else piece):
+                return True
+            kept = piece[-(len(part) - 1) :] if len(part) > 1 else b""
+    return False
 
 
 def count_lines(content: Path | bytes) -> int:
@@ -61,7 +68,7 @@ def _counts(content: Path | bytes, mark: bytes = b"\n") -> tuple[int, int]:
     """Lines, and how often one byte occurs."""
     lines, marks, last = 0, 0, b"\n"
     with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
-        while piece := file.read(1 << 18):
+        while piece := file.read(_STEP):
             letters = np.frombuffer(piece, dtype=np.uint8)
             lines += int(np.count_nonzero(letters == _BREAK))
             marks += int(np.count_nonzero(letters == ord(mark)))
@@ -69,27 +76,27 @@ def _counts(content: Path | bytes, mark: bytes = b"\n") -> tuple[int, int]:
     return lines + (last != b"\n"), marks
 
 
-def first_open(lines: pl.Series, separator: str) -> int | None:
+def first_open(lines: LogTable, separator: str) -> int | None:
     """The first line whose quotes are not those of whole fields; None where all are.
 
     Args:
-        lines: the lines of the text.
+        lines: a column `line`, the lines of the text.
         separator: one character.
     """
-    mark = re.escape(separator)
+    mark, line = re.escape(separator), pl.col("line")
     field = f'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
-    wrong = lines.str.contains('"', literal=True) & ~lines.str.contains(rf"^(?:{field}{mark})*{field}\r?$")
-    return int(wrong.fill_null(False).arg_max() or 0) if wrong.any() else None
+    wrong = line.str.contains('"', literal=True) & ~line.str.contains(rf"^(?:{field}{mark})*{field}\r?$")
+    return first_where(lines, wrong) if ask(lines, wrong.any())[0] else None
 
 
-def opens_a_field(lines: pl.Series, separator: str) -> bool:
+def opens_a_field(lines: LogTable, separator: str) -> bool:
     """Tell whether a quote stands at the start of any field.
 
     Args:
-        lines: of the text.
+        lines: a column `line`, of the text.
         separator: one character.
     """
-    return bool(lines.str.contains(rf'(?:^|{re.escape(separator)})"').any())
+    return bool(ask(lines, pl.col("line").str.contains(rf'(?:^|{re.escape(separator)})"').any())[0])
 
 
 def rewritten(text: str, separator: str) -> bytes | None:

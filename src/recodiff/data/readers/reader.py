@@ -14,6 +14,7 @@ from recodiff.data.readers.columns import BadRows, Given, Raw
 from recodiff.data.readers.parts import Piece
 from recodiff.data.readers.times import TimeUnit
 from recodiff.data.readers.titles import named_columns, read_titles
+from recodiff.runtime.spill import Spill
 
 PartOrder = Literal["auto", "valid-test", "test-valid"]
 ITEM_FILES = ("items.parquet", "items.csv", "items.tsv")
@@ -31,6 +32,7 @@ class Options:
         on_bad_rows: refuse the log at its first malformed row, or drop such rows and count them.
         item_lists: whether texts such as `[8, 9]` are lists of items; asked for where they look like it, unless given.
         part_order: which of the parts test and valid is the later one in a release folder; recognised where `auto`.
+        copies: where columns are copied to, to be read as a table that streams; they are held in memory unless given.
     """
 
     given: Given = field(default_factory=dict)
@@ -42,6 +44,7 @@ class Options:
     on_bad_rows: BadRows = "refuse"
     part_order: PartOrder = "auto"
     item_lists: bool | None = None
+    copies: Spill | None = None
 
     @property
     def by_position(self) -> bool:
@@ -54,6 +57,8 @@ class Reader(ABC):
     """A file format. Its one instance stands in `recodiff.data.readers.formats.READERS`."""
 
     name: ClassVar[str]
+    streams: ClassVar[bool] = False
+    """Whether `read` can give a table that streams."""
 
     @abstractmethod
     def recognise(self, path: Path) -> Sequence[Piece]:

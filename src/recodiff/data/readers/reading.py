@@ -10,6 +10,7 @@ import polars as pl
 
 from recodiff.data.readers.columns import Raw, looks_like_time
 from recodiff.data.readers.doubts import doubts
+from recodiff.data.readers.tables import LogTable, ask, height, in_memory, names_in, type_of
 from recodiff.data.readers.times import in_words
 from recodiff.data.readers.values import Converted
 
@@ -68,19 +69,20 @@ def describe(raw: Raw, converted: Converted, format: str) -> Reading:
         converted: the same with values of the right types.
         format: name of the reader.
     """
-    frame = converted.frame
-    roles = {role: _role(role, raw, converted) for role in ROLES if role in frame.columns and frame.height}
+    frame, rows = converted.frame, height(converted.frame)
+    columns = {*names_in(frame), *(["time"] if converted.time_kind else [])}
+    roles = {role: _role(role, raw, converted) for role in ROLES if role in columns and rows}
     unused = tuple(looks_like_time(raw.source, name) for name in raw.moments)
     warnings = (*unused, *raw.warnings, *converted.warnings, *doubts(raw, converted))
-    moments = () if "time" in frame.columns else raw.moments
-    return Reading(format, roles, raw.unread, raw.lines, frame.height, warnings, converted.dropped, moments)
+    moments = () if "time" in columns else raw.moments
+    return Reading(format, roles, raw.unread, raw.lines, rows, warnings, converted.dropped, moments)
 
 
 def _role(role: str, raw: Raw, converted: Converted) -> str:
     label = raw.labels.get(role) or ("the order of rows" if role == "time" else role)
     first = ""
-    if role in raw.frame.columns and role in raw.names and role != "time" and raw.labels.get(role, "").startswith("column"):
-        first = f", first {_short(_first(raw.frame[role]))}"
+    if role in names_in(raw.frame) and role in raw.names and role != "time" and raw.labels.get(role, "").startswith("column"):
+        first = f", first {_short(_first(in_memory(raw.frame.select(role).head(_LOOK)).to_series()))}"
     said = converted.said.get(role)
     words = f", {said}" if said and said not in label else ""
     return f"{label}{first}{words}, {_span(role, converted)}"
@@ -88,21 +90,28 @@ def _role(role: str, raw: Raw, converted: Converted) -> str:
 
 def _first(values: pl.Series) -> Any:
     """The first value that is there; of lists the first item."""
-    found = next((value for value in values.head(_LOOK) if value is not None), None)
+    found = next((value for value in values if value is not None), None)
     return next(iter(found), None) if isinstance(found, pl.Series) else found
 
 
 def _span(role: str, converted: Converted) -> str:
-    values = converted.frame[role]
+    frame, values = converted.frame, pl.col(role)
     if role == "part":
-        counts = dict(values.value_counts().iter_rows())
+        counts = dict(in_memory(frame.lazy().group_by(role).len()).iter_rows())
         return ", ".join(f"{part} {counts[part]}" for part in ("train", "valid", "test") if part in counts)
-    low, high = values.min(), values.max()
+    if role not in names_in(frame):
+        return f"0 .. {_most_of_a_user(frame) - 1}"
+    low, high = ask(frame, values.min(), values.max())
     if role == "time" and converted.time_kind == "clock":
         return f"{_day(low)} .. {_day(high)}"
-    if values.dtype == pl.Float32:
+    if type_of(frame, role) == pl.Float32:
         return f"{low:g} .. {high:g}"
     return f"{_short(low)} .. {_short(high)}"
+
+
+def _most_of_a_user(frame: LogTable) -> int:
+    """The rows of the user who has most, of whom the last has the highest rank."""
+    return int(in_memory(frame.lazy().group_by("user").len().select(pl.col("len").max())).item())
 
 
 def _day(seconds: Any) -> str:

@@ -12,11 +12,13 @@ import polars as pl
 
 from recodiff.data.readers import quotes
 from recodiff.data.readers.columns import HOW_TO_DROP
-from recodiff.data.readers.contents import unzipped
-from recodiff.data.readers.heads import head_of
-from recodiff.data.readers.lines import NOT_UTF8, read_lines
+from recodiff.data.readers.contents import as_unzipped, unzipped
+from recodiff.data.readers.heads import Head, head_of
+from recodiff.data.readers.lines import NOT_UTF8, lines_of, read_lines
 from recodiff.data.readers.missing import MARKS, RARE_MARKS
+from recodiff.data.readers.tables import LogTable, ask, first_where, height, in_memory, value_at
 from recodiff.errors import DataError
+from recodiff.runtime.spill import Spill
 
 # A control character that no sane text holds stands in for separators of several letters.
 _FIELD = "\x1f"
@@ -35,6 +37,7 @@ class TextTable:
         header: whether the first line names the columns.
         quoted: whether fields may stand in double quotes; None for yes, unless they do not close and the separator is a tab.
         rows: the fields of the first lines.
+        copies: where columns are copied to, to be read as a table that streams; they are held unless given.
     """
 
     path: Path
@@ -43,6 +46,7 @@ class TextTable:
     header: bool
     quoted: bool | None
     rows: Sequence[Sequence[str]]
+    copies: Spill | None = None
 
     @property
     def width(self) -> int:
@@ -78,7 +82,7 @@ class TextTable:
         except pl.exceptions.PolarsError as error:
             raise self._unreadable(error) from None
 
-    def collect(self, select: Sequence[pl.Expr], *, drop_long: bool = False) -> tuple[pl.DataFrame, int]:
+    def collect(self, select: Sequence[pl.Expr], *, drop_long: bool = False) -> tuple[LogTable, int]:
         """The chosen columns, and how many lines were dropped for having more fields than the first.
 
         Args:
@@ -97,21 +101,24 @@ class TextTable:
             if "more fields" not in str(error):
                 raise self._unreadable(error) from None
             return self._without_long(select, drop_long)
-        if self.quoted is not False and self._has_quotes() and quotes.count_lines(self.content) != frame.height + self.header:
+        if self.quoted is not False and self._has_quotes() and quotes.count_lines(self.content) != height(frame) + self.header:
             mended = self.mended()
             if mended is not self:
                 return mended.collect(select, drop_long=drop_long)
         return frame, 0
 
-    def _collected(self, select: Sequence[pl.Expr]) -> pl.DataFrame:
+    def _collected(self, select: Sequence[pl.Expr]) -> LogTable:
         """Some columns; polars looks for lines with too many fields only where it parses all columns."""
         scan = self.scan(self.content)
         if len(select) < self.width and isinstance(self.content, Path) and not self._has_quotes():
             last = pl.col(self.columns()[-1]).alias(_LAST)
-            frame = scan.select(*select, last).collect()
-            if not frame[_LAST].has_nulls() and quotes.is_even(self.content, self.separator, self.width):
+            frame = self._kept(scan.select(*select, last))
+            if not ask(frame, pl.col(_LAST).has_nulls())[0] and quotes.is_even(self.content, self.separator, self.width):
                 return frame.drop(_LAST)
-        return scan.collect().select(select)
+        return self._kept(scan).select(select)
+
+    def _kept(self, scan: pl.LazyFrame) -> LogTable:
+        return scan.collect() if self.copies is None else self.copies.keep(scan)
 
     def mended(self) -> TextTable:
         """The same table where quotes are what they seem; itself where nothing is wrong with them.
@@ -119,13 +126,18 @@ class TextTable:
         Raises:
             DataError: a quote does not close, and the text is not one in which quotes are letters.
         """
-        lines = read_lines(self.content, self.path.name, strip=False)
+        lines = self._lines()
         line = quotes.first_open(lines, self.separator)
         if line is None:
             return self
         if not quotes.opens_a_field(lines, self.separator):
             return replace(self, quoted=False)
         content = self.content
+        if self.copies is not None:
+            raise DataError(
+                f"{self.path.name}, line {line + 1}: {_shown(lines, line)!r} has a quote that does not close in it, and fields of "
+                "several lines are not read within a bound; convert the file to Parquet, or prepare it without memory= (--memory)"
+            )
         text = (content if isinstance(content, bytes) else content.read_bytes()).decode("utf-8", errors="replace")
         content = quotes.rewritten(text.removeprefix("\ufeff"), self.separator)
         if content is not None:
@@ -133,31 +145,46 @@ class TextTable:
         if self.separator == "\t":
             return replace(self, quoted=False)
         raise DataError(
-            f"{self.path.name}, line {line + 1}: {(lines[line] or '')[:60]!r} has a quote that does not close; mend the line, or "
+            f"{self.path.name}, line {line + 1}: {_shown(lines, line)!r} has a quote that does not close; mend the line, or "
             "take quotes as letters with quotes=False (--no-quotes)"
         )
 
     def _has_quotes(self) -> bool:
         return quotes.has_quotes(self.content)
 
-    def _without_long(self, select: Sequence[pl.Expr], drop_long: bool) -> tuple[pl.DataFrame, int]:
-        lines = read_lines(self.content, self.path.name, strip=False)
-        bare = lines if self.quoted is False else lines.str.replace_all(r'"[^"]*"', "")
+    def _lines(self) -> LogTable:
+        if self.copies is None:
+            return read_lines(self.content, self.path.name, strip=False).to_frame("line")
+        return lines_of(self.content, self.path.name, strip=False)
+
+    def _without_long(self, select: Sequence[pl.Expr], drop_long: bool) -> tuple[LogTable, int]:
+        lines, line = self._lines(), pl.col("line")
+        bare = line if self.quoted is False else line.str.replace_all(r'"[^"]*"', "")
         long = (bare.str.count_matches(self.separator, literal=True) >= self.width).fill_null(False)
-        if len(long) > 1 and 2 * long.sum() > len(long):
+        count, rows = ask(lines, long.sum(), pl.len())
+        if rows > 1 and 2 * count > rows:
             raise DataError(
                 f"{self.path.name}: its first line has {self.width} fields, and most others have more; name the column that has no "
                 "name (of R's row names, for one), or leave it out"
             )
-        if not (drop_long and long.any()):
-            line = int(long.arg_max() or 0)
-            shown = (lines[line] or "").replace(_FIELD, "::")[:60]
+        if not (drop_long and count):
+            at = first_where(lines, long) if count else 0
             raise DataError(
-                f"{self.path.name}, line {line + 1}: {shown!r} has more than the {self.width} fields of the first line; mend the "
-                f"line, give the right separator, or {HOW_TO_DROP}"
+                f"{self.path.name}, line {at + 1}: {_shown(lines, at)!r} has more than the {self.width} fields of the first line; "
+                f"mend the line, give the right separator, or {HOW_TO_DROP}"
             )
-        kept = "\n".join(lines.filter(~long).fill_null("")).encode()
-        return self.scan(kept).select(select).collect(), int(long.sum())
+        return self._kept(self.scan(self._without(lines, long)).select(select)), count
+
+    def _without(self, lines: LogTable, long: pl.Expr) -> Path | bytes:
+        """The text without some lines."""
+        kept = lines.filter(~long).with_columns(pl.col("line").fill_null(""))
+        if self.copies is None:
+            return "\n".join(in_memory(kept)["line"]).encode()
+        path = self.copies.file(".txt")
+        with path.open("w", encoding="utf-8", newline="") as file:
+            for batch in self.copies.batches(kept.lazy()):
+                file.writelines(f"{text}\n" for text in batch["line"])
+        return path
 
     def place(self, row: int, rows: int) -> str:
         """The place of a row of `rows` in the file: a line, unless quoted line breaks make lines and rows differ.
@@ -165,7 +192,7 @@ class TextTable:
         Args:
             row: from 0.
         """
-        lines = len(read_lines(self.content, self.path.name))
+        lines = height(lines_of(self.content, self.path.name))
         return f"line {row + 1 + self.header}" if lines == rows + self.header else f"row {row + 1}"
 
     def _unreadable(self, error: Exception) -> DataError:
@@ -185,6 +212,7 @@ def open_table(
     encoding: str | None = None,
     quoted: bool | None = None,
     by_position: bool = False,
+    copies: Spill | None = None,
 ) -> TextTable:
     """Look at the first lines of a text table (gzip too) and find how it is written.
 
@@ -195,20 +223,52 @@ def open_table(
         encoding: UTF-8 unless given; where the separator is `::`, Latin-1 is recognised too.
         quoted: whether fields may stand in double quotes; see `TextTable`.
         by_position: the caller names columns by position.
+        copies: as for `TextTable`.
 
     Raises:
         DataError: the file is empty, damaged or not in the encoding given.
     """
     head = head_of(path, separator=separator, header=header, encoding=encoding, quoted=quoted, by_position=by_position)
     separator, header, rows = head.separator, head.header, head.rows
-    content = recoded(path, encoding) if encoding or len(separator) > 1 else unzipped(path)
-    if head.runs:
-        text = content if isinstance(content, bytes) else content.read_bytes()
-        content = _RUNS.sub(b" ", _AROUND.sub(b"", text))
-    if len(separator) > 1 and isinstance(content, bytes):
-        content = content.replace(separator.encode(), _FIELD.encode())
+    content = _changed(path, head, encoding) if copies is None else _rewritten(path, copies, head, encoding)
+    if len(separator) > 1:
         separator, quoted = _FIELD, False
-    return TextTable(path, content, separator, header, quoted, rows)
+    return TextTable(path, content, separator, header, quoted, rows, copies)
+
+
+def _changed(path: Path, head: Head, encoding: str | None) -> Path | bytes:
+    """The file, or its content where it is packed, of another encoding, or has several characters between fields."""
+    content = recoded(path, encoding) if encoding or len(head.separator) > 1 else unzipped(path)
+    if head.runs:
+        content = _in_one_form(content if isinstance(content, bytes) else content.read_bytes(), head)
+    return _in_one_form(content, head) if isinstance(content, bytes) else content
+
+
+def _in_one_form(text: bytes, head: Head) -> bytes:
+    """A text, or a line of it, with one character between fields."""
+    text = _RUNS.sub(b" ", _AROUND.sub(b"", text)) if head.runs else text
+    return text.replace(head.separator.encode(), _FIELD.encode()) if len(head.separator) > 1 else text
+
+
+def _rewritten(path: Path, copies: Spill, head: Head, encoding: str | None) -> Path:
+    """As `_changed`, line by line into a file."""
+    plain = as_unzipped(path, copies.file(".txt"))
+    if not (encoding or len(head.separator) > 1 or head.runs):
+        return plain
+    copy, recode = copies.file(".txt"), bool(encoding or len(head.separator) > 1)
+    for known in [encoding] if encoding else ["utf-8", "latin-1"]:
+        try:
+            with copy.open("wb") as file:
+                if recode:
+                    with plain.open(encoding=known, newline="") as text:
+                        file.writelines(_in_one_form(line.encode(), head) for line in text)
+                else:
+                    with plain.open("rb") as lines:
+                        file.writelines(_in_one_form(line, head) for line in lines)
+            return copy
+        except UnicodeDecodeError:
+            continue
+    raise DataError(f"{path.name} is not {encoding}; give its encoding, for example latin-1")
 
 
 def recoded(path: Path, encoding: str | None = None) -> bytes:
@@ -230,3 +290,7 @@ def recoded(path: Path, encoding: str | None = None) -> bytes:
             raise DataError(f"{path.name} is not {encoding}; give its encoding, for example latin-1") from None
         text = data.decode("latin-1")
     return text.encode()
+
+
+def _shown(lines: LogTable, line: int) -> str:
+    return (value_at(lines, "line", line) or "").replace(_FIELD, "::")[:60]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from recodiff.data.readers.tables import LogTable, ask, first_where, in_memory, some_present, type_of, value_at
 
 TimeUnit = Literal["auto", "s", "ms", "us", "ns", "days", "excel", "order"]
 UNITS = {
@@ -30,63 +31,98 @@ _DATE_DIGITS = {8: 1, 12: 10**4, 14: 10**6, 17: 10**9}
 """Digits of a date (YYYYMMDD, with HHMM, with HHMMSS, with milliseconds) -> what one day is worth in them."""
 
 
+CLASH = "clash"
+"""A column beside that of times, where there are any: numbers that cannot be times of the unit."""
+
+
 @dataclass(frozen=True)
 class Times:
-    """Times as Int64 seconds, null where they cannot be read.
+    """The meaning of a column of times.
 
     Args:
-        seconds: seconds since 1970 (ranks, where the unit is `order`).
-        fine: times that keep the order which whole seconds lose; None where nothing is lost.
         said: what the values are, in words: "milliseconds", "ISO text".
-        clashes: row -> why its number cannot be a time of this unit; it is null in `seconds`.
-        odd: row -> what is strange about it.
+        unit: what its numbers count.
+        odd: the first row that is strange, why, and how many are; None where none is.
         early: one of the numbers, where most lie before 1980 in the unit that was recognised.
     """
 
-    seconds: pl.Series
-    fine: pl.Series | None
     said: str
-    clashes: Mapping[int, str] = field(default_factory=dict)
-    odd: Mapping[int, str] = field(default_factory=dict)
+    unit: str = "s"
+    odd: tuple[int, str, int] | None = None
     early: float | None = None
 
 
-def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> Times:
-    """Times as seconds; the form and the unit are those of most values.
+class Parsed(NamedTuple):
+    """Times as Int64 seconds (ranks, of the unit `order`), null where they cannot be read, and `fine` as for `with_times`."""
+
+    seconds: pl.Series
+    fine: pl.Series | None
+
+
+def parse_time(values: pl.Series, unit: TimeUnit = "auto") -> Parsed:
+    """Times of one column; see `with_times`.
 
     Args:
-        values: dates, numbers or text; text is numbers or ISO 8601 (UTC unless it says otherwise).
+        values: dates, numbers or text.
+        unit: what numbers count.
+
+    Raises:
+        TypeError: as for `with_times`.
+    """
+    found = in_memory(with_times(values.to_frame("time"), unit)[0])
+    return Parsed(found["time"], found["fine"] if "fine" in found.columns else None)
+
+
+def with_times(table: LogTable, unit: TimeUnit = "auto") -> tuple[LogTable, Times]:
+    """The table with its times as Int64 seconds (ranks, of the unit `order`), null where they cannot be read.
+
+    The form and the unit are those of most values. Beside `time` stands `fine` where whole seconds lose an order: times that keep
+    it; and `CLASH` where there are two units in one column.
+
+    Args:
+        table: with a column `time` of dates, numbers or text; text is numbers or ISO 8601 (UTC unless it says otherwise).
         unit: what numbers count; `auto` recognises s, ms, us and ns by the size of most (1e11 s is the year 5138).
 
     Raises:
         TypeError: the column holds none of these, or numbers that look like dates (20240501).
     """
-    said = "dates"
-    if values.dtype == pl.String:
-        values = values.str.strip_chars()
-        iso = _mostly_iso(values)
-        dashed = values.str.replace_all("/", "-", literal=True) if iso and "/" in str(values.drop_nulls().first()) else values
-        values = dashed.str.to_datetime(time_zone="UTC", time_unit="us", strict=False) if iso else _numbers(values)
+    time, said = pl.col("time"), "dates"
+    if type_of(table, "time") == pl.String:
+        table = _from_text(table)
         said = "ISO text"
-    values = values.cast(pl.Datetime("us")) if values.dtype == pl.Date else values
-    kind = values.dtype
+    table = table.with_columns(time.cast(pl.Datetime("us"))) if type_of(table, "time") == pl.Date else table
+    kind = type_of(table, "time")
     if isinstance(kind, pl.Datetime):
-        seconds, fine = _in_seconds(values.to_physical(), kind.time_unit)
-        return Times(seconds, fine, said, odd=_odd(seconds))
+        table = _in_seconds(table.with_columns(time.to_physical()), kind.time_unit)
+        return table, Times(said, odd=_odd(table))
     if not (kind.is_numeric() or kind == pl.Null):
         raise TypeError(
             f"is of type {kind}, and times are dates, numbers or ISO text; convert it, or name another with time= (--time-column)"
         )
-    numbers = values.cast(pl.Float64 if kind.is_float() else pl.Int64, strict=False)
-    counted, clashes = _unit(numbers) if unit == "auto" else (unit, {})
-    if clashes:
-        wrong = pl.Series(np.isin(np.arange(len(numbers)), list(clashes)))
-        numbers = numbers.to_frame("n").select(pl.when(~wrong).then("n")).to_series()
+    table = table.with_columns(time.cast(pl.Float64 if kind.is_float() else pl.Int64, strict=False))
+    counted, clash = _unit(table) if unit == "auto" else (unit, None)
+    if clash is not None:
+        table = table.with_columns(pl.when(clash).then(time).alias(CLASH))
+        table = table.with_columns(pl.when(pl.col(CLASH).is_null()).then(time))
     if counted in _DAYS:
-        numbers = ((numbers.cast(pl.Float64) - _DAYS[counted]) * _DAY).round().cast(pl.Int64, strict=False)
-    seconds, fine = _in_seconds(numbers, "s" if counted in _DAYS else counted)
-    early = _early(seconds, numbers) if unit == "auto" else None
-    return Times(seconds, fine, UNITS[counted], clashes, {} if counted == "order" else _odd(seconds), early)
+        days = (time.cast(pl.Float64) - _DAYS[counted]) * _DAY
+        table = table.with_columns(days.round().cast(pl.Int64, strict=False))
+    numbers = table
+    table = _in_seconds(table, "s" if counted in _DAYS else counted)
+    early = _early(table, numbers) if unit == "auto" else None
+    return table, Times(UNITS[counted], counted, None if counted == "order" else _odd(table), early)
+
+
+def _from_text(table: LogTable) -> LogTable:
+    time = pl.col("time")
+    table = table.with_columns(time.str.strip_chars())
+    if not _mostly_iso(table):
+        whole = time.cast(pl.Int64, strict=False)
+        fit = ask(table, whole.null_count() == time.null_count())[0]
+        return table.with_columns(whole if fit else time.cast(pl.Float64, strict=False))
+    first = in_memory(table.select("time").drop_nulls().head(1)).to_series()
+    dashed = time.str.replace_all("/", "-", literal=True) if "/" in str(first[0]) else time
+    return table.with_columns(dashed.str.to_datetime(time_zone="UTC", time_unit="us", strict=False))
 
 
 def in_words(seconds: int) -> str:
@@ -111,34 +147,25 @@ def unit_of(number: float) -> str:
     return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
 
 
-def _sample(values: pl.Series) -> pl.Series:
-    present = values.drop_nulls()
-    return present.gather_every(max(1, len(present) // _SAMPLE))
-
-
-def _mostly_iso(text: pl.Series) -> bool:
-    some = _sample(text)
+def _mostly_iso(table: LogTable) -> bool:
+    some = some_present(table, "time", _SAMPLE)
     iso = int(some.str.contains(_ISO).sum())
     return iso > 0 and iso >= int(some.cast(pl.Float64, strict=False).is_not_null().sum())
 
 
-def _numbers(text: pl.Series) -> pl.Series:
-    whole = text.cast(pl.Int64, strict=False)
-    return whole if whole.null_count() == text.null_count() else text.cast(pl.Float64, strict=False)
-
-
-def _unit(numbers: pl.Series) -> tuple[str, dict[int, str]]:
-    """The unit of most numbers, and the rows whose number is of another."""
-    some = np.abs(_sample(numbers).to_numpy())
+def _unit(table: LogTable) -> tuple[str, pl.Expr | None]:
+    """The unit of most numbers, and which rows have a number of another; None where none can."""
+    some = np.abs(some_present(table, "time", _SAMPLE).to_numpy())
     some = some[(some < 1e19) & (some > 1)]
     if not len(some):
-        return "s", {}
+        return "s", None
     _refuse_calendars(some)
     unit = unit_of(float(np.median(some)))
-    low, high = (float(value or 0) for value in (numbers.min(), numbers.max()))  # type: ignore[arg-type]
+    low, high = (float(value or 0) for value in ask(table, pl.col("time").min(), pl.col("time").max()))
     if unit_of(max(abs(low), abs(high))) == unit and unit_of(low) == unit:
-        return unit, {}
-    return unit, _clashes(numbers.fill_null(0).to_numpy(), unit)
+        return unit, None
+    clash = _clashes(unit)
+    return unit, clash if ask(table, clash.any())[0] else None
 
 
 def _refuse_calendars(numbers: NDArray[Any]) -> None:
@@ -154,23 +181,29 @@ def _refuse_calendars(numbers: NDArray[Any]) -> None:
             raise TypeError(f"{shown}; say time_unit='{unit}', or 's' or 'order' if they are none (--time-unit {unit})")
 
 
-def _clashes(numbers: NDArray[Any], unit: str) -> dict[int, str]:
-    """Rows that make sense in another unit only: beyond the year 9999 in this one, or a time of today in a smaller one."""
-    found: dict[int, str] = {}
-    with np.errstate(invalid="ignore"):
-        beyond = np.abs(numbers) / PER_SECOND[unit] > _LAST_OF_9999
-        below = np.zeros(len(numbers), dtype=bool)
-        for per_second in PER_SECOND.values():
-            if per_second < PER_SECOND[unit]:
-                below |= (numbers / per_second >= _EARLIEST) & (numbers / per_second < _LATEST)
-    for row in np.flatnonzero((beyond | below) & np.isfinite(numbers)):
-        other = unit_of(float(numbers[row]))
-        found[int(row)] = (
-            f"is {numbers[row]}, a time in {UNITS[other]} where most are {UNITS[unit]}: two units in one column"
-            if other != unit
-            else f"is {numbers[row]}, far beyond the others: two units in one column"
-        )
-    return found
+def _clashes(unit: str) -> pl.Expr:
+    """Which rows make sense in another unit only: beyond the year 9999 in this one, or a time of today in a smaller one."""
+    number = pl.col("time").cast(pl.Float64)
+    found = number.abs() / PER_SECOND[unit] > _LAST_OF_9999
+    for per_second in PER_SECOND.values():
+        if per_second < PER_SECOND[unit]:
+            found |= (number / per_second >= _EARLIEST) & (number / per_second < _LATEST)
+    return (found & number.is_finite()).fill_null(False)
+
+
+def why_clash(number: float | None, times: Times | None) -> str | None:
+    """The reason why a number is no time like the others; None where it is not its unit.
+
+    Args:
+        number: what stands in `CLASH`.
+        times: what the column holds.
+    """
+    if number is None or times is None:
+        return None
+    other = unit_of(float(number))
+    if other == times.unit:
+        return f"is {number}, far beyond the others: two units in one column"
+    return f"is {number}, a time in {UNITS[other]} where most are {UNITS[times.unit]}: two units in one column"
 
 
 def _like_dates(numbers: NDArray[Any]) -> NDArray[np.bool_]:
@@ -186,31 +219,37 @@ def _like_dates(numbers: NDArray[Any]) -> NDArray[np.bool_]:
     return alike
 
 
-def _early(seconds: pl.Series, numbers: pl.Series) -> float | None:
+def _early(seconds: LogTable, numbers: LogTable) -> float | None:
     """A number, where most times lie between 1970 and 1980, in which no log was written."""
-    some = _sample(seconds).to_numpy()
-    return float(numbers.drop_nulls()[0]) if len(some) > 1 and 0 <= float(np.median(some)) < _EARLIEST else None
+    some = some_present(seconds, "time", _SAMPLE).to_numpy()
+    if len(some) < 2 or not 0 <= float(np.median(some)) < _EARLIEST:
+        return None
+    return float(in_memory(numbers.select("time").drop_nulls().head(1)).item())
 
 
-def _odd(seconds: pl.Series) -> dict[int, str]:
-    """Rows at the start of the clock, or after 2100, where most times lie between."""
-    some = _sample(seconds)
+def _odd(table: LogTable) -> tuple[int, str, int] | None:
+    """The first row at the start of the clock, or after 2100, where most times lie between, and how many there are."""
+    some, time = some_present(table, "time", _SAMPLE), pl.col("time")
     median = float(np.median(some.to_numpy())) if len(some) else 0.0
     if not _EARLIEST <= median < _LATEST:
-        return {}
-    low, high = int(seconds.min()), int(seconds.max())  # type: ignore[arg-type]
-    if low > 86_400 and high < _LATEST:
-        return {}
-    rows = ((seconds <= 86_400) | (seconds >= _LATEST)).fill_null(False).arg_true()
-    return {int(row): f"is the time {in_words(seconds[int(row)])}" for row in rows}
+        return None
+    odd = (time <= _DAY) | (time >= _LATEST)
+    count = ask(table, odd.sum())[0]
+    if not count:
+        return None
+    row = first_where(table, odd)
+    return row, f"is the time {in_words(value_at(table, 'time', row))}", count
 
 
-def _in_seconds(numbers: pl.Series, unit: str) -> tuple[pl.Series, pl.Series | None]:
-    per_second = PER_SECOND.get(unit, 1)
-    if not numbers.dtype.is_float():
-        return numbers // per_second, None if (numbers % per_second == 0).all() else numbers
-    whole = numbers == numbers.floor()
-    seconds = (numbers / per_second).floor().cast(pl.Int64, strict=False)
+def _in_seconds(table: LogTable, unit: str) -> LogTable:
+    """Whole seconds in place of numbers; `fine` keeps the order that they lose."""
+    per_second, number = PER_SECOND.get(unit, 1), pl.col("time")
+    if not type_of(table, "time").is_float():
+        exact = ask(table, (number % per_second == 0).all())[0]
+        return table.with_columns(*([] if exact else [number.alias("fine")]), time=number // per_second)
+    whole = number == number.floor()
+    exact = per_second == 1 and ask(table, whole.all())[0]
+    seconds = (number / per_second).floor().cast(pl.Int64, strict=False)
     if unit == "order":  # a rank is whole or it is no rank; a time may have a fraction
-        seconds = seconds.to_frame("s").select(pl.when(whole.fill_null(False)).then("s")).to_series()
-    return seconds, None if per_second == 1 and whole.all() else numbers
+        seconds = pl.when(whole.fill_null(False)).then(seconds)
+    return table.with_columns(*([] if exact else [number.alias("fine")]), time=seconds)

@@ -11,6 +11,7 @@ import polars as pl
 from recodiff.data.readers.columns import KNOWN, find_columns, plain
 from recodiff.data.readers.contents import WHOLE
 from recodiff.data.readers.frames import opened, picked
+from recodiff.data.readers.tables import in_memory
 from recodiff.data.readers.text_tables import TextTable, open_table
 from recodiff.data.readers.values import parse_ids
 from recodiff.errors import DataError
@@ -34,7 +35,7 @@ def read_titles(path: Path, named: Named, *, quoted: bool | None = None, drop_lo
     text = open_table(path, quoted=quoted)
     select = [pl.col(name).alias(new) for new, name in named(text, path.name).items()]
     table, _ = text.collect(select, drop_long=drop_long)
-    return table
+    return in_memory(table)
 
 
 def named_columns(text: TextTable, source: str) -> dict[str, str]:
