@@ -130,6 +130,7 @@ class TestKills:
     def test_prepare_and_corrupt_leave_nothing_or_a_whole_folder(self, world: Path, tmp_path: Path) -> None:
         commands: list[Callable[[Path], Words]] = [
             lambda place: ("prepare", world / "log.parquet", place / "new", "--overwrite"),
+            lambda place: ("prepare", world / "log.parquet", place / "new", "--overwrite", "--memory", "1GB"),
             lambda place: ("corrupt", world / "data", place / "new", "--share", 0.3, "--overwrite"),
         ]
         for command in commands:

@@ -100,3 +100,22 @@ def test_every_option_that_the_reading_advises_exists(cli: Command) -> None:
     known = cli("prepare", "--help").out
     assert len(advised) > 8
     assert not {option for option in advised if not re.search(rf"{option}\b", known)}
+
+
+def test_the_same_is_said_within_a_bound(cli: Command, tmp_path: Path) -> None:
+    """What was read, what is strange, ties and returns, and what the folder holds."""
+    pytest.importorskip("duckdb")
+    sources = [
+        clicks(tmp_path, "user,item,rating,time", "{u},{i},-1,{t}", "returns.csv"),
+        clicks(tmp_path, form="{u},{i},1500000000.5", name="tied.csv"),
+        clicks(tmp_path, form="{u},{i},{t}999", name="fine.csv"),
+        clicks(tmp_path, "user,item,t_dat", name="moment.csv"),
+    ]
+    for source in sources:
+        without = cli("prepare", source, tmp_path / "data", "--overwrite")
+        within = cli("prepare", source, tmp_path / "data", "--overwrite", "--memory", "1GB")
+        assert (within.code, within.out, within.err) == (without.code, without.out, without.err)
+        assert within.code == (source.name in ("tied.csv", "moment.csv"))
+    assert cli("prepare", sources[0], tmp_path / "other", "--memory", "much").err == (
+        "recodiff: memory='much' is no size; write it as 2GB or 800MB\n"
+    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recodiff.data import HeldOutUsers, LeaveLast, Random, Temporal, TemporalAt, TemporalGlobal, prepare
 from recodiff.data.interactions import Events
-from recodiff.data.split import Split
+from recodiff.data.strategy import Split
 from recodiff.errors import DataError
 
 ORDER = {"train": 0, "fold_in": 0, "valid": 1, "test": 2}

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from recodiff.data import HeldOutUsers, LeaveLast, Random, Temporal, load_dataset, prepare, read_log
-from recodiff.data.split import Split
+from recodiff.data.strategy import Split
 from recodiff.errors import DataError
 
 

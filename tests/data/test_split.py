@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recodiff.data import SPLITS, AsPublished, HeldOutUsers, LeaveLast, Random, Temporal, TemporalAt, TemporalGlobal
-from recodiff.data.split import Split
+from recodiff.data.strategy import Split
 from recodiff.errors import ConfigError, DataError
 
 ORDER = {"train": 0, "fold_in": 0, "valid": 1, "test": 2}

@@ -13,7 +13,7 @@ import pytest
 
 from recodiff import ConfigError, DataError
 from recodiff.runtime import spill
-from recodiff.runtime.folders import spill_of
+from recodiff.runtime.folders import SPILLED, spill_of
 from recodiff.runtime.spill import bytes_of, spilling
 
 pytest.importorskip("duckdb")
@@ -95,7 +95,16 @@ with spilling(sys.argv[1], "1GB") as kept:
 def test_what_a_killed_command_left_goes_with_the_next(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "out")], check=False)
     left = spill_of(tmp_path / "out")
-    assert os.listdir(left) == ["0.bin"]
+    assert sorted(os.listdir(left)) == ["0.bin", SPILLED]
     with spilling(tmp_path / "out", "1GB") as kept:
-        assert not os.listdir(kept.folder)
+        assert os.listdir(kept.folder) == [SPILLED]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_of_someone_else_stays(tmp_path: Path) -> None:
+    theirs = spill_of(tmp_path / "out")
+    theirs.mkdir()
+    (theirs / "mine").touch()
+    with pytest.raises(DataError, match="is not of this program"), spilling(tmp_path / "out", "1GB"):
+        pass
+    assert os.listdir(theirs) == ["mine"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import polars as pl
 from cyclopts import Parameter
 
 from recodiff.cli.info import print_dataset
@@ -19,11 +21,13 @@ from recodiff.data.events import remarks
 from recodiff.data.protocols import CutBy
 from recodiff.data.readers.log import Log, read_log
 from recodiff.data.readers.reader import PartOrder
+from recodiff.data.readers.tables import ask
 from recodiff.data.readers.times import TimeUnit
 from recodiff.data.saving import DATA_FOLDER
 from recodiff.data.split import SPLITS, Split
 from recodiff.errors import ConfigError
 from recodiff.runtime.folders import check_free
+from recodiff.runtime.spill import Spill, spilling
 from recodiff.runtime.sql import is_url
 
 MANY_TIES = 0.99
@@ -74,6 +78,7 @@ def prepare(
     item_lists: Annotated[bool | None, Parameter(negative="--no-item-lists")] = None,
     drop_bad_rows: bool = False,
     name: str | None = None,
+    memory: str | None = None,
     overwrite: bool = False,
     json: bool = False,
 ) -> None:
@@ -164,6 +169,9 @@ def prepare(
         Drop and count malformed rows instead of refusing them.
     name
         What tables call the data.
+    memory
+        How much all of it may take, such as 2GB, of Parquet or delimited text that does not fit in memory. Rows are kept beside the
+        data folder meanwhile; the result is the same.
     overwrite
         Replace a data folder that is already there.
     json
@@ -176,44 +184,52 @@ def prepare(
     """
     chosen = {"valid": valid, "test": test, "valid_from": valid_from, "test_from": test_from, "seed": seed}
     strategy, noise = _strategy(split, chosen, protocol, events), _noise(natural_noise, noise_seed)
-    check_free(out, overwrite=overwrite, kind=DATA_FOLDER)
-    log = read_log(
-        source if is_url(source) else Path(source),
-        format=format,
-        user=user_column,
-        item=item_column,
-        weight=wanted(weight_column),
-        time=wanted(time_column),
-        part=part_column,
-        items=items,
-        separator=separator,
-        header=header,
-        encoding=encoding,
-        quotes=quotes,
-        time_unit=time_unit,
-        on_bad_rows="drop" if drop_bad_rows else "refuse",
-        part_order=part_order,
-        item_lists=item_lists,
-        table=table,
-        query=query,
-    )
-    tell_reading(log, min_rating)
-    dataset = prepare_data(
-        log,
-        out,
-        min_weight=min_rating,
-        user_core=user_core,
-        item_core=item_core,
-        duplicates=duplicates,
-        split=strategy,
-        events=None if events == "auto" else events,
-        protocol=protocol,
-        keep_weights=keep_weights,
-        noise=noise,
-        name=name,
-        overwrite=overwrite,
-    )
+    with _bound(out, memory, overwrite) as spill:
+        log = read_log(
+            source if is_url(source) else Path(source),
+            format=format,
+            user=user_column,
+            item=item_column,
+            weight=wanted(weight_column),
+            time=wanted(time_column),
+            part=part_column,
+            items=items,
+            separator=separator,
+            header=header,
+            encoding=encoding,
+            quotes=quotes,
+            time_unit=time_unit,
+            on_bad_rows="drop" if drop_bad_rows else "refuse",
+            part_order=part_order,
+            item_lists=item_lists,
+            table=table,
+            query=query,
+            spill=spill,
+        )
+        dataset = prepare_data(
+            tell_reading(log, min_rating),
+            out,
+            min_weight=min_rating,
+            user_core=user_core,
+            item_core=item_core,
+            duplicates=duplicates,
+            split=strategy,
+            events=None if events == "auto" else events,
+            protocol=protocol,
+            keep_weights=keep_weights,
+            noise=noise,
+            name=name,
+            overwrite=overwrite,
+        )
     _report(dataset, out, json)
+
+
+@contextmanager
+def _bound(out: Path, memory: str | None, overwrite: bool) -> Iterator[Spill | None]:
+    """A place that may be written, and where the rows are kept meanwhile, if they do not fit in memory."""
+    check_free(out, overwrite=overwrite, kind=DATA_FOLDER)
+    with nullcontext() if memory is None else spilling(out, memory) as spill:
+        yield spill
 
 
 def wanted(column: str | None) -> str | None:
@@ -231,28 +247,28 @@ def _report(dataset: Dataset, out: Path, json: bool) -> None:
         say(f"wrote {out}")
 
 
-def tell_reading(log: Log, min_rating: float | None) -> None:
-    """Say what was taken for what, and what is strange about it; before the work, which may be refused for it."""
+def tell_reading(log: Log, min_rating: float | None) -> Log:
+    """Say what was taken for what, and what is strange about it, before the work may be refused for it; the log comes back."""
     for sentence in log.reading.sentences() if log.reading is not None else ():
         say(sentence)
     for warning in log.reading.warnings if log.reading is not None else ():
         warn(warning)
-
-    if min_rating is None and "weight" in log.frame.columns and (returns := int((log.frame["weight"] <= 0).sum())):
+    if min_rating is None and "weight" in log.frame.columns and (returns := ask(log.rows, (pl.col("weight") <= 0).sum())[0]):
         warn(f"{returns} rows have a rating or count of 0 or less and count as interactions; leave them out with --min-rating")
     if share := _tied(log):
         warn(
             f"{share:.0%} of the rows that follow another of the same user have the very same time, so hardly anything came first; "
             "if the times mean nothing, leave them out (--time-column none)"
         )
+    return log
 
 
 def _tied(log: Log) -> float:
     """The share of rows that share their time with the one before of the same user, where that is nearly all; else 0."""
-    share = 0.0
-    for rows in (log.frame.head(FIRST_LOOK), log.frame) if log.time_kind == "clock" else ():
-        following = rows.height - rows["user"].n_unique()
-        share = (rows.height - rows.select("user", "time").n_unique()) / max(following, 1)
+    share, times = 0.0, pl.struct("user", "time").n_unique()
+    for rows in (log.head(FIRST_LOOK), log.rows) if log.time_kind == "clock" else ():
+        every, users, moments = ask(rows, pl.len(), pl.col("user").n_unique(), times)
+        share = (every - moments) / max(every - users, 1)
         if share < MANY_TIES:
             return 0.0
     return share

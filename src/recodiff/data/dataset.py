@@ -158,13 +158,19 @@ class Dataset:
         each = (f"{name}:{part.fingerprint()}" for name, part in self.parts().items())
         return hashlib.sha256("\n".join(each).encode()).hexdigest()[:16]
 
-    def summary(self) -> dict[str, Any]:
-        """Sizes, density, time span and fingerprint, as `dataset.json` holds them."""
+    def summary(self, moments: tuple[int, int] | None = None) -> dict[str, Any]:
+        """Sizes, density, time span and fingerprint, as `dataset.json` holds them.
+
+        Args:
+            moments: the first and the last time, where they are known; found unless given.
+        """
         pairs = {name: part.nnz for name, part in self.parts().items()}
-        times = [part.times for part in self.parts().values() if part.times is not None and part.nnz]
         span: dict[str, Any] = {"kind": self.train.time_kind}
-        if self.train.time_kind == "clock" and times:
-            span |= {"first": _moment(min(t.min() for t in times)), "last": _moment(max(t.max() for t in times))}
+        if self.train.time_kind == "clock":
+            times = [part.times for part in self.parts().values() if part.times is not None and part.nnz]
+            if moments is None and times:
+                moments = min(t.min() for t in times), max(t.max() for t in times)
+            span |= {} if moments is None else {"first": _moment(moments[0]), "last": _moment(moments[1])}
         return {
             "users": len(self.users),
             "items": len(self.items),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 import numpy as np
 import polars as pl
 
@@ -10,34 +12,43 @@ from recodiff.data.interactions import Events
 from recodiff.data.split import AsPublished, LeaveLast, Random, Split, Temporal, TemporalAt
 
 
-def empty_parts(split: Split, frame: pl.DataFrame) -> list[str]:
+def empty_parts(split: Split, made: Collection[str]) -> list[str]:
     """Parts that a split asks for and that nothing is in.
 
     Args:
         split: the strategy.
-        frame: what it answered with: a column `part`.
+        made: the parts that it marked.
     """
-    made = set(frame["part"].unique())
-    known = made <= set(PARTS)  # a split that makes others is at fault itself, which is said where the parts are built
+    known = set(made) <= set(PARTS)  # a split that makes others is at fault itself, which is said where the parts are built
     return [part for part in split.promises() if part not in made] if known else []
 
 
-def why_empty(frame: pl.DataFrame, split: Split, events: Events, part: str) -> str:
-    """A sentence that says why a part is empty, in numbers of users, and what to do.
+def history_sizes(frame: pl.DataFrame, events: Events) -> pl.DataFrame:
+    """Count the events and the interactions of each user: `size`, `len`.
 
     Args:
         frame: columns `user`, and `time` where there is one.
+        events: what interactions of a user at one time are.
+    """
+    size = pl.col("time").n_unique() if "time" in frame.columns and events != "split" else pl.len()
+    return frame.group_by("user").agg(size.alias("size"), pl.len().alias("len"))
+
+
+def why_empty(histories: pl.DataFrame, times: Callable[[], pl.Series], split: Split, events: Events, part: str) -> str:
+    """A sentence that says why a part is empty, in numbers of users, and what to do.
+
+    Args:
+        histories: `size` and `len` of each user, see `history_sizes`.
+        times: gives the distinct times in sorted order; asked for one moment of all users.
         split: the strategy.
         events: what interactions of a user at one time are.
         part: the one that is empty.
     """
-    timed = "time" in frame.columns
     if split.needs == "clock":
-        return _no_moment(frame, split, part)
-    size = (pl.col("time").n_unique() if timed and events != "split" else pl.len()).alias("size")
-    sizes = frame.group_by("user").agg(size)["size"]
+        return _no_moment(times(), split, part)
+    sizes = histories["size"]
     ones, twos, longest = int((sizes == 1).sum()), int((sizes == 2).sum()), int(sizes.max() or 0)  # type: ignore[arg-type]
-    tied = timed and events != "split" and longest < frame.group_by("user").len()["len"].max()  # type: ignore[operator]
+    tied = longest < int(histories["len"].max() or 0)  # type: ignore[arg-type]
     what, whole = ("event", " where events (what a user does at one time) stay whole") if tied else ("interaction", "")
     if tied and ones == len(sizes):
         return (
@@ -48,14 +59,13 @@ def why_empty(frame: pl.DataFrame, split: Split, events: Events, part: str) -> s
     found = f"{ones} have one {what}, {twos} two, the most {longest}"
     remedies = [_remedy(split, longest), "filter less", *(["let rows of equal time stand alone (--events split)"] if tied else [])]
     return (
-        f"the split {split.name!r} leaves the part {part!r} empty: {frame.height} interactions of {len(sizes)} users do not "
-        f"suffice{whole} ({found}); {', or '.join(remedies)}"
+        f"the split {split.name!r} leaves the part {part!r} empty: {histories['len'].sum()} interactions of {len(sizes)} users do "
+        f"not suffice{whole} ({found}); {', or '.join(remedies)}"
     )
 
 
-def _no_moment(frame: pl.DataFrame, split: Split, part: str) -> str:
+def _no_moment(times: pl.Series, split: Split, part: str) -> str:
     """A sentence on a split by one moment for all users, which no kind of events changes."""
-    times = frame["time"].unique().sort()
     first, last = (str(np.datetime64(int(times[place]), "s")) for place in (0, -1))
     found = f"the log has {len(times)} distinct times, from {first} to {last}, and what stands at one is not cut"
     remedy = "choose moments between them (--split temporal-at --valid-from ... --test-from ...)"

@@ -5,7 +5,8 @@ Shapes: `n_users` users, `nnz` interactions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import astuple, dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -100,6 +101,89 @@ def inner_note(info: Mapping[str, Any]) -> str:
     return f"{note}; {found['lacking']:,} others have none of it, since their histories are short or an event is not cut{whole}"
 
 
+@dataclass(frozen=True)
+class EventCounts:
+    """Counts of the events in parts of a dataset, or of some of its users; they add up over users.
+
+    Args:
+        users: who have any.
+        rows: interactions.
+        shared: those whose event has several.
+        events: of all users.
+        users_of_one: users whose whole history is one event.
+        tests: interactions of the test part.
+        tests_cut: those whose event stands in another part too.
+        users_cut: users who have such.
+        valid_users_cut: users with an event in validation that training holds too.
+    """
+
+    users: int = 0
+    rows: int = 0
+    shared: int = 0
+    events: int = 0
+    users_of_one: int = 0
+    tests: int = 0
+    tests_cut: int = 0
+    users_cut: int = 0
+    valid_users_cut: int = 0
+
+    @staticmethod
+    def of(parts: Mapping[str, Interactions]) -> EventCounts:
+        """Count them.
+
+        Args:
+            parts: by name, as `Dataset.parts` gives them.
+        """
+        timed = {name: part.times for name, part in parts.items() if part.times is not None}
+        if not timed:
+            return EventCounts()
+        user = np.concatenate([parts[name].rows() for name in timed])
+        time = np.concatenate(list(timed.values()))
+        part = np.concatenate([np.full(len(times), LATER.index(name) + 1 if name in LATER else 0) for name, times in timed.items()])
+        if len(timed) > 1:  # a part alone stands sorted
+            order = rows_in_order(user, next(iter(parts.values())).n_users, time)
+            user, time, part = (user, time, part) if order is None else (user[order], time[order], part[order])
+        new_user = np.concatenate([np.ones(min(len(user), 1), dtype=bool), user[1:] != user[:-1]])
+        begins = np.flatnonzero(new_user | np.concatenate([np.ones(min(len(user), 1), dtype=bool), time[1:] != time[:-1]]))
+        size = np.diff(begins, append=len(user))
+        within = [np.add.reduceat(part == which, begins, dtype=np.int64) if len(begins) else begins for which in range(3)]
+        per_user = np.diff(np.searchsorted(begins, np.flatnonzero(new_user)), append=len(begins))
+        learned, valid, test = within
+        cut = (test > 0) & (test < size)
+        return EventCounts(
+            users=len(per_user),
+            rows=len(user),
+            shared=int(size[size > 1].sum()),
+            events=len(begins),
+            users_of_one=int((per_user == 1).sum()),
+            tests=int(test.sum()),
+            tests_cut=int(test[cut].sum()),
+            users_cut=len(np.unique(user[begins[cut]])),
+            valid_users_cut=len(np.unique(user[begins[(valid > 0) & (learned > 0)]])),
+        )
+
+    def __add__(self, other: EventCounts) -> EventCounts:
+        """The counts of both, of different users."""
+        return EventCounts(*(own + its for own, its in zip(astuple(self), astuple(other), strict=True)))
+
+    def report(self, timed: Collection[str]) -> dict[str, Any]:
+        """The same counts as `report` gives them.
+
+        Args:
+            timed: the parts that have times.
+        """
+        if not timed:
+            return {}
+        found: dict[str, Any] = {
+            "shared": _share(self.shared, self.rows),
+            "times_per_user": round(self.events / self.users if self.users else 0.0, 2),
+            "users_of_one": self.users_of_one,
+        }
+        if "test" in timed:
+            found |= {"test_seen": _share(self.tests_cut, self.tests), "users_cut": self.users_cut}
+        return found | ({"valid_users_cut": self.valid_users_cut} if "valid" in timed else {})
+
+
 def report(parts: Mapping[str, Interactions]) -> dict[str, Any]:
     """Count how the parts of a dataset stand to its events; empty where there is no time.
 
@@ -112,53 +196,53 @@ def report(parts: Mapping[str, Interactions]) -> dict[str, Any]:
         interactions whose event stands in another part too, and `users_cut`: users who have such interactions. Where there is a
         validation part, `valid_users_cut`: users with an event in it that training holds too.
     """
-    timed = {name: part.times for name, part in parts.items() if part.times is not None}
-    if not timed:
-        return {}
-    user = np.concatenate([parts[name].rows() for name in timed])
-    time = np.concatenate(list(timed.values()))
-    part = np.concatenate([np.full(len(times), LATER.index(name) + 1 if name in LATER else 0) for name, times in timed.items()])
-    if len(timed) > 1:  # a part alone stands sorted
-        order = rows_in_order(user, next(iter(parts.values())).n_users, time)
-        user, time, part = (user, time, part) if order is None else (user[order], time[order], part[order])
-    new_user = np.concatenate([np.ones(min(len(user), 1), dtype=bool), user[1:] != user[:-1]])
-    begins = np.flatnonzero(new_user | np.concatenate([np.ones(min(len(user), 1), dtype=bool), time[1:] != time[:-1]]))
-    size = np.diff(begins, append=len(user))
-    within = [np.add.reduceat(part == which, begins, dtype=np.int64) if len(begins) else begins for which in range(3)]
-    per_user = np.diff(np.searchsorted(begins, np.flatnonzero(new_user)), append=len(begins))
-    found: dict[str, Any] = {
-        "shared": _share(size[size > 1], size),
-        "times_per_user": round(float(per_user.mean()) if len(per_user) else 0.0, 2),
-        "users_of_one": int((per_user == 1).sum()),
-    }
-    learned, valid, test = within
-    if "test" in timed:
-        cut = (test > 0) & (test < size)
-        found |= {"test_seen": _share(test[cut], test), "users_cut": len(np.unique(user[begins[cut]]))}
-    if "valid" in timed:
-        found["valid_users_cut"] = len(np.unique(user[begins[(valid > 0) & (learned > 0)]]))
-    return found
+    timed = [name for name, part in parts.items() if part.times is not None]
+    return EventCounts.of(parts).report(timed)
 
 
-def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> float:
-    return round(float(part.sum()) / max(float(whole.sum()), 1), 4)
+def _share(part: int, whole: int) -> float:
+    return round(float(part) / max(float(whole), 1), 4)
 
 
 def lost(whole: pl.DataFrame, cut: pl.DataFrame, *, drawn: bool = False) -> dict[str, int]:
-    """Users who lack a part because no event is cut, by the part.
+    """Users who lack a part because no event is cut, by the part; pieces of a log add up.
 
     Args:
         whole: columns `user`, `part`; as the split marked whole events.
         cut: as it marks interactions one by one.
-        drawn: whether the two are of users drawn anew, of whom only the number counts.
+        drawn: whether the two are of users drawn anew, of whom only the number counts: below 0 where whole events lack fewer.
     """
     has = [{name: frame.filter(part=name)["user"].unique() for name in LATER} for frame in (whole, cut)]
     if drawn:
-        return {name: max(len(has[1][name]) - len(has[0][name]), 0) for name in LATER}
+        return {name: len(has[1][name]) - len(has[0][name]) for name in LATER}
     return {name: len(np.setdiff1d(has[1][name].to_numpy(), has[0][name].to_numpy(), assume_unique=True)) for name in LATER}
 
 
-def by_user_and_time(frame: pl.DataFrame, users: int, events: Events) -> tuple[pl.DataFrame, bool, bool]:
+@dataclass(frozen=True)
+class TieCounts:
+    """Counts of rows of one user and time that follow each other in a log; they add up over users.
+
+    Args:
+        rows: that follow one of the same user and time.
+        pairs: those of another item than the row before.
+        up: those of a higher one.
+    """
+
+    rows: int = 0
+    pairs: int = 0
+    up: int = 0
+
+    def __add__(self, other: TieCounts) -> TieCounts:
+        """The counts of both, of different users."""
+        return TieCounts(*(own + its for own, its in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def by_item(self) -> bool:
+        """Whether rows of equal time stand in the order of their items, up or down, which says nothing of what came first."""
+        return bool(self.pairs >= LEAST_PAIRS and not 1 - SORTED < self.up / self.pairs < SORTED)
+
+
+def by_user_and_time(frame: pl.DataFrame, users: int, events: Events) -> tuple[pl.DataFrame, TieCounts]:
     """Put rows in the order of users and times; equal times as in the log or, where they are `whole` events, by item and weight.
 
     Args:
@@ -167,23 +251,22 @@ def by_user_and_time(frame: pl.DataFrame, users: int, events: Events) -> tuple[p
         events: what interactions of a user at one time are.
 
     Returns:
-        The rows; whether users have several rows at one time; and whether these stand in the order of their items, up or down,
-        which says nothing of what came first.
+        The rows, and how those of equal time stood.
     """
     user, item, time = (frame[name].to_numpy() for name in ("user", "item", "time"))
     order = rows_in_order(user, users, time)
     own_user, own_time = (user, time) if order is None else (user[order], time[order])
     tied = (own_user[1:] == own_user[:-1]) & (own_time[1:] == own_time[:-1])
     if not tied.any():
-        return _picked(frame, order), False, False
+        return _picked(frame, order), TieCounts()
     own_item = item if order is None else item[order]
     different = tied & (own_item[1:] != own_item[:-1])
-    up, pairs = np.count_nonzero(different & (own_item[1:] > own_item[:-1])), np.count_nonzero(different)
-    sorted_by_item = bool(pairs >= LEAST_PAIRS and not 1 - SORTED < up / pairs < SORTED)
+    up = np.count_nonzero(different & (own_item[1:] > own_item[:-1]))
+    counts = TieCounts(int(tied.sum()), int(different.sum()), int(up))
     if events == "whole":
         weight = frame["weight"].to_numpy() if "weight" in frame.columns else None
         order = _ties_by_item(np.arange(len(user)) if order is None else order, tied, item, weight)
-    return _picked(frame, order), True, sorted_by_item
+    return _picked(frame, order), counts
 
 
 def _ties_by_item(order: NDArray[Any], tied: NDArray[np.bool_], item: NDArray[Any], weight: NDArray[Any] | None) -> NDArray[Any]:

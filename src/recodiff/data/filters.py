@@ -5,6 +5,7 @@ Users and items may be ids of any kind. Small whole numbers from 0 on, which sta
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -50,17 +51,36 @@ def deduplicate(frame: pl.DataFrame, keep: Duplicates = "first") -> pl.DataFrame
     if keep not in ("first", "last", "refuse"):
         raise ConfigError(f"duplicates cannot be handled by {keep!r}; choose 'first', 'last' or 'refuse'")
     if keep == "refuse":
-        repeats = frame.filter(~_distinct(frame, "first"))
-        if repeats.height:
-            user, item = repeats["user"][0], repeats["item"][0]
-            raise DataError(
-                f"user {user!r} and item {item!r} stand together more than once ({repeats.height} repeats in all); keep one of "
-                "them with duplicates='first' or 'last'"
-            )
+        again = repeats(frame)
+        if again.height:
+            raise twice(again["user"][0], again["item"][0], again.height)
         return frame
     ordered = frame if "time" not in frame.columns or _by_user_and_time(frame) else frame.sort("time", maintain_order=True)
     distinct = _distinct(ordered, keep)
     return frame if distinct.all() else ordered.filter(distinct)
+
+
+def repeats(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose user and item (and part) stood together before.
+
+    Args:
+        frame: as for `deduplicate`, in the log's order.
+    """
+    return frame.filter(~_distinct(frame, "first"))
+
+
+def twice(user: Any, item: Any, count: int) -> DataError:
+    """The error that a pair stands twice.
+
+    Args:
+        user: of the first repeat.
+        item: of the first repeat.
+        count: of repeats.
+    """
+    return DataError(
+        f"user {user!r} and item {item!r} stand together more than once ({count} repeats in all); keep one of them with "
+        "duplicates='first' or 'last'"
+    )
 
 
 def _by_user_and_time(frame: pl.DataFrame) -> bool:
@@ -108,8 +128,7 @@ def k_core(frame: pl.DataFrame, users: int = 0, items: int = 0) -> pl.DataFrame:
     Raises:
         ConfigError: a number is negative.
     """
-    if users < 0 or items < 0:
-        raise ConfigError(f"a core of {users} a user and {items} an item is negative; 0 keeps all")
+    _check_core(users, items)
     while True:
         before = frame.height
         for name, least in (("user", users), ("item", items)):
@@ -117,3 +136,43 @@ def k_core(frame: pl.DataFrame, users: int = 0, items: int = 0) -> pl.DataFrame:
                 frame = frame.filter(_enough(frame, name, least))
         if frame.height == before:
             return frame
+
+
+def core_of(
+    pieces: Callable[[], Iterable[pl.DataFrame]], sizes: tuple[int, int], users: int = 0, items: int = 0
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The users [users] and the items [items] whose rows `k_core` keeps, of a log that comes by pieces.
+
+    Args:
+        pieces: columns `user`, `item` (positions), no pair twice, each piece with all rows of its users; called anew for each pass.
+        sizes: how many users and how many items there are.
+        users: as for `k_core`.
+        items: as for `k_core`.
+
+    Raises:
+        ConfigError: a number is negative.
+    """
+    _check_core(users, items)
+    kept_users, kept_items = np.ones(sizes[0], dtype=bool), np.ones(sizes[1], dtype=bool)
+    while True:
+        counts, active, rows = np.zeros(sizes[1], dtype=np.int64), np.zeros(sizes[0], dtype=bool), 0
+        for piece in pieces():
+            user, item = piece["user"].to_numpy(), piece["item"].to_numpy()
+            stays = kept_users[user] & kept_items[item]
+            user, item = user[stays], item[stays]
+            rows += len(user)
+            if not len(user):
+                continue
+            low = int(user.min())
+            enough = np.bincount(user - low) >= max(users, 1)
+            active[low : low + len(enough)] |= enough
+            counts += np.bincount(item[enough[user - low]], minlength=sizes[1])
+        kept_users &= active
+        kept_items &= counts >= max(items, 1)
+        if rows == int(counts[kept_items].sum()):
+            return kept_users, kept_items
+
+
+def _check_core(users: int, items: int) -> None:
+    if users < 0 or items < 0:
+        raise ConfigError(f"a core of {users} a user and {items} an item is negative; 0 keeps all")

@@ -5,16 +5,15 @@ Shapes: `n_users` users, `I` items, `nnz` interactions.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
-import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from recodiff.data.fingerprint import hashed
 from recodiff.data.ids import IdMap, IntArray
 from recodiff.data.order import in_that_order, little_endian, rows_in_order
 from recodiff.errors import DataError
@@ -292,14 +291,9 @@ class Interactions:
 
     @cached_property
     def _fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for array in (self.matrix.indptr, self.matrix.indices, self.matrix.data, self.times):
-            digest.update(b"none" if array is None else little_endian(array))
-        for ids in (self.users.ids, self.items.ids):
-            digest.update((ids.cast(pl.String).str.join("\0").item() or "").encode())
-        if self.shares_times():  # of distinct times it makes no difference
-            digest.update(self.events.encode())
-        return digest.hexdigest()[:16]
+        arrays = (self.matrix.indptr, self.matrix.indices, self.matrix.data, self.times)
+        stored = (None if array is None else [little_endian(array)] for array in arrays)
+        return hashed(stored, self.users, self.items, self.events if self.shares_times() else None)
 
 
 def _check(x: Interactions) -> None:

@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recodiff.data.fingerprint import hashed
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Events, Interactions, TimeKind
+from recodiff.data.order import little_endian
 from recodiff.errors import DataError
 from recodiff.runtime import files
-from recodiff.runtime.mapped import map_arrays, write_arrays
+from recodiff.runtime.mapped import TYPES, Growing, map_arrays, write_arrays
+from recodiff.runtime.spill import Spill
 
 AGAIN = "prepare the data again"
 READ_UP_TO = 64 << 20
@@ -50,6 +53,70 @@ def write_part(part: Interactions, path: Path) -> dict[str, Any]:
         arrays["times"] = part.times
     header = write_arrays(path, arrays)
     return {"bytes": path.stat().st_size, "header": header, "fingerprint": part.fingerprint()}
+
+
+class PartWriter:
+    """Writes a part of which only some users are in memory at once, as `write_part` writes the whole.
+
+    Args:
+        spill: where its arrays grow.
+        users: how many there are.
+        timed: whether there are times.
+    """
+
+    def __init__(self, spill: Spill, users: int, *, timed: bool) -> None:
+        types = {"items": "I64", "weights": "F32"} | ({"times": "I64"} if timed else {})
+        self._arrays = {name: Growing(spill.file(".bin"), TYPES[kind]) for name, kind in types.items()}
+        self._lengths = np.zeros(users, dtype=np.int64)
+        self._shares_times = False
+        self.span: tuple[int, int] | None = None
+        """The first and the last time."""
+
+    @property
+    def nnz(self) -> int:
+        """Interactions so far."""
+        return self._arrays["items"].size
+
+    def add(self, part: Interactions, first: int) -> None:
+        """Append what some users have.
+
+        Args:
+            part: of these users alone, after those that were added before.
+            first: the position of its first user.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._lengths[first : first + part.n_users] = part.lengths()
+        self._shares_times |= part.shares_times()
+        arrays = {"items": part.matrix.indices, "weights": part.matrix.data}
+        if part.times is not None:
+            arrays["times"] = part.times
+            span = int(part.times.min()), int(part.times.max())
+            self.span = span if self.span is None else (min(span[0], self.span[0]), max(span[1], self.span[1]))
+        for name, array in arrays.items():
+            self._arrays[name].add(array)
+
+    def finish(self, path: Path, users: IdMap, items: IdMap, events: Events) -> dict[str, Any]:
+        """Write the part, and return what `dataset.json` shall say of the file.
+
+        Args:
+            path: the file.
+            users: external user ids.
+            items: external item ids.
+            events: what interactions of a user at one time are.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        starts = np.concatenate([[0], np.cumsum(self._lengths)])
+        header = write_arrays(path, {"starts": starts, **self._arrays})
+        columns = [self._arrays["items"], self._arrays["weights"], self._arrays.get("times")]
+        stored = ([little_endian(starts)], *(None if column is None else column.pieces() for column in columns))
+        found = hashed(stored, users, items, events if self._shares_times else None)
+        for column in self._arrays.values():
+            column.path.unlink()
+        return {"bytes": path.stat().st_size, "header": header, "fingerprint": found}
 
 
 def open_part(

@@ -21,7 +21,7 @@ from recodiff.data.interactions import Interactions
 from recodiff.data.random_keys import random_keys
 from recodiff.data.readers.log import Log
 from recodiff.data.saving import DATA_FOLDER, load_dataset, save_dataset
-from recodiff.data.split import Split
+from recodiff.data.strategy import Split
 from recodiff.errors import ConfigError, DataError
 from recodiff.moved import answer_calls
 from recodiff.runtime.folders import check_free

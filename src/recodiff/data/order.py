@@ -9,6 +9,7 @@ Shapes: `n` rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from scipy.sparse import csr_array
 
 BITS = 63
 """Bits of a whole number without its sign."""
+COUNTED = 20
+"""Bits by which values are counted in one pass."""
 TABLE_UP_TO, TABLE_PER_ROW = 1 << 20, 4
 """A table of all numbers between the least and the greatest id may have so many entries, and so many more for each row."""
 
@@ -111,17 +114,71 @@ def coded(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
     """
     if ids.dtype == pl.String:
         known = ids.unique().sort()
-        return known, ids.cast(pl.Enum(known)).to_physical().cast(pl.UInt32)
+        return known, Coder(known)(ids)
     values = ids.to_numpy()
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, -1)
     if high - low >= TABLE_UP_TO + TABLE_PER_ROW * len(values):
         known = ids.unique().sort()
-        return known, pl.Series(np.searchsorted(known.to_numpy(), values).astype(np.uint32))
+        return known, Coder(known)(ids)
     there = np.zeros(high - low + 1, dtype=bool)
     values = values - low
     there[values] = True
     known = pl.Series(ids.name, np.flatnonzero(there) + low, dtype=ids.dtype)
     return known, pl.Series(renumbered(there)[values])
+
+
+class Coder:
+    """Positions of ids among all that there are.
+
+    Args:
+        known: the different ids in sorted order, whole numbers or text.
+    """
+
+    def __init__(self, known: pl.Series) -> None:
+        self._known, self._table, self._low = known, None, 0
+        if known.dtype == pl.String:
+            self._kind = pl.Enum(known)
+        elif len(known) and int(known[-1]) - int(known[0]) < TABLE_UP_TO + TABLE_PER_ROW * len(known):
+            self._low = int(known[0])
+            there = np.zeros(int(known[-1]) - self._low + 1, dtype=bool)
+            there[known.to_numpy() - self._low] = True
+            self._table = renumbered(there)
+
+    def __call__(self, ids: pl.Series) -> pl.Series:
+        """Positions, UInt32 [n].
+
+        Args:
+            ids: of those that are known, [n].
+        """
+        if ids.dtype == pl.String:
+            return ids.cast(self._kind).to_physical().cast(pl.UInt32)
+        if self._table is not None:
+            return pl.Series(self._table[ids.to_numpy() - self._low])
+        return pl.Series(np.searchsorted(self._known.to_numpy(), ids.to_numpy()).astype(np.uint32))
+
+
+def nth_smallest(pieces: Callable[[], Iterable[NDArray[np.int64]]], n: int) -> int:
+    """The value that stands at place `n`, from 0, where all are sorted; found by counting, a few bits a pass.
+
+    Args:
+        pieces: arrays [rows] of whole numbers of 64 bits, more than `n` in all; called anew for each pass.
+        n: the place.
+    """
+    ends = [(int(piece.min()), int(piece.max())) for piece in pieces() if len(piece)]
+    low, high = min(least for least, _ in ends), max(most for _, most in ends)
+    while low < high:
+        shift = max((high - low).bit_length() - COUNTED, 0)
+        counts = np.zeros(((high - low) >> shift) + 1, dtype=np.int64)
+        for piece in pieces():
+            within = piece[(piece >= low) & (piece <= high)]
+            # Differences of 64 bits need their sign's bit too.
+            places = (within.astype(np.uint64) - np.uint64(low % 2**64)) >> np.uint64(shift)
+            counts += np.bincount(places.astype(np.int64), minlength=len(counts))
+        ends_at = np.cumsum(counts)
+        place = int(np.searchsorted(ends_at, n, side="right"))
+        n -= int(ends_at[place] - counts[place])
+        low, high = low + (place << shift), min(low + ((place + 1) << shift) - 1, high)
+    return low
 
 
 def renumbered(kept: NDArray[np.bool_]) -> NDArray[np.uint32]:

@@ -13,27 +13,26 @@ import polars as pl
 
 from recodiff.data import filters
 from recodiff.data.dataset import PARTS, Dataset, align, interactions_of
-from recodiff.data.empty import empty_parts, why_empty
-from recodiff.data.events import LATER, by_user_and_time, lost, recorded, report
+from recodiff.data.empty import empty_parts, history_sizes, why_empty
+from recodiff.data.events import TieCounts, by_user_and_time, lost, recorded, report
 from recodiff.data.filters import PAIR, Duplicates
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Events, Interactions, TimeKind
+from recodiff.data.large import prepare_large
 from recodiff.data.noise import NaturalNoise, rated_below
 from recodiff.data.order import coded, how_many, renumbered
 from recodiff.data.protocols import CutBy, cut_by, in_row_order
 from recodiff.data.readers.log import Log, read_log
+from recodiff.data.readers.tables import ask
+from recodiff.data.recipe import Recipe, Step, refuse_nothing
 from recodiff.data.saving import DATA_FOLDER, save_dataset
-from recodiff.data.split import SPLITS, AsPublished, HeldOutUsers, LeaveLast, Random, Split, Temporal
+from recodiff.data.split import SPLITS, AsPublished, Random, Split, Temporal
 from recodiff.errors import ConfigError, DataError, RecodiffWarning, did_you_mean
 from recodiff.runtime.folders import check_free
+from recodiff.runtime.spill import Spill, spilling
 
-Step = dict[str, Any]
 IdsOf = Mapping[str, pl.Series]
 """`user` and `item` -> the sorted ids of the log, by position."""
-SHORT = (
-    "histories are too short for a tenth of each to be a part: the newest event of each user is the test part and the one before "
-    "it the validation part, as with --split leave-last"
-)
 
 
 def prepare(
@@ -51,6 +50,7 @@ def prepare(
     noise: NaturalNoise | None = None,
     name: str | None = None,
     overwrite: bool = False,
+    memory: str | int | None = None,
 ) -> Dataset:
     """Turn a log into a dataset and, where `out` is given, write its canonical folder.
 
@@ -75,91 +75,116 @@ def prepare(
         noise: low ratings to add to train and validation; `min_weight` is the threshold, and the test part stays as it is.
         name: what tables call the data; the name of `out` or of the source unless given.
         overwrite: whether a dataset in `out` may be replaced.
+        memory: how much all of it may take, such as `2GB`, of a log that does not fit: it is read and sorted by pieces, which are
+            kept beside `out`. For paths of Parquet or delimited text; the rows are the same.
 
     Raises:
         DataError: the log cannot be read, nothing is left of it, a part ends up empty, or `out` cannot be written.
-        ConfigError: a setting is out of range, or stands beside a protocol that decides it.
+        ConfigError: a setting is out of range, stands beside a protocol that decides it, or cannot be had within a bound.
     """
     if out is not None:
         check_free(Path(out), overwrite=overwrite, kind=DATA_FOLDER)
     if events not in (None, *(known := get_args(Events))):
         raise ConfigError(f"events={events!r} is unknown; {did_you_mean(events, known) or 'choose one of ' + ', '.join(known)}")
-    log = source if isinstance(source, Log) else _read(source)
-    log, strategy, events, usual = _decided(log, split, events, protocol)
-    if noise is not None:
-        noise.check(log, min_weight, strategy)
-    read, ids = _coded(log, strategy)
-    if noise is not None:
-        read = read.with_row_index("row")
-    kind: dict[str, Any] = {"kind": events}
-    ties = False
-    if log.time_kind is not None:
-        # From here on rows stand by user and time: nothing that follows has to sort them.
-        read, ties, by_item = by_user_and_time(read, len(ids["user"]), events)
-        kind |= {"sorted_by_item": True} if by_item else {}
-    filtered, steps = _filtered(log, read, min_weight, duplicates, user_core, item_core)
-    unused = [] if _weighted(read, keep_weights) else ["weight"]
-    filtered = filtered.drop(unused, strict=False)
-    clean, strategy = _marked(filtered, log, strategy, events, usual)
-    if events != "split":
-        drawn = isinstance(strategy, HeldOutUsers)
-        kind["lost"] = lost(clean, strategy(filtered, log.time_kind), drawn=drawn) if ties else dict.fromkeys(LATER, 0)
-    info = _provenance(log, name, out) | {
-        "steps": steps,
-        "split": strategy.describe(),
-        "weights": "all 1" if unused else "kept",
-        **({} if log.time_kind is None else {"events": kind}),
-    }
-    dataset = _dataset(clean, clean, ids, log, strategy, info)
-    if noise is not None and min_weight is not None:
-        low = rated_below(read, min_weight, clean, duplicates).drop(unused)
-        noisy, made = noise(clean, low, strategy)
-        made |= {"threshold": min_weight, "added_to": dataset.info["fingerprint"]}
-        dataset = _dataset(noisy, clean, ids, log, strategy, info | {"noise": [made]})
-    if out is not None:
-        save_dataset(dataset, out, overwrite=overwrite)
-    return dataset
+
+    def made_from(log: Log) -> Dataset:
+        recipe, log = _recipe(
+            log, min_weight, (user_core, item_core), duplicates, split, events, protocol, keep_weights, _name(log, out, name)
+        )
+        if log.large is None:
+            dataset = _prepared(log, recipe, noise)
+            if out is not None:
+                save_dataset(dataset, out, overwrite=overwrite)
+            return dataset
+        if noise is not None or out is None:
+            what = "natural noise is drawn" if noise is not None else "a dataset without a folder to write is made"
+            raise ConfigError(f"{what} from rows that are in memory; leave memory= (--memory) out")
+        return prepare_large(log, log.large, Path(out), recipe, overwrite=overwrite)
+
+    if isinstance(source, Log):
+        return made_from(source)
+    if memory is None:
+        return made_from(_read(source))
+    if out is None:
+        raise ConfigError(f"memory={memory!r} needs a folder to write; give out=")
+    with spilling(Path(out), memory) as spill:
+        return made_from(_read(source, spill))
 
 
-def _decided(log: Log, split: Split | str | None, events: Events | None, protocol: CutBy | None) -> tuple[Log, Split, Events, bool]:
-    """The log in the order of the protocol, the strategy, what events are, and whether the strategy is the usual one."""
+def _name(log: Log, out: str | Path | None, name: str | None) -> str:
+    return name or (Path(out).resolve().name if out is not None else Path(log.source).stem)
+
+
+def _recipe(
+    log: Log,
+    min_weight: float | None,
+    core: tuple[int, int],
+    duplicates: Duplicates,
+    split: Split | str | None,
+    events: Events | None,
+    protocol: CutBy | None,
+    keep_weights: bool,
+    name: str,
+) -> tuple[Recipe, Log]:
+    """What to do with a log, and the log with its order of rows as time where the protocol wants that."""
     if protocol is not None:
         if split is not None or events is not None:
             raise ConfigError(f"protocol={protocol!r} says how to split and what events are; leave split and events out")
         split, events = cut_by(protocol)
         log = in_row_order(log) if protocol == "leave-one-out" else log
-    strategy = _usual_split(log) if split is None else _strategy(split)
-    return log, strategy, _events(log, strategy, events), split is None
-
-
-def _marked(frame: pl.DataFrame, log: Log, split: Split, events: Events, usual: bool) -> tuple[pl.DataFrame, Split]:
-    """The interactions with their parts, and the strategy: of histories too short for the usual shares, the newest events."""
-    marked = split(frame, log.time_kind, events)
-    if usual and isinstance(split, Temporal) and empty_parts(split, marked):
-        split = LeaveLast()
-        marked = split(frame, log.time_kind, events)
-        if not empty_parts(split, marked):
-            warnings.warn(SHORT, RecodiffWarning, stacklevel=3)
-    if missing := empty_parts(split, marked):
-        raise DataError(why_empty(marked, split, events, missing[0]))
-    return marked, split
-
-
-def _weighted(frame: pl.DataFrame, keep_weights: bool) -> bool:
-    if keep_weights and "weight" not in frame.columns:
+    chosen, split = split is not None, _usual_split(log) if split is None else _strategy(split)
+    weighted = keep_weights and "weight" in log.frame.columns
+    if keep_weights and not weighted:
         raise DataError(
             "keep_weights needs a rating or count column, and this log has none; name it with weight= (--weight-column)"
         )
-    return keep_weights
+    return Recipe(min_weight, *core, duplicates, split, chosen, _events(log, split, events), weighted, name), log
 
 
-def _provenance(log: Log, name: str | None, out: str | Path | None) -> dict[str, Any]:
-    return {
-        "name": name or (Path(out).resolve().name if out is not None else Path(log.source).stem),
-        "source": log.source,
-        "terms": log.terms,
-        **({} if log.reading is None else {"reading": log.reading.as_info()}),
-    }
+def _prepared(log: Log, recipe: Recipe, noise: NaturalNoise | None) -> Dataset:
+    """The dataset of a log that is held."""
+    kind: dict[str, Any] = {"kind": recipe.events}
+    if noise is not None:
+        noise.check(log, recipe.min_weight, recipe.split)
+    read, ids = _coded(log, recipe.split)
+    if noise is not None:
+        read = read.with_row_index("row")
+    ties = TieCounts()
+    if log.time_kind is not None:
+        # From here on rows stand by user and time: nothing that follows has to sort them.
+        read, ties = by_user_and_time(read, len(ids["user"]), recipe.events)
+        kind |= {"sorted_by_item": True} if ties.by_item else {}
+    filtered, steps = _filtered(log, read, recipe)
+    unused = [] if recipe.weighted else ["weight"]
+    filtered = filtered.drop(unused, strict=False)
+    clean, recipe = _marked(filtered, log, recipe)
+    if recipe.events != "split":
+        cut = recipe.split(filtered, log.time_kind) if ties.rows else clean
+        kind["lost"] = {name: max(users, 0) for name, users in lost(clean, cut, drawn=recipe.drawn).items()}
+    info = recipe.info(log, steps) | ({} if log.time_kind is None else {"events": kind})
+    dataset = _dataset(clean, clean, ids, log, recipe.split, info)
+    if noise is not None and recipe.min_weight is not None:
+        low = rated_below(read, recipe.min_weight, clean, recipe.duplicates).drop(unused)
+        noisy, made = noise(clean, low, recipe.split)
+        made |= {"threshold": recipe.min_weight, "added_to": dataset.info["fingerprint"]}
+        dataset = _dataset(noisy, clean, ids, log, recipe.split, info | {"noise": [made]})
+    return dataset
+
+
+def _marked(frame: pl.DataFrame, log: Log, recipe: Recipe) -> tuple[pl.DataFrame, Recipe]:
+    """The interactions with their parts, and the recipe: of histories too short for the usual shares, the newest events."""
+    marked = recipe.split(frame, log.time_kind, recipe.events)
+    if (other := recipe.for_short_histories(_made(marked))) is not None:
+        recipe, marked = other, other.split(frame, log.time_kind, recipe.events)
+        recipe.tell_if_short(_made(marked))
+    if missing := empty_parts(recipe.split, _made(marked)):
+        histories = history_sizes(marked, recipe.events)
+        raise DataError(why_empty(histories, lambda: frame["time"].unique().sort(), recipe.split, recipe.events, missing[0]))
+    return marked, recipe
+
+
+def _made(frame: pl.DataFrame) -> set[str]:
+    return set(frame["part"].unique())
 
 
 def _strategy(split: Split | str) -> Split:
@@ -172,9 +197,9 @@ def _strategy(split: Split | str) -> Split:
     return split
 
 
-def _read(source: Any) -> Log:
+def _read(source: Any, spill: Spill | None = None) -> Log:
     """A log, and what is strange about it as warnings."""
-    log = read_log(source)
+    log = read_log(source, spill=spill)
     for sentence in log.reading.warnings if log.reading is not None else ():
         warnings.warn(sentence, RecodiffWarning, stacklevel=3)
     return log
@@ -182,7 +207,7 @@ def _read(source: Any) -> Log:
 
 def _usual_split(log: Log) -> Split:
     if "part" in log.frame.columns:
-        return AsPublished(valid=0) if (log.frame["part"] == "valid").any() else AsPublished()
+        return AsPublished(valid=0) if ask(log.rows, (pl.col("part") == "valid").any())[0] else AsPublished()
     if log.time_kind is not None:
         return Temporal()
     if log.reading is not None and log.reading.moments:
@@ -200,22 +225,20 @@ def _events(log: Log, split: Split, asked: Events | None) -> Events:
     return asked or ("split" if log.time_kind is None or isinstance(split, AsPublished) else "whole")
 
 
-def _filtered(
-    log: Log, frame: pl.DataFrame, minimum: float | None, duplicates: Duplicates, user_core: int, item_core: int
-) -> tuple[pl.DataFrame, list[Step]]:
+def _filtered(log: Log, frame: pl.DataFrame, recipe: Recipe) -> tuple[pl.DataFrame, list[Step]]:
     """What is left of a log, and the sizes after each step."""
     steps = [{"step": "read", **_sizes(frame), "dropped": sum(log.dropped.values()), "why": log.dropped}]
-    actions: list[tuple[str, Callable[[pl.DataFrame], pl.DataFrame]]] = []
+    minimum, core = recipe.min_weight, (recipe.user_core, recipe.item_core)
+    actions: list[Callable[[pl.DataFrame], pl.DataFrame]] = []
     if minimum is not None:
-        actions.append((f"weight at least {minimum:g}", lambda frame: filters.min_weight(frame, minimum)))
-    actions.append((f"repeats: {duplicates}", lambda frame: _deduplicated(log, frame, minimum, duplicates)))
-    if user_core or item_core:
-        actions.append((f"{user_core} a user, {item_core} an item", lambda frame: filters.k_core(frame, user_core, item_core)))
-    for what, act in actions:
+        actions.append(lambda frame: filters.min_weight(frame, minimum))
+    actions.append(lambda frame: _deduplicated(log, frame, minimum, recipe.duplicates))
+    if any(core):
+        actions.append(lambda frame: filters.k_core(frame, *core))
+    for what, act in zip(recipe.steps(), actions, strict=True):
         before, frame = frame.height, act(frame)
         steps.append({"step": what, **_sizes(frame), "dropped": before - frame.height})
-        if frame.is_empty():
-            raise DataError(f"{log.source}: nothing is left of {before} interactions after the step {what!r}; ask for less")
+        refuse_nothing(log, what, before, frame.height)
     return frame, steps
 
 

@@ -28,6 +28,7 @@ class LeaveOneOut(Split):
     """
 
     name: ClassVar[str] = "leave-one-out"
+    by_pieces: ClassVar = True
     needs: ClassVar = "order"
 
     def promises(self) -> list[str]:
@@ -63,7 +64,13 @@ def in_row_order(log: Log) -> Log:
     Args:
         log: as it was read.
     """
-    if log.time_kind is not None:
-        return log
-    ranks = pl.int_range(pl.len(), dtype=pl.Int64).over("user")
-    return replace(log, frame=log.frame.with_columns(time=ranks), time_kind="order")
+    return log if log.time_kind is not None else replace(log, frame=with_ranks(log.frame), time_kind="order")
+
+
+def with_ranks(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows with their places among those of their user as times.
+
+    Args:
+        frame: a column `user`.
+    """
+    return frame.with_columns(time=pl.int_range(pl.len(), dtype=pl.Int64).over("user"))

@@ -81,18 +81,36 @@ def save_dataset(dataset: Dataset, path: str | Path, *, overwrite: bool = False,
         described = {name: write_part(part, folder / f"{name}.safetensors") for name, part in parts.items() if mapped}
         for name, part in parts.items() if not mapped else ():
             _table(part).write_parquet(folder / f"{name}.parquet")
-        dataset.users.ids.alias("user").to_frame().write_parquet(folder / "users.parquet")
-        items = dataset.items.ids.alias("item").to_frame()
-        if dataset.item_table is not None:
-            items = items.hstack(dataset.item_table)
-        items.write_parquet(folder / "items.parquet")
-        head = {"format": FORMAT, "version": MAPPED if mapped else VERSION, "name": Path(path).resolve().name}
-        hashes = {path.name: files.sha256(path) for path in sorted(folder.glob("*.parquet"))}
-        kept = {key: value for key, value in dataset.info.items() if key not in ("version", "files")}  # of where it came from
-        manifest = head | kept | dataset.summary() | {"hashes": hashes} | ({"files": described} if mapped else {})
-        if dataset.train.times is not None:
-            manifest["events"] = manifest.get("events", {}) | {"kind": dataset.train.events}
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_rest(dataset, Path(path), folder, described if mapped else None)
+
+
+def write_rest(
+    dataset: Dataset, path: Path, folder: Path, mapped: dict[str, Any] | None, moments: tuple[int, int] | None = None
+) -> None:
+    """Write the files beside those of the parts: ids, titles and `dataset.json`.
+
+    Args:
+        dataset: what is written.
+        path: the folder that it will be.
+        folder: where its files stand now.
+        mapped: what to say of mapped parts, by name; None where none is mapped.
+        moments: as for `Dataset.summary`.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    dataset.users.ids.alias("user").to_frame().write_parquet(folder / "users.parquet")
+    items = dataset.items.ids.alias("item").to_frame()
+    if dataset.item_table is not None:
+        items = items.hstack(dataset.item_table)
+    items.write_parquet(folder / "items.parquet")
+    head = {"format": FORMAT, "version": VERSION if mapped is None else MAPPED, "name": path.resolve().name}
+    hashes = {path.name: files.sha256(path) for path in sorted(folder.glob("*.parquet"))}
+    kept = {key: value for key, value in dataset.info.items() if key not in ("version", "files")}  # of where it came from
+    manifest = head | kept | dataset.summary(moments) | {"hashes": hashes} | ({} if mapped is None else {"files": mapped})
+    if dataset.train.times is not None:
+        manifest["events"] = manifest.get("events", {}) | {"kind": dataset.train.events}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _table(part: Interactions) -> pl.DataFrame:

@@ -11,60 +11,21 @@ one where that is the boundary itself. A user's oldest event stays in train, unl
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from recodiff.data.interactions import Events, TimeKind
 from recodiff.data.moments import seconds_of
+from recodiff.data.order import nth_smallest
 from recodiff.data.random_keys import random_keys, with_keys
+from recodiff.data.strategy import Informed, Mark, Pieces, Split
 from recodiff.data.ties import Ties
 from recodiff.errors import ConfigError, DataError
-
-
-class Split(ABC):
-    """A strategy: a frozen dataclass whose fields are its settings; `valid` and `test` ask for these parts."""
-
-    name: ClassVar[str]
-    needs: ClassVar[Literal["nothing", "order", "clock"]] = "nothing"
-
-    @abstractmethod
-    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame: ...
-
-    def __call__(self, frame: pl.DataFrame, time_kind: TimeKind | None, events: Events = "split") -> pl.DataFrame:
-        """The same rows with a column `part`.
-
-        Args:
-            frame: columns `user`, `item`, no pair twice; `time` where there is one.
-            time_kind: what `time` is.
-            events: what interactions of a user at one time are.
-
-        Raises:
-            DataError: the strategy needs time, or times that compare across users, and the log has none.
-        """
-        if self.needs != "nothing" and time_kind is None:
-            raise DataError(f"the split {self.name!r} needs to know what came first, and this log has no time; use 'random'")
-        if self.needs == "clock" and time_kind == "order":
-            raise DataError(f"the split {self.name!r} compares users' times, and this log has ranks within each; use 'temporal'")
-        if "time" not in frame.columns:
-            return self._mark(frame)
-        ties = Ties.of(frame, ("user",), "time")
-        return self._mark(frame.with_columns(event=ties.rank(dense=events != "split"))).drop("event")
-
-    def promises(self) -> list[str]:
-        """The parts that the settings ask for: those that must not end up empty."""
-        asked = {part: getattr(self, part, None) or getattr(self, f"{part}_from", None) for part in ("valid", "test")}
-        return ["train", *(part for part, setting in asked.items() if setting)]
-
-    def describe(self) -> dict[str, Any]:
-        """Name and settings, for JSON."""
-        settings = asdict(self).items()  # type: ignore[call-overload]
-        return {"strategy": self.name, **{key: str(value) if isinstance(value, datetime) else value for key, value in settings}}
 
 
 def _check_shares(valid: float, test: float, seed: int = 0) -> None:
@@ -115,6 +76,7 @@ class Temporal(Split):
     valid: float = 0.1
     test: float = 0.2
     name: ClassVar[str] = "temporal"
+    by_pieces: ClassVar = True
     needs: ClassVar = "order"
 
     def __post_init__(self) -> None:
@@ -130,7 +92,7 @@ class Temporal(Split):
 
 
 @dataclass(frozen=True)
-class TemporalGlobal(Split):
+class TemporalGlobal(Informed):
     """One moment for all users, chosen so that the parts have about these shares of all interactions.
 
     All that happens at one moment stays together, whatever events are: a boundary that falls inside it moves to the nearer end. A
@@ -148,18 +110,23 @@ class TemporalGlobal(Split):
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
 
-    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
-        times = frame["time"].sort()
-        ends = [int(frame.height * share + 1e-9) for share in (self.test, self.test + self.valid)]
-        test_from, valid_from = (_nearest_moment(times, frame.height - end) if end else None for end in ends)
-        return _mark_from(frame, valid_from if self.valid else None, test_from)
+    def _over(self, pieces: Pieces) -> Mark:
+        rows = sum(piece.height for piece in pieces())
+        ends = [int(rows * share + 1e-9) for share in (self.test, self.test + self.valid)]
+        test_from, valid_from = (_nearest_moment(pieces, rows, rows - end) if end else None for end in ends)
+        return lambda frame: _mark_from(frame, valid_from if self.valid else None, test_from)
 
 
-def _nearest_moment(times: pl.Series, place: int) -> int:
+def _nearest_moment(pieces: Pieces, rows: int, place: int) -> int:
     """The moment that begins nearest to a place of the sorted times; the earlier of two, and neither the first nor none at all."""
-    begins, ends = (int(times.search_sorted(times[place], side=side)) for side in ("left", "right"))
-    later = ends < len(times) and (begins == 0 or ends - place < place - begins)
-    return int(times[ends if later else begins])
+
+    def times() -> Iterable[NDArray[np.int64]]:
+        return (piece["time"].to_numpy() for piece in pieces())
+
+    moment = nth_smallest(times, place)
+    begins, ends = (sum(int(np.count_nonzero(below(each, moment))) for each in times()) for below in (np.less, np.less_equal))
+    later = ends < rows and (begins == 0 or ends - place < place - begins)
+    return nth_smallest(times, ends) if later else moment
 
 
 @dataclass(frozen=True)
@@ -177,6 +144,7 @@ class TemporalAt(Split):
     valid_from: int | str | datetime | None = None
     test_from: int | str | datetime | None = None
     name: ClassVar[str] = "temporal-at"
+    by_pieces: ClassVar = True
     needs: ClassVar = "clock"
 
     def __post_init__(self) -> None:
@@ -214,6 +182,7 @@ class LeaveLast(Split):
     valid: int = 1
     test: int = 1
     name: ClassVar[str] = "leave-last"
+    by_pieces: ClassVar = True
     needs: ClassVar = "order"
 
     def __post_init__(self) -> None:
@@ -227,7 +196,7 @@ class LeaveLast(Split):
 
 
 @dataclass(frozen=True)
-class Random(Split):
+class Random(Informed):
     """A random share of each user's interactions, whatever their times; events are drawn whole.
 
     Args:
@@ -243,15 +212,19 @@ class Random(Split):
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test, self.seed)
 
-    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _over(self, pieces: Pieces) -> Mark:
+        draws = np.random.default_rng(self.seed)
+        return lambda frame: self._drawn(frame, draws)
+
+    def _drawn(self, frame: pl.DataFrame, draws: np.random.Generator) -> pl.DataFrame:
         size = pl.len().over("user")
-        keyed = with_keys(frame, self.seed)
+        keyed = with_keys(frame, draws)
         part = _parts(pl.lit(_from_end(keyed, "key")), _share(size, self.valid), _share(size, self.test))
         return keyed.with_columns(part=part).drop("key")
 
 
 @dataclass(frozen=True)
-class HeldOutUsers(Split):
+class HeldOutUsers(Informed):
     """Users kept out of training: part of each one's history is folded in, the rest is what must be predicted.
 
     The target is the newest share of the history where there is time and a random one where there is none, at least one
@@ -277,14 +250,18 @@ class HeldOutUsers(Split):
         if not 0 < self.target < 1:
             raise ConfigError(f"target={self.target:g} must lie between 0 and 1: the share of a held-out history to predict")
 
-    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
-        frame = frame.with_columns(random_keys(frame, self.seed))
-        order = "event" if "event" in frame.columns else "key"
-        events = frame.group_by("user").agg(n=pl.col(order).n_unique()).sort("user")
+    def _over(self, pieces: Pieces) -> Mark:
+        events = pl.concat([_count_events(piece) for piece in pieces()])
         eligible = events.filter(pl.col("n") > 1)["user"]
         chosen = np.random.default_rng([self.seed, 1]).permutation(len(eligible))
         n_test, n_valid = (int(len(events) * share + 1e-9) for share in (self.test, self.valid))
         test, valid = eligible.gather(chosen[:n_test]), eligible.gather(chosen[n_test : n_test + n_valid])
+        draws = np.random.default_rng(self.seed)
+        return lambda frame: self._held_out(frame, valid, test, draws)
+
+    def _held_out(self, frame: pl.DataFrame, valid: pl.Series, test: pl.Series, draws: np.random.Generator) -> pl.DataFrame:
+        frame = frame.with_columns(random_keys(frame, draws))
+        order = "event" if "event" in frame.columns else "key"
         newest = pl.col(order) == pl.col(order).max().over("user")
         is_target = newest | (pl.lit(_from_end(frame, order)) < _share(pl.len().over("user"), self.target))
         held = pl.when(pl.col("user").is_in(test.implode())).then(pl.lit("test"))
@@ -293,8 +270,14 @@ class HeldOutUsers(Split):
         return frame.with_columns(held=held).with_columns(part=part).drop("key", "held")
 
 
+def _count_events(frame: pl.DataFrame) -> pl.DataFrame:
+    """How many events each user has: `user`, `n`, in the order of users."""
+    n = pl.col("event").n_unique() if "event" in frame.columns else pl.len()
+    return frame.group_by("user").agg(n=n).sort("user")
+
+
 @dataclass(frozen=True)
-class AsPublished(Split):
+class AsPublished(Informed):
     """The parts a log comes with; where it has no validation part, a random share of each user's train interactions.
 
     Args:
@@ -309,13 +292,18 @@ class AsPublished(Split):
     def __post_init__(self) -> None:
         _check_shares(self.valid, 0, self.seed)
 
-    def _mark(self, frame: pl.DataFrame) -> pl.DataFrame:
-        if "part" not in frame.columns:
+    def _over(self, pieces: Pieces) -> Mark:
+        found = [("part" in piece.columns, "part" in piece.columns and (piece["part"] == "valid").any()) for piece in pieces()]
+        if not all(there for there, _ in found):
             raise DataError("the split 'published' needs a log that comes split, and this one does not; choose another")
-        if (frame["part"] == "valid").any() or not self.valid:
-            return frame
+        if any(valid for _, valid in found) or not self.valid:
+            return lambda frame: frame
+        draws = np.random.default_rng(self.seed)
+        return lambda frame: self._drawn(frame, draws)
+
+    def _drawn(self, frame: pl.DataFrame, draws: np.random.Generator) -> pl.DataFrame:
         group = ("user", "part")
-        keyed = with_keys(frame, self.seed)
+        keyed = with_keys(frame, draws)
         newest = pl.lit(_from_end(keyed, "key", group)) < _share(pl.len().over(group), self.valid)
         part = pl.when((pl.col("part") == "train") & newest).then(pl.lit("valid")).otherwise("part")
         return keyed.with_columns(part=part).drop("key")

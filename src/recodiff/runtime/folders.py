@@ -34,6 +34,8 @@ AGAIN = "copy the folder again, or write it anew"
 """What to do where the plan is damaged."""
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What a file system answers that has no locks."""
+SPILLED = "recodiff-spill"
+"""A file by which a folder beside one that is written is known as ours."""
 PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
 """A temporary file of `files.replace_with`; the number is its process."""
 
@@ -96,8 +98,9 @@ def sweep(folder: Path) -> None:
     Args:
         folder: that this process holds.
     """
-    for left in (folder / STAGED, spill_of(folder)):
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(folder / STAGED, ignore_errors=True)
+    if (spill_of(folder) / SPILLED).is_file():
+        shutil.rmtree(spill_of(folder), ignore_errors=True)
     for path in folder.iterdir():
         match = PARTIAL.match(path.name)
         if match and not path.is_dir() and not _runs(int(match[1])):

@@ -11,7 +11,8 @@ import hashlib
 import json
 import math
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 TYPES = {"I64": np.dtype("<i8"), "I32": np.dtype("<i4"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+COPIED_AT_ONCE = 1 << 22
+"""Bytes that are copied at once."""
 MOST_HEADER = 1 << 20
 """Bytes of a header that are believed."""
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Write arrays, none of which is copied.
+@dataclass
+class Growing:
+    """An array of one dimension that is written to a file piece by piece, and read so.
+
+    Args:
+        path: the file, which is made anew.
+        dtype: of the numbers, one of `TYPES`.
+        size: numbers so far.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.path.write_bytes(b"")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, as that of an array."""
+        return (self.size,)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all numbers."""
+        return self.size * self.itemsize
+
+    def add(self, array: NDArray[Any]) -> None:
+        """Append numbers.
+
+        Args:
+            array: the numbers, [n].
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with self.path.open("ab") as file:
+            file.write(np.ascontiguousarray(array, dtype=self.dtype).data)
+        self.size += len(array)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes of all numbers, in turn."""
+        with self.path.open("rb") as file:
+            while piece := file.read(COPIED_AT_ONCE):
+                yield piece
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any] | Growing]) -> str:
+    """Write arrays, none of which is copied in memory.
 
     Args:
         path: the file.
-        arrays: by name, of the types of `TYPES`.
+        arrays: by name, of any shape [...] and the types of `TYPES`.
 
     Returns:
         The SHA-256 of the header, in hexadecimal digits.
@@ -48,7 +103,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
     with path.open("wb") as file:
         file.write(start)
         for _, array in placed:
-            file.write(np.ascontiguousarray(array).data)
+            file.writelines(array.pieces() if isinstance(array, Growing) else [np.ascontiguousarray(array).data])
     return hashlib.sha256(start).hexdigest()
 
 

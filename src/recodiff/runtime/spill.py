@@ -18,13 +18,13 @@ from typing import Any
 import polars as pl
 
 from recodiff.errors import ConfigError, DataError, MissingExtraError
-from recodiff.runtime.folders import held, spill_of
+from recodiff.runtime.folders import SPILLED, held, spill_of
 
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+SIZE_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?\s*", re.IGNORECASE)
 LEAST = 512 * 10**6
 """A bound below this leaves nothing beside what the libraries themselves take."""
-OWN = 250 * 10**6
+LIBRARIES = 250 * 10**6
 """Bytes that Python, polars and DuckDB take whatever the data."""
 ROW_BYTES = 400
 """Bytes that a row of a piece may take while it is worked on."""
@@ -44,7 +44,7 @@ def bytes_of(text: str | int) -> int:
     match = SIZE.fullmatch(str(text))
     if match is None:
         raise ConfigError(f"memory={text!r} is no size; write it as 2GB or 800MB")
-    size = int(float(match[1]) * UNITS[match[2].upper()])
+    size = int(float(match[1]) * SIZE_UNITS[match[2].upper()])
     if size < LEAST:
         raise ConfigError(f"memory={text!r} is less than {LEAST // 10**6} MB, which the program itself needs; give at least that")
     return size
@@ -66,7 +66,7 @@ class Spill:
     @property
     def rows(self) -> int:
         """Rows of a piece."""
-        return max(FEWEST_ROWS, min(MOST_ROWS, (self.memory - OWN) // ROW_BYTES))
+        return max(FEWEST_ROWS, min(MOST_ROWS, (self.memory - LIBRARIES) // ROW_BYTES))
 
     def file(self, ending: str) -> Path:
         """A new name in the folder.
@@ -98,7 +98,7 @@ class Spill:
         Raises:
             PolarsError: as for `keep`.
         """
-        before = list(self.folder.iterdir())
+        before = [path for path in self.folder.iterdir() if path.name != SPILLED]
         kept = self.keep(table)
         for path in before:
             path.unlink()
@@ -142,7 +142,7 @@ class Spill:
     def _limits(self) -> dict[str, str]:
         own = self.folder / "duckdb"
         return {
-            "memory_limit": f"'{(self.memory - OWN) // 10**6}MB'",
+            "memory_limit": f"'{(self.memory - LIBRARIES) // 10**6}MB'",
             "temp_directory": _quoted(own),
             "preserve_insertion_order": "true",
             "enable_progress_bar": "false",
@@ -196,7 +196,12 @@ def spilling(out: Path, memory: str | int) -> Iterator[Spill]:
     try:
         with held(out):
             folder = spill_of(out)
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
+            if any(folder.iterdir()):
+                raise DataError(
+                    f"'{folder}' is not of this program, and the rows are to be kept there; move it, or choose another folder"
+                )
+            (folder / SPILLED).touch()
             spill = Spill(folder, size)
             try:
                 yield spill

@@ -11,6 +11,7 @@ import pytest
 
 from recodiff.data.readers.json_lines import JsonLines
 from recodiff.data.readers.reader import Options
+from recodiff.data.readers.tables import in_memory
 from recodiff.errors import DataError
 
 READER = JsonLines()
@@ -31,29 +32,29 @@ def in_lines(*objects: dict[str, Any]) -> str:
 def test_lines_and_an_array_are_the_same_table(tmp_path: Path) -> None:
     lines = READER.read(READER.recognise(written(tmp_path, in_lines(*OBJECTS))), ROLES)
     array = READER.read(READER.recognise(written(tmp_path, json.dumps(OBJECTS, indent=1), "log.json")), ROLES)
-    assert lines.frame.equals(array.frame)
-    assert lines.frame.select("user", "item", "weight").rows() == [("u1", "a", "4"), ("u2", "b", "5")]
+    assert in_memory(lines.frame).equals(in_memory(array.frame))
+    assert in_memory(lines.frame).select("user", "item", "weight").rows() == [("u1", "a", "4"), ("u2", "b", "5")]
     assert lines.unread == ("note",)
 
 
 def test_a_compressed_array_is_read(tmp_path: Path) -> None:
     path = tmp_path / "log.json.gz"
     path.write_bytes(gzip.compress(json.dumps(OBJECTS).encode()))
-    assert READER.read(READER.recognise(path), ROLES).frame.height == 2
+    assert in_memory(READER.read(READER.recognise(path), ROLES).frame).height == 2
 
 
 def test_a_field_one_level_deep_has_a_name_of_two_words(tmp_path: Path) -> None:
     objects = [{"user": {"id": 1, "age": 30}, "item": {"id": 7}}, {"user": {"id": 2, "age": 31}, "item": {"id": 8}}]
     options = Options(given={"user": "user.id", "item": "item.id", "weight": False, "time": False})
     found = READER.read(READER.recognise(written(tmp_path, in_lines(*objects))), options)
-    assert found.frame.select("user", "item").rows() == [("1", "7"), ("2", "8")]
+    assert in_memory(found.frame).select("user", "item").rows() == [("1", "7"), ("2", "8")]
     assert found.unread == ("user.age",)
 
 
 def test_a_field_with_a_point_in_its_own_name_is_no_nested_one(tmp_path: Path) -> None:
     path = written(tmp_path, in_lines({"user.id": 1, "item": 7}, {"user.id": 2, "item": 8}))
     options = Options(given={"user": "user.id", "item": "item", "weight": False, "time": False})
-    assert READER.read(READER.recognise(path), options).frame["user"].to_list() == ["1", "2"]
+    assert in_memory(READER.read(READER.recognise(path), options).frame)["user"].to_list() == ["1", "2"]
 
 
 def test_a_row_is_placed_by_its_line_blank_lines_counted(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from recodiff.data.readers.parquet import Parquet
 from recodiff.data.readers.reader import Options
+from recodiff.data.readers.tables import in_memory
 from recodiff.errors import DataError
 
 READER = Parquet()
@@ -43,11 +44,11 @@ def test_pieces_are_one_table_and_parts_have_their_names(tmp_path: Path) -> None
     for number in (0, 1):
         written(tmp_path / "pieces" / f"part-{number}.parquet", user=[number], item=[7])
     pieces = READER.recognise(tmp_path / "pieces")
-    assert READER.read(pieces, ROLES).frame["user"].to_list() == [0, 1]
+    assert in_memory(READER.read(pieces, ROLES).frame)["user"].to_list() == [0, 1]
     for name in ("train", "test"):
         written(tmp_path / "parts" / f"{name}.parquet", user=[1], item=[7 if name == "train" else 8])
     found = READER.read(READER.recognise(tmp_path / "parts"), ROLES)
-    assert found.frame.select("item", "part").rows() == [(7, "train"), (8, "test")]
+    assert in_memory(found.frame).select("item", "part").rows() == [(7, "train"), (8, "test")]
 
 
 def test_tables_of_titles_and_users_are_no_pieces(tmp_path: Path) -> None:
