@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from recodiff.data import filters
 from recodiff.data.dataset import PARTS, Dataset, align, interactions_of
 from recodiff.data.empty import empty_parts, history_sizes, why_empty
-from recodiff.data.events import LATER, EventCounts, TieCounts, by_user_and_time, lost
+from recodiff.data.events import LATER, EventCounts, lost
 from recodiff.data.filters import PAIR
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Interactions
@@ -32,6 +32,7 @@ from recodiff.data.readers.values import ROW
 from recodiff.data.recipe import Recipe, Step, refuse_nothing
 from recodiff.data.saving import DATA_FOLDER, write_rest
 from recodiff.data.split import AsPublished
+from recodiff.data.ties import TieCounts, by_user_and_time
 from recodiff.errors import ConfigError, DataError
 from recodiff.runtime.folders import atomic_folder
 from recodiff.runtime.progress import bar

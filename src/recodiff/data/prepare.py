@@ -14,7 +14,7 @@ import polars as pl
 from recodiff.data import filters
 from recodiff.data.dataset import PARTS, Dataset, align, interactions_of
 from recodiff.data.empty import empty_parts, history_sizes, why_empty
-from recodiff.data.events import TieCounts, by_user_and_time, lost, recorded, report
+from recodiff.data.events import lost, recorded, report
 from recodiff.data.filters import PAIR, Duplicates
 from recodiff.data.ids import IdMap
 from recodiff.data.interactions import Events, Interactions, TimeKind
@@ -27,6 +27,7 @@ from recodiff.data.readers.tables import ask
 from recodiff.data.recipe import Recipe, Step, refuse_nothing
 from recodiff.data.saving import DATA_FOLDER, save_dataset
 from recodiff.data.split import SPLITS, AsPublished, Random, Split, Temporal
+from recodiff.data.ties import TieCounts, by_user_and_time
 from recodiff.errors import ConfigError, DataError, RecodiffWarning, did_you_mean
 from recodiff.runtime.folders import check_free
 from recodiff.runtime.spill import Spill, spilling

@@ -6,17 +6,22 @@ Shapes: `n` rows, `t` ties, `g` groups.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recodiff.data.order import by_value, stand_in_order
+from recodiff.data.interactions import Events
+from recodiff.data.order import by_value, rows_in_order, stand_in_order
 
 MOST_PACKED = 2**62
 """Products of ranges up to which two columns fit one whole number."""
+SORTED = 0.99
+"""From this share of ascending neighbours on, rows of equal time are sorted by item; of two in random order half ascend."""
+LEAST_PAIRS = 20
+"""Neighbours of equal time without which nothing is said of their order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,3 +124,75 @@ def _packed(keys: Sequence[NDArray[Any]]) -> NDArray[np.int64] | None:
         shifted = key.astype(np.int64) - low
         packed = shifted if packed is None else packed * (high - low + 1) + shifted
     return packed
+
+
+@dataclass(frozen=True)
+class TieCounts:
+    """Counts of rows of one user and time that follow each other in a log; they add up over users.
+
+    Args:
+        rows: that follow one of the same user and time.
+        pairs: those of another item than the row before.
+        up: those of a higher one.
+    """
+
+    rows: int = 0
+    pairs: int = 0
+    up: int = 0
+
+    def __add__(self, other: TieCounts) -> TieCounts:
+        """The counts of both, of different users."""
+        return TieCounts(*(own + its for own, its in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def by_item(self) -> bool:
+        """Whether rows of equal time stand in the order of their items, up or down, which says nothing of what came first."""
+        return bool(self.pairs >= LEAST_PAIRS and not 1 - SORTED < self.up / self.pairs < SORTED)
+
+
+def by_user_and_time(frame: pl.DataFrame, users: int, events: Events) -> tuple[pl.DataFrame, TieCounts]:
+    """Put rows in the order of users and times; equal times as in the log or, where they are `whole` events, by item and weight.
+
+    Args:
+        frame: columns `user`, `item` (positions) and `time`, in the order of the log.
+        users: how many there are.
+        events: what interactions of a user at one time are.
+
+    Returns:
+        The rows, and how those of equal time stood.
+    """
+    user, item, time = (frame[name].to_numpy() for name in ("user", "item", "time"))
+    order = rows_in_order(user, users, time)
+    own_user, own_time = (user, time) if order is None else (user[order], time[order])
+    tied = (own_user[1:] == own_user[:-1]) & (own_time[1:] == own_time[:-1])
+    if not tied.any():
+        return _picked(frame, order), TieCounts()
+    own_item = item if order is None else item[order]
+    different = tied & (own_item[1:] != own_item[:-1])
+    up = np.count_nonzero(different & (own_item[1:] > own_item[:-1]))
+    counts = TieCounts(int(tied.sum()), int(different.sum()), int(up))
+    if events == "whole":
+        weight = frame["weight"].to_numpy() if "weight" in frame.columns else None
+        order = _ties_by_item(np.arange(len(user)) if order is None else order, tied, item, weight)
+    return _picked(frame, order), counts
+
+
+def _ties_by_item(order: NDArray[Any], tied: NDArray[np.bool_], item: NDArray[Any], weight: NDArray[Any] | None) -> NDArray[Any]:
+    """The order, with rows that are tied to the one before in the order of their items and weights."""
+    places = np.flatnonzero(np.concatenate([[False], tied]) | np.concatenate([tied, [False]]))
+    rows = order[places]
+    tie = np.concatenate([[0], np.cumsum(~tied)])[places]
+    keys = (item[rows], tie) if weight is None else (weight[rows], item[rows], tie)
+    order = order.copy()
+    order[places] = rows[np.lexsort(keys)]
+    return order
+
+
+def _picked(frame: pl.DataFrame, order: NDArray[Any] | None) -> pl.DataFrame:
+    if order is None:
+        return frame
+    plain = [column for column in frame.iter_columns() if column.dtype.is_numeric() and not column.null_count()]
+    picked = {column.name: pl.Series(column.to_numpy()[order]) for column in plain}  # several times faster than polars' gather
+    rest = frame.drop(picked.keys())
+    picked |= {column.name: column.gather(order) for column in rest.iter_columns()}
+    return pl.DataFrame({name: picked[name] for name in frame.columns})
