@@ -123,7 +123,7 @@ def logs(draw: st.DrawFn) -> pl.DataFrame:
     order=st.sampled_from(["auto", "auto", "order"]),
     holes=st.sampled_from([0, 0, 2]),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_folder_is_the_same_within_a_bound(
     tmp_path_factory: pytest.TempPathFactory,
     frame: pl.DataFrame,

@@ -22,7 +22,7 @@ from recodiff.runtime.folders import SPILLED, held, spill_of
 
 SIZE_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?\s*", re.IGNORECASE)
-LEAST = 512 * 10**6
+LEAST_MEMORY = 512 * 10**6
 """A bound below this leaves nothing beside what the libraries themselves take."""
 LIBRARIES = 250 * 10**6
 """Bytes that Python, polars and DuckDB take whatever the data."""
@@ -39,14 +39,16 @@ def bytes_of(text: str | int) -> int:
         text: such as `2GB` (10^9 bytes each), `500 MB` or `1.5GiB` (2^30 bytes each), or bytes.
 
     Raises:
-        ConfigError: it is no size, or less than `LEAST`.
+        ConfigError: it is no size, or less than `LEAST_MEMORY`.
     """
     match = SIZE.fullmatch(str(text))
     if match is None:
         raise ConfigError(f"memory={text!r} is no size; write it as 2GB or 800MB")
     size = int(float(match[1]) * SIZE_UNITS[match[2].upper()])
-    if size < LEAST:
-        raise ConfigError(f"memory={text!r} is less than {LEAST // 10**6} MB, which the program itself needs; give at least that")
+    if size < LEAST_MEMORY:
+        raise ConfigError(
+            f"memory={text!r} is less than {LEAST_MEMORY // 10**6} MB, which the program itself needs; give at least that"
+        )
     return size
 
 
