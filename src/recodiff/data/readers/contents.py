@@ -103,7 +103,7 @@ def _has_old_ends(path: Path) -> bool:
 
 
 def as_unzipped(path: Path, to: Path) -> Path:
-    """As `unzipped`, piece by piece into another file where there is anything to change.
+    """The file itself, or another into which its content is written piece by piece where `unzipped` changes it.
 
     Args:
         path: of the file.
