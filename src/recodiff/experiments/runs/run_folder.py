@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ from recodiff.models.model_files import (
     REFIT,
     is_unfinished,
     model_files,
+    places_of,
     refuse_existing,
     training_files,
 )
@@ -43,8 +44,13 @@ def forget_run(out: Path, model_name: str, settings: Settings) -> None:
         model_name: one of MODELS or `module:Class`.
         settings: of the model, nested.
     """
-    _remove(out, model_files(out) | training_files(out, build(model_name, settings).config.model_dump()))
-    with suppress(OSError):  # it holds something else, or was never made
+    if not out.is_dir():
+        return
+    described = build(model_name, settings).config.model_dump()
+    with held(out):
+        _remove(out, model_files(out) | training_files(out, described))
+        _remove_empty(out, (out / place for place in places_of(described)))
+    with suppress(OSError):  # it holds something else
         out.rmdir()
 
 
@@ -96,11 +102,16 @@ def _written_by(model: Recommender, place: str = "") -> Iterator[str]:
 
 
 def _remove(out: Path, names: Collection[str]) -> None:
-    """Removes files of ours, and the folders below `out` that are left empty."""
-    for name in sorted(names):
+    """Removes files of ours, and the folders below `out` that are left empty; last the files by which the others are known."""
+    for name in sorted(names, key=lambda name: (name == CONFIG, name.endswith(CHECKPOINT), name)):
         (out / name).unlink(missing_ok=True)
-    inside = {place for name in names for place in (out / name).parents if out in place.parents}
-    for place in sorted(inside, key=lambda place: -len(place.parts)):
+    _remove_empty(out, ((out / name).parent for name in names))
+
+
+def _remove_empty(out: Path, places: Iterable[Path]) -> None:
+    """Removes folders below `out`, and those above them, that nothing is in."""
+    below = {above for place in places for above in (place, *place.parents) if out in above.parents}
+    for place in sorted(below, key=lambda place: -len(place.parts)):
         with suppress(OSError):  # it holds something else
             place.rmdir()
 
