@@ -22,6 +22,7 @@ def test_a_removal_that_was_ended_at_any_file_is_gone_on_with(tmp_path: Path, mo
     settings: Any = TINY if name == "diffrec" else {"parts": {"rows": {"settings": TINY}, "sequence": {"share": 0}}}
     whole = tmp_path / "whole"
     train_run(name, settings, prepare(synthesise(40, 60, 500)), Run(device="cpu", progress=False, out=whole), refit=True)
+    done, count = False, 0
     for count in range(20):
         out = Path(shutil.copytree(whole, tmp_path / "run"))
         left, unlink = [count], Path.unlink
