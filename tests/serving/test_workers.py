@@ -179,7 +179,7 @@ def test_workers_do_not_outlive_what_started_them(runs: dict[str, Path], tmp_pat
 def test_workers_that_cannot_answer_end_the_service(
     runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("recodiff.serving.workers.STARTS", 1)
+    monkeypatch.setitem(Workers.run.__globals__, "STARTS", 1)  # other tests import the package anew, so its path may lead elsewhere
     settings = ServiceSettings(runs={"ease": runs["ease"]})
     order = WorkerOrder(settings, tmp_path, (f"sqlite:///{tmp_path}/not/there/e.db", None, None), None, None, None, 1)
     workers = Workers(order, settings, 2, listen("127.0.0.1", 0))
