@@ -34,6 +34,15 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         bytes_of("100MB")
 
 
+def test_a_path_is_no_pattern(tmp_path: Path) -> None:
+    """DuckDB 2.0.1 reads the files that a path matches, though there is one by that very name."""
+    with spilling(tmp_path / "[a]b" / "out", "1GB") as kept, spilling(tmp_path / "ab" / "out", "1GB") as other:
+        files = [one.file(".parquet") for one in (kept, other)]
+        for value, file in enumerate(files):
+            pl.DataFrame({"a": [value]}).write_parquet(file)
+        assert kept.sort(files[:1], ["a"], ["a"]).collect()["a"].to_list() == [0]
+
+
 def test_rows_are_sorted_and_come_by_pieces_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spill, "FEWEST_ROWS", 10)
     monkeypatch.setattr(spill, "ROW_BYTES", 10**9)

@@ -135,16 +135,17 @@ class EventCounts:
             return EventCounts()
         user = np.concatenate([parts[name].rows() for name in timed])
         time = np.concatenate(list(timed.values()))
-        part = np.concatenate([np.full(len(times), LATER.index(name) + 1 if name in LATER else 0) for name, times in timed.items()])
+        part = np.concatenate(
+            [np.full(len(times), LATER.index(name) + 1 if name in LATER else 0, np.uint8) for name, times in timed.items()]
+        )
         if len(timed) > 1:  # a part alone stands sorted
             order = rows_in_order(user, next(iter(parts.values())).n_users, time)
             user, time, part = (user, time, part) if order is None else (user[order], time[order], part[order])
         new_user = np.concatenate([np.ones(min(len(user), 1), dtype=bool), user[1:] != user[:-1]])
         begins = np.flatnonzero(new_user | np.concatenate([np.ones(min(len(user), 1), dtype=bool), time[1:] != time[:-1]]))
         size = np.diff(begins, append=len(user))
-        within = [np.add.reduceat(part == which, begins, dtype=np.int64) if len(begins) else begins for which in range(3)]
+        valid, test = (np.add.reduceat(part == which, begins, dtype=np.int64) if len(begins) else begins for which in (1, 2))
         per_user = np.diff(np.searchsorted(begins, np.flatnonzero(new_user)), append=len(begins))
-        learned, valid, test = within
         cut = (test > 0) & (test < size)
         return EventCounts(
             users=len(per_user),
@@ -155,7 +156,7 @@ class EventCounts:
             tests=int(test.sum()),
             tests_cut=int(test[cut].sum()),
             users_cut=len(np.unique(user[begins[cut]])),
-            valid_users_cut=len(np.unique(user[begins[(valid > 0) & (learned > 0)]])),
+            valid_users_cut=len(np.unique(user[begins[(valid > 0) & (size > valid + test)]])),
         )
 
     def __add__(self, other: EventCounts) -> EventCounts:

@@ -6,6 +6,7 @@ It is removed when its command ends, and after a kill by the next command that w
 from __future__ import annotations
 
 import errno
+import glob
 import itertools
 import re
 import shutil
@@ -127,7 +128,7 @@ class Spill:
             DataError: the disk is full, or the bound too small.
         """
         path, duckdb = self.file(".parquet"), _duckdb()
-        listed = ", ".join(_quoted(file) for file in files)
+        listed = ", ".join(_quoted(glob.escape(str(file))) for file in files)  # DuckDB reads a path as a pattern
         statement = (
             f"COPY (SELECT {', '.join(columns)} FROM read_parquet([{listed}]) ORDER BY {', '.join(by)}) "
             f"TO {_quoted(path)} (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 100000)"
@@ -227,5 +228,5 @@ def _duckdb() -> Any:
     return duckdb
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: Path | str) -> str:
     return "'" + str(path).replace("'", "''") + "'"

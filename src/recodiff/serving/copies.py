@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ class Copies:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._noting = threading.Lock()  # one thread notes starts, another what becomes of newer models
 
     def link(self, name: str) -> Path:
         """The path at which the newest copy of a model is found.
@@ -92,7 +94,8 @@ class Copies:
         Args:
             what: values of JSON by name.
         """
-        files.write_json(self.folder / STATUS, self.noted() | what)
+        with self._noting:
+            files.write_json(self.folder / STATUS, self.noted() | what)
 
     def noted(self) -> dict[str, Any]:
         """Read what was written down: `refused`, models whose newer folder is damaged; `reloads`, by name and result; `starts`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ class DuckDB(FolderStore):
             pl.DataFrame({"position": np.arange(len(items)), "item": items.ids, "vector": points.vectors}).write_parquet(beside)
             # An array in Parquet is read as a list, and array functions need its length.
             database.execute(
-                f"CREATE TABLE items AS SELECT position, item, vector::FLOAT[{width}] AS vector FROM read_parquet(?)", [str(beside)]
+                f"CREATE TABLE items AS SELECT position, item, vector::FLOAT[{width}] AS vector FROM read_parquet(?)",
+                [glob.escape(str(beside))],  # DuckDB reads a path as a pattern
             )
             database.execute("CHECKPOINT")
             beside.unlink()
