@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -20,10 +22,8 @@ from recodiff.errors import ConfigError
 from recodiff.models.saving import WEIGHTS
 from recodiff.runtime.run import Run
 from recodiff.serving.copies import KEPT_SECONDS, PREFIX, folder_of_copies
-from recodiff.serving.server import listen
 from recodiff.serving.settings import ServiceSettings
-from recodiff.serving.worker import WorkerOrder
-from recodiff.serving.workers import Workers, refuse_several
+from recodiff.serving.workers import refuse_several
 from served_models import ITEMS, save
 from served_processes import Running, running
 
@@ -176,19 +176,41 @@ def test_workers_do_not_outlive_what_started_them(runs: dict[str, Path], tmp_pat
         wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
-def test_workers_that_cannot_answer_end_the_service(
-    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(Workers.run.__globals__, "STARTS", 1)  # other tests import the package anew, so its path may lead elsewhere
-    settings = ServiceSettings(runs={"ease": runs["ease"]})
-    order = WorkerOrder(settings, tmp_path, (f"sqlite:///{tmp_path}/not/there/e.db", None, None), None, None, None, 1)
-    workers = Workers(order, settings, 2, listen("127.0.0.1", 0))
-    assert workers.take_all() == {"ease": ITEMS}
-    with pytest.raises(ConfigError, match="the workers end before they answer"):
-        workers.run(lambda: pytest.fail("they do not"))
-    said = capfd.readouterr().err
-    assert "cannot answer: the database" in said
-    assert "Traceback" not in said
+CANNOT_ANSWER = """
+import sys
+from pathlib import Path
+
+from recodiff.errors import ConfigError
+from recodiff.serving import workers
+from recodiff.serving.server import listen
+from recodiff.serving.settings import ServiceSettings
+from recodiff.serving.worker import WorkerOrder
+
+if __name__ == "__main__":
+    folder, model = map(Path, sys.argv[1:])
+    workers.STARTS = 1
+    settings = ServiceSettings(runs={"ease": model})
+    order = WorkerOrder(settings, folder, (f"sqlite:///{folder}/not/there/e.db", None, None), None, None, None, 1)
+    service = workers.Workers(order, settings, 2, listen("127.0.0.1", 0))
+    print(service.take_all())
+    try:
+        service.run(lambda: print("they answer"))
+    except ConfigError as error:
+        print(error)
+"""
+
+
+def test_workers_that_cannot_answer_end_the_service(runs: dict[str, Path], tmp_path: Path) -> None:
+    program = tmp_path / "cannot_answer.py"  # of its own, since workers say their lines where the first ones of a process did
+    program.write_text(CANNOT_ANSWER)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    done = subprocess.run([sys.executable, program, copies, runs["ease"]], capture_output=True, text=True, timeout=120, check=True)
+    answers, ended = done.stdout.splitlines()
+    assert answers == str({"ease": ITEMS})
+    assert ended.startswith("the workers end before they answer")
+    assert "cannot answer: the database" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_what_workers_cannot_share_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
