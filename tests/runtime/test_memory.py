@@ -38,6 +38,7 @@ def test_the_users_own_settings_stand(ask: pytest.MonkeyPatch) -> None:
 def test_another_c_library_is_left_alone(ask: pytest.MonkeyPatch) -> None:
     ask.setattr(ctypes, "CDLL", lambda name: object())
     assert not memory.keep_freed_memory()
+    assert not memory.give_freed_memory_back()
 
 
 @pytest.mark.parametrize(

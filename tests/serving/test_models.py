@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from starlette.testclient import TestClient
 
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.models.saving import WEIGHTS
+from recodiff.serving import models
+from recodiff.serving.served import Served, load_served
 from recodiff.serving.settings import ServiceSettings, named_runs, traffic_shares
 from served_models import Serving, save
 
@@ -89,6 +92,26 @@ def test_a_newer_model_is_taken_up_without_a_failed_request(serving: Serving, tm
             asking.join()
     assert len(statuses) > 10
     assert set(statuses) == {200}
+
+
+def test_an_older_model_is_freed_though_nobody_asks_again(
+    serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, loaded, given_back = save("ease", tmp_path / "m", {"l2": 5.0}), list[weakref.ref[Served]](), list[bool]()
+
+    def load(*given: Any, **named: Any) -> Served:
+        served = load_served(*given, **named)
+        loaded.append(weakref.ref(served))
+        return served
+
+    monkeypatch.setattr(models, "load_served", load)
+    monkeypatch.setattr(models, "give_freed_memory_back", lambda: given_back.append(loaded[0]() is None))
+    with serving(folders={"m": folder}, watch_seconds=WATCH) as client:
+        assert client.post("/v1/recommend", json={"history": [104], "k": 3}).status_code == 200
+        save("ease", folder, {"l2": 50.0})
+        wait_for(lambda: bool(given_back))
+        assert given_back == [True]
+        assert loaded[1]() is not None
 
 
 def test_a_damaged_model_is_refused_and_the_older_one_goes_on(serving: Serving, tmp_path: Path) -> None:

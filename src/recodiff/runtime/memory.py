@@ -44,6 +44,19 @@ def keep_freed_memory() -> bool:
         return False
 
 
+def give_freed_memory_back() -> bool:
+    """Ask the C allocator to give the system what it keeps of freed blocks, of every thread.
+
+    Returns:
+        Whether that was possible: with glibc alone.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # another C library
+        return False
+    return True
+
+
 def available_memory() -> int | None:
     """Bytes free without swapping, by Linux and within the limit of a container; None where the system does not say."""
     try:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from recodiff.errors import RecodiffError
+from recodiff.runtime.memory import give_freed_memory_back
 from recodiff.serving.copies import Copies
 from recodiff.serving.errors import RefusedError
 from recodiff.serving.metrics import Metrics
@@ -15,6 +19,7 @@ from recodiff.serving.settings import ServiceSettings
 from recodiff.serving.watch import FolderWatch
 
 LOGGER = logging.getLogger("recodiff.serving")
+T = TypeVar("T")
 REFUSED = "the newer folder of model %s is refused, and the older model goes on: %s"
 
 
@@ -77,14 +82,20 @@ class Models:
 
     async def watch(self) -> None:
         """Look for newer folders until cancelled."""
-        while True:
-            await asyncio.sleep(self.settings.watch_seconds)
-            for name in self._watch.newer():
-                await self._take(name)
+        loaded = False
+        with ThreadPoolExecutor(1, "loading") as loading:  # threads in turn would each keep memory of their own
+            while True:
+                await asyncio.sleep(self.settings.watch_seconds)
+                if loaded:  # by now the last list of the older model is made
+                    await _in(loading, give_freed_memory_back)
+                newer = self._watch.newer()
+                for name in newer:
+                    await self._take(name, loading)
+                loaded = bool(newer)
 
-    async def _take(self, name: str) -> None:
+    async def _take(self, name: str, loading: ThreadPoolExecutor) -> None:
         try:
-            served = await asyncio.to_thread(self._load, name)
+            served = await _in(loading, self._load, name)
         except (RecodiffError, OSError, MemoryError) as error:
             self._refused.add(name)
             self.metrics.reloads.labels(name, "refused").inc()
@@ -94,3 +105,7 @@ class Models:
         self._refused.discard(name)
         self.metrics.reloads.labels(name, "taken").inc()
         LOGGER.warning("model %s is now version %s", name, served.version)
+
+
+async def _in(thread: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, function, *arguments)

@@ -139,17 +139,21 @@ class Scorer:
     async def _run(self) -> None:
         together = False
         while True:
-            asks = [await self.queue.get()]
-            if together and self.wait:
-                await asyncio.sleep(self.wait)
-            while len(asks) < MOST_AT_ONCE and not self.queue.empty():
-                asks.append(self.queue.get_nowait())
-            together = len(asks) > 1
-            wanted = [ask for ask in asks if not ask.answer.done()]  # the others' requests were given up
-            for group in _groups(wanted):
-                await self._answer(group)
-            for _ in asks:
-                self.queue.task_done()
+            together = await self._batch(together)
+
+    async def _batch(self, together: bool) -> bool:
+        """Answer what is asked together, and tell whether that was several lists; an older model lives no longer than its batch."""
+        asks = [await self.queue.get()]
+        if together and self.wait:
+            await asyncio.sleep(self.wait)
+        while len(asks) < MOST_AT_ONCE and not self.queue.empty():
+            asks.append(self.queue.get_nowait())
+        wanted = [ask for ask in asks if not ask.answer.done()]  # the others' requests were given up
+        for group in _groups(wanted):
+            await self._answer(group)
+        for _ in asks:
+            self.queue.task_done()
+        return len(asks) > 1
 
     async def _answer(self, group: Sequence[Ask]) -> None:
         self.metrics.batch.observe(len(group))
