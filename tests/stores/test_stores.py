@@ -83,6 +83,7 @@ def same(found: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.mean([np.isin(a[a >= 0], b).sum() / max(1, (b >= 0).sum()) for a, b in zip(found, wanted, strict=True)]))
 
 
+@pytest.mark.filterwarnings("error::DeprecationWarning")  # an engine is asked as its newest version wants it
 @pytest.mark.parametrize(("kind", "index"), HERE)
 @pytest.mark.parametrize("stretched", [False, True], ids=["trained", "stretched"])
 def test_a_store_gives_the_lists_of_recommend(

@@ -32,9 +32,8 @@ class LanceDB(FolderStore):
         rows = pl.DataFrame({"position": np.arange(len(items)), "item": items.ids, "vector": points.vectors})
         table = database.create_table(LANCE_TABLE, rows.to_arrow())
         if index == "hnsw":  # unless it is named, the index is one of product codes, which lose most of the list
-            table.create_index(
-                metric="dot", vector_column_name="vector", index_type="IVF_HNSW_SQ", num_partitions=1, m=32, ef_construction=400
-            )
+            how = needed("lancedb.index", "lancedb").HnswSq(distance_type="dot", num_partitions=1, m=32, ef_construction=400)
+            table.create_index("vector", config=how)
         return {}
 
     def __init__(self, manifest: Manifest, items: IdMap, folder: Path) -> None:
