@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -144,4 +146,44 @@ def test_figures_for_prometheus(client: TestClient) -> None:
     assert 'recodiff_lists_total{based_on="history",model="ease"} 1.0' in text
     assert 'recodiff_lists_total{based_on="popular",model="ease"} 1.0' in text
     assert "secret" not in text
-    assert "recodiff_batch_lists_count 1.0" in text
+    assert 'recodiff_batch_lists_count{model="ease"} 1.0' in text
+
+
+def labels(client: TestClient) -> dict[tuple[str, str], float]:
+    """Route and model -> requests."""
+    found = defaultdict[tuple[str, str], float](float)
+    for line in client.get("/metrics").text.splitlines():
+        if line.startswith("recodiff_requests_total{"):
+            named = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            found[named["route"], named["model"]] += float(line.split()[-1])
+    return dict(found)
+
+
+def test_figures_tell_models_apart_and_have_no_name_that_a_request_makes_up(client: TestClient) -> None:
+    for name in ("ease", "knn", "knn"):
+        assert client.post(f"/v1/models/{name}/recommend", json={"history": [104]}).status_code == 200
+    client.post("/v1/recommend", json={"history": [104]})
+    for number in range(50):
+        client.get(f"/v1/models/made-up-{number}")
+        client.get(f"/made/up/{number}")
+        client.put(f"/v1/models/made-up-{number}/items")
+    client.get("/v1/models/vectors")
+    found = labels(client)
+    named = "/v1/models/{model}"
+    assert found[f"{named}/recommend", "ease"] == 1
+    assert found[f"{named}/recommend", "knn"] == 2
+    assert found["/v1/recommend", ""] == 1
+    assert found[named, ""] == 50
+    assert found[named, "vectors"] == 1
+    assert found[f"{named}/items", ""] == 50
+    assert found["none", ""] == 50
+    assert len(found) == 7
+
+
+def test_every_route_has_a_label_of_its_own(client: TestClient) -> None:
+    declared = client.get("/v1/openapi.json").json()["paths"]
+    for path, methods in declared.items():
+        for method in methods:
+            client.request(method, path.replace("{model}", "ease").replace("{user}", "anna"))
+    routes = {route.replace(":path", "") for route, _ in labels(client)}
+    assert routes - {"none"} == set(declared)

@@ -54,10 +54,14 @@ def test_together_is_as_alone(served: list[Served]) -> None:
         clear = np.isin(one.scores.round(4), values[times == 1])  # equal scores, such as zeros, have no order
         clear[-1:] = False  # of equal ones the last place may have either
         assert one.items[clear].tolist() == other.items[clear].tolist()
-    counts = [metrics.registry.get_sample_value("recodiff_batch_lists_count") for metrics in (one_by_one, at_once)]
-    assert counts[0] == 40
-    assert counts[1] is not None
-    assert counts[1] < 40
+    counts = [
+        [metrics.registry.get_sample_value(f"recodiff_{what}_count", {"model": name}) or 0 for name in ("ease", "knn")]
+        for metrics in (one_by_one, at_once)
+        for what in ("batch_lists", "scoring_seconds")
+    ]
+    assert counts[:2] == [[20, 20]] * 2
+    assert counts[2] == counts[3]
+    assert all(0 < count < 20 for count in counts[2])
 
 
 def test_a_lone_list_does_not_wait(served: list[Served]) -> None:

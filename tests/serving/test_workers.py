@@ -55,8 +55,8 @@ def test_both_workers_answer_and_one_says_the_figures_of_both(two: tuple[Running
     assert "by 2 workers" in service.said[-1]
 
     def asked() -> float:
-        lines = service.call("/metrics").splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith('recodiff_requests_total{route="/items"'))
+        lines, series = service.call("/metrics").splitlines(), 'recodiff_requests_total{model="",route="/v1/items"'
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(series))
 
     before = asked()
     with ThreadPoolExecutor(4) as pool:
@@ -101,7 +101,9 @@ def test_a_worker_that_dies_is_started_again_and_the_other_goes_on(two: tuple[Ru
     wait_for(lambda: len(service.workers()) == 2)
     assert other in service.workers()
     assert any("ended (by signal 9); another is started" in line for line in service.said)
-    assert 'recodiff_requests_total{route="/items",status="200"}' in service.call("/metrics")  # what it had counted stays
+    assert 'recodiff_requests_total{model="",route="/v1/items",status="200"}' in service.call(
+        "/metrics"
+    )  # what it had counted stays
 
 
 def versions(service: Running) -> set[str]:

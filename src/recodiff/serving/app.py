@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from recodiff.errors import DataError, ModelError
@@ -20,6 +21,14 @@ from recodiff.serving.service import Service
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 """Names of this machine."""
+ROUTERS = (
+    (page.router, ""),
+    (routes.health, ""),
+    (routes.service, ""),
+    (routes.model, "/v1"),
+    (routes.named, "/v1/models/{model}"),
+)
+"""What is answered, and below which prefix."""
 ABOUT = 'Lists for known users and for histories, from recodiff models. Refusals are `{"error": "one sentence"}`.'
 
 
@@ -50,13 +59,13 @@ def create_app(service: Service, hosts: Collection[str] | None = None) -> FastAP
         },
     )
     app.state.service = service
-    app.include_router(page.router)
-    app.include_router(routes.health)
-    app.include_router(routes.service)
-    app.include_router(routes.model, prefix="/v1")
-    app.include_router(routes.named, prefix="/v1/models/{model}")
+    declared: dict[Any, str] = {}
+    for router, prefix in ROUTERS:
+        app.include_router(router, prefix=prefix)
+        declared |= {route.endpoint: prefix + route.path for route in router.routes if isinstance(route, APIRoute)}
     _handle(app)
-    app.add_middleware(Guard, most=service.settings.limits.body_bytes, hosts=hosts, metrics=service.metrics)
+    most, models = service.settings.limits.body_bytes, service.settings.runs
+    app.add_middleware(Guard, most=most, hosts=hosts, metrics=service.metrics, routes=declared, models=models)
     return app
 
 

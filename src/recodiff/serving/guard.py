@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from recodiff.serving.metrics import Metrics
@@ -36,10 +36,21 @@ class Guard:
         hosts: names by which the service may be asked, without port; any unless given. It keeps a page from elsewhere, whose name
             was turned to this machine, from asking.
         metrics: counts every request.
+        routes: paths as they are declared, by what answers at them: the labels of what is counted.
+        models: names of the models that are served.
     """
 
-    def __init__(self, app: Any, *, most: int, hosts: Collection[str] | None, metrics: Metrics) -> None:
-        self.app, self.most, self.hosts, self.metrics = app, most, hosts, metrics
+    def __init__(
+        self,
+        app: Any,
+        *,
+        most: int,
+        hosts: Collection[str] | None,
+        metrics: Metrics,
+        routes: Mapping[Callable[..., Any], str],
+        models: Collection[str],
+    ) -> None:
+        self.app, self.most, self.hosts, self.metrics, self.routes, self.models = app, most, hosts, metrics, routes, models
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer, or refuse."""
@@ -60,9 +71,15 @@ class Guard:
         try:
             await self._answer(scope, receive, sending)
         finally:
-            route = getattr(scope.get("route"), "path", "none")
-            self.metrics.requests.labels(route, str(status)).inc()
-            self.metrics.seconds.labels(route).observe(time.perf_counter() - began)
+            route, model = self._labels(scope)
+            self.metrics.requests.labels(route, model, str(status)).inc()
+            self.metrics.seconds.labels(route, model).observe(time.perf_counter() - began)
+
+    def _labels(self, scope: Scope) -> tuple[str, str]:
+        """The route and the model of a request. The scope's own `route` may lack the prefix that its router was included under."""
+        model = scope.get("path_params", {}).get("model", "")
+        route = self.routes[scope["endpoint"]] if scope.get("endpoint") in self.routes else "none"
+        return route, model if model in self.models else ""
 
     async def _answer(self, scope: Scope, receive: Any, send: Any) -> None:
         headers = dict(scope["headers"])

@@ -1,5 +1,8 @@
 """What a service counts, in the form that Prometheus reads.
 
+The label `route` is a path as it is declared, `model` the name of a served model: both have as many values as the service has
+routes and models, whatever is asked. `model` is empty where the path names none; what a split chose is in `recodiff_lists`.
+
 Where several workers answer, each keeps its figures in files of a folder that the variable `FOLDER` names, and whichever is asked
 adds up those of all.
 """
@@ -31,9 +34,12 @@ class Metrics:
 
     def __init__(self, noted: Callable[[], dict[str, Any]] | None = None) -> None:
         own = CollectorRegistry()
-        self.requests = Counter("recodiff_requests", "Requests answered", ["route", "status"], registry=own)
-        self.seconds = Histogram("recodiff_request_seconds", "Time of a request", ["route"], buckets=SECONDS, registry=own)
-        self.batch = Histogram("recodiff_batch_lists", "Lists scored together", buckets=SIZES, registry=own)
+        self.requests = Counter("recodiff_requests", "Requests answered", ["route", "model", "status"], registry=own)
+        self.seconds = Histogram("recodiff_request_seconds", "Time of a request", ["route", "model"], buckets=SECONDS, registry=own)
+        self.batch = Histogram("recodiff_batch_lists", "Lists scored together", ["model"], buckets=SIZES, registry=own)
+        self.scoring = Histogram(
+            "recodiff_scoring_seconds", "Time in which a model scored a batch", ["model"], buckets=SECONDS, registry=own
+        )
         self.pending = Gauge("recodiff_pending_lists", "Lists that wait for the model", registry=own, multiprocess_mode="livesum")
         self.lists = Counter("recodiff_lists", "Lists answered", ["model", "based_on"], registry=own)
         self.events = Counter("recodiff_events", "Events appended", registry=own)

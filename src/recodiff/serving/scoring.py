@@ -156,9 +156,11 @@ class Scorer:
         return len(asks) > 1
 
     async def _answer(self, group: Sequence[Ask]) -> None:
-        self.metrics.batch.observe(len(group))
+        model = group[0].served.name
+        self.metrics.batch.labels(model).observe(len(group))
         try:
-            lists = await self.call(_rank, group)
+            with self.metrics.scoring.labels(model).time():
+                lists = await self.call(_rank, group)
         except Exception as error:
             for ask in group:
                 if not ask.answer.done():
