@@ -56,7 +56,7 @@ def test_a_command_in_a_longer_program_leaves_its_garbage_collector_as_it_was(cl
         gc.enable()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["info", "--help"]])
+@pytest.mark.parametrize("arguments", [["--version"], ["info", "--help"]])
 def test_the_process_of_a_command_is_not_walked_by_the_collector_when_it_ends(arguments: list[str]) -> None:
     code = (
         "import atexit, gc\nfrom recodiff.cli import main\natexit.register(lambda: print(gc.get_freeze_count() > 10_000))\nmain()"

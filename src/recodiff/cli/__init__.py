@@ -14,6 +14,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from recodiff.cli.overview import overview
 from recodiff.errors import RecodiffError, RecodiffWarning
 from recodiff.runtime import user_code
 from recodiff.runtime.progress import printable, speaks
@@ -80,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.showwarning = _show_warning
     _end_with_a_sentence()
     try:
+        if given in ([], ["--help"], ["-h"]):
+            print(overview(COMMANDS))
+            return
         command, bound = _parsed(given, called, alone=arguments is None)
         command(*bound.args, **bound.kwargs)
     except RecodiffError as error:
@@ -158,7 +162,6 @@ def _app(called: str) -> App:
 
     app = App(
         name="recodiff",
-        help="Diffusion recommender models: from interaction logs to top-K recommendations.",
         version=_version,
         help_format="plaintext",
         suppress_keyboard_interrupt=False,
