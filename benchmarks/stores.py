@@ -32,6 +32,7 @@ from recodiff.models.base import Recommender
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.stores.kinds import STORE_KINDS, class_of
 
+del sys.modules["datasets"]  # LanceDB takes any module of that name for Hugging Face's
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "stores.json"
 LENGTH = 20

@@ -38,6 +38,20 @@ class RecodiffWarning(UserWarning):
     """A fact that a user should know and that stops nothing: one sentence, shown by the command line as `warning: ...`."""
 
 
+def missing_extra(error: ImportError, module: str, need: str, install: str) -> MissingExtraError:
+    """Make the error of a package that is not installed, or that is and fails when it is imported.
+
+    Args:
+        error: as the import raised it.
+        module: that was imported.
+        need: what needs which package, such as `tuning needs optuna`.
+        install: what pip installs.
+    """
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == module.partition(".")[0]:
+        return MissingExtraError(f"{need}; get it with pip install {install}")
+    return MissingExtraError(f"{need}, and importing it fails ({str(error).splitlines()[0]}); mend that, or pip install {install}")
+
+
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """A question that names the known word nearest to a given one; empty where none is near.
 

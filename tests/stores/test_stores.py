@@ -16,12 +16,12 @@ from postgres import Postgres
 from recodiff import build, export_store, item_vectors, open_store, recommend, user_vectors
 from recodiff.cli.export import To
 from recodiff.data.interactions import IdMap, Interactions
-from recodiff.errors import CheckpointError, ConfigError, DataError, ModelError
+from recodiff.errors import CheckpointError, ConfigError, DataError, MissingExtraError, ModelError
 from recodiff.models.base import Recommender
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.stores import calibration, kinds
 from recodiff.stores.kinds import STORE_KINDS, class_of
-from recodiff.stores.manifest import Index
+from recodiff.stores.manifest import Index, needed
 from recodiff.stores.points import Points, queries_of, scores_of_distances
 from stores.conftest import ITEMS, USERS, clicks, fitted
 
@@ -290,3 +290,15 @@ def test_item_vectors_and_bias_are_what_is_stored(model: Recommender) -> None:
     points = Points.of(vectors, bias, "ip")
     np.testing.assert_array_equal(points.vectors[:, -1], bias)
     np.testing.assert_array_equal(queries_of(vectors, "ip")[:, -1], 1)
+
+
+def test_a_package_that_is_there_and_fails_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_engine.py").write_text("from datasets_of_nobody import DatasetDict")
+    (tmp_path / "older_engine.py").write_text("from math import cubed")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MissingExtraError, match=r"needs the package engine; get it with pip install engine$"):
+        needed("no_engine", "engine")
+    with pytest.raises(MissingExtraError, match=r"importing it fails \(No module named 'datasets_of_nobody'\); mend that, or pip"):
+        needed("broken_engine", "engine")
+    with pytest.raises(MissingExtraError, match=r"importing it fails \(cannot import name 'cubed' from 'math'"):
+        needed("older_engine", "engine")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recodiff.errors import MissingExtraError
+from recodiff.errors import missing_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -224,8 +224,8 @@ def need_matplotlib() -> None:
     """
     try:
         import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise MissingExtraError('figures need matplotlib; get it with pip install "recodiff[report]"') from None
+    except ImportError as error:
+        raise missing_extra(error, "matplotlib", "figures need matplotlib", '"recodiff[report]"') from None
 
 
 def _svg(draw: Callable[[Figure], None], name: str, height: float = _SIZE[1]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from recodiff.config import BaseConfig
-from recodiff.errors import MissingExtraError
+from recodiff.errors import missing_extra
 from recodiff.stores.points import Measure
 
 FORMAT, VERSION = "recodiff-store", 1
@@ -59,5 +59,5 @@ def needed(module: str, package: str) -> Any:
     """
     try:
         return importlib.import_module(module)
-    except ImportError:
-        raise MissingExtraError(f"this store needs the package {package}; get it with pip install {package}") from None
+    except ImportError as error:
+        raise missing_extra(error, module, f"this store needs the package {package}", package) from None

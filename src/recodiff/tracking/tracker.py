@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
-from recodiff.errors import ConfigError, MissingExtraError, RecodiffWarning, did_you_mean
+from recodiff.errors import ConfigError, RecodiffWarning, did_you_mean, missing_extra
 from recodiff.runtime import distributed
 
 TrackerName = Literal["tensorboard", "mlflow", "wandb"]
@@ -192,9 +192,7 @@ def open_tracked(tracker: str | None, name: str, out: Path | None) -> Iterator[T
         importlib.import_module(PACKAGES[tracker])
         begin = getattr(importlib.import_module(f"recodiff.tracking.{tracker}_run"), f"begin_{tracker}")
     except ImportError as error:
-        raise MissingExtraError(
-            f'tracking needs {PACKAGES[tracker]} ({error}); get it with pip install "recodiff[{tracker}]"'
-        ) from None
+        raise missing_extra(error, PACKAGES[tracker], f"tracking needs {PACKAGES[tracker]}", f'"recodiff[{tracker}]"') from None
     try:
         run: TrackerRun = begin(name, out)
     except ConfigError:

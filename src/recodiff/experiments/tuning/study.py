@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import TypeAdapter
 
-from recodiff.errors import CheckpointError, MissingExtraError
+from recodiff.errors import CheckpointError, missing_extra
 from recodiff.experiments.tuning.dimensions import Choices, Dimension, Range, Space, draw_settings
 from recodiff.experiments.tuning.tuning_result import Trial
 from recodiff.runtime import files
@@ -46,8 +46,8 @@ def open_study(folder: Path | None, identity: Mapping[str, Any], *, seed: int, w
     """
     try:
         import optuna
-    except ImportError:
-        raise MissingExtraError('tuning needs optuna; get it with pip install "recodiff[tune]"') from None
+    except ImportError as error:
+        raise missing_extra(error, "optuna", "tuning needs optuna", '"recodiff[tune]"') from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pruner = optuna.pruners.MedianPruner(LEARNABLE, warmup_epochs, n_min_trials=COMPARABLE)
     if folder is None:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from recodiff.config import refuse
 from recodiff.data.interactions import Interactions
-from recodiff.errors import MissingExtraError, ModelError
+from recodiff.errors import ModelError, missing_extra
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.models.factors.contrast import BPR
@@ -39,10 +39,9 @@ from recodiff.training.traits import Traits
 def _module(name: str) -> Any:
     try:
         return importlib.import_module(name)
-    except ImportError:
-        raise MissingExtraError(
-            'implicit-als, implicit-bpr and implicit-bm25 need the package implicit; get it with pip install "recodiff[baselines]"'
-        ) from None
+    except ImportError as error:
+        need = "implicit-als, implicit-bpr and implicit-bm25 need the package implicit"
+        raise missing_extra(error, name, need, '"recodiff[baselines]"') from None
 
 
 _als, _bpr, _knn, _base = map(
