@@ -1,6 +1,6 @@
 """What a service counts, in the form that Prometheus reads.
 
-The label `route` is a path as it is declared, `model` the name of a served model: both have as many values as the service has
+The label `route` is a path as it is declared, `model` the name of a served model. They have as many values as the service has
 routes and models, whatever is asked. `model` is empty where the path names none; what a split chose is in `recodiff_lists`.
 
 Where several workers answer, each keeps its figures in files of a folder that the variable `FOLDER` names, and whichever is asked
