@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
 import polars as pl
 import pytest
 
@@ -39,9 +41,39 @@ def test_a_time_that_is_not_read_is_named(seen: pl.Series) -> None:
         assert "'seen' looks like a time" in " ".join(_warnings(given))
 
 
-def test_a_time_of_pandas_that_begins_late_is_named() -> None:
-    frame = pd.DataFrame({"user": range(1000), "item": range(1000), "seen": [None] * 500 + [T + 0.5] * 500})
-    assert "'seen' looks like a time" in " ".join(_warnings(frame))
+@pytest.mark.parametrize("of", ["polars", "pandas", "csv", "tsv", "jsonl", "parquet", "sqlite", "a query", "duckdb"])
+def test_a_time_of_another_name_that_only_the_last_rows_have_is_named(of: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {"user": range(3000), "item": range(3000), "seen": [None] * 2995 + [f"2020-01-0{day}" for day in range(1, 6)]}
+    )
+    assert "'seen' looks like a time" in " ".join(_late(frame, of, tmp_path))
+
+
+def _late(frame: pl.DataFrame, of: str, folder: Path) -> list[str]:
+    """The warnings of a log that is held in one of several ways."""
+    if of in ("polars", "pandas"):
+        return _warnings(frame if of == "polars" else frame.to_pandas())
+    file = folder / f"log.{of}"
+    if of == "csv":
+        frame.write_csv(file)
+    elif of == "tsv":
+        frame.write_csv(file, separator="\t", null_value="NA")
+    elif of == "jsonl":
+        frame.write_ndjson(file)
+    elif of == "parquet":
+        frame.write_parquet(file)
+    elif of == "duckdb":
+        with duckdb.connect(file) as database:
+            database.register("held", frame.to_arrow())
+            database.execute("CREATE TABLE clicks AS SELECT * FROM held")
+        return _warnings(f"duckdb:///{file}", table="clicks")
+    else:
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("CREATE TABLE clicks (user INTEGER, item INTEGER, seen TEXT)")
+            database.executemany("INSERT INTO clicks VALUES (?, ?, ?)", frame.rows())
+        asked = {"table": "clicks"} if of == "sqlite" else {"query": "SELECT * FROM clicks"}
+        return _warnings(f"sqlite:///{file}", **asked)
+    return _warnings(file)
 
 
 def test_a_column_of_parts_is_named_and_numbers_are_none() -> None:
@@ -90,7 +122,7 @@ def test_what_is_no_frame_in_memory_is_refused(source: Any, words: str) -> None:
         prepare(source)
 
 
-def _warnings(frame: Any) -> tuple[str, ...]:
-    log = read_log(frame)
+def _warnings(source: Any, **asked: Any) -> list[str]:
+    log = read_log(source, **asked)
     assert log.reading is not None
-    return log.reading.warnings
+    return list(log.reading.warnings)

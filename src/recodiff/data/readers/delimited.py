@@ -100,6 +100,7 @@ def _collected(
     rows = height(frame)
     names = roles if text.header else {role: f"{role} (column {columns.index(name)})" for role, name in roles.items()}
     unread = [name for name in columns if name not in roles.values()]
+    shown = [*text.rows[text.header :], *text.late(unread)]
     raw = Raw(
         frame,
         text.path.name,
@@ -110,8 +111,8 @@ def _collected(
         labels=labels_of(columns, roles, named=text.header),
         unread=tuple(unread if text.header else (f"column {columns.index(name)}" for name in unread)),
         lines=rows + text.header + dropped,
-        warnings=tuple(_parts_unread(text, columns, unread)),
-        moments=tuple(_moments(text, columns, roles, options)),
+        warnings=tuple(_parts_unread(text, columns, unread, shown)),
+        moments=tuple(_moments(text, columns, unread, shown, options)),
         first_line=None if text.header or options.header is not None else text.separator.join(text.rows[0]),
     )
     if places is not None and like is not None:
@@ -161,8 +162,7 @@ def _kinds(columns: Sequence[Column]) -> str:
     return ", ".join(column.kind for column in columns)
 
 
-def _parts_unread(text: TextTable, columns: Sequence[str], unread: Sequence[str]) -> list[str]:
-    rows = text.rows[text.header :]
+def _parts_unread(text: TextTable, columns: Sequence[str], unread: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     values = {name: [row[place] for row in rows if place < len(row)] for place, name in enumerate(columns) if name in unread}
     return [says_parts(text.path.name, name if text.header else columns.index(name)) for name in values if are_parts(values[name])]
 
@@ -213,10 +213,10 @@ def _check_plausible(text: TextTable, columns: Sequence[str], roles: dict[str, s
             )
 
 
-def _moments(text: TextTable, columns: Sequence[str], roles: dict[str, str], options: Options) -> list[str | int]:
-    if options.given.get("time") is not None:
+def _moments(
+    text: TextTable, columns: Sequence[str], unread: Sequence[str], rows: Sequence[Sequence[str]], options: Options
+) -> list[str | int]:
+    if options.given.get("time") is not None or not rows:
         return []
-    sample = columns_of(text.rows[text.header :]) if len(text.rows) > text.header else []
-    times = [column.place for column in sample if column.kind == "time" and column.place < len(columns)]
-    unread = [place for place in times if columns[place] not in roles.values()]
-    return [columns[place] if text.header else place for place in unread]
+    times = [column.place for column in columns_of(rows) if column.kind == "time" and column.place < len(columns)]
+    return [columns[place] if text.header else place for place in times if columns[place] in unread]

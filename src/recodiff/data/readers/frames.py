@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -92,14 +92,34 @@ def _texts(column: pl.Series) -> list[str]:
     return column.drop_nulls().cast(pl.String).to_list()
 
 
+def first_values(scan: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The first rows of some columns; of one that has nothing there, the first values that it has.
+
+    Args:
+        scan: the table.
+        columns: of it.
+    """
+    sample = scan.select(columns).head(LOOK).collect(engine="streaming")
+    late = [column.name for column in sample if len(column) and column.null_count() == len(column)]
+    found = [scan.select(name).drop_nulls().head(sample.height).collect(engine="streaming").to_series() for name in late]
+    return sample.with_columns(column.extend_constant(None, sample.height - len(column)) for column in found)
+
+
 def _sample(frame: Any, columns: list[str]) -> pl.DataFrame:
-    """Rows from all over some columns; those that polars does not know are left out, as they stay unread."""
+    """Rows from all over some columns, of one that has nothing there the first values that it has.
+
+    Columns that polars does not know are left out, as they stay unread.
+    """
     found: dict[str, pl.Series] = {}
     step = max(1, len(frame) // LOOK)
     some = frame.gather_every(step) if isinstance(frame, pl.DataFrame) else frame.iloc[::step]
     for name in columns:
         try:
-            found |= {name: picked(some, {name: name})[name]}
+            column = picked(some, {name: name})[name]
+            if column.null_count() == len(column):
+                late = picked(frame, {name: name})[name].drop_nulls().head(len(column))
+                column = late.extend_constant(None, len(column) - len(late))
+            found[name] = column
         except DataError:
             continue
     return pl.DataFrame(found)

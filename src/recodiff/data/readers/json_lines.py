@@ -74,7 +74,8 @@ def _read(path: Path, options: Options) -> Raw:
     content, sample = _opened(path)
     values = _flat(sample)
     if options.given.get("time") is None and not any(plain(name) in KNOWN["time"] for name in values):
-        sample = [*sample, *_later(content, values.keys())]
+        there = {name for name, found in values.items() if any(value is not None for value in found)}
+        sample = [*sample, *_later(content, there)]
         values = _flat(sample)
     columns = list(values)
     roles = find_columns(columns, options.given, path.name)

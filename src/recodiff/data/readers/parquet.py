@@ -10,7 +10,7 @@ import polars as pl
 
 from recodiff.data.readers.columns import Raw, find_columns, in_files, labels_of
 from recodiff.data.readers.contents import WHOLE
-from recodiff.data.readers.frames import LOOK, may_be_read, unused_parts, unused_times
+from recodiff.data.readers.frames import first_values, may_be_read, unused_parts, unused_times
 from recodiff.data.readers.parts import Piece, natural, pieces_in
 from recodiff.data.readers.reader import Options, Reader
 from recodiff.data.readers.titles import titles_of_columns
@@ -80,7 +80,7 @@ class Parquet(Reader):
             chosen = scan.select(pl.col(column).alias(role) for role, column in roles.items())
             frame = chosen.collect() if options.copies is None else options.copies.keep(chosen)
             unread = [column for column in schema.names() if column not in roles.values()]
-            sample = _sample(scan, [column for column in unread if may_be_read(schema[column])])
+            sample = first_values(scan, [column for column in unread if may_be_read(schema[column])])
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise DataError(f"{name} cannot be read as {self.called} ({reason}); is every file whole, and of one make?") from None
@@ -96,11 +96,3 @@ class Parquet(Reader):
             warnings=tuple(unused_parts(sample, name)),
             moments=tuple(unused_times(sample, options.given)),
         )
-
-
-def _sample(scan: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """The first rows of some columns; of one that has nothing there, the first values that it has."""
-    sample = scan.select(columns).head(LOOK).collect(engine="streaming")
-    late = [column.name for column in sample if len(column) and column.null_count() == len(column)]
-    found = [scan.select(name).drop_nulls().head(sample.height).collect(engine="streaming").to_series() for name in late]
-    return sample.with_columns(column.extend_constant(None, sample.height - len(column)) for column in found)

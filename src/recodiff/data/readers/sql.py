@@ -10,7 +10,7 @@ from uuid import UUID
 import polars as pl
 
 from recodiff.data.readers.columns import Given, Raw, find_columns, labels_of
-from recodiff.data.readers.frames import LOOK, may_be_read, unused_parts, unused_times
+from recodiff.data.readers.frames import LOOK, first_values, may_be_read, unused_parts, unused_times
 from recodiff.errors import ConfigError, DataError, MissingExtraError
 from recodiff.runtime import progress
 from recodiff.runtime.sql import open_engine, sentences, shown, table
@@ -57,7 +57,11 @@ def _table(engine: Engine, name: str, given: Given) -> Raw:
     unread = [column for column in columns if column not in roles.values()]
     with engine.connect() as connection:
         looked = sqlalchemy.select(*(found.c[column] for column in unread)).limit(LOOK)
-        sample = _all(connection, looked, source) if unread else None
+        sample = _all(connection, looked, source) if unread else pl.DataFrame()
+        for column in [column.name for column in sample if len(column) and column.null_count() == len(column)]:
+            there = sqlalchemy.select(found.c[column]).where(found.c[column].is_not(None)).limit(sample.height)
+            late = _all(connection, there, source)[column]
+            sample = sample.with_columns(late.extend_constant(None, sample.height - len(late)))
         wanted = sqlalchemy.select(*(found.c[column].label(role) for role, column in roles.items()))
         frame = _all(connection, wanted, source)
     return _raw(frame, source, columns, roles, unread, sample, given)
@@ -108,7 +112,7 @@ def _picked(frame: pl.DataFrame, source: str, given: Given) -> Raw:
     roles = find_columns(columns, given, source)
     unread = [column for column in columns if column not in roles.values()]
     picked = frame.select(pl.col(column).alias(role) for role, column in roles.items())
-    return _raw(picked, source, columns, roles, unread, frame.head(LOOK).select(unread), given)
+    return _raw(picked, source, columns, roles, unread, first_values(frame.lazy(), unread), given)
 
 
 def _raw(
@@ -117,10 +121,10 @@ def _raw(
     columns: Sequence[str],
     roles: dict[str, str],
     unread: Sequence[str],
-    sample: pl.DataFrame | None,
+    sample: pl.DataFrame,
     given: Given,
 ) -> Raw:
-    looked = [] if sample is None else [sample[column] for column in sample.columns if may_be_read(sample[column].dtype)]
+    looked = [column for column in sample if may_be_read(column.dtype)]
     return Raw(
         frame,
         source,

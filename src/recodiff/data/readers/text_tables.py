@@ -15,7 +15,7 @@ from recodiff.data.readers.columns import HOW_TO_DROP
 from recodiff.data.readers.contents import as_unzipped, unzipped
 from recodiff.data.readers.heads import Head, head_of
 from recodiff.data.readers.lines import NOT_UTF8, lines_of, read_lines
-from recodiff.data.readers.missing import MARKS, RARE_MARKS
+from recodiff.data.readers.missing import MARKS, RARE_MARKS, is_mark
 from recodiff.data.readers.tables import LogTable, ask, first_where, height, in_memory, value_at
 from recodiff.errors import DataError
 from recodiff.runtime.spill import Spill
@@ -81,6 +81,26 @@ class TextTable:
             return self.scan(self.content).collect_schema().names()
         except pl.exceptions.PolarsError as error:
             raise self._unreadable(error) from None
+
+    def late(self, unread: Sequence[str]) -> list[list[str]]:
+        """Rows that hold, of each column that is empty in the first lines, the first values that it has, and nothing else.
+
+        Args:
+            unread: the columns that are asked for.
+        """
+        columns, rows = self.columns(), self.rows[self.header :]
+        places = [columns.index(name) for name in unread]
+        empty = [place for place in places if all(place >= len(row) or is_mark(row[place].strip()) for row in rows)]
+        found = [["" for _ in columns] for _ in rows] if empty else []
+        for place in empty:
+            values = self.scan(self.content).select(columns[place]).drop_nulls().head(len(rows))
+            try:
+                present = values.collect(engine="streaming").to_series().to_list()
+            except pl.exceptions.PolarsError:  # what is wrong with the text is said where it is read
+                continue
+            for row, value in zip(found, present, strict=False):
+                row[place] = value
+        return found
 
     def collect(self, select: Sequence[pl.Expr], *, drop_long: bool = False) -> tuple[LogTable, int]:
         """The chosen columns, and how many lines were dropped for having more fields than the first.
