@@ -71,6 +71,14 @@ def small_demo(cache: Path) -> None:
     command.MODELS_SHOWN = ("Popularity", "EASE")
 
 
+def small_auto() -> None:
+    """Has `auto` compare two methods that take a moment, with few trials."""
+    from recodiff.experiments import auto as module
+
+    module.WITH_TIME = ("popularity", "ease")
+    module.MOST_TRIALS = 3
+
+
 def small_reproduce() -> None:
     """Has a figure of the paper be of two trainings that take a moment."""
     from lab import figure_of, tiny

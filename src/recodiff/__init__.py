@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from recodiff.experiments.refresh import RefreshResult, refresh
     from recodiff.experiments.runs.options import Deadline, RunOptions
     from recodiff.experiments.runs.train import train
-    from recodiff.experiments.tuning.search import Budget
+    from recodiff.experiments.tuning.budget import Budget
     from recodiff.experiments.tuning.tune import tune
     from recodiff.experiments.tuning.tuning_result import TuningResult
     from recodiff.models.base import ModelConfig, Recommender, Validate
@@ -99,7 +99,7 @@ _HOMES = {
     "experiments.runs.options": ("Deadline", "RunOptions"),
     "experiments.runs.train": ("train",),
     "experiments.tuning.tuning_result": ("TuningResult",),
-    "experiments.tuning.search": ("Budget",),
+    "experiments.tuning.budget": ("Budget",),
     "experiments.tuning.tune": ("tune",),
     "ranking.vectors": ("item_vectors", "similar_items", "user_vectors"),
     "models.registry": ("MODELS", "build"),

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from commands import write_log
-from kills import SMALL, Words, at_points, empty, hidden, killed, small_demo, small_reproduce
+from kills import SMALL, Words, at_points, empty, hidden, killed, small_auto, small_demo, small_reproduce
 from recodiff import load_model
 from recodiff.data.download import KNOWN_DATASETS
 from recodiff.experiments.demo import TYPED
@@ -146,6 +146,46 @@ class TestKillsOfResults:
             assert hidden(place) == []
 
         assert at_points(29, empty(tmp_path / "demo"), command, check, before) >= 2
+
+    def test_auto_goes_on_to_the_same_model_and_repeats_no_finished_run(self, world: Path, tmp_path: Path) -> None:
+        def command(place: Path) -> Words:
+            return "auto", world / "log.parquet", "--out", place, "--minutes", 30, "--seeds", 1, "--threads", 1
+
+        def fresh() -> Path:
+            (tmp_path / "auto").mkdir()
+            return tmp_path / "auto"
+
+        whole = tmp_path / "whole"
+        assert not killed(*command(whole), before=small_auto)
+        expected, files = found_by(whole), {path.relative_to(whole) for path in whole.rglob("*")}
+
+        def check(place: Path) -> None:
+            data = (place / "data" / "dataset.json").exists()
+            runs = {path: path.read_bytes() for path in place.glob("comparison/runs/*.json") if not path.name.startswith(".")}
+            trials = [pl.read_csv(path).height for path in sorted(place.glob("comparison/studies/*/trials.csv"))]
+            before = (place / "data" / "dataset.json").stat().st_mtime_ns if data else None
+            assert not killed(*command(place), before=small_auto)
+            assert before in (None, (place / "data" / "dataset.json").stat().st_mtime_ns), "the log is not read again"
+            assert all(path.read_bytes() == content for path, content in runs.items())
+            assert found_by(place) == expected
+            again = [pl.read_csv(path).height for path in sorted(place.glob("comparison/studies/*/trials.csv"))]
+            assert all(old <= new for old, new in zip(trials, again, strict=False))
+            assert {path.relative_to(place) for path in place.rglob("*")} == files
+            assert hidden(place) == []
+
+        assert at_points(43, fresh, command, check, small_auto) > 2
+
+
+def found_by(place: Path) -> tuple[object, ...]:
+    """The model, the trials that chose it, and its figures."""
+    model = load_model(place)
+    studies = {
+        path.parent.name: pl.read_csv(path).drop("seconds", "trial").rows()
+        for path in place.glob("comparison/studies/*/trials.csv")
+    }
+    complete = {name: sorted(row for row in rows if row[0] == "complete") for name, rows in studies.items()}
+    told = json.loads((place / "comparison" / "compare.json").read_text())
+    return model.registered, [tensor.tolist() for tensor in model.state().values()], complete, told["reference"]
 
 
 def write_cache(cache: Path) -> None:

@@ -14,11 +14,13 @@ import torch
 import recodiff
 from recodiff.errors import CheckpointError, ConfigError
 from recodiff.experiments import auto as module
-from recodiff.experiments.auto import COMPARISON, PREPARED, STATE, _said
+from recodiff.experiments.allotment import STATE
+from recodiff.experiments.auto import COMPARISON, PREPARED, _said
 from recodiff.experiments.compare.comparison import Difference
 from recodiff.experiments.refresh import FOUND
 from recodiff.models.linear.ease import Ease
 from recodiff.models.saving import CARD, CONFIG, COUNTS, load_item_table, read_config
+from recodiff.runtime.work import Work
 
 LOG = recodiff.synthesise(60, 60, 1500, seed=2)
 
@@ -57,6 +59,20 @@ def test_without_time_no_method_needs_it(tmp_path: Path) -> None:
     assert said[0].startswith("2 methods in 1 minutes: popularity, ease.")
     assert found.comparison.protocol == "official"
     assert found.comparison.missing() == {}
+
+
+def test_what_would_take_too_long_is_named_in_what_is_said_the_report_and_the_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ease, "work", lambda *_: Work(double=1e15))
+    found, said = call(tmp_path, seeds=1)
+    assert said[0].startswith("2 methods in 1 minutes: popularity, f-ridge.")
+    assert said[1].startswith("ease: not run: one step of it takes about ")
+    assert found.comparison.missing()["ease"] == said[1].removeprefix("ease: ")
+    assert not (tmp_path / COMPARISON / "studies" / "ease").exists()
+    for page in (tmp_path / COMPARISON / "compare.md", tmp_path / COMPARISON / "compare.html", tmp_path / CARD):
+        assert "one step of it takes about" in page.read_text("utf-8")
+    assert said[-1].endswith(" of the 1 minutes were spent")
 
 
 def test_the_same_call_again_trains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from recodiff.data.dataset import Dataset
 from recodiff.errors import RecodiffWarning
 from recodiff.experiments.compare import compare
 from recodiff.experiments.runs.options import RunOptions
-from recodiff.experiments.tuning.search import Budget
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.models.saving import CONFIG
 from recodiff.runtime.run import Run
 from toy import checkerboard

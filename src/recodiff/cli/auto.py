@@ -60,7 +60,7 @@ def auto(
     out
         The folder for the model and its card; in it data/, and comparison/ with the report.
     minutes
-        For all of it. What is under way then is finished.
+        For all of it. What would not end in time does not begin, as far as that is known; what is under way then is finished.
     min_rating
         Drop interactions rated lower.
     user_core

@@ -16,7 +16,7 @@ from recodiff.experiments.compare.comparison import Comparison
 from recodiff.experiments.compare.studies import tune_all
 from recodiff.experiments.compare.tables import tables
 from recodiff.experiments.runs.options import Deadline, RunOptions
-from recodiff.experiments.tuning.search import Budget
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.runtime.folders import held
 from recodiff.tracking.tracker import TrackerName, open_tracked
 

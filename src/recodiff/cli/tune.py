@@ -11,7 +11,7 @@ from recodiff.cli.output import print_json, print_table, say
 from recodiff.cli.parameters import Whole
 from recodiff.data.saving import load_dataset
 from recodiff.experiments.tuning import tune as search
-from recodiff.experiments.tuning.search import Budget
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.experiments.tuning.spaces import read_space
 from recodiff.experiments.tuning.tuning_result import BEST, TuningResult
 from recodiff.runtime.folders import held

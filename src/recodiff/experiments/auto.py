@@ -6,7 +6,6 @@ It is put together from what `prepare`, `tune`, `compare` and `train` do. Each o
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,32 +17,29 @@ from recodiff.data.readers.log import Log
 from recodiff.data.saving import MANIFEST, save_dataset
 from recodiff.errors import CheckpointError, ConfigError, ModelError
 from recodiff.evaluation.protocol import Protocol, in_order
+from recodiff.experiments.allotment import LAST_TRAININGS, Clock
 from recodiff.experiments.compare.comparison import Comparison, Difference, compare, over_seeds
 from recodiff.experiments.compare.comparison_files import write_comparison
 from recodiff.experiments.compare.studies import tune_all
 from recodiff.experiments.refresh import FOUND
 from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.model_card import CardFigures, CardNotes, figures_of
-from recodiff.experiments.runs.options import Deadline, RunOptions
+from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.protocols import SAID
 from recodiff.experiments.runs.runner import load_complete, span
 from recodiff.experiments.runs.train import settings_of, train_again
-from recodiff.experiments.tuning.search import Budget
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.models.base import Recommender
-from recodiff.models.model_files import CONFIG, OWNED
 from recodiff.reports.cells import as_p, listed
 from recodiff.runtime import files
-from recodiff.runtime.folders import held, refuse_files_of_others
+from recodiff.runtime.folders import held
 from recodiff.runtime.run import Run
 from recodiff.runtime.sql import is_url, shown
-from recodiff.training.checkpoint import CHECKPOINT, GROWING_LOG, LOG
 
 WITH_TIME = ("popularity", "ease", "itemknn", "f-ridge", "f-diffrec", "fs-diffrec")
 WITHOUT_TIME = ("popularity", "ease", "itemknn", "diffrec")
 """What is compared, by whether the data knows what came first."""
-PREPARED, COMPARISON, STATE = "data", "comparison", "auto.json"
-LAST_TRAININGS = 3
-"""Shares of the time that are kept for the last two trainings of the model that was chosen; the second learns from more."""
+PREPARED, COMPARISON = "data", "comparison"
 MOST_TRIALS = 50
 """Of a study: what Optuna itself takes is no time of the method's, and closed forms would try a thousand."""
 METRIC = "recall@20"
@@ -90,7 +86,7 @@ def auto(
     Args:
         source: what `prepare` takes, or a dataset, or a data folder with a validation and a test part.
         out: the folder for the model, its card, the data and the comparison.
-        minutes: for all of it; what is under way then is finished.
+        minutes: for all of it. What would not end in time does not begin, as far as that is known; what is under way is finished.
         min_weight: as for `prepare`.
         user_core: as for `prepare`.
         item_core: as for `prepare`.
@@ -162,16 +158,17 @@ def run_auto(
         raise ConfigError(f"minutes = {minutes:g} leaves no time for anything; give a number above 0")
     with held(out):
         _refuse_refreshed(out)
-        clock = _Clock.of(out, asked, minutes)
+        clock = Clock.of(out, asked, minutes)
         folder = _prepared(source, out, say)
         data = load_complete(folder)
         clock.stop()
         ordered = data.train.time_kind is not None
         names, protocol = (WITH_TIME, "chronological") if ordered else (WITHOUT_TIME, "official")
-        found = _compared(names, protocol, folder, out, clock, options, say)
+        found = _compared(names, protocol, data, folder, out, clock, options, say)
         label, sentences = choose(found)
         model = _trained(label, found, data, out, clock, options, sentences)
         clock.stop()
+    say(_spent(clock))
     return AutoResult(model, label, data, found, sentences)
 
 
@@ -184,38 +181,6 @@ def _refuse_refreshed(out: Path) -> None:
             raise CheckpointError(f"'{out}' was refreshed with newer data since; choose another folder")
 
 
-class _Clock:
-    """The time that all commands on one folder have spent, and what the folder is of."""
-
-    def __init__(self, path: Path, state: dict[str, Any], minutes: float) -> None:
-        self.path, self.state, self.minutes = path, state, minutes
-        self.began = time.monotonic() - state.get("seconds", 0.0)
-
-    @classmethod
-    def of(cls, out: Path, asked: dict[str, Any], minutes: float) -> _Clock:
-        path = out / STATE
-        if not path.exists():
-            if (out / CONFIG).exists() or (out / MANIFEST).exists():
-                raise CheckpointError(f"'{out}' holds a model or data of another command; choose another folder")
-            refuse_files_of_others(out, (*OWNED, LOG, CHECKPOINT, GROWING_LOG), ())
-            files.write_json(path, {"asked": asked})
-            return cls(path, {"asked": asked}, minutes)
-        with files.reading(path, CheckpointError, "choose another folder"):
-            state = json.loads(path.read_text("utf-8"))
-            differing = [key for key, value in json.loads(json.dumps(asked)).items() if state["asked"].get(key) != value]
-        if differing:
-            raise CheckpointError(f"'{out}' was begun with another {differing[0]}; go on with that, or choose another folder")
-        return cls(path, state, minutes)
-
-    def stop(self) -> None:
-        """Write down what was spent so far."""
-        files.write_json(self.path, self.state | {"seconds": round(time.monotonic() - self.began, 1)})
-
-    def deadline(self, reserve: float) -> Deadline:
-        """The end of the time, so many seconds before it."""
-        return Deadline(self.minutes, began=self.began - reserve)
-
-
 def _prepared(source: Path | Callable[[], Dataset], out: Path, say: Callable[[str], None]) -> Path:
     """The folder of the data, in that of the work unless it has one: what comes later needs it again."""
     if isinstance(source, Path):
@@ -224,30 +189,36 @@ def _prepared(source: Path | Callable[[], Dataset], out: Path, say: Callable[[st
     if (folder / MANIFEST).exists():
         say(f"the data is that of {folder}, as it was prepared before")
     else:
-        save_dataset(source(), folder)
+        save_dataset(source(), folder, overwrite=True)  # what a killed command has left of it
     return folder
 
 
 def _compared(
     names: Sequence[str],
     protocol: Protocol,
+    data: Dataset,
     folder: Path,
     out: Path,
-    clock: _Clock,
+    clock: Clock,
     options: RunOptions,
     say: Callable[[str], None],
 ) -> Comparison:
-    share = 60 * clock.minutes / (2 * len(names) + LAST_TRAININGS)
+    allotted = clock.allot(names, data.train, Run(options.device, threads=options.threads).torch_device)
+    share, left_out = allotted.share, allotted.left_out
+    kept = [name for name in names if name not in left_out]
     say(
-        f"{len(names)} methods in {clock.minutes:g} minutes: {', '.join(names)}. Each has {span(share)} to choose its "
+        f"{len(kept)} methods in {clock.minutes:g} minutes: {', '.join(kept)}. Each has {span(share)} to choose its "
         "settings, and no training takes longer"
     )
+    for name, why in left_out.items():
+        say(f"{name}: {why}")
     options = replace(options, deadline=clock.deadline(LAST_TRAININGS * share), longest=share)
-    searching = replace(options, deadline=clock.deadline((LAST_TRAININGS + len(names)) * share))
+    searching = replace(options, deadline=clock.deadline((LAST_TRAININGS + len(kept)) * share))
     place = out / COMPARISON
-    studies = tune_all(names, folder, place, searching, Budget(MOST_TRIALS, share), protocol=protocol, say=say)
+    how: dict[str, Any] = {"protocol": protocol, "left_out": left_out, "say": say}
+    studies = tune_all(names, folder, place, searching, Budget(MOST_TRIALS, share, firm=True), **how)
     clock.stop()
-    found = compare(studies.sources, folder, place, options, protocol=protocol, studies=studies, say=say)
+    found = compare(studies.sources, folder, place, options, studies=studies, **how)
     clock.stop()
     if found.reference is None:
         raise ModelError(f"no method could be measured ({listed(found.missing().values())}); give more --minutes, or less data")
@@ -291,14 +262,21 @@ def _said(best: str, one: Difference) -> str:
 
 
 def _trained(
-    label: str, found: Comparison, data: Dataset, out: Path, clock: _Clock, options: RunOptions, sentences: Sequence[str]
+    label: str, found: Comparison, data: Dataset, out: Path, clock: Clock, options: RunOptions, sentences: Sequence[str]
 ) -> Recommender:
     row = next(row for row in found.rows if row.case.label == label)
     name, settings, where = settings_of(row.source)
     ordered = in_order(data) if found.protocol == "chronological" else data
     run = Run(options.device, options.all_seeds[0], options.threads, out)
-    card = CardNotes(_figures(row, found), [f"{one[0].upper()}{one[1:]}." for one in sentences])
+    missing = [f"{one.case.label} was {one.note}" for one in found.rows if one.note and not one.results]
+    card = CardNotes(_figures(row, found), [f"{one[0].upper()}{one[1:]}." for one in (*sentences, *missing)])
     return train_again(name, settings, ordered, run, refit="all", card=card, where=where)
+
+
+def _spent(clock: Clock) -> str:
+    over = clock.seconds - 60 * clock.minutes
+    said = f"{span(clock.seconds)} of the {clock.minutes:g} minutes were spent"
+    return f"{said}, {span(over)} too many: what had begun was finished" if over > 1 else said
 
 
 def _figures(row: Row, found: Comparison) -> list[CardFigures]:

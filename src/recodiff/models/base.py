@@ -25,6 +25,7 @@ from recodiff.moved import old_names
 from recodiff.runtime import distributed
 from recodiff.runtime.float32 import fast_products
 from recodiff.runtime.run import Run
+from recodiff.runtime.work import Work
 from recodiff.tensors.rows import Rows
 from recodiff.tensors.sharding import Shard
 from recodiff.training.metric_names import need_measured
@@ -122,6 +123,14 @@ class Recommender(ABC):
         What validation chose in the first fit, such as the number of epochs, is put in. The model must be fitted.
         """
         return self.config.model_dump()
+
+    def work(self, train: Interactions) -> Work:
+        """Estimate the work of a fit that no limit of time can end halfway, such as an inversion; none of training by epochs.
+
+        Args:
+            train: what would be learned from.
+        """
+        return sum((part.work(train) for part in self.components().values()), Work())
 
     @property
     def items(self) -> IdMap:

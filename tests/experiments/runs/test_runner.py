@@ -170,6 +170,16 @@ def test_no_run_is_begun_once_the_minutes_are_over(lab: Lab, monkeypatch: pytest
     assert [row.results for row in again.rows] == [row.results for row in found.rows], "what is there is shown for nothing"
 
 
+def test_no_run_is_begun_that_would_end_after_a_firm_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (runner, options):
+        monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: 100.0 * len(lab.trained)))
+    found = lab(plan_of(tiny("a")), seeds=3, deadline=Deadline(5.5, 0.0, firm=True))
+    assert len(lab.trained) == 3
+    found = lab(plan_of(tiny("b", more={"training": {"lr": 0.01}})), seeds=3, deadline=Deadline(8, 0.0, firm=True))
+    assert len(lab.trained) == 4
+    assert found.rows[0].note == "1 of 3 seeds; not run: it takes about 2 min, and less was left of the 8 minutes"
+
+
 def test_progress_tells_which_case_of_how_many_and_what_is_left(lab: Lab) -> None:
     lab(plan_of(tiny("a"), POPULAR), seeds=1)
     assert lab.said[0] == "1/2 case a, seed 1 (0 s so far)"

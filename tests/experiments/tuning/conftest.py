@@ -10,8 +10,8 @@ import pytest
 
 from recodiff import prepare
 from recodiff.data import Dataset, synthesise
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.experiments.tuning.dimensions import Space
-from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.tune import tune_settings
 from recodiff.experiments.tuning.tuning_result import TuningResult
 from studies import L2, RUN

@@ -20,8 +20,8 @@ from recodiff.data.saving import save_dataset
 from recodiff.errors import ConfigError, DataError, MissingExtraError, ModelError
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning import search
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.experiments.tuning.dimensions import Choices, Range
-from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.study import Attempt
 from recodiff.experiments.tuning.tune import tune, tune_settings
 from recodiff.experiments.tuning.tuning_result import TuningResult
@@ -151,6 +151,16 @@ def test_a_budget_in_seconds_counts_training_and_ends_with_it(data: Dataset, mon
     a_second_a_glance(monkeypatch)
     found = tune_settings("ease", {}, data, RUN, Budget(seconds=4.5), space=L2)
     assert [trial.seconds for trial in found.trials] == [1.0] * 5, "begun while time is left"
+
+
+@pytest.mark.parametrize(("seconds", "trials"), [(4.5, 4), (0.5, 1)])
+def test_a_firm_budget_begins_no_trial_that_would_overrun_it(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch, seconds: float, trials: int
+) -> None:
+    a_second_a_glance(monkeypatch)
+    found = tune_settings("ease", {}, data, RUN, Budget(seconds=seconds, firm=True), space=L2)
+    assert [trial.seconds for trial in found.trials] == [1.0] * trials, "the first is made whatever it takes"
+    assert found.finished
 
 
 def test_the_trial_under_way_at_the_end_is_stopped_at_its_next_check(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,8 @@ from recodiff.data import Dataset
 from recodiff.errors import CheckpointError
 from recodiff.evaluation.validation import Validation
 from recodiff.experiments.tuning import search
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.experiments.tuning.dimensions import Range
-from recodiff.experiments.tuning.search import Budget
 from recodiff.experiments.tuning.study import JOURNAL, open_study
 from recodiff.experiments.tuning.tune import refit, tune_settings
 from recodiff.experiments.tuning.tuning_result import TuningResult

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from recodiff.evaluation.evaluate import Evaluation
 from recodiff.evaluation.protocol import ChooseOn, Protocol, not_cut_so, stages
 from recodiff.evaluation.significance import Test, compare_pairs
 from recodiff.experiments.compare.contenders import read_contenders
-from recodiff.experiments.compare.studies import COMPARISON_PAGES, Studies
+from recodiff.experiments.compare.studies import COMPARISON_PAGES, NONE_LEFT_OUT, Studies
 from recodiff.experiments.runs.cases import REPORTED_METRICS, TESTED_METRICS, Row
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.results import earlier
@@ -109,6 +109,7 @@ def compare(
     protocol: Protocol = "official",
     choose_on: ChooseOn = "valid",
     studies: Studies | None = None,
+    left_out: Mapping[str, str] = NONE_LEFT_OUT,
     tracked: Tracked = NOT_TRACKED,
     say: Say = print,
 ) -> Comparison:
@@ -127,6 +128,7 @@ def compare(
         protocol: how the parts of the data are used, see `evaluation.protocol`.
         choose_on: what ends each training: `inner` is the end of the training histories, see `runs.train.train_run`.
         studies: that `sources` come from, for the page to name.
+        left_out: labels of methods that are named and not run -> why.
         tracked: where each run that is made now is shown, see `tracking.tracker.open_tracked`.
         say: receives a line for each run that begins.
 
@@ -147,7 +149,7 @@ def compare(
     earlier(out, COMPARISON_PAGES, data, "a comparison")
     if choose_on == "inner":
         say(inner_note(data.inner().info))  # refuses data that has none before anything is trained
-    progress = [one.progress(data, protocol, choose_on) for one in contenders]
+    progress = [one.progress(data, protocol, choose_on, left_out.get(one.label, "")) for one in contenders]
     if sentence := note(stages(data).valid, REPORTED_METRICS):
         say(sentence)
     rows = run_cases(progress, data, folder, out, options, say, memory=memory, detailed=True, tracked=tracked)

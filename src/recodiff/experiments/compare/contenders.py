@@ -35,13 +35,16 @@ class Contender:
     source: str
     model: Recommender
 
-    def progress(self, data: Dataset, protocol: Protocol = "official", choose_on: ChooseOn = "valid") -> CaseProgress:
+    def progress(
+        self, data: Dataset, protocol: Protocol = "official", choose_on: ChooseOn = "valid", left_out: str = ""
+    ) -> CaseProgress:
         """The case to run on `data`, or why it cannot be.
 
         Args:
             data: what it is trained and measured on.
             protocol: how the parts of the data are used.
             choose_on: what ends its training, see `train.train_run`.
+            left_out: why it is not run, where that is known.
         """
         name, model = self.model.registered, self.model
         case = Case(
@@ -53,6 +56,8 @@ class Contender:
             seeded=model.traits.seeded,
             needs_order=model.traits.order_aware,
         )
+        if left_out:
+            return CaseProgress(case, note=left_out)
         if note := refusal(protocol, data):
             return CaseProgress(case, note=f"not run: {note}")
         if case.needs_order and data.train.time_kind is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from recodiff.data.dataset import Dataset
@@ -15,7 +16,7 @@ from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.protocols import refusal
 from recodiff.experiments.runs.results import earlier
 from recodiff.experiments.runs.runner import Say, load_complete
-from recodiff.experiments.tuning.search import Budget
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.experiments.tuning.spaces import SPACES
 from recodiff.experiments.tuning.tune import track_study, tune_settings
 from recodiff.experiments.tuning.tuning_result import BEST, TuningResult, refuse_foreign_settings
@@ -31,6 +32,7 @@ STUDIES, TUNED = "studies", "tuned"
 OVERRUN = 1.25
 """Times its budget of seconds, from which on a study is said to have taken more."""
 NO_AGES = "weightings by recency are not searched: this data has no time"
+NONE_LEFT_OUT: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def tune_all(
     recency: bool = False,
     protocol: Protocol = "official",
     reference: str | None = None,
+    left_out: Mapping[str, str] = NONE_LEFT_OUT,
     tracked: Tracked = NOT_TRACKED,
     say: Say = print,
 ) -> Studies:
@@ -82,6 +85,7 @@ def tune_all(
         recency: whether weightings by recency are searched for every method that does not know the order already.
         protocol: which part is chosen on.
         reference: checked to be among them, before hours are spent.
+        left_out: labels of methods that are not tuned -> why.
         tracked: where each study and its trials are shown.
         say: receives the name of the study that is going on.
 
@@ -96,6 +100,9 @@ def tune_all(
     data = in_order(data) if protocol == "chronological" else data
     files_of, found, notes = dict[str, str](), dict[str, TuningResult](), dict[str, str]()
     for number, one in enumerate(contenders, 1):
+        if one.label in left_out:
+            notes[one.label] = left_out[one.label]
+            continue
         study, kept = out / STUDIES / one.label, out / TUNED / f"{one.label}.toml"
         refuse_foreign_settings(kept)
         say(f"study {number}/{len(contenders)}: {one.label}")

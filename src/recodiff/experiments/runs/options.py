@@ -18,6 +18,8 @@ class Deadline:
 
     Args:
         minutes: counted from when this was made; None for no end, 0 for nothing new at all.
+        began: when that was, of `time.monotonic`.
+        firm: whether nothing begins either that would end later, as far as that is known.
 
     Raises:
         ConfigError: the time is negative.
@@ -25,14 +27,20 @@ class Deadline:
 
     minutes: float | None = None
     began: float = field(default_factory=lambda: time.monotonic(), compare=False)
+    firm: bool = False
 
     def __post_init__(self) -> None:
         if self.minutes is not None and not self.minutes >= 0:
             raise ConfigError(f"minutes = {self.minutes:g} cannot be used; give 0 or more, or leave it out to run to the end")
 
-    def over(self) -> bool:
-        """Tell whether the minutes are over."""
-        return self.minutes is not None and time.monotonic() - self.began >= 60 * self.minutes
+    def over(self, needed: float = 0.0) -> bool:
+        """Tell whether the minutes are over; those of a firm end, whether they would be.
+
+        Args:
+            needed: seconds that what is to begin is known to take.
+        """
+        spent = time.monotonic() - self.began + (needed if self.firm else 0.0)
+        return self.minutes is not None and spent >= 60 * self.minutes
 
     @property
     def reason(self) -> str:

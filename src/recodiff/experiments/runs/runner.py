@@ -164,6 +164,8 @@ class _Runner:
         self.data, self.folder, self.kept = data, folder, kept
         self.deadline, self.base, self.device, self.say = options.deadline, run, device, say
         self.began, self.spent = time.monotonic(), list[float]()
+        self.took = dict[str, float]()
+        """Seconds of a case's last run, by its key."""
         self.made: tuple[tuple[bool, float, int], Dataset] | None = None
 
     def run(self, jobs: Sequence[Job], cases: Mapping[str, CaseProgress]) -> None:
@@ -189,7 +191,7 @@ class _Runner:
     def _job(self, one: Job, what: str, left: int) -> tuple[dict[str, Result], str]:
         """Results by case, and what is missing."""
         data = self._data(one)
-        keys = one.keys(data, self.device)
+        keys, case = one.keys(data, self.device), one.first.case.key
         have = {key: result for key in keys.values() if (result := results.load(self.kept, key)) is not None}
         wanted = {keys[resolved.case.key]: resolved for resolved in one.cases if keys[resolved.case.key] not in have}
         note = ""
@@ -197,8 +199,9 @@ class _Runner:
             self._forget(one, data)  # a kill may have come between the result and this
             commits = sorted({result.provenance.get("commit") or "unknown" for result in have.values()})
             self.say(f"{what}: measured before, at commit {', '.join(commits)}")
-        elif self.deadline.over():
-            note = f"not run: {self.deadline.reason}"
+            self.took[case] = max(result.seconds for result in have.values())
+        elif self.deadline.over(self.took.get(case, 0.0)):
+            note = f"not run: {self._no_time(case)}"
         else:
             self.say(f"{what} ({self._clock(left)})")
             began = time.monotonic()
@@ -207,8 +210,14 @@ class _Runner:
                 have[result.key] = result
                 _track(self.tracked, wanted[result.key].case.label, result)
             self._forget(one, data)
-            self.spent.append(time.monotonic() - began)
+            self.took[case] = time.monotonic() - began
+            self.spent.append(self.took[case])
         return {case: have[key] for case, key in keys.items() if key in have}, note
+
+    def _no_time(self, case: str) -> str:
+        if self.deadline.over():
+            return self.deadline.reason
+        return f"it takes about {span(self.took[case])}, and less was left of the {self.deadline.minutes:g} minutes"
 
     def _forget(self, one: Job, data: Dataset) -> None:
         if (folder := one.folder(self.kept, data)).is_dir():

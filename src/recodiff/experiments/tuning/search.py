@@ -15,6 +15,7 @@ from recodiff.config import Settings, merge
 from recodiff.data.dataset import Dataset
 from recodiff.errors import CheckpointError, ConfigError, ModelError
 from recodiff.evaluation.validation import Validation
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.experiments.tuning.dimensions import Space, flatten, leaves_of, nest, standing
 from recodiff.experiments.tuning.study import JOURNAL, Attempt, Study
 from recodiff.experiments.tuning.tuning_result import Trial, TrialState, TuningResult, best_of, write_trials
@@ -30,43 +31,6 @@ RANDOM_SHARE = 1 / 3
 """Of the budget; then comes TPE."""
 REPEATS = 20
 """Draws in a row of what was tried before, after which nothing new is expected."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """A bound on what may be tried; where both are given, whichever ends first.
-
-    Args:
-        trials: at most this many, the first included.
-        seconds: of training and validation. The trial that is under way at the end is stopped at its next validation check,
-            or finished where its model has none; the first is always finished.
-
-    Raises:
-        ConfigError: nothing is given, or nothing could be done with it.
-    """
-
-    trials: int | None = None
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.trials is None and self.seconds is None:
-            raise ConfigError("a search needs a budget; give trials, seconds, or both")
-        for name, given in (("trials", self.trials), ("seconds", self.seconds)):
-            if given is not None and not 0 < given < math.inf:
-                raise ConfigError(f"{name} = {given} is no budget; give a number above 0")
-
-    def spent(self, trials: int, seconds: float) -> float:
-        """The share that is spent; 1 or more at the end.
-
-        Args:
-            trials: so far.
-            seconds: so far.
-        """
-        return max(trials / self.trials if self.trials else 0.0, seconds / self.seconds if self.seconds else 0.0)
-
-    def __str__(self) -> str:
-        given = ((self.trials, "trials"), (self.seconds, "seconds"))
-        return " or ".join(f"{amount:g} {what if amount != 1 else what[:-1]}" for amount, what in given if amount is not None)
 
 
 @dataclass(frozen=True)
@@ -116,6 +80,7 @@ class Search:
         self.trials = study.trials()
         self.curve: list[dict[str, float]] = []
         """Validation checks of the last trial."""
+        self._checked = _has_epochs(build(task.model, task.start))
         if task.run.out is not None:
             self._refuse_strange(task.run.out)
 
@@ -164,7 +129,13 @@ class Search:
         """Tell whether the budget is spent, or draw after draw brought nothing new."""
         last = self.counted[-REPEATS:]
         exhausted = len(last) == REPEATS and all(trial.repeats is not None for trial in last)
-        return exhausted or self.task.budget.spent(len(self.counted), self.seconds) >= 1
+        return exhausted or self._is_spent()
+
+    def _is_spent(self) -> bool:
+        budget, seconds = self.task.budget, self.seconds
+        if budget.firm and self.counted and not self._checked:
+            seconds += max(trial.seconds for trial in self.counted)
+        return budget.spent(len(self.counted), seconds) >= 1
 
     def _write(self) -> TuningResult | None:
         """What was found so far; the files say so too."""
@@ -230,6 +201,11 @@ def _is_of_the_settings(error: Exception) -> bool:
     """Whether other settings may do where these did not: training diverged, memory did not suffice."""
     own = isinstance(error, ModelError | ConfigError | MemoryError | torch.OutOfMemoryError)
     return own or (isinstance(error, RuntimeError) and "allocate memory" in str(error))  # torch's words on a CPU
+
+
+def _has_epochs(model: Recommender) -> bool:
+    """Whether training has checks at which it can be ended: its own, or those of a component."""
+    return isinstance(model, TorchRecommender) or any(map(_has_epochs, model.components().values()))
 
 
 class _End(Exception):  # noqa: N818 (an end, and no error)

@@ -16,8 +16,9 @@ from recodiff.evaluation.validation import Validation
 from recodiff.experiments.runs.deciding_metric import chosen_by, stopped_by_short_lists
 from recodiff.experiments.runs.model_card import CardNotes
 from recodiff.experiments.runs.train import Source, settings_of, train_again, validation_metrics
+from recodiff.experiments.tuning.budget import Budget
 from recodiff.experiments.tuning.dimensions import Space, reachable
-from recodiff.experiments.tuning.search import Budget, Search, SearchTask
+from recodiff.experiments.tuning.search import Search, SearchTask
 from recodiff.experiments.tuning.spaces import space_of
 from recodiff.experiments.tuning.study import open_study
 from recodiff.experiments.tuning.tuning_result import BEST, TRIALS, TuningResult

@@ -18,11 +18,12 @@ from recodiff.data.interactions import Interactions
 from recodiff.errors import ModelError
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch
-from recodiff.models.linear.sparse import ITEMS_AT_ONCE, gram, scaled, size_of
+from recodiff.models.linear.sparse import ITEMS_AT_ONCE, gram, products_by_items, products_by_users, scaled, size_of
 from recodiff.models.registry import title
 from recodiff.runtime import progress
 from recodiff.runtime.memory import available_memory
 from recodiff.runtime.run import Run
+from recodiff.runtime.work import Work
 from recodiff.tensors.rows import Rows
 from recodiff.training.traits import Traits
 
@@ -51,6 +52,13 @@ class ClosedForm(Recommender):
 
     def _traits(self) -> Traits:
         return replace(super()._traits(), seeded=False)
+
+    def work(self, train: Interactions) -> Work:
+        """See `Recommender`: X'X or X X', one inversion, and for the latter the way back to items."""
+        users, items = train.n_users, train.n_items
+        if users > USERS_FOR_AN_ITEM * items:
+            return dense_work(items**3, items) + Work(sparse=products_by_users(train))
+        return dense_work(users**3 + 4 * train.nnz * (users + items), items) + Work(sparse=products_by_items(train))
 
     def ridge(self, squares: Tensor) -> Tensor | float:
         """The ridge that is added to the diagonal of X'X, [I].
@@ -201,6 +209,16 @@ def _bytes_of(n_items: int, dtype: torch.dtype, device: torch.device, *, more: f
     # Solved in place; float64 is rounded to float32 beside itself, and a GPU's solver works on a copy.
     tables = more + (1.5 if dtype == torch.float64 else 1.1)
     return dtype.itemsize * (tables + (device.type == "cuda")) * n_items**2
+
+
+def dense_work(operations: float, n_items: int) -> Work:
+    """The work of an operation on tables of items, in the type in which they are solved.
+
+    Args:
+        operations: floating-point operations.
+        n_items: I.
+    """
+    return Work(double=operations) if n_items <= DOUBLE_UP_TO_ITEMS else Work(single=operations)
 
 
 def refuse_if_too_large(n_items: int, dtype: torch.dtype, device: torch.device, name: str, *, more: int = 0) -> None:

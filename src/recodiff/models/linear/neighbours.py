@@ -21,15 +21,28 @@ from torch import Tensor
 from recodiff.data.interactions import Interactions
 from recodiff.models.base import ModelConfig, Recommender, Validate
 from recodiff.models.batch import Batch
-from recodiff.models.linear.sparse import counts_of, degrees, item_table, power, scaled, state_of, table_of, weights_of
+from recodiff.models.linear.sparse import (
+    counts_of,
+    degrees,
+    item_table,
+    power,
+    products_by_users,
+    scaled,
+    state_of,
+    table_of,
+    weights_of,
+)
 from recodiff.models.registry import title
 from recodiff.runtime.run import Run
+from recodiff.runtime.work import Work
 from recodiff.tensors.rows import Rows
 from recodiff.training.traits import Traits
 
 DENSE_UP_TO_ITEMS, DENSE_ABOVE_SHARE = 8192, 1 / 3
 """Histories are multiplied by a dense copy of the table, which is many times faster, where that takes at most 256 MiB, or less
 memory than the sparse one."""
+FOR_A_PRODUCT = 2
+"""Of a table: what scaling and choosing the largest take, as a multiple of the product itself."""
 SIMILARITIES_AT_ONCE = 2**25
 """Between histories and stored rows."""
 
@@ -48,6 +61,10 @@ class ItemTableModel(Recommender):
     def _fit(self, train: Interactions, run: Run, validate: Validate | None) -> None:
         table = self.table(self.config.weighting.for_fit(train), show=run.progress)
         self._take(Rows.from_csr(table, run.torch_device))
+
+    def work(self, train: Interactions) -> Work:
+        """See `Recommender`."""
+        return Work(sparse=FOR_A_PRODUCT * products_by_users(train))
 
     def _take(self, table: Rows) -> None:
         self.similarities = table

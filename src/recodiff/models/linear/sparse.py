@@ -118,6 +118,24 @@ def gram(matrix: csr_array, dtype: torch.dtype, device: torch.device) -> Tensor:
     return out
 
 
+def products_by_users(x: Interactions) -> float:
+    """Count the products of two entries in X'X: pairs of items of one user.
+
+    Args:
+        x: X.
+    """
+    return float(np.square(x.lengths(), dtype=np.float64).sum())
+
+
+def products_by_items(x: Interactions) -> float:
+    """Count the products of two entries in X X': pairs of users of one item.
+
+    Args:
+        x: X.
+    """
+    return float(np.square(np.bincount(x.matrix.indices), dtype=np.float64).sum())
+
+
 def through_users(x: Rows, by_item: Rows) -> Tensor:
     """The product x X'X without X'X, by two sparse products.
 
