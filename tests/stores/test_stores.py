@@ -141,6 +141,21 @@ def test_a_user_with_hardly_an_unseen_item_gets_what_is_left(
     assert found.to_frame().height == 3
 
 
+@pytest.mark.parametrize(("kind", "index"), [one for one in HERE if "hnsw" in one.values])
+def test_a_graph_finds_what_it_was_measured_to_find(
+    kind: str, index: Index, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that builds its graph behind one's back compares every item until then, and is measured at that."""
+    monkeypatch.setattr(calibration, "LEAST_RECALL", {0: 0.0, 250: 0.0})
+    x = clicks(IdMap(range(4000)))
+    model, place = Stretched().fit(x), place_of(kind, tmp_path, request)
+    described = export_store(model, place, kind, index=index, history=x)
+    users, vectors = user_vectors(model, x), item_vectors(model)
+    with open_store(place) as store:
+        found = calibration.calibrated(store, users, *vectors)
+    assert found[1]["250"] == pytest.approx(described.recall["250"], abs=0.02)
+
+
 def test_lengths_are_made_even_and_scores_come_back() -> None:
     draw = np.random.default_rng(0)
     vectors, bias = draw.normal(size=(30, 4)).astype(np.float32), draw.normal(size=30).astype(np.float32)

@@ -45,6 +45,7 @@ class Milvus(FolderStore):
             places = range(start, min(start + ROWS_AT_ONCE, len(items)))
             client.insert(COLLECTION, [{"position": at, "item": names[at], "vector": points.vectors[at].tolist()} for at in places])
         client.flush(COLLECTION)  # before it the engine compares every item, whatever the index
+        client.release_collection(COLLECTION)  # else the graph is made behind our back, and every item compared until it is
         client.close()
         return {}
 
