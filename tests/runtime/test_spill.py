@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -105,6 +106,31 @@ def test_what_a_killed_command_left_goes_with_the_next(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "out")], check=False)
     left = spill_of(tmp_path / "out")
     assert sorted(os.listdir(left)) == ["0.bin", SPILLED]
+    with spilling(tmp_path / "out", "1GB") as kept:
+        assert os.listdir(kept.folder) == [SPILLED]
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("point", range(4))
+def test_what_is_left_of_a_removal_is_still_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: int) -> None:
+    class Killed(BaseException):
+        pass
+
+    done, unlink = [0], Path.unlink
+
+    def unlink_until(path: Path, missing_ok: bool = False) -> None:
+        if spill_of(tmp_path / "out") in path.parents:
+            if done[0] == point:
+                raise Killed
+            done[0] += 1
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", unlink_until)
+        with suppress(Killed), spilling(tmp_path / "out", "1GB") as kept:
+            for _ in range(3):
+                kept.file(".bin").touch()
+    assert len(os.listdir(spill_of(tmp_path / "out"))) == 4 - point
     with spilling(tmp_path / "out", "1GB") as kept:
         assert os.listdir(kept.folder) == [SPILLED]
     assert not list(tmp_path.glob(".*"))

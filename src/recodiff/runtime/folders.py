@@ -100,7 +100,7 @@ def sweep(folder: Path) -> None:
     """
     shutil.rmtree(folder / STAGED, ignore_errors=True)
     if (spill_of(folder) / SPILLED).is_file():
-        shutil.rmtree(spill_of(folder), ignore_errors=True)
+        remove_spill(spill_of(folder))
     for path in folder.iterdir():
         match = PARTIAL.match(path.name)
         if match and not path.is_dir() and not _runs(int(match[1])):
@@ -115,6 +115,22 @@ def spill_of(folder: Path) -> Path:
     """
     folder = folder.resolve()
     return folder.with_name(f".{folder.name}.spill")
+
+
+def remove_spill(folder: Path) -> None:
+    """Remove a folder of `spill_of`, the file by which it is known last: what a kill leaves of it is still known as ours.
+
+    Args:
+        folder: that has the file; what cannot be removed stays, and the file with it.
+    """
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != SPILLED:
+                path.unlink()
+        (folder / SPILLED).unlink()
+        folder.rmdir()
 
 
 def _runs(process: int) -> bool:
