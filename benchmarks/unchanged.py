@@ -7,7 +7,8 @@
 Both sides run on this machine, with this interpreter and one thread. A model takes about 20 steps on a small made-up log with
 times, a preset two epochs. Compared are every tensor of the weights, items and scores of the lists, what the training says of
 itself, and what the model folder holds; of the commands the files of `prepare`, `train`, `tune` and `compare`: names, and JSON
-without times and versions. A row differs if a byte does. Ends with 1 where a row differs or is missing.
+without times and versions. A row differs if a byte does; what the later commit says beside all that is named as added. Ends with
+1 where a row differs or is missing.
 """
 
 from __future__ import annotations
@@ -287,9 +288,11 @@ def compared(before: dict[str, Any] | None, after: dict[str, Any] | None) -> tup
         lacking = alike and "MissingExtraError" in told[0]
         return (f"not installed: {before['failed']}" if lacking else "; ".join(told)), lacking
     ours, theirs = flat(before["found"]), flat(after["found"])
-    differing = [key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)]
+    differing = [key for key in ours if key not in theirs or ours[key] != theirs[key]]
+    added = sorted(theirs.keys() - ours.keys())
     if not differing:
-        return f"identical ({len(ours)} values)", True
+        said = f"; added: {', '.join(added[:4])}{' and more' * (len(added) > 4)}" if added else ""
+        return f"identical ({len(ours)} values){said}", True
     shown = "; ".join(f"{key}: {ours.get(key, 'none')} -> {theirs.get(key, 'none')}" for key in sorted(differing)[:4])
     return f"DIFFERS in {len(differing)} of {len(ours)}: {shown}", False
 
