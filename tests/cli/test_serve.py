@@ -16,7 +16,7 @@ from commands import Cli
     [
         (["--split", "b=0.5"], ("'b' is not served",)),
         (["--split", "b"], ("NAME=SHARE",)),
-        (["--shadow", "b"], ("'b' is not served",)),
+        (["--shadow", "b"], ("'b' is not served", "add it, as NAME=RUN")),
         (["--store", "nonsense"], ("no URL of a database",)),
         (["--store", "mysql://host/db"], ("needs the package",)),
         (["--table", "clicks"], ("--columns user=NAME,item=NAME,time=NAME",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -123,6 +124,14 @@ def test_a_failure_of_ours_shows_nothing_of_the_inside(client: TestClient, monke
     answer = client.post("/v1/recommend", json={"user": "a"})
     assert answer.status_code == 500
     assert answer.json() == {"error": "the service failed at this request; its log says why"}
+
+
+@pytest.mark.parametrize("how", [{"content": b'{"history": [104]}'}, {"json": [{"history": [104]}]}, {"json": "104"}])
+def test_a_body_that_is_not_read_as_an_object_is_told_what_may_be_lacking(client: TestClient, how: dict[str, Any]) -> None:
+    """What curl sends without `-H` has another content type."""
+    answer = client.post("/v1/recommend", **how)
+    assert answer.status_code == 422
+    assert "lacks the header Content-Type: application/json" in answer.json()["error"]
 
 
 def test_what_takes_too_long_is_given_up(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

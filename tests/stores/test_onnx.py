@@ -11,6 +11,7 @@ import pytest
 from recodiff import export_store, open_store, recommend
 from recodiff.data.interactions import IdMap, Interactions
 from recodiff.errors import DataError, ModelError
+from recodiff.stores.onnx_graph import graph_of
 from stores.conftest import ITEMS, clicks, fitted
 
 pytest.importorskip("onnx")
@@ -64,6 +65,29 @@ def test_the_file_needs_onnxruntime_alone(tmp_path: Path, model: Any, history: I
     assert np.isneginf(scores[0][-3:]).all()
     alone, _ = session.run(None, {"history": np.array([["i3"]], dtype=object), "k": np.array([10], np.int64)})
     assert list(alone[0]) == list(items[1][:10])
+
+
+@pytest.mark.parametrize("name", ["diffrec", "ease", "half life"])
+def test_an_item_that_stands_twice_counts_once_where_it_came_last(name: str, tmp_path: Path) -> None:
+    """As the service takes it; the library's own histories hold no item twice."""
+    kind, settings = CASES[name]
+    export_store(fitted(kind, clicks(IdMap(np.arange(ITEMS))), **settings), tmp_path / "m", "onnx")
+    session = ort.InferenceSession(str(next((tmp_path / "m").glob("*/model.onnx"))), providers=["CPUExecutionProvider"])
+    asked = {"k": np.array([ITEMS], np.int64)}
+    twice = session.run(None, {"history": np.array([[5, 9, 5, 40, 5, 9]]), **asked})
+    once = session.run(None, {"history": np.array([[40, 5, 9]]), **asked})
+    assert twice[0].tolist() == once[0].tolist()
+    np.testing.assert_allclose(twice[1], once[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_graph_holds_nothing_that_is_not_used(case: str) -> None:
+    """For such parts onnxruntime writes a warning at every start."""
+    name, settings = CASES[case]
+    graph = graph_of(fitted(name, clicks(IdMap(np.arange(ITEMS))), **settings)).graph
+    used = {one for node in graph.node for one in node.input} | {"items", "scores"}
+    assert [part.name for part in graph.initializer if part.name not in used] == []
+    assert [node.name for node in graph.node if not used.intersection(node.output)] == []
 
 
 @pytest.mark.parametrize(

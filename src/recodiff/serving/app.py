@@ -112,6 +112,8 @@ def _sentence(error: RequestValidationError) -> str:
     first: Any = error.errors()[0]
     if first["type"] == "json_invalid":
         return "the body is no JSON; send an object as /v1/openapi.json has it"
+    if first["loc"] == ("body",) and first["type"].endswith("attributes_type"):
+        return "the body is no object of JSON, or lacks the header Content-Type: application/json; see /v1/openapi.json"
     place = ".".join(
         str(part) for part in first["loc"] if part not in ("body", "int", "str") and not str(part).startswith("constrained")
     )

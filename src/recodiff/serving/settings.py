@@ -72,7 +72,7 @@ class ServiceSettings(BaseConfig):
     def _agree(self) -> ServiceSettings:
         for name in (*self.split, *([self.shadow] if self.shadow else [])):
             if name not in self.runs:
-                refuse(f"'{name}' is not served; the models are {', '.join(self.runs)}")
+                refuse(f"'{name}' is not served, the models are {', '.join(self.runs)}; add it, as NAME=RUN")
         if self.default in self.split:
             refuse(f"'{self.default}' is the default and takes the users that --split leaves; name another model")
         if not all(0 < share <= 1 for share in self.split.values()) or sum(self.split.values()) > 1 + 1e-9:

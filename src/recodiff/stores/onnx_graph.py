@@ -78,7 +78,9 @@ class OnnxGraph:
             helper.make_tensor_value_info("items", kind, ["B", "K"]),
             helper.make_tensor_value_info("scores", kinds.FLOAT, ["B", "K"]),
         ]
-        graph = helper.make_graph(self.nodes, "recodiff", given, found, self.constants)
+        used = {name for node in self.nodes for name in node.input}  # of others onnxruntime warns at every start
+        constants = [constant for constant in self.constants if constant.name in used]
+        graph = helper.make_graph(self.nodes, "recodiff", given, found, constants)
         sets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
         return helper.make_model(graph, opset_imports=sets, ir_version=8, producer_name="recodiff")
 
@@ -142,6 +144,7 @@ def graph_of(model: Recommender) -> Any:
     """
     graph, items = OnnxGraph(), model.items
     places, known = _places(graph, items)
+    known = _newest(graph, places, known)
     rows = _weighted_rows(graph, model, places, known, len(items))
     scores = _scores(graph, model, rows)
     unseen = _scattered(
@@ -167,6 +170,15 @@ def _places(graph: OnnxGraph, items: IdMap) -> tuple[str, str]:
     keys = {f"keys_{kind}": items.ids.to_list(), "values_int64s": list(range(len(items))), "default_int64": len(items)}
     places = graph.put("LabelEncoder", "history", domain="ai.onnx.ml", **keys)
     return places, graph.put("Less", places, graph.constant(np.int64(len(items))))
+
+
+def _newest(graph: OnnxGraph, places: str, known: str) -> str:
+    """Which places hold a known item that does not come again later: what stands twice counts once, where it came last."""
+    axes = [graph.constant(np.array([axis], np.int64)) for axis in (1, 2)]
+    here, there = (graph.put("Unsqueeze", places, axis) for axis in reversed(axes))
+    same = graph.put("Cast", graph.put("Equal", here, there), to=1)
+    later = graph.put("ReduceSum", graph.put("Trilu", same, graph.constant(np.int64(1)), upper=1), axes[1], keepdims=0)
+    return graph.put("And", known, graph.put("Less", later, graph.constant(np.float32(0.5))))
 
 
 def _weighted_rows(graph: OnnxGraph, model: Recommender, places: str, known: str, n_items: int) -> str:
