@@ -1,12 +1,16 @@
 """The exact k best inner products of users and items: found by fast products, decided by products of one fixed order.
 
-A fast matrix product adds in an order that depends on block and batch, so its last bits do too. Here it only finds candidates. A
-score is one float32 number per user and item, whose terms a machine adds in one order, whatever else is scored beside it. A bound
-on what both may round away says which candidates must be looked at; where there is no room for all of them, more is made.
+A fast matrix product adds in an order that depends on block and batch, so its last bits do too; one of 16 or 8 bits is further off.
+Here they only bound: no score of fixed order is greater than its bound. The candidates of the greatest bounds are scored, and
+then whoever else has a bound that is not below the K-th best score. A score is one float32 number per user and item, whose terms a
+machine adds in one order, whatever else is scored beside it.
 
 The unit roundoff is e = 2^-24. A float32 sum of n products in any order is within n e / (1 - n e) of the true one, times the sum
 of their absolute values. Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 3.1. By
 Cauchy-Schwarz that sum is at most |u| |v| + |b|.
+
+Items are bounded in groups, by the greatest of each. A block of `step` items has `each` groups, of which each has every
+`each`-th item of the block: maxima are then of whole rows of memory.
 
 Shapes: `B` users, `I` items, `H` width of the vectors, `G` groups of items, `C` candidates of a user, `K` list length.
 """
@@ -15,32 +19,32 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from recodiff.models.batch import ItemVectors
+from recodiff.ranking import sixteen_bits
+from recodiff.ranking.kept import Kept
 from recodiff.runtime import memory
-from recodiff.tensors.largest import largest
+from recodiff.tensors.largest import LEAST_BLOCKS, largest
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.rows import Rows
 
-GROUP = 32
-"""Items of which only the greatest product is kept at first."""
-MANY_ITEMS = 1024
-"""Times K: with fewer items each is a group of its own, since the candidates' vectors cost more to read again than they save."""
-SCORES_SAVED = GROUP // 2
-"""Times less than its scores a user then takes."""
+GROUP, GROUP_NUMBERS = 32, 4096
+"""Items of a group at most; numbers of their vectors at most, since all of a candidate group are read again."""
+GROUPS = 32
+"""Times K: groups that there are at least, else they are smaller."""
 BLOCK_BYTES, LEAST_BLOCK = 2**21, 1024
 """What the products of one block of items may take, so that they stay in cache; items in a block at least."""
-SPARE_CANDIDATES = 8
-"""Candidates beyond K that there is room for at first."""
+BLOCKS = (64, 32, 16)
+"""Groups of which only the greatest bound is kept while those of the greatest are sought: as many as leave enough blocks."""
+MOST_CANDIDATES = 2**20
+"""Items that are scored at once for users who are sent back."""
 FEW = 2
 """Times K: so many candidates are sorted whole."""
-ROUNDOFF, MARGIN = 2.0**-24, 1.02
-"""Of float32; for the rounding of the bounds themselves."""
 
 NO_SCORE = float("-inf")
 Best = tuple[Tensor, Tensor]
@@ -61,6 +65,8 @@ def fixed_products(users: Tensor, items: Tensor, candidates: Tensor) -> Tensor:
         [B, C].
     """
     n, each = candidates.shape
+    if each > len(items):  # a sparse row holds no more than that
+        return torch.cat([fixed_products(users, items, part) for part in candidates.split(len(items), 1)], 1)
     places, columns = torch.arange(0, n * each + 1, each), candidates.reshape(-1)
     _say_once()
     wanted = torch.sparse_csr_tensor(places, columns, users.new_zeros(n * each), (n, len(items)), check_invariants=False)
@@ -75,56 +81,79 @@ def _say_once() -> None:
         torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), (1, 1), check_invariants=False)
 
 
-def greatest_norm(vectors: Tensor) -> float:
-    """The greatest |v|.
-
-    Args:
-        vectors: [I, H].
-    """
-    return float(torch.linalg.vector_norm(vectors, dim=1).amax())
-
-
 class Items:
     """The items' side of the products, made once for all batches.
 
     Args:
-        vectors: [I, H] and bias [I], float32 on the CPU.
+        kept: what is known of the vectors.
         banned: bool [I], true for items that no list may hold; None where all may.
-        norm: of `greatest_norm`, where it is known: to find it reads all vectors, as a single user's products do.
     """
 
-    def __init__(self, vectors: ItemVectors, banned: Tensor | None = None, norm: float | None = None) -> None:
-        self.vectors = vectors.vectors.contiguous()
-        self.bias = vectors.bias if banned is None else vectors.bias.masked_fill(banned, NO_SCORE)
-        self.norm = greatest_norm(self.vectors) if norm is None else norm
-        self.offset = float(vectors.bias.abs().amax())
+    def __init__(self, kept: Kept, banned: Tensor | None = None) -> None:
+        self.kept, self.vectors = kept, kept.vectors
+        self.bias = kept.bias if banned is None else kept.bias.masked_fill(banned, NO_SCORE)
+        self.banned = None if banned is None else banned.nonzero()[:, 0]
         self.sent_back = 0
         """Users for whom more candidates had to be looked at than there was room for."""
 
-    def margins(self, users: Tensor) -> Tensor:
-        """The most that a fast product may lie from the one of fixed order, [B, 1]; 0 where the numbers leave float32.
+
+@dataclass(frozen=True)
+class Groups:
+    """How items are grouped.
+
+    Args:
+        items: I.
+        size: items of a group.
+        each: groups of a block.
+    """
+
+    items: int
+    size: int
+    each: int
+
+    @property
+    def step(self) -> int:
+        """Items of a block; the last may have fewer."""
+        return self.size * self.each
+
+    @property
+    def count(self) -> int:
+        """G; the last of them may be empty."""
+        return -(-self.items // self.step) * self.each
+
+    def of(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """The group of each item, and its place in it.
 
         Args:
-            users: [B, H].
+            items: int64, of any shape.
         """
-        terms = self.vectors.shape[1] + 1
-        unit = MARGIN * ROUNDOFF * (terms + terms.bit_length() + 3)
-        sizes = torch.linalg.vector_norm(users, dim=1, keepdim=True) * self.norm + self.offset
-        return (unit * sizes).nan_to_num_(0.0, posinf=0.0)
+        within = items % self.step
+        return items // self.step * self.each + within % self.each, within // self.each
+
+    def members(self, groups: Tensor) -> Tensor:
+        """Items of groups, some of them beyond the last, int64 [b, C * size].
+
+        Args:
+            groups: int64 [b, C].
+        """
+        first = groups // self.each * self.step + groups % self.each
+        return (first[:, :, None] + torch.arange(self.size) * self.each).flatten(1)
 
 
-def ranked_at_once(n_items: int, k: int) -> int:
+def ranked_at_once(n_items: int, width: int, k: int) -> int:
     """The number of users whose lists are found together.
 
     Args:
         n_items: I.
+        width: H.
         k: K.
     """
-    return memory.users_at_once(-(-n_items // SCORES_SAVED) if _size(n_items, k) > 1 else n_items, products=False)
+    return memory.users_at_once(-(-n_items // max(_size(n_items, width, k) // 2, 1)), products=False)
 
 
-def _size(n_items: int, k: int) -> int:
-    return GROUP if n_items >= MANY_ITEMS * k else 1
+def _size(n_items: int, width: int, k: int) -> int:
+    most = min(GROUP, GROUP_NUMBERS // max(width, 1), n_items // (GROUPS * k))
+    return 1 << max(most, 1).bit_length() - 1
 
 
 def best_products(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int) -> dict[str, Best]:
@@ -140,46 +169,78 @@ def best_products(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: 
         By the mask's name, scores and items, both [B, K], the greatest first, of equals the lower position; -inf where a list ends
         early, NaN where a product is.
     """
-    size = _size(len(items.vectors), k)
-    maxima, margins = _maxima(users, items, unwanted, size), items.margins(users)
-    found: dict[str, Best] = {}
-    for name, seen in unwanted.items():
-        scores, listed = users.new_full((len(users), k), NO_SCORE), seen.offsets.new_zeros((len(users), k))
-        for rows, groups in _candidates(maxima[name], margins, k, items):
-            scores[rows], listed[rows] = _of_groups(users[rows], items, seen.take(rows), groups, size, k)
-        found[name] = scores, listed
-    return found
+    n_items, width = items.vectors.shape
+    size = _size(n_items, width, k)
+    groups = Groups(n_items, size, -(-min(max(LEAST_BLOCK, BLOCK_BYTES // (4 * max(len(users), 1))), n_items) // size))
+    bounds = _bounds(users, items, unwanted, groups)
+    return {name: _decided(users, items, seen, bounds[name], groups, k) for name, seen in unwanted.items()}
 
 
-def _maxima(users: Tensor, items: Items, unwanted: Mapping[str, Rows], size: int) -> dict[str, Tensor]:
-    """The greatest fast product of each group of `size` items among those that are wanted, by the mask's name, [B, G]."""
-    n, n_items = len(users), len(items.vectors)
+@dataclass(frozen=True)
+class Bounds:
+    """What no score of a user and a group exceeds: `raised` products.
+
+    Args:
+        products: fast ones, the greatest of each group, [B, G].
+        margins: what those of float32 may be off by, [B, 1].
+        narrow: whether they are of 16 bits, which are bounds but for their last rounding.
+    """
+
+    products: Tensor
+    margins: Tensor
+    narrow: bool
+
+    def raised(self, products: Tensor, users: Tensor | slice) -> Tensor:
+        """The bounds, of some of the products.
+
+        Args:
+            products: [b, C].
+            users: whose they are; positions int64 [b].
+        """
+        return sixteen_bits.raised(products) if self.narrow else products + self.margins[users]
+
+
+def _bounds(users: Tensor, items: Items, unwanted: Mapping[str, Rows], groups: Groups) -> dict[str, Bounds]:
+    """Of the items that are wanted, by the mask's name."""
+    narrow = None if items.kept.copy is None else items.kept.copy.of_users(users)
+    n, kind = len(users), users if narrow is None else narrow
     by_item = {name: _by_item(rows) for name, rows in unwanted.items()}
-    if size == 1:
-        return dict(_masked(users, items, by_item, 0, n_items, users.new_empty(n * n_items)))
-    step = max(LEAST_BLOCK, BLOCK_BYTES // (4 * max(n, 1)) // size * size)
-    room, found = users.new_empty(n * min(step, n_items)), {name: users.new_empty(n, -(-n_items // size)) for name in unwanted}
-    for start in range(0, n_items, step):
-        stop = min(start + step, n_items)
-        for name, scores in _masked(users, items, by_item, start, stop, room):
-            _grouped(scores, size, found[name][:, start // size : -(-stop // size)])
-    return found
+    room = kind.new_empty(n * groups.step)
+    found = {name: kind.new_empty(groups.count, n) for name in unwanted}
+    for number, start in enumerate(range(0, groups.items, groups.step)):
+        stop = min(start + groups.step, groups.items)
+        block = _products(users, narrow, items, start, stop, room)
+        here = slice(number * groups.each, (number + 1) * groups.each)
+        for name, scores in _masked(block, items, by_item, start, stop):
+            torch.amax(scores.view(groups.size, -1), 0, out=found[name][here].view(-1))
+    margins = items.kept.margins(users)
+    return {name: Bounds(products.float().T.contiguous(), margins, narrow is not None) for name, products in found.items()}
 
 
-def _masked(
-    users: Tensor, items: Items, unwanted: Mapping[str, Entries], start: int, stop: int, room: Tensor
-) -> Iterator[tuple[str, Tensor]]:
-    """The fast products with the items from `start` to `stop`, -inf where a mask has an entry; the last may lie in `room`."""
-    n, width = len(users), stop - start
-    if n == 1:
-        block = inner_products(users, items.vectors[start:stop], items.bias[start:stop])
+def _products(users: Tensor, narrow: Tensor | None, items: Items, start: int, stop: int, room: Tensor) -> Tensor:
+    """Fast products of users with the items from `start` to `stop`, [step, B] in `room`; -inf behind the last item."""
+    n, there = len(users), (stop - start) * len(users)
+    block = room[:there].view(-1, n)
+    if narrow is not None and items.kept.copy is not None:
+        items.kept.copy.products(narrow, start, stop, block)
+    elif n == 1:
+        block.copy_(inner_products(users, items.vectors[start:stop], items.kept.bias[start:stop]).T)
     else:
-        block = torch.addmm(items.bias[start:stop], users, items.vectors[start:stop].T, out=room[: n * width].view(n, width))
+        torch.mm(items.vectors[start:stop], users.T, out=block).add_(items.kept.bias[start:stop, None])
+    if items.banned is not None:
+        first, last = torch.searchsorted(items.banned, torch.tensor([start, stop])).tolist()
+        block.index_fill_(0, items.banned[first:last] - start, NO_SCORE)
+    room[there:] = NO_SCORE
+    return room.view(-1, n)
+
+
+def _masked(block: Tensor, items: Items, unwanted: Mapping[str, Entries], start: int, stop: int) -> Iterator[tuple[str, Tensor]]:
+    """The products, -inf where a mask has an entry, for one mask after another; the last may lie where the products do."""
     final = list(unwanted)[-1]
     for name, (columns, rows) in unwanted.items():
         scores = block if name == final else block.clone()
         first, last = torch.searchsorted(columns, torch.tensor([start, stop])).tolist()
-        scores.view(-1).index_fill_(0, rows[first:last] * width + columns[first:last] - start, NO_SCORE)
+        scores.view(-1).index_fill_(0, (columns[first:last] - start) * block.shape[1] + rows[first:last], NO_SCORE)
         yield name, scores
 
 
@@ -189,70 +250,68 @@ def _by_item(rows: Rows) -> Entries:
     return columns, rows.row_of()[order]
 
 
-def _grouped(scores: Tensor, size: int, out: Tensor) -> None:
-    """The greatest of each `size` columns; the last may be fewer."""
-    whole = scores.shape[1] // size
-    torch.amax(scores[:, : whole * size].unflatten(1, (whole, size)), 2, out=out[:, :whole])
-    if whole < out.shape[1]:
-        torch.amax(scores[:, whole * size :], 1, out=out[:, whole])
-
-
-def _candidates(scores: Tensor, margins: Tensor, k: int, items: Items) -> Iterator[tuple[Tensor, Tensor]]:
-    """Which columns may hold one of the `k` greatest, by what fast products leave open.
-
-    Args:
-        scores: of fast products [B, G].
-        margins: how far each may lie from its product of fixed order, [B, 1].
-        k: list length.
-        items: counts the users who were sent back.
-
-    Yields:
-        Rows int64 [b], and their columns int64 [b, C], ascending.
-    """
-    n_columns = scores.shape[1]
-    room = min(k + SPARE_CANDIDATES, n_columns)
-    values, columns = largest(scores, room)
-    least = values[:, min(k, room) - 1, None] - 2 * margins
-    more = (values[:, -1:] >= least) & (values[:, -1:] > NO_SCORE) & (margins > 0) & (room < n_columns)
-    fits = (~more[:, 0]).nonzero()[:, 0]
-    if len(fits):
-        yield fits, columns[fits].sort(1).values
-    back = more[:, 0].nonzero()[:, 0]
+def _decided(users: Tensor, items: Items, seen: Rows, bounds: Bounds, groups: Groups, k: int) -> Best:
+    """The `k` best of each user: of the groups with the greatest bounds, then of all whose bound is not below the k-th score."""
+    values, first = _largest(bounds.products, min(k + items.kept.spare, groups.count))
+    scores, listed = _of_groups(users, items, seen, first, groups, k)
+    least = bounds.raised(values[:, -1:], slice(None))
+    back = ((least >= scores[:, -1:]) & (least > NO_SCORE) & (bounds.margins > 0))[:, 0].nonzero()[:, 0]
+    rest = bounds.products[back].scatter_(1, first[back], NO_SCORE)
+    counts = ((bounds.raised(rest, back) >= scores[back, -1:]) & (rest > NO_SCORE)).sum(1)
+    for some, count in _portions(counts, groups.size):
+        rows = back[some]
+        others = _of_groups(users[rows], items, seen.take(rows), _largest(rest[some], count)[1], groups, k)
+        both = (torch.cat(pair, 1) for pair in ((scores[rows], others[0]), (listed[rows], others[1])))
+        scores[rows], listed[rows] = _first(*both, k)
     items.sent_back += len(back)
-    for row in back.split(1) if len(back) else ():
-        yield row, ((scores[row] >= least[row]) & (scores[row] > NO_SCORE)).nonzero()[None, :, 1]
+    items.kept.note(len(users), len(back), int(counts.sum()) * groups.size)
+    return scores, listed
 
 
-def _of_groups(users: Tensor, items: Items, seen: Rows, groups: Tensor, size: int, k: int) -> Best:
-    """The `k` greatest products of fixed order in some groups of items, ascending; users [b, H], groups [b, C]."""
-    n_items = len(items.vectors)
-    listed = (groups[:, :, None] * size + torch.arange(size)).flatten(1)[:, :n_items]  # what is more lies behind the last
-    inside = listed.clamp(max=n_items - 1)
-    scores = fixed_products(users, items.vectors, inside).add_(items.bias[inside]).masked_fill_(listed >= n_items, NO_SCORE)
-    scores.view(-1).index_fill_(0, _places(seen, groups, size, listed.shape[1]), NO_SCORE)
+def _largest(bounds: Tensor, k: int) -> Best:
+    blocks = (block for block in BLOCKS if bounds.shape[1] // block >= LEAST_BLOCKS * k)
+    return largest(bounds, k, next(blocks, BLOCKS[0]))
+
+
+def _portions(counts: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
+    """Positions of users who are looked at together, and the number of groups of each."""
+    order = counts.argsort(descending=True)[: int((counts > 0).sum())]
+    while len(order):
+        most = int(counts[order[0]])
+        here = max(MOST_CANDIDATES // (most * size), 1)
+        yield order[:here], most
+        order = order[here:]
+
+
+def _of_groups(users: Tensor, items: Items, seen: Rows, chosen: Tensor, groups: Groups, k: int) -> Best:
+    """The `k` greatest products of fixed order in some groups of items; users [b, H], chosen [b, C]."""
+    chosen = chosen.sort(1).values
+    listed = groups.members(chosen)
+    inside = listed.clamp(max=groups.items - 1)
+    scores = fixed_products(users, items.vectors, inside).add_(items.bias[inside]).masked_fill_(listed >= groups.items, NO_SCORE)
+    scores.view(-1).index_fill_(0, _places(seen, chosen, groups), NO_SCORE)
     if short := max(k - scores.shape[1], 0):
         scores, inside = pad(scores, (0, short), value=NO_SCORE), pad(inside, (0, short))
     return _first(scores, inside, k)
 
 
 def _first(scores: Tensor, items: Tensor, k: int) -> Best:
-    """The `k` greatest, of equals the lower position; `items` ascend."""
+    """The `k` greatest, of equals the lower position."""
     if scores.shape[1] > FEW * k:  # sorting them all costs more
         least = scores.topk(k).values[:, -1:]
         room = max(int((scores >= least).sum(1).amax()), k)  # nothing is above what is no number
-        at = scores.topk(room, sorted=False).indices.sort(1).values
+        at = scores.topk(room, sorted=False).indices
         scores, items = scores.gather(1, at), items.gather(1, at)
-    scores, order = scores.sort(dim=1, descending=True, stable=True)
+    items, order = items.sort(1)
+    scores, order = scores.gather(1, order).sort(dim=1, descending=True, stable=True)
     return scores[:, :k], items.gather(1, order[:, :k])
 
 
-def _places(seen: Rows, groups: Tensor, size: int, width: int) -> Tensor:
-    """Where what is left out stands among the items of the groups, `width` a user, laid flat."""
-    n_groups, each = -(-seen.width // size), groups.shape[1]
-    rows = torch.arange(len(groups))[:, None]
-    keys = (rows * n_groups + groups).view(-1)
-    wanted = seen.row_of() * n_groups + seen.columns // size
+def _places(seen: Rows, chosen: Tensor, groups: Groups) -> Tensor:
+    """Where what is left out stands among the items of chosen groups, laid flat; `chosen` ascend."""
+    keys = (torch.arange(len(chosen))[:, None] * groups.count + chosen).view(-1)
+    group, place = groups.of(seen.columns)
+    wanted = seen.row_of() * groups.count + group
     at = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
     hit = keys[at] == wanted
-    at = at[hit]
-    return at // each * width + at % each * size + seen.columns[hit] % size
+    return at[hit] * groups.size + place[hit]

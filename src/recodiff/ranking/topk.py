@@ -19,6 +19,7 @@ from recodiff.errors import ModelError
 from recodiff.models.base import Recommender, batches
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.ranking import exact
+from recodiff.ranking.kept import Kept
 from recodiff.runtime import distributed, progress
 from recodiff.runtime.float32 import fast_products
 from recodiff.runtime.memory import keep_freed_memory, users_at_once
@@ -28,8 +29,8 @@ from recodiff.tensors.rows import Rows
 from recodiff.tensors.sharding import ALL, Shard
 
 Lists = tuple[NDArray[np.int64], NDArray[np.float32]]
-_norms: WeakKeyDictionary[Recommender, tuple[tuple[Any, ...], float]] = WeakKeyDictionary()
-"""The greatest norm of a model's item vectors, while they stay as they are."""
+_known: WeakKeyDictionary[Recommender, tuple[tuple[Any, ...], Kept]] = WeakKeyDictionary()
+"""What is kept of a model's item vectors, while they stay as they are."""
 Find = Callable[[Batch, Mapping[str, Rows]], dict[str, Lists]]
 """Finds the lists of a batch for each of several masks."""
 
@@ -134,8 +135,13 @@ def rank(
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
     factors = factors_of(model)
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
-    size = users_at_once(most_here, products=_are_products(model)) if factors is None else exact.ranked_at_once(most_here, k)
-    find = _by_scores(model, banned, min(k, width), width) if factors is None else _by_factors(model, factors, banned, k)
+    if factors is None:
+        size = users_at_once(most_here, products=_are_products(model))
+        find = _by_scores(model, banned, min(k, width), width)
+    else:
+        size, kept = exact.ranked_at_once(most_here, factors.vectors.shape[1], k), _kept(model, factors)
+        kept.prepare(history.n_users)
+        find = _by_factors(model, kept, banned, k)
     keep_freed_memory()
     unwanted = {name: part.split(size) for name, part in seen.items()}
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
@@ -171,19 +177,19 @@ def _are_products(model: Recommender) -> bool:
     return True
 
 
-def _norm(model: Recommender, vectors: Tensor) -> float:
-    """The greatest norm of item vectors, found once while they stay as they are."""
-    if vectors.is_inference():  # whether they changed is not known
-        return exact.greatest_norm(vectors)
-    state = (vectors.data_ptr(), vectors.shape, vectors._version)
-    known = _norms.get(model)
+def _kept(model: Recommender, factors: ItemVectors) -> Kept:
+    """What is known of a model's item vectors, while they stay as they are."""
+    if factors.vectors.is_inference() or factors.bias.is_inference():  # whether they changed is not known
+        return Kept(factors)
+    state = tuple((part.data_ptr(), part.shape, part.stride(), part._version) for part in (factors.vectors, factors.bias))
+    known = _known.get(model)
     if known is None or known[0] != state:
-        _norms[model] = known = state, exact.greatest_norm(vectors)
+        _known[model] = known = state, Kept(factors)
     return known[1]
 
 
-def _by_factors(model: Recommender, factors: ItemVectors, banned: Tensor | None, k: int) -> Find:
-    items = exact.Items(factors, banned, _norm(model, factors.vectors))
+def _by_factors(model: Recommender, kept: Kept, banned: Tensor | None, k: int) -> Find:
+    items = exact.Items(kept, banned)
 
     def find(batch: Batch, seen: Mapping[str, Rows]) -> dict[str, Lists]:
         found = exact.best_products(model.user_vectors(batch), items, seen, k)

@@ -1,0 +1,177 @@
+"""Upper bounds of scores by products of bfloat16 numbers, on machines that make them faster than float32's.
+
+A vector v is its rounding v' and a rest, so u . v = u' . v' + u' . (v - v') + (u - u') . v, of which the last two are at most
+|u| |v - v'| + |u - u'| |v| by Cauchy-Schwarz. Both are products of a number of the user and one of the item. They are columns more
+of the same matrix product, and so is the bias, in three pieces of 8 bits: what comes out is no score but a bound that no score of
+that user and item exceeds, each item's by its own norm and rest.
+
+The unit roundoff of bfloat16 is 2^-8. The terms of a product are exact in float32, which has 16 bits for them; their sum is one of
+float32, of which `exact` has the bound. Here it is taken twice, for processors that add pairs of terms in a way of their own. What
+float32 is too small for, as squares and products of the tiniest numbers, is less than the `FLOOR` of every bound.
+
+Shapes: `B` users, `I` items, `H` width of the vectors, `W` width of the copy.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from recodiff.runtime import memory
+
+ROUNDOFF_16, ROUNDOFF_32 = 2.0**-8, 2.0**-24
+SLACK = 1.02
+"""For the rounding of the bounds themselves."""
+FLOOR = 2.0**-20
+"""Of the greatest norm: what every norm and rest is taken greater by."""
+LEAST, MOST = 2.0**-30, 2.0**60
+"""Norms between which float32 holds all squares and products that matter."""
+LEAST_BIAS = 2.0**-100
+"""A bias that is nearer to 0, and not 0, has no three pieces."""
+MOST_TERMS = 2**16
+MORE_COLUMNS = 5
+"""Three of the bias, two of the bound."""
+MULTIPLE = 16
+"""Of which the width is one: odd rows are slower to read."""
+ROWS_BYTES = 2**20
+"""Rows that are rounded at once."""
+FASTER = 1.3
+"""Times float32's rate from which products of bfloat16 pay."""
+SHARE_OF_MEMORY = 0.5
+"""Of what is free that a copy may take."""
+
+
+class Narrow:
+    """Item vectors in bfloat16, with the columns that make their products bounds; `copied` says whether they do.
+
+    Args:
+        vectors: float32 [I, H], on the CPU.
+        bias: float32 [I].
+    """
+
+    def __init__(self, vectors: Tensor, bias: Tensor) -> None:
+        n, width = vectors.shape
+        self.width = -(-(width + MORE_COLUMNS) // MULTIPLE) * MULTIPLE
+        self.rows = torch.empty(n, self.width, dtype=torch.bfloat16)
+        self.terms = width + MORE_COLUMNS
+        unit = SLACK * 3 * self.terms * ROUNDOFF_32
+        columns = torch.empty(n, 2)
+        step = max(ROWS_BYTES // (4 * width), 1)
+        for start in range(0, n, step):
+            part = vectors[start : start + step]
+            narrow, norms = part.bfloat16(), torch.linalg.vector_norm(part, dim=1)
+            rests = narrow.float().sub_(part)
+            columns[start : start + step, 0] = torch.linalg.vector_norm(rests, dim=1).add_(norms, alpha=unit)
+            columns[start : start + step, 1] = norms
+            torch.cat([narrow, narrow.new_zeros(len(part), self.width - width)], 1, out=self.rows[start : start + step])
+        self.norm = float(columns[:, 1].amax())
+        self.rows[:, width : width + 3] = _pieces(bias, unit)
+        self.rows[:, width + 3 : width + 5] = _raised(columns.mul_(SLACK).add_(FLOOR * self.norm))
+
+    @property
+    def nbytes(self) -> int:
+        """What the copy takes."""
+        return self.rows.nbytes
+
+    def of_users(self, users: Tensor) -> Tensor | None:
+        """Users' vectors beside those of the items, bfloat16 [B, W]; None where the bounds would not hold for one of them.
+
+        Args:
+            users: float32 [B, H].
+        """
+        norms, largest = torch.linalg.vector_norm(users, dim=1), users.abs().amax(1)
+        if not bool(((largest == 0) | (largest >= LEAST) & (norms <= MOST)).all()):
+            return None
+        narrow = users.bfloat16()
+        rests = torch.linalg.vector_norm(users - narrow, dim=1)
+        sizes = _raised(torch.stack([norms.mul_(1 + ROUNDOFF_16), rests], 1).mul_(SLACK))
+        more = self.width - users.shape[1] - MORE_COLUMNS
+        return torch.cat([narrow, narrow.new_ones(len(users), 3), pad(sizes, (0, more))], 1)
+
+    def products(self, users: Tensor, start: int, stop: int, out: Tensor) -> None:
+        """Write bounds of the items from `start` to `stop`, rounded once more: `raised` makes bounds of them again.
+
+        Args:
+            users: of `of_users`.
+            start: the first item.
+            stop: behind the last.
+            out: bfloat16 [stop - start, B].
+        """
+        torch.mm(self.rows[start:stop], users.T, out=out)
+
+
+def raised(products: Tensor) -> Tensor:
+    """What may have been rounded to some bfloat16 numbers, at most; float32.
+
+    Args:
+        products: of any shape.
+    """
+    wide = products.float()
+    return torch.maximum(wide * (1 + SLACK * ROUNDOFF_16), wide * (1 - SLACK * ROUNDOFF_16))  # -inf stays so
+
+
+def copied(vectors: Tensor, bias: Tensor) -> Narrow | None:
+    """A copy of items in bfloat16; None where bounds could not be made of it, or memory is short.
+
+    Args:
+        vectors: float32 [I, H], on the CPU.
+        bias: float32 [I].
+    """
+    n, width = vectors.shape
+    free = memory.available_memory()
+    short = free is not None and 2 * n * (width + MORE_COLUMNS + MULTIPLE) > SHARE_OF_MEMORY * free
+    if (
+        short
+        or width + MORE_COLUMNS > MOST_TERMS
+        or not bool(((bias == 0) | (bias.abs() >= LEAST_BIAS) & (bias.abs() <= MOST)).all())
+    ):
+        return None
+    made = Narrow(vectors, bias)
+    return made if LEAST <= made.norm <= MOST else None
+
+
+@cache
+def pays() -> bool:
+    """Whether this machine's products of bfloat16 are FASTER than float32's, and as exact as the bounds suppose; some 10 ms."""
+    wide = torch.ones(256, 192), torch.ones(192, 512)
+    narrow = wide[0].bfloat16(), wide[1].bfloat16()
+    if not (adds_in_float32(256) and adds_in_float32(1)):
+        return False
+    return _seconds(*wide) >= FASTER * _seconds(*narrow)
+
+
+def _pieces(bias: Tensor, unit: float) -> Tensor:
+    """Three numbers of 8 bits for each, which add up to no less than the bias and what its sums round away, [I, 3]."""
+    first = bias.bfloat16()
+    rest = bias - first
+    second = rest.bfloat16()
+    third = (rest - second).add_(bias.abs(), alpha=unit)
+    return torch.stack([first, second, (third + third.abs() * 2 * ROUNDOFF_16).bfloat16()], 1)
+
+
+def _raised(sizes: Tensor) -> Tensor:
+    """Numbers of 8 bits that are no less; `sizes` are not negative."""
+    return (sizes * (1 + 2 * ROUNDOFF_16)).bfloat16()
+
+
+def adds_in_float32(users: int) -> bool:
+    """Whether sums are of float32 and rounded once, to the nearest: numbers that bfloat16 sums or cut off bits would lose."""
+    terms = torch.zeros(512, 4096)
+    terms[:, 0], terms[0, 1:], terms[1, 1:3] = 1.0, 2.0**-12, torch.tensor([2.0**-8, 2.0**-12])
+    terms[2] = -terms[1]
+    found = terms.bfloat16() @ torch.ones(4096, users, dtype=torch.bfloat16)
+    wanted = torch.tensor([2.0, 1 + 2.0**-7, -1 - 2.0**-7])
+    return bool((found[:3].float() == wanted[:, None]).all())
+
+
+def _seconds(a: Tensor, b: Tensor) -> float:
+    taken: list[float] = []
+    for _ in range(6):
+        began = perf_counter()
+        torch.mm(a, b)
+        taken.append(perf_counter() - began)
+    return min(taken[1:])

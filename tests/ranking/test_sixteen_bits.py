@@ -1,0 +1,80 @@
+"""Bounds by products of 16 bits."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from near_ties import KINDS, near_ties
+from recodiff.models.batch import ItemVectors
+from recodiff.ranking import sixteen_bits
+from recodiff.ranking.exact import fixed_products
+from recodiff.runtime import memory
+
+
+def bounds(users: torch.Tensor, vectors: ItemVectors) -> torch.Tensor | None:
+    """Of all scores, [B, I]; None where there is no copy."""
+    copy = sixteen_bits.copied(vectors.vectors, vectors.bias)
+    narrow = None if copy is None else copy.of_users(users)
+    if copy is None or narrow is None:
+        return None
+    out = torch.empty(len(vectors.bias), len(users), dtype=torch.bfloat16)
+    copy.products(narrow, 0, len(out), out)
+    return sixteen_bits.raised(out).T
+
+
+@settings(deadline=None)
+@given(st.sampled_from(KINDS), st.integers(1, 60), st.integers(1, 300), st.integers(0, 2**16))
+def test_no_score_is_above_its_bound(kind: str, n_items: int, width: int, seed: int) -> None:
+    users, vectors = near_ties(kind, n_items, width, seed)
+    found = bounds(users, vectors)
+    scores = fixed_products(users, vectors.vectors, torch.arange(n_items).expand(len(users), -1)) + vectors.bias
+    truth = users.double() @ vectors.vectors.double().T + vectors.bias.double()
+    if found is not None:
+        assert (found >= scores).all()
+        assert (found >= truth).all()
+
+
+def test_bounds_are_near_the_scores() -> None:
+    users, vectors = near_ties("random", 500, 200, 0)
+    found = bounds(users, vectors)
+    truth = users.double() @ vectors.vectors.double().T + vectors.bias
+    sizes = users.norm(dim=1)[:, None] * vectors.vectors.norm(dim=1)
+    assert found is not None
+    assert ((found - truth) <= 0.006 * sizes + 0.01 * truth.abs()).all()
+
+
+@pytest.mark.parametrize(
+    ("scale", "bias"),
+    [(0.0, 1.0), (1e-20, 1.0), (1e30, 1.0), (1.0, float("nan")), (1.0, float("-inf")), (1.0, 1e-38), (float("nan"), 1.0)],
+)
+def test_numbers_that_have_no_bounds_have_no_copy(scale: float, bias: float) -> None:
+    _, vectors = near_ties("random", 30, 5, 0)
+    assert sixteen_bits.copied(vectors.vectors * scale, torch.full((30,), bias)) is None
+    assert sixteen_bits.copied(vectors.vectors, torch.zeros(30)) is not None
+
+
+def test_no_copy_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = torch.ones(1000, 100)
+    monkeypatch.setattr(memory, "available_memory", lambda: 300_000)
+    assert sixteen_bits.copied(vectors, torch.zeros(1000)) is None
+    monkeypatch.setattr(memory, "available_memory", lambda: 600_000)
+    copy = sixteen_bits.copied(vectors, torch.zeros(1000))
+    assert copy is not None
+    assert copy.nbytes == 2 * 1000 * 112
+
+
+def test_sums_of_16_bits_are_noticed() -> None:
+    def poor(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        total = a.new_zeros(len(a))
+        for column in (a * b[:, 0]).T:
+            total += column
+        return total[:, None].expand(-1, b.shape[1])
+
+    assert sixteen_bits.adds_in_float32(4)
+    with mock.patch.object(torch.Tensor, "__matmul__", poor):
+        assert not sixteen_bits.adds_in_float32(4)
