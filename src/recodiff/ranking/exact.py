@@ -43,8 +43,8 @@ BLOCKS = (64, 32, 16)
 """Groups of which only the greatest bound is kept while those of the greatest are sought: as many as leave enough blocks."""
 MOST_CANDIDATES = 2**20
 """Items that are scored at once for users who are sent back."""
-FEW = 2
-"""Times K: so many candidates are sorted whole."""
+FEW, SPARE_TIES = 2, 4
+"""Times K: so many candidates are sorted whole; of more, candidates beyond K which show whether more than those equal the last."""
 
 NO_SCORE = float("-inf")
 Best = tuple[Tensor, Tensor]
@@ -171,7 +171,8 @@ def best_products(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: 
     """
     n_items, width = items.vectors.shape
     size = _size(n_items, width, k)
-    groups = Groups(n_items, size, -(-min(max(LEAST_BLOCK, BLOCK_BYTES // (4 * max(len(users), 1))), n_items) // size))
+    blocks = -(-n_items // max(LEAST_BLOCK, BLOCK_BYTES // (4 * max(len(users), 1))))
+    groups = Groups(n_items, size, -(-n_items // (blocks * size)))
     bounds = _bounds(users, items, unwanted, groups)
     return {name: _decided(users, items, seen, bounds[name], groups, k) for name, seen in unwanted.items()}
 
@@ -298,10 +299,12 @@ def _of_groups(users: Tensor, items: Items, seen: Rows, chosen: Tensor, groups: 
 def _first(scores: Tensor, items: Tensor, k: int) -> Best:
     """The `k` greatest, of equals the lower position."""
     if scores.shape[1] > FEW * k:  # sorting them all costs more
-        least = scores.topk(k).values[:, -1:]
-        room = max(int((scores >= least).sum(1).amax()), k)  # nothing is above what is no number
-        at = scores.topk(room, sorted=False).indices
-        scores, items = scores.gather(1, at), items.gather(1, at)
+        room = min(k + SPARE_TIES, scores.shape[1])
+        best, at = scores.topk(room)
+        if bool((best[:, -1] == best[:, k - 1]).any()):  # more that equal the last may be behind
+            room = max(int((scores >= best[:, k - 1 : k]).sum(1).amax()), k)  # nothing is above what is no number
+            best, at = scores.topk(room)
+        scores, items = best, items.gather(1, at)
     items, order = items.sort(1)
     scores, order = scores.gather(1, order).sort(dim=1, descending=True, stable=True)
     return scores[:, :k], items.gather(1, order[:, :k])
