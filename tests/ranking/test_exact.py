@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from near_ties import KINDS, near_ties
 from recodiff.models.batch import ItemVectors
-from recodiff.ranking import exact, kept, sixteen_bits
+from recodiff.ranking import bounds, exact, kept, sixteen_bits
+from recodiff.ranking.bounds import Items
 from recodiff.ranking.kept import Kept
 from recodiff.tensors.rows import Rows
 
@@ -34,20 +36,39 @@ def whole(users: Tensor, vectors: ItemVectors, seen: Tensor, k: int) -> tuple[Te
     return scores[:, :k], order[:, :k]
 
 
-SMALL = {"GROUP": 4, "GROUPS": 1, "BLOCKS": (4, 2), "BLOCK_BYTES": 64, "LEAST_BLOCK": 8, "FEW": 1, "MOST_CANDIDATES": 64}
-"""Sizes at which few items take every turn."""
+BITS = [32, 16, 8]
 
 
-def items_of(vectors: ItemVectors, *, narrow: bool, banned: Tensor | None = None) -> exact.Items:
-    """The items' side, with or without the copy of 16 bits, whatever this machine's products are worth."""
+@contextmanager
+def few_at_once() -> Iterator[None]:
+    """Sizes at which few items take every turn."""
+    with (
+        mock.patch.multiple(exact, BLOCKS=(4, 2), FEW=1, SPARE_TIES=1, MOST_CANDIDATES=64),
+        mock.patch.multiple(bounds, GROUP=4, GROUPS=1, BLOCK_BYTES=64, LEAST_BLOCK=8),
+        mock.patch.multiple(kept, MOST_LOOKED_AT=10, FIRST_SPARE=(2, 2)),
+    ):
+        yield
+
+
+def items_of(vectors: ItemVectors, bits: int, banned: Tensor | None = None) -> Items:
+    """The items' side, with or without copies, whatever this machine's products are worth."""
     known = Kept(vectors)
-    with mock.patch.object(sixteen_bits, "pays", return_value=narrow):
-        known.prepare(kept.LISTS_TO_PAY)
-    return exact.Items(known, banned)
+    with mock.patch.object(sixteen_bits, "pays", return_value=True):
+        known.prepare(kept.LISTS_TO_PAY if bits == 16 else 0)
+    for _ in range(kept.LISTS_TO_PAY if bits == 8 else 0):
+        known.prepare(1)
+    return Items(known, banned)
 
 
-def nothing(users: int, items: int) -> Rows:
-    return rows_of(torch.zeros(users, items, dtype=torch.bool))
+def best(users: Tensor, items: Items, seen: Mapping[str, Tensor], k: int, bits: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Best products of users together; with 8 bits of one after another, each alone."""
+    if bits != 8:
+        return exact.best_products(users, items, {name: rows_of(mask) for name, mask in seen.items()}, k)
+    each = [
+        exact.best_products(users[n : n + 1], items, {name: rows_of(mask[n : n + 1]) for name, mask in seen.items()}, k)
+        for n in range(len(users))
+    ]
+    return {name: (torch.cat([one[name][0] for one in each]), torch.cat([one[name][1] for one in each])) for name in seen}
 
 
 def assert_lists_are(found: Sequence[Tensor], users: Tensor, vectors: ItemVectors, seen: Tensor, *, ordered: bool = True) -> None:
@@ -64,7 +85,7 @@ def assert_lists_are(found: Sequence[Tensor], users: Tensor, vectors: ItemVector
 @settings(deadline=None)
 @given(
     st.sampled_from(KINDS),
-    st.booleans(),
+    st.sampled_from(BITS),
     st.integers(1, 150),
     st.integers(1, 40),
     st.integers(1, 8),
@@ -73,119 +94,94 @@ def assert_lists_are(found: Sequence[Tensor], users: Tensor, vectors: ItemVector
     st.integers(0, 2**16),
 )
 def test_lists_are_those_of_all_products_of_fixed_order(
-    kind: str, narrow: bool, n_items: int, width: int, k: int, share: float, n_users: int, seed: int
+    kind: str, bits: int, n_items: int, width: int, k: int, share: float, n_users: int, seed: int
 ) -> None:
     k = min(k, n_items)
     users, vectors = near_ties(kind, n_items, width, seed)
     users = users[:n_users]
     seen = torch.rand(n_users, n_items, generator=torch.Generator().manual_seed(seed + 1)) < share
-    with mock.patch.multiple(exact, **SMALL), mock.patch.multiple(kept, LEAST_SPARE=2, MOST_LOOKED_AT=10):
-        items = items_of(vectors, narrow=narrow)
-        assert items.kept.copy is None or narrow
-        found = exact.best_products(users, items, {"seen": rows_of(seen), "none": nothing(n_users, n_items)}, k)
-    zero = bool((users == 0).all(1).any()) and bool((vectors.bias == 0).any())
-    assert_lists_are(found["seen"], users, vectors, seen, ordered=kind != "equal" and not zero)
-    assert_lists_are(found["none"], users, vectors, torch.zeros_like(seen), ordered=kind != "equal" and not zero)
+    with few_at_once():
+        found = best(users, items_of(vectors, bits), {"seen": seen, "none": torch.zeros_like(seen)}, k, bits)
+    no_score = bool((users == 0).all(1).any()) and bool((vectors.bias == 0).any())
+    for name, mask in (("seen", seen), ("none", torch.zeros_like(seen))):
+        assert_lists_are(found[name], users, vectors, mask, ordered=kind != "equal" and not no_score)
 
 
-@pytest.mark.parametrize("narrow", [False, True])
-def test_near_ties_ask_for_more_candidates_and_are_counted(narrow: bool) -> None:
+@pytest.mark.parametrize("bits", BITS)
+def test_near_ties_ask_for_more_candidates_and_are_counted(bits: int) -> None:
     users, vectors = near_ties("last bits", 4000, 32, 0)
-    items = items_of(vectors, narrow=narrow)
-    none = torch.zeros(6, 4000, dtype=torch.bool)
-    found = exact.best_products(users, items, {"none": rows_of(none)}, 5)["none"]
+    items, none = items_of(vectors, bits), torch.zeros(6, 4000, dtype=torch.bool)
+    found = best(users, items, {"none": none}, 5, bits)["none"]
     assert items.sent_back == 6
-    assert items.kept.spare == 2 * kept.LEAST_SPARE
+    assert (items.kept.lone_items if bits == 8 else items.kept.groups).now > kept.FIRST_SPARE[bits == 8]
     assert_lists_are(found, users, vectors, none)
 
 
-def test_the_copy_is_given_up_where_too_much_is_looked_at_again() -> None:
+@pytest.mark.parametrize("bits", [16, 8])
+def test_a_copy_is_given_up_where_too_much_is_looked_at_again(bits: int) -> None:
     users, vectors = near_ties("above 16 bits", 4000, 32, 0)
-    items, none = items_of(vectors, narrow=True), torch.zeros(6, 4000, dtype=torch.bool)
-    assert items.kept.copy is not None
-    for copied in (False, False):  # once by 16 bits, once without
-        found = exact.best_products(users, items, {"none": rows_of(none)}, 5)["none"]
-        assert (items.kept.copy is not None) == copied
-        assert_lists_are(found, users, vectors, none)
+    items, none = items_of(vectors, bits), torch.zeros(6, 4000, dtype=torch.bool)
+    assert (items.kept.copy_16 is not None, items.kept.copy_8 is not None) == (bits == 16, bits == 8)
+    for _ in range(2):  # once with the copy, once without
+        assert_lists_are(best(users, items, {"none": none}, 5, bits)["none"], users, vectors, none)
+        assert items.kept.copy_16 is None
+        assert items.kept.copy_8 is None
 
 
-def test_random_vectors_seldom_ask_for_more() -> None:
+@pytest.mark.parametrize("bits", [16, 8])
+def test_random_vectors_seldom_ask_for_more(bits: int) -> None:
     draw = torch.Generator().manual_seed(0)
-    users, vectors = torch.randn(200, 64, generator=draw), torch.randn(40_000, 64, generator=draw)
-    items, none = items_of(ItemVectors(vectors, torch.zeros(40_000)), narrow=True), nothing(200, 40_000)
-    wide = items_of(ItemVectors(vectors, torch.zeros(40_000)), narrow=False)
+    n = 200 if bits == 16 else 60
+    users, vectors = torch.randn(n, 64, generator=draw), torch.randn(20_000, 64, generator=draw)
+    none = {"none": torch.zeros(n, 20_000, dtype=torch.bool)}
+    items, wide = (items_of(ItemVectors(vectors, torch.zeros(20_000)), kind) for kind in (bits, 32))
     for _ in range(3):  # the room is learned
         items.sent_back = 0
-        found, same = (exact.best_products(users, one, {"none": none}, 10)["none"] for one in (items, wide))
+        found, same = best(users, items, none, 10, bits)["none"], best(users, wide, none, 10, 32)["none"]
         assert torch.equal(found[0], same[0])
         assert torch.equal(found[1], same[1])
-    assert items.sent_back <= 200 * kept.OFTEN
-    assert items.kept.copy is not None
+    assert items.sent_back <= n * 2 * kept.OFTEN
+    assert items.kept.copy_16 is not None or items.kept.copy_8 is not None
     assert wide.sent_back == 0
 
 
-@pytest.mark.parametrize("narrow", [False, True])
-def test_the_same_score_in_every_batch(narrow: bool) -> None:
+@pytest.mark.parametrize("bits", [32, 16])
+def test_the_same_score_in_every_batch(bits: int) -> None:
     users, vectors = near_ties("random", 3000, 37, 1)
-    items = items_of(vectors, narrow=narrow)
-    together = exact.best_products(users, items, {"none": nothing(6, 3000)}, 7)["none"]
-    for user in range(6):
-        alone = exact.best_products(users[user : user + 1], items, {"none": nothing(1, 3000)}, 7)["none"]
-        assert torch.equal(alone[0][0], together[0][user])
-        assert torch.equal(alone[1][0], together[1][user])
+    items, none = items_of(vectors, bits), torch.zeros(6, 3000, dtype=torch.bool)
+    together, alone = (best(users, items, {"none": none}, 7, how)["none"] for how in (bits, 8))
+    assert torch.equal(alone[0], together[0])
+    assert torch.equal(alone[1], together[1])
 
 
-@pytest.mark.parametrize("kind", ["unequal norms", "tiny"])
-def test_a_score_is_within_its_bound_of_the_true_product(kind: str) -> None:
-    users, vectors = near_ties(kind, 500, 200, 3)
-    fixed = exact.fixed_products(users, vectors.vectors, torch.arange(500).expand(6, -1)) + vectors.bias
-    fast = torch.addmm(vectors.bias, users, vectors.vectors.T)
-    margins = Kept(vectors).margins(users)
-    assert (margins >= 200 * 2.0**-126).all()  # where even the squares of the numbers are 0 in float32
-    assert ((fixed.double() - fast.double()).abs() <= margins).all()
-    truth = users.double() @ vectors.vectors.double().T + vectors.bias
-    sizes = users.double().norm(dim=1)[:, None] * vectors.vectors.double().norm(dim=1) + vectors.bias.abs()
-    assert ((fixed - truth).abs() <= 1e-6 * sizes + 200 * 2.0**-149).all()
-
-
-@pytest.mark.parametrize("narrow", [False, True])
-def test_items_that_no_list_may_hold_are_in_none(narrow: bool) -> None:
+@pytest.mark.parametrize("bits", BITS)
+def test_items_that_no_list_may_hold_are_in_none(bits: int) -> None:
     users, vectors = near_ties("random", 60, 5, 4)
     banned = torch.ones(60, dtype=torch.bool)
     banned[[3, 50]] = False
-    items = items_of(vectors, narrow=narrow, banned=banned)
-    scores, listed = exact.best_products(users, items, {"none": nothing(6, 60)}, 4)["none"]
+    items = items_of(vectors, bits, banned)
+    scores, listed = best(users, items, {"none": torch.zeros(6, 60, dtype=torch.bool)}, 4, bits)["none"]
     assert (scores[:, 2:] == -torch.inf).all()
     assert np.array_equal(np.sort(listed[:, :2].numpy(), 1), np.tile([3, 50], (6, 1)))
 
 
-@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("bits", BITS)
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_a_product_that_is_no_number_shows(narrow: bool, value: float) -> None:
+def test_a_product_that_is_no_number_shows(bits: int, value: float) -> None:
     users, vectors = near_ties("random", 40, 5, 5)
     vectors.vectors[7, 2] = value
     users[:, 2] = 0.0 if value == torch.inf else users[:, 2]
-    scores, _ = exact.best_products(users, items_of(vectors, narrow=narrow), {"none": nothing(6, 40)}, 3)["none"]
+    scores, _ = best(users, items_of(vectors, bits), {"none": torch.zeros(6, 40, dtype=torch.bool)}, 3, bits)["none"]
     assert scores[:, 0].isnan().all()
 
 
+@pytest.mark.parametrize("bits", [16, 8])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e30])
-def test_users_beyond_16_bits_are_ranked_by_float32(value: float) -> None:
+def test_users_who_have_no_bounds_are_ranked_by_float32(bits: int, value: float) -> None:
     users, vectors = near_ties("random", 400, 5, 6)
     users[2, 3] = value
-    items = items_of(vectors, narrow=True)
-    assert items.kept.copy is not None
-    assert items.kept.copy.of_users(users) is None
-    none = torch.zeros(6, 400, dtype=torch.bool)
-    found = exact.best_products(users, items, {"none": rows_of(none)}, 3)["none"]
+    items, none = items_of(vectors, bits), torch.zeros(6, 400, dtype=torch.bool)
+    found = best(users, items, {"none": none}, 3, bits)["none"]
     finite = torch.tensor([0, 1, 3, 4, 5])
     assert_lists_are([part[finite] for part in found], users[finite], vectors, none[finite])
-
-
-def test_groups_hold_every_item_once() -> None:
-    for n, size, each in ((100, 4, 7), (28, 4, 7), (3, 1, 3), (29, 4, 7)):
-        groups = exact.Groups(n, size, each)
-        members = groups.members(torch.arange(groups.count)[None])[0]
-        assert members[members < n].sort().values.tolist() == list(range(n))
-        group, place = groups.of(torch.arange(n))
-        assert (members.view(-1, size)[group, place] == torch.arange(n)).all()
+    assert bool(found[0][2].isfinite().all()) == (value == 1e30)

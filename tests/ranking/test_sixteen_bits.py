@@ -13,12 +13,18 @@ from near_ties import KINDS, near_ties
 from recodiff.models.batch import ItemVectors
 from recodiff.ranking import sixteen_bits
 from recodiff.ranking.exact import fixed_products
+from recodiff.ranking.kept import greatest_norm
 from recodiff.runtime import memory
+
+
+def copied(vectors: torch.Tensor, bias: torch.Tensor) -> sixteen_bits.Copy16 | None:
+    with mock.patch.object(sixteen_bits, "pays", return_value=True):
+        return sixteen_bits.copied_to_16(vectors, bias, greatest_norm(vectors))
 
 
 def bounds(users: torch.Tensor, vectors: ItemVectors) -> torch.Tensor | None:
     """Of all scores, [B, I]; None where there is no copy."""
-    copy = sixteen_bits.copied(vectors.vectors, vectors.bias)
+    copy = copied(vectors.vectors, vectors.bias)
     narrow = None if copy is None else copy.of_users(users)
     if copy is None or narrow is None:
         return None
@@ -39,6 +45,16 @@ def test_no_score_is_above_its_bound(kind: str, n_items: int, width: int, seed: 
         assert (found >= truth).all()
 
 
+def test_few_users_have_the_bounds_that_they_have_among_many() -> None:
+    users, vectors = near_ties("random", 300, 24, 0)
+    with mock.patch.object(sixteen_bits, "FEW_USERS", 2):
+        many = bounds(users, vectors)
+    few = bounds(users, vectors)
+    assert many is not None
+    assert few is not None
+    torch.testing.assert_close(few, many, rtol=2.0**-6, atol=0.0)
+
+
 def test_bounds_are_near_the_scores() -> None:
     users, vectors = near_ties("random", 500, 200, 0)
     found = bounds(users, vectors)
@@ -54,16 +70,16 @@ def test_bounds_are_near_the_scores() -> None:
 )
 def test_numbers_that_have_no_bounds_have_no_copy(scale: float, bias: float) -> None:
     _, vectors = near_ties("random", 30, 5, 0)
-    assert sixteen_bits.copied(vectors.vectors * scale, torch.full((30,), bias)) is None
-    assert sixteen_bits.copied(vectors.vectors, torch.zeros(30)) is not None
+    assert copied(vectors.vectors * scale, torch.full((30,), bias)) is None
+    assert copied(vectors.vectors, torch.zeros(30)) is not None
 
 
 def test_no_copy_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = torch.ones(1000, 100)
-    monkeypatch.setattr(memory, "available_memory", lambda: 300_000)
-    assert sixteen_bits.copied(vectors, torch.zeros(1000)) is None
-    monkeypatch.setattr(memory, "available_memory", lambda: 600_000)
-    copy = sixteen_bits.copied(vectors, torch.zeros(1000))
+    monkeypatch.setattr(memory, "available_memory", lambda: 400_000)
+    assert copied(vectors, torch.zeros(1000)) is None
+    monkeypatch.setattr(memory, "available_memory", lambda: 500_000)
+    copy = copied(vectors, torch.zeros(1000))
     assert copy is not None
     assert copy.nbytes == 2 * 1000 * 112
 

@@ -11,19 +11,18 @@ import torch
 from torch import Tensor
 
 from recodiff.models.batch import ItemVectors
-from recodiff.ranking import sixteen_bits
-from recodiff.ranking.sixteen_bits import Narrow
+from recodiff.ranking.eight_bits import Copy8, copied_to_8
+from recodiff.ranking.rounding import LEAST, LEAST_TERM, MOST, ROUNDOFF, SLACK
+from recodiff.ranking.sixteen_bits import Copy16, copied_to_16
 
-ROUNDOFF, MARGIN = 2.0**-24, 1.02
-"""Of float32; for the rounding of the bounds themselves."""
-LEAST_TERM = 2.0**-125
-"""What may be lost of a product or sum that is too small for float32."""
 LISTS_TO_PAY = 32
 """Lists from which a copy pays: to make it reads the vectors a few times."""
 MOST_LOOKED_AT = 1 / 50
 """Share of the catalogue that may be looked at again, on average of the lists; beyond it products of float32 cost less."""
-LEAST_SPARE, MOST_SPARE, OFTEN = 8, 64, 1 / 16
-"""Candidate groups beyond K for which there is room; users who may be sent back, of all, before it is doubled."""
+FIRST_SPARE, MOST_SPARE = (8, 32), (64, 1024)
+"""Candidates beyond K, of users together and of one alone: at first, and at most."""
+OFTEN = 1 / 16
+"""Share of users who may be sent back before candidates become more."""
 ROWS_AT_ONCE = 4096
 
 
@@ -34,28 +33,60 @@ def greatest_norm(vectors: Tensor) -> float:
         vectors: [I, H].
     """
     norm = float(torch.linalg.vector_norm(vectors, dim=1).amax())
-    if sixteen_bits.LEAST <= norm <= sixteen_bits.MOST:
+    if LEAST <= norm <= MOST:
         return norm  # else squares may have left float32
     return max(float(torch.linalg.vector_norm(part.double(), dim=1).amax()) for part in vectors.split(ROWS_AT_ONCE))
+
+
+class Spare:
+    """How many candidates beyond K are scored at first, learned from how often they were too few.
+
+    Args:
+        least: at first.
+        most: which they may become.
+    """
+
+    def __init__(self, least: int, most: int) -> None:
+        self.now, self.most = least, most
+        self.lists = self.looked_at = 0
+
+    def note(self, lists: int, sent_back: int, looked_at: int) -> None:
+        """Learn from some lists.
+
+        Args:
+            lists: that were made.
+            sent_back: users for whom the candidates were too few.
+            looked_at: items that were looked at again for them.
+        """
+        if sent_back > OFTEN * lists:
+            self.now = min(2 * self.now, self.most)
+        self.lists, self.looked_at = self.lists + lists, self.looked_at + looked_at
+
+    def costs_too_much(self, n_items: int) -> bool:
+        """Whether so much is looked at again that bounds nearer to the scores are better.
+
+        Args:
+            n_items: I.
+        """
+        return self.looked_at > MOST_LOOKED_AT * max(self.lists, LISTS_TO_PAY) * n_items
 
 
 class Kept:
     """What is kept of a model's item vectors.
 
     Args:
-        vectors: [I, H] and bias [I], float32 on the CPU; they are held, so that no others come to lie where they are.
+        vectors: [I, H] and bias [I], float32 on the CPU. Vectors are held, so that no others come to lie where they are.
     """
 
     def __init__(self, vectors: ItemVectors) -> None:
-        self.vectors, self.bias = vectors.vectors.contiguous(), vectors.bias
-        self.asked = 0
-        """Lists so far."""
-        self.copied = False
-        """Whether a copy was made, or found to be of no use."""
-        self.copy: Narrow | None = None
-        self.spare = LEAST_SPARE
-        """Candidate groups beyond K that are scored at first."""
-        self._made = self._looked_at = 0
+        self._given = vectors.vectors
+        self.vectors, self.bias = vectors.vectors.contiguous(), vectors.bias.clone()
+        self.groups, self.lone_items = (Spare(first, most) for first, most in zip(FIRST_SPARE, MOST_SPARE, strict=True))
+        """Of users who are ranked together, groups; of lone users, items."""
+        self._asked = self._asked_alone = 0
+        self._tried: set[int] = set()
+        self._copy_16: Copy16 | None = None
+        self._copy_8: Copy8 | None = None
 
     @cached_property
     def norm(self) -> float:
@@ -68,29 +99,35 @@ class Kept:
         return float(self.bias.abs().amax())
 
     def prepare(self, lists: int) -> None:
-        """Make the copy of 16 bits, where so many lists are asked for that it pays.
+        """Make a copy, where so many lists were asked for that it pays: of 8 bits for users alone, of 16 for users together.
 
         Args:
-            lists: that are to be made.
+            lists: that are asked for now.
         """
-        self.asked += lists
-        if not self.copied and self.asked >= LISTS_TO_PAY:
-            self.copied = True
-            self.copy = sixteen_bits.copied(self.vectors, self.bias) if sixteen_bits.pays() else None
+        if lists == 1:
+            self._asked_alone += 1
+        else:
+            self._asked += lists
+        if self._asked >= LISTS_TO_PAY and 16 not in self._tried:
+            self._tried.add(16)
+            self._copy_16 = copied_to_16(self.vectors, self.bias, self.norm)
+        if self._asked_alone >= LISTS_TO_PAY and 8 not in self._tried:
+            self._tried.add(8)
+            self._copy_8 = copied_to_8(self.vectors, self.bias, self.norm)
 
-    def note(self, lists: int, sent_back: int, items: int) -> None:
-        """Learn how much must be looked at again: leave more room, or give the copy up where products of float32 cost less.
+    @property
+    def copy_16(self) -> Copy16 | None:
+        """For users who are ranked together; None where there is none, or the vectors are such that it costs more than it saves."""
+        if self._copy_16 is not None and self.groups.costs_too_much(len(self.vectors)):
+            self._copy_16 = None
+        return self._copy_16
 
-        Args:
-            lists: that were made.
-            sent_back: users for whom there was not room enough.
-            items: that were looked at again for them.
-        """
-        if sent_back > OFTEN * lists:
-            self.spare = min(2 * self.spare, MOST_SPARE)
-        self._made, self._looked_at = self._made + lists, self._looked_at + items
-        if self._looked_at > MOST_LOOKED_AT * max(self._made, LISTS_TO_PAY) * len(self.vectors):
-            self.copy = None
+    @property
+    def copy_8(self) -> Copy8 | None:
+        """The same for a lone user."""
+        if self._copy_8 is not None and self.lone_items.costs_too_much(len(self.vectors)):
+            self._copy_8 = None
+        return self._copy_8
 
     def margins(self, users: Tensor) -> Tensor:
         """The most that a fast product of float32 may lie from the one of fixed order, [B, 1]; 0 where numbers leave float32.
@@ -99,7 +136,7 @@ class Kept:
             users: [B, H].
         """
         terms = self.vectors.shape[1] + 1
-        unit = MARGIN * ROUNDOFF * 2 * (terms + 2)
+        unit = SLACK * ROUNDOFF * 2 * (terms + 2)
         sizes = torch.linalg.vector_norm(users, dim=1, keepdim=True, dtype=torch.float64) * self.norm + self.offset
         margins = torch.where(sizes > 0, unit * sizes + terms * LEAST_TERM, 0.0)
         return margins.float().nan_to_num_(0.0, posinf=0.0)

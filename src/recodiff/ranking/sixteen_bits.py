@@ -21,44 +21,35 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from recodiff.runtime import memory
+from recodiff.ranking.rounding import FLOOR, ROUNDOFF, ROWS_BYTES, SLACK, items_fit, users_fit
+from recodiff.runtime.float32 import fast_products
 
-ROUNDOFF_16, ROUNDOFF_32 = 2.0**-8, 2.0**-24
-SLACK = 1.02
-"""For the rounding of the bounds themselves."""
-FLOOR = 2.0**-20
-"""Of the greatest norm: what every norm and rest is taken greater by."""
-LEAST, MOST = 2.0**-30, 2.0**60
-"""Norms between which float32 holds all squares and products that matter."""
-LEAST_BIAS = 2.0**-100
-"""A bias that is nearer to 0, and not 0, has no three pieces."""
-MOST_TERMS = 2**16
+ROUNDOFF_16 = 2.0**-8
+"""Of bfloat16."""
 MORE_COLUMNS = 5
 """Three of the bias, two of the bound."""
 MULTIPLE = 16
 """Of which the width is one: odd rows are slower to read."""
-ROWS_BYTES = 2**20
-"""Rows that are rounded at once."""
+FEW_USERS = 32
+"""Whose products are faster the other way about."""
 FASTER = 1.3
 """Times float32's rate from which products of bfloat16 pay."""
-SHARE_OF_MEMORY = 0.5
-"""Of what is free that a copy may take."""
 
 
-class Narrow:
-    """Item vectors in bfloat16, with the columns that make their products bounds; `copied` says whether they do.
+class Copy16:
+    """Item vectors in bfloat16, with the columns that make their products bounds; `copied_to_16` says whether there can be one.
 
     Args:
         vectors: float32 [I, H], on the CPU.
         bias: float32 [I].
+        norm: the greatest |v|.
     """
 
-    def __init__(self, vectors: Tensor, bias: Tensor) -> None:
+    def __init__(self, vectors: Tensor, bias: Tensor, norm: float) -> None:
         n, width = vectors.shape
-        self.width = -(-(width + MORE_COLUMNS) // MULTIPLE) * MULTIPLE
+        self.width = _width(width)
         self.rows = torch.empty(n, self.width, dtype=torch.bfloat16)
-        self.terms = width + MORE_COLUMNS
-        unit = SLACK * 3 * self.terms * ROUNDOFF_32
+        unit = SLACK * 3 * (width + MORE_COLUMNS) * ROUNDOFF
         columns = torch.empty(n, 2)
         step = max(ROWS_BYTES // (4 * width), 1)
         for start in range(0, n, step):
@@ -68,9 +59,8 @@ class Narrow:
             columns[start : start + step, 0] = torch.linalg.vector_norm(rests, dim=1).add_(norms, alpha=unit)
             columns[start : start + step, 1] = norms
             torch.cat([narrow, narrow.new_zeros(len(part), self.width - width)], 1, out=self.rows[start : start + step])
-        self.norm = float(columns[:, 1].amax())
         self.rows[:, width : width + 3] = _pieces(bias, unit)
-        self.rows[:, width + 3 : width + 5] = _raised(columns.mul_(SLACK).add_(FLOOR * self.norm))
+        self.rows[:, width + 3 : width + 5] = _raised(columns.mul_(SLACK).add_(FLOOR * norm))
 
     @property
     def nbytes(self) -> int:
@@ -83,10 +73,9 @@ class Narrow:
         Args:
             users: float32 [B, H].
         """
-        norms, largest = torch.linalg.vector_norm(users, dim=1), users.abs().amax(1)
-        if not bool(((largest == 0) | (largest >= LEAST) & (norms <= MOST)).all()):
+        if not users_fit(users):
             return None
-        narrow = users.bfloat16()
+        narrow, norms = users.bfloat16(), torch.linalg.vector_norm(users, dim=1)
         rests = torch.linalg.vector_norm(users - narrow, dim=1)
         sizes = _raised(torch.stack([norms.mul_(1 + ROUNDOFF_16), rests], 1).mul_(SLACK))
         more = self.width - users.shape[1] - MORE_COLUMNS
@@ -101,7 +90,10 @@ class Narrow:
             stop: behind the last.
             out: bfloat16 [stop - start, B].
         """
-        torch.mm(self.rows[start:stop], users.T, out=out)
+        if len(users) < FEW_USERS:
+            out.copy_(torch.mm(users, self.rows[start:stop].T).T)
+        else:
+            torch.mm(self.rows[start:stop], users.T, out=out)
 
 
 def raised(products: Tensor) -> Tensor:
@@ -114,24 +106,20 @@ def raised(products: Tensor) -> Tensor:
     return torch.maximum(wide * (1 + SLACK * ROUNDOFF_16), wide * (1 - SLACK * ROUNDOFF_16))  # -inf stays so
 
 
-def copied(vectors: Tensor, bias: Tensor) -> Narrow | None:
-    """A copy of items in bfloat16; None where bounds could not be made of it, or memory is short.
+def copied_to_16(vectors: Tensor, bias: Tensor, norm: float) -> Copy16 | None:
+    """A copy of items in bfloat16; None where their products are not fast, bounds would not hold or memory is short.
 
     Args:
         vectors: float32 [I, H], on the CPU.
         bias: float32 [I].
+        norm: the greatest |v|.
     """
-    n, width = vectors.shape
-    free = memory.available_memory()
-    short = free is not None and 2 * n * (width + MORE_COLUMNS + MULTIPLE) > SHARE_OF_MEMORY * free
-    if (
-        short
-        or width + MORE_COLUMNS > MOST_TERMS
-        or not bool(((bias == 0) | (bias.abs() >= LEAST_BIAS) & (bias.abs() <= MOST)).all())
-    ):
-        return None
-    made = Narrow(vectors, bias)
-    return made if LEAST <= made.norm <= MOST else None
+    fits = pays() and items_fit(vectors, bias, norm, bytes_each=2 * _width(vectors.shape[1]))
+    return Copy16(vectors, bias, norm) if fits else None
+
+
+def _width(vectors: int) -> int:
+    return -(-(vectors + MORE_COLUMNS) // MULTIPLE) * MULTIPLE
 
 
 @cache
@@ -141,7 +129,8 @@ def pays() -> bool:
     narrow = wide[0].bfloat16(), wide[1].bfloat16()
     if not (adds_in_float32(256) and adds_in_float32(1)):
         return False
-    return _seconds(*wide) >= FASTER * _seconds(*narrow)
+    with fast_products():
+        return _seconds(*wide) >= FASTER * _seconds(*narrow)
 
 
 def _pieces(bias: Tensor, unit: float) -> Tensor:

@@ -19,6 +19,7 @@ from recodiff.errors import ModelError
 from recodiff.models.base import Recommender, batches
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.ranking import exact
+from recodiff.ranking.bounds import Items, ranked_at_once
 from recodiff.ranking.kept import Kept
 from recodiff.runtime import distributed, progress
 from recodiff.runtime.float32 import fast_products
@@ -139,7 +140,7 @@ def rank(
         size = users_at_once(most_here, products=_are_products(model))
         find = _by_scores(model, banned, min(k, width), width)
     else:
-        size, kept = exact.ranked_at_once(most_here, factors.vectors.shape[1], k), _kept(model, factors)
+        size, kept = ranked_at_once(most_here, factors.vectors.shape[1], k), _kept(model, factors)
         kept.prepare(history.n_users)
         find = _by_factors(model, kept, banned, k)
     keep_freed_memory()
@@ -179,17 +180,18 @@ def _are_products(model: Recommender) -> bool:
 
 def _kept(model: Recommender, factors: ItemVectors) -> Kept:
     """What is known of a model's item vectors, while they stay as they are."""
-    if factors.vectors.is_inference() or factors.bias.is_inference():  # whether they changed is not known
+    vectors = factors.vectors
+    if vectors.is_inference():  # whether they changed is not known
         return Kept(factors)
-    state = tuple((part.data_ptr(), part.shape, part.stride(), part._version) for part in (factors.vectors, factors.bias))
+    state = vectors.data_ptr(), vectors.shape, vectors.stride(), vectors._version
     known = _known.get(model)
-    if known is None or known[0] != state:
+    if known is None or known[0] != state or not torch.equal(known[1].bias, factors.bias):
         _known[model] = known = state, Kept(factors)
     return known[1]
 
 
 def _by_factors(model: Recommender, kept: Kept, banned: Tensor | None, k: int) -> Find:
-    items = exact.Items(kept, banned)
+    items = Items(kept, banned)
 
     def find(batch: Batch, seen: Mapping[str, Rows]) -> dict[str, Lists]:
         found = exact.best_products(model.user_vectors(batch), items, seen, k)
