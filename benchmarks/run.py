@@ -3,6 +3,7 @@
 python benchmarks/run.py              every case; the last, a million users and items, takes an hour and 10 GB
 python benchmarks/run.py chain_long   one case; the others keep their last row, and so do all of other machines
 python benchmarks/run.py cold_start --before 0c1bfcc     beside the commands of that commit
+python benchmarks/run.py exact_lists --before 3cb9096    beside the lists of that commit, the last that wrote all scores
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from page import SPEED, short, write_page
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", help="names of cases; all unless given")
-    parser.add_argument("--before", metavar="COMMIT", help="compares cold_start and preparing with this commit")
+    parser.add_argument("--before", metavar="COMMIT", help="compares cold_start, preparing and exact_lists with this commit")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)  # a case in this very process
     asked = parser.parse_args()
     from speed import CASES

@@ -14,6 +14,7 @@ import torch
 
 from cold_start import cold_start
 from datasets import ml_1m
+from exact_lists import exact_lists
 from machine import median, rates
 from memory import family_memory
 from million import million
@@ -260,6 +261,7 @@ CASES: dict[str, Callable[..., Row]] = {
         new_user,
         recommend_all,
         recommend_wide,
+        exact_lists,
         model_load,
         service_small,
         service_large,
