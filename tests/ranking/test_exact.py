@@ -43,7 +43,7 @@ BITS = [32, 16, 8]
 def few_at_once() -> Iterator[None]:
     """Sizes at which few items take every turn."""
     with (
-        mock.patch.multiple(exact, BLOCKS=(4, 2), FEW=1, SPARE_TIES=1, MOST_CANDIDATES=64),
+        mock.patch.multiple(exact, COLUMNS_AT_ONCE=(4, 2), FEW=1, SPARE_TIES=1, MOST_SCORED=64),
         mock.patch.multiple(bounds, GROUP=4, GROUPS=1, BLOCK_BYTES=64, LEAST_BLOCK=8),
         mock.patch.multiple(kept, MOST_LOOKED_AT=10, FIRST_SPARE=(2, 2)),
     ):
@@ -53,7 +53,7 @@ def few_at_once() -> Iterator[None]:
 def items_of(vectors: ItemVectors, bits: int, banned: Tensor | None = None) -> Items:
     """The items' side, with or without copies, whatever this machine's products are worth."""
     known = Kept(vectors)
-    with mock.patch.object(sixteen_bits, "pays", return_value=True):
+    with mock.patch.object(sixteen_bits, "is_faster", return_value=True):
         known.prepare(kept.LISTS_TO_PAY if bits == 16 else 0)
     for _ in range(kept.LISTS_TO_PAY if bits == 8 else 0):
         known.prepare(1)

@@ -35,7 +35,7 @@ def test_the_greatest_norm_is_found_where_squares_leave_float32(scale: float) ->
 
 
 def test_copies_are_made_once_they_pay() -> None:
-    with mock.patch.object(sixteen_bits, "pays", return_value=True):
+    with mock.patch.object(sixteen_bits, "is_faster", return_value=True):
         kept = Kept(ItemVectors(torch.ones(100, 8), torch.zeros(100)))
         for _ in range(LISTS_TO_PAY - 1):
             kept.prepare(1)
@@ -49,7 +49,7 @@ def test_copies_are_made_once_they_pay() -> None:
 
 
 def test_no_copy_of_16_bits_where_their_products_are_slow() -> None:
-    with mock.patch.object(sixteen_bits, "pays", return_value=False):
+    with mock.patch.object(sixteen_bits, "is_faster", return_value=False):
         kept = Kept(ItemVectors(torch.ones(100, 8), torch.zeros(100)))
         kept.prepare(1000)
     assert kept.copy_16 is None

@@ -18,7 +18,7 @@ from recodiff.runtime import memory
 
 
 def copied(vectors: torch.Tensor, bias: torch.Tensor) -> sixteen_bits.Copy16 | None:
-    with mock.patch.object(sixteen_bits, "pays", return_value=True):
+    with mock.patch.object(sixteen_bits, "is_faster", return_value=True):
         return sixteen_bits.copied_to_16(vectors, bias, greatest_norm(vectors))
 
 

@@ -49,7 +49,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Groups:
-    """How items are grouped.
+    """The grouping of items.
 
     Args:
         items: I.
@@ -108,7 +108,7 @@ def _size(n_items: int, width: int, k: int) -> int:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What no score of a user and a group exceeds: `raised` products.
+    """Numbers that no score of a user and a group exceeds: `raised` products.
 
     Args:
         products: fast ones, the greatest of each group, [B, G].

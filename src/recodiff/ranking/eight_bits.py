@@ -55,7 +55,7 @@ class Copy8:
 
     @property
     def nbytes(self) -> int:
-        """What the copy takes, beside what each answer does."""
+        """Bytes of the copy."""
         return sum(part.nbytes for part in (self.numbers, self.scales, self.norms, self.rests, self.bias))
 
     def bounds(self, user: Tensor) -> Tensor | None:
@@ -89,7 +89,7 @@ def copied_to_8(vectors: Tensor, bias: Tensor, norm: float) -> Copy8 | None:
 
 @cache
 def library() -> Any:
-    """Of products of 8 bits; None where it is not there, or does not add them up exactly."""
+    """The library of products of 8 bits; None where it is not there, or does not add them up exactly."""
     try:
         library = import_module("numkong")
         numbers = np.full((3, 1000), GREATEST, np.int8)

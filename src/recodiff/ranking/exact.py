@@ -26,9 +26,9 @@ from recodiff.ranking.bounds import NO_SCORE, Bounds, Groups, Items, bounds_of
 from recodiff.tensors.largest import LEAST_BLOCKS, largest
 from recodiff.tensors.rows import Rows
 
-BLOCKS = (64, 32, 16)
+COLUMNS_AT_ONCE = (64, 32, 16)
 """Groups of which only the greatest bound is kept while those of the greatest are sought: as many as leave enough blocks."""
-MOST_CANDIDATES = 2**20
+MOST_SCORED = 2**20
 """Items that are scored at once for users who are sent back."""
 FEW, SPARE_TIES = 2, 4
 """Times K: so many candidates are sorted whole; of more, candidates beyond K which show whether more than those equal the last."""
@@ -103,8 +103,8 @@ def _decided(users: Tensor, items: Items, seen: Rows, bounds: Bounds, k: int) ->
 
 
 def _largest(bounds: Tensor, k: int) -> Best:
-    blocks = (block for block in BLOCKS if bounds.shape[1] // block >= LEAST_BLOCKS * k)
-    return largest(bounds, k, next(blocks, BLOCKS[0]))
+    blocks = (block for block in COLUMNS_AT_ONCE if bounds.shape[1] // block >= LEAST_BLOCKS * k)
+    return largest(bounds, k, next(blocks, COLUMNS_AT_ONCE[0]))
 
 
 def _portions(counts: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
@@ -112,7 +112,7 @@ def _portions(counts: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
     order = counts.argsort(descending=True)[: int((counts > 0).sum())]
     while len(order):
         most = int(counts[order[0]])
-        here = max(MOST_CANDIDATES // (most * size), 1)
+        here = max(MOST_SCORED // (most * size), 1)
         yield order[:here], most
         order = order[here:]
 

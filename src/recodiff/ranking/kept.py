@@ -39,7 +39,7 @@ def greatest_norm(vectors: Tensor) -> float:
 
 
 class Spare:
-    """How many candidates beyond K are scored at first, learned from how often they were too few.
+    """The number of candidates beyond K that are scored at first, learned from how often they were too few.
 
     Args:
         least: at first.
@@ -63,7 +63,7 @@ class Spare:
         self.lists, self.looked_at = self.lists + lists, self.looked_at + looked_at
 
     def costs_too_much(self, n_items: int) -> bool:
-        """Whether so much is looked at again that bounds nearer to the scores are better.
+        """Tell whether so much is looked at again that bounds nearer to the scores are better.
 
         Args:
             n_items: I.
@@ -72,7 +72,7 @@ class Spare:
 
 
 class Kept:
-    """What is kept of a model's item vectors.
+    """The norm and the copies that are kept of a model's item vectors.
 
     Args:
         vectors: [I, H] and bias [I], float32 on the CPU. Vectors are held, so that no others come to lie where they are.
@@ -90,7 +90,7 @@ class Kept:
 
     @cached_property
     def norm(self) -> float:
-        """Of `greatest_norm`: to find it reads all vectors, as a single user's products do."""
+        """The greatest |v|: to find it reads all vectors, as a single user's products do."""
         return greatest_norm(self.vectors)
 
     @cached_property
@@ -117,14 +117,14 @@ class Kept:
 
     @property
     def copy_16(self) -> Copy16 | None:
-        """For users who are ranked together; None where there is none, or the vectors are such that it costs more than it saves."""
+        """The copy for users who are ranked together; None where there is none, or none that saves time."""
         if self._copy_16 is not None and self.groups.costs_too_much(len(self.vectors)):
             self._copy_16 = None
         return self._copy_16
 
     @property
     def copy_8(self) -> Copy8 | None:
-        """The same for a lone user."""
+        """The copy for a lone user, or None."""
         if self._copy_8 is not None and self.lone_items.costs_too_much(len(self.vectors)):
             self._copy_8 = None
         return self._copy_8

@@ -24,12 +24,12 @@ LEAST_TERM = 2.0**-125
 """What may be lost of a product or sum that is too small for float32."""
 ROWS_BYTES = 2**20
 """Rows that are rounded at once."""
-SHARE_OF_MEMORY = 0.5
+SHARE_OF_FREE = 0.5
 """Of what is free that a copy may take."""
 
 
 def users_fit(users: Tensor) -> bool:
-    """Whether bounds hold for every one of them; false where a number is NaN.
+    """Tell whether bounds hold for every user; not where a number is NaN.
 
     Args:
         users: float32 [B, H].
@@ -39,7 +39,7 @@ def users_fit(users: Tensor) -> bool:
 
 
 def items_fit(vectors: Tensor, bias: Tensor, norm: float, *, bytes_each: int) -> bool:
-    """Whether bounds hold for every one of them, and a copy of so many bytes an item fits in memory.
+    """Tell whether bounds hold for every item, and a copy of so many bytes an item fits in memory.
 
     Args:
         vectors: float32 [I, H].
@@ -48,6 +48,6 @@ def items_fit(vectors: Tensor, bias: Tensor, norm: float, *, bytes_each: int) ->
         bytes_each: 1 or more.
     """
     free, sizes = memory.available_memory(), bias.abs()
-    fits = free is None or len(vectors) * bytes_each <= SHARE_OF_MEMORY * free
+    fits = free is None or len(vectors) * bytes_each <= SHARE_OF_FREE * free
     held = bool(((sizes == 0) | (sizes >= LEAST_BIAS) & (sizes <= MOST)).all())
     return fits and held and LEAST <= norm <= MOST and vectors.shape[1] <= MOST_TERMS

@@ -2,8 +2,8 @@
 
 A vector v is its rounding v' and a rest, so u . v = u' . v' + u' . (v - v') + (u - u') . v, of which the last two are at most
 |u| |v - v'| + |u - u'| |v| by Cauchy-Schwarz. Both are products of a number of the user and one of the item. They are columns more
-of the same matrix product, and so is the bias, in three pieces of 8 bits: what comes out is no score but a bound that no score of
-that user and item exceeds, each item's by its own norm and rest.
+of the same matrix product, and so is the bias, in three pieces of 8 bits. The product is a bound, each item's by its own norm and
+rest.
 
 The unit roundoff of bfloat16 is 2^-8. The terms of a product are exact in float32, which has 16 bits for them; their sum is one of
 float32, of which `exact` has the bound. Here it is taken twice, for processors that add pairs of terms in a way of their own. What
@@ -64,7 +64,7 @@ class Copy16:
 
     @property
     def nbytes(self) -> int:
-        """What the copy takes."""
+        """Bytes of the copy."""
         return self.rows.nbytes
 
     def of_users(self, users: Tensor) -> Tensor | None:
@@ -97,7 +97,7 @@ class Copy16:
 
 
 def raised(products: Tensor) -> Tensor:
-    """What may have been rounded to some bfloat16 numbers, at most; float32.
+    """The greatest numbers that may have been rounded to some of bfloat16; float32.
 
     Args:
         products: of any shape.
@@ -114,7 +114,7 @@ def copied_to_16(vectors: Tensor, bias: Tensor, norm: float) -> Copy16 | None:
         bias: float32 [I].
         norm: the greatest |v|.
     """
-    fits = pays() and items_fit(vectors, bias, norm, bytes_each=2 * _width(vectors.shape[1]))
+    fits = is_faster() and items_fit(vectors, bias, norm, bytes_each=2 * _width(vectors.shape[1]))
     return Copy16(vectors, bias, norm) if fits else None
 
 
@@ -123,8 +123,8 @@ def _width(vectors: int) -> int:
 
 
 @cache
-def pays() -> bool:
-    """Whether this machine's products of bfloat16 are FASTER than float32's, and as exact as the bounds suppose; some 10 ms."""
+def is_faster() -> bool:
+    """Try whether products of bfloat16 are FASTER here than float32's, and as exact as the bounds suppose; some 10 ms."""
     wide = torch.ones(256, 192), torch.ones(192, 512)
     narrow = wide[0].bfloat16(), wide[1].bfloat16()
     if not (adds_in_float32(256) and adds_in_float32(1)):
@@ -148,7 +148,11 @@ def _raised(sizes: Tensor) -> Tensor:
 
 
 def adds_in_float32(users: int) -> bool:
-    """Whether sums are of float32 and rounded once, to the nearest: numbers that bfloat16 sums or cut off bits would lose."""
+    """Try whether sums are of float32 and rounded once, to the nearest, by numbers that other ways lose.
+
+    Args:
+        users: columns of the product.
+    """
     terms = torch.zeros(512, 4096)
     terms[:, 0], terms[0, 1:], terms[1, 1:3] = 1.0, 2.0**-12, torch.tensor([2.0**-8, 2.0**-12])
     terms[2] = -terms[1]
