@@ -17,7 +17,7 @@ from near_ties import KINDS, near_ties
 from recodiff.models.batch import ItemVectors
 from recodiff.ranking import bounds, exact, kept, sixteen_bits
 from recodiff.ranking.bounds import Items
-from recodiff.ranking.kept import Kept
+from recodiff.ranking.kept import KeptVectors
 from recodiff.tensors.rows import Rows
 
 
@@ -52,7 +52,7 @@ def few_at_once() -> Iterator[None]:
 
 def items_of(vectors: ItemVectors, bits: int, banned: Tensor | None = None) -> Items:
     """The items' side, with or without copies, whatever this machine's products are worth."""
-    known = Kept(vectors)
+    known = KeptVectors(vectors)
     with mock.patch.object(sixteen_bits, "is_faster", return_value=True):
         known.prepare(kept.LISTS_TO_PAY if bits == 16 else 0)
     for _ in range(kept.LISTS_TO_PAY if bits == 8 else 0):

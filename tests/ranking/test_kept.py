@@ -11,7 +11,7 @@ from near_ties import near_ties
 from recodiff.models.batch import ItemVectors
 from recodiff.ranking import sixteen_bits
 from recodiff.ranking.exact import fixed_products
-from recodiff.ranking.kept import LISTS_TO_PAY, Kept, Spare, greatest_norm
+from recodiff.ranking.kept import LISTS_TO_PAY, KeptVectors, Spare, greatest_norm
 
 
 @pytest.mark.parametrize("kind", ["unequal norms", "tiny"])
@@ -19,7 +19,7 @@ def test_a_score_is_within_its_bound_of_the_true_product(kind: str) -> None:
     users, vectors = near_ties(kind, 500, 200, 3)
     fixed = fixed_products(users, vectors.vectors, torch.arange(500).expand(6, -1)) + vectors.bias
     fast = torch.addmm(vectors.bias, users, vectors.vectors.T)
-    margins = Kept(vectors).margins(users)
+    margins = KeptVectors(vectors).margins(users)
     assert (margins >= 200 * 2.0**-126).all()  # where even the squares of the numbers are 0 in float32
     assert ((fixed.double() - fast.double()).abs() <= margins).all()
     truth = users.double() @ vectors.vectors.double().T + vectors.bias
@@ -36,7 +36,7 @@ def test_the_greatest_norm_is_found_where_squares_leave_float32(scale: float) ->
 
 def test_copies_are_made_once_they_pay() -> None:
     with mock.patch.object(sixteen_bits, "is_faster", return_value=True):
-        kept = Kept(ItemVectors(torch.ones(100, 8), torch.zeros(100)))
+        kept = KeptVectors(ItemVectors(torch.ones(100, 8), torch.zeros(100)))
         for _ in range(LISTS_TO_PAY - 1):
             kept.prepare(1)
         kept.prepare(LISTS_TO_PAY - 1)
@@ -50,7 +50,7 @@ def test_copies_are_made_once_they_pay() -> None:
 
 def test_no_copy_of_16_bits_where_their_products_are_slow() -> None:
     with mock.patch.object(sixteen_bits, "is_faster", return_value=False):
-        kept = Kept(ItemVectors(torch.ones(100, 8), torch.zeros(100)))
+        kept = KeptVectors(ItemVectors(torch.ones(100, 8), torch.zeros(100)))
         kept.prepare(1000)
     assert kept.copy_16 is None
 

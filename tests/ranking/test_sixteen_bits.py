@@ -47,7 +47,7 @@ def test_no_score_is_above_its_bound(kind: str, n_items: int, width: int, seed: 
 
 def test_few_users_have_the_bounds_that_they_have_among_many() -> None:
     users, vectors = near_ties("random", 300, 24, 0)
-    with mock.patch.object(sixteen_bits, "FEW_USERS", 2):
+    with mock.patch.object(sixteen_bits, "FEW_COLUMNS", 2):
         many = bounds(users, vectors)
     few = bounds(users, vectors)
     assert many is not None

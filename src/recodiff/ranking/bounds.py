@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from recodiff.ranking import sixteen_bits
-from recodiff.ranking.kept import Kept, Spare
+from recodiff.ranking.kept import KeptVectors, Spare
 from recodiff.runtime import memory
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.rows import Rows
@@ -39,7 +39,7 @@ class Items:
         banned: bool [I], true for items that no list may hold; None where all may.
     """
 
-    def __init__(self, kept: Kept, banned: Tensor | None = None) -> None:
+    def __init__(self, kept: KeptVectors, banned: Tensor | None = None) -> None:
         self.kept, self.vectors = kept, kept.vectors
         self.bias = kept.bias if banned is None else kept.bias.masked_fill(banned, NO_SCORE)
         self.banned = None if banned is None else banned.nonzero()[:, 0]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recodiff.models.batch import ItemVectors
 from recodiff.ranking.eight_bits import Copy8, copied_to_8
-from recodiff.ranking.rounding import LEAST, LEAST_TERM, MOST, ROUNDOFF, SLACK
+from recodiff.ranking.rounding import LEAST_NORM, LEAST_TERM, MOST_NORM, ROUNDOFF, SLACK
 from recodiff.ranking.sixteen_bits import Copy16, copied_to_16
 
 LISTS_TO_PAY = 32
@@ -23,7 +23,7 @@ FIRST_SPARE, MOST_SPARE = (8, 32), (64, 1024)
 """Candidates beyond K, of users together and of one alone: at first, and at most."""
 OFTEN = 1 / 16
 """Share of users who may be sent back before candidates become more."""
-ROWS_AT_ONCE = 4096
+ROWS_IN_FLOAT64 = 4096
 
 
 def greatest_norm(vectors: Tensor) -> float:
@@ -33,9 +33,9 @@ def greatest_norm(vectors: Tensor) -> float:
         vectors: [I, H].
     """
     norm = float(torch.linalg.vector_norm(vectors, dim=1).amax())
-    if LEAST <= norm <= MOST:
+    if LEAST_NORM <= norm <= MOST_NORM:
         return norm  # else squares may have left float32
-    return max(float(torch.linalg.vector_norm(part.double(), dim=1).amax()) for part in vectors.split(ROWS_AT_ONCE))
+    return max(float(torch.linalg.vector_norm(part.double(), dim=1).amax()) for part in vectors.split(ROWS_IN_FLOAT64))
 
 
 class Spare:
@@ -71,7 +71,7 @@ class Spare:
         return self.looked_at > MOST_LOOKED_AT * max(self.lists, LISTS_TO_PAY) * n_items
 
 
-class Kept:
+class KeptVectors:
     """The norm and the copies that are kept of a model's item vectors.
 
     Args:

@@ -12,7 +12,7 @@ from recodiff.runtime import memory
 
 ROUNDOFF, SLACK = 2.0**-24, 1.02
 """Of float32; for the rounding of the bounds themselves."""
-LEAST, MOST = 2.0**-30, 2.0**60
+LEAST_NORM, MOST_NORM = 2.0**-30, 2.0**60
 """Norms between which float32 holds all squares and products that matter."""
 FLOOR = 2.0**-20
 """Of the greatest norm: what every norm and rest is taken greater by. More than what is lost of numbers that float32 has not."""
@@ -35,7 +35,7 @@ def users_fit(users: Tensor) -> bool:
         users: float32 [B, H].
     """
     norms, largest = torch.linalg.vector_norm(users, dim=1), users.abs().amax(1)
-    return bool(((largest == 0) | (largest >= LEAST) & (norms <= MOST)).all())
+    return bool(((largest == 0) | (largest >= LEAST_NORM) & (norms <= MOST_NORM)).all())
 
 
 def items_fit(vectors: Tensor, bias: Tensor, norm: float, *, bytes_each: int) -> bool:
@@ -49,5 +49,5 @@ def items_fit(vectors: Tensor, bias: Tensor, norm: float, *, bytes_each: int) ->
     """
     free, sizes = memory.available_memory(), bias.abs()
     fits = free is None or len(vectors) * bytes_each <= SHARE_OF_FREE * free
-    held = bool(((sizes == 0) | (sizes >= LEAST_BIAS) & (sizes <= MOST)).all())
-    return fits and held and LEAST <= norm <= MOST and vectors.shape[1] <= MOST_TERMS
+    held = bool(((sizes == 0) | (sizes >= LEAST_BIAS) & (sizes <= MOST_NORM)).all())
+    return fits and held and LEAST_NORM <= norm <= MOST_NORM and vectors.shape[1] <= MOST_TERMS

@@ -30,7 +30,7 @@ MORE_COLUMNS = 5
 """Three of the bias, two of the bound."""
 MULTIPLE = 16
 """Of which the width is one: odd rows are slower to read."""
-FEW_USERS = 32
+FEW_COLUMNS = 32
 """Whose products are faster the other way about."""
 FASTER = 1.3
 """Times float32's rate from which products of bfloat16 pay."""
@@ -90,7 +90,7 @@ class Copy16:
             stop: behind the last.
             out: bfloat16 [stop - start, B].
         """
-        if len(users) < FEW_USERS:
+        if len(users) < FEW_COLUMNS:
             out.copy_(torch.mm(users, self.rows[start:stop].T).T)
         else:
             torch.mm(self.rows[start:stop], users.T, out=out)

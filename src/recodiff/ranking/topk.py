@@ -20,7 +20,7 @@ from recodiff.models.base import Recommender, batches
 from recodiff.models.batch import Batch, ItemVectors
 from recodiff.ranking import exact
 from recodiff.ranking.bounds import Items, ranked_at_once
-from recodiff.ranking.kept import Kept
+from recodiff.ranking.kept import KeptVectors
 from recodiff.runtime import distributed, progress
 from recodiff.runtime.float32 import fast_products
 from recodiff.runtime.memory import keep_freed_memory, users_at_once
@@ -30,7 +30,7 @@ from recodiff.tensors.rows import Rows
 from recodiff.tensors.sharding import ALL, Shard
 
 Lists = tuple[NDArray[np.int64], NDArray[np.float32]]
-_known: WeakKeyDictionary[Recommender, tuple[tuple[Any, ...], Kept]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Recommender, tuple[tuple[Any, ...], KeptVectors]] = WeakKeyDictionary()
 """What is kept of a model's item vectors, while they stay as they are."""
 Find = Callable[[Batch, Mapping[str, Rows]], dict[str, Lists]]
 """Finds the lists of a batch for each of several masks."""
@@ -178,19 +178,19 @@ def _are_products(model: Recommender) -> bool:
     return True
 
 
-def _kept(model: Recommender, factors: ItemVectors) -> Kept:
+def _kept(model: Recommender, factors: ItemVectors) -> KeptVectors:
     """What is known of a model's item vectors, while they stay as they are."""
     vectors = factors.vectors
     if vectors.is_inference():  # whether they changed is not known
-        return Kept(factors)
+        return KeptVectors(factors)
     state = vectors.data_ptr(), vectors.shape, vectors.stride(), vectors._version
     known = _known.get(model)
     if known is None or known[0] != state or not torch.equal(known[1].bias, factors.bias):
-        _known[model] = known = state, Kept(factors)
+        _known[model] = known = state, KeptVectors(factors)
     return known[1]
 
 
-def _by_factors(model: Recommender, kept: Kept, banned: Tensor | None, k: int) -> Find:
+def _by_factors(model: Recommender, kept: KeptVectors, banned: Tensor | None, k: int) -> Find:
     items = Items(kept, banned)
 
     def find(batch: Batch, seen: Mapping[str, Rows]) -> dict[str, Lists]:
