@@ -117,6 +117,17 @@ def test_near_ties_ask_for_more_candidates_and_are_counted(bits: int) -> None:
     assert_lists_are(found, users, vectors, none)
 
 
+@pytest.mark.parametrize("bits", BITS)
+def test_no_item_is_listed_twice_where_one_user_needs_more_than_another(bits: int) -> None:
+    users, vectors = near_ties("last bits", 60, 8, 0)
+    users[1:] = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
+    none = torch.zeros(6, 60, dtype=torch.bool)
+    with few_at_once():
+        found = best(users, items_of(vectors, bits), {"none": none}, 12, bits)["none"]
+    assert_lists_are(found, users, vectors, none)
+    assert all(len(set(row)) == 12 for row in found[1].tolist())
+
+
 @pytest.mark.parametrize("bits", [16, 8])
 def test_a_copy_is_given_up_where_too_much_is_looked_at_again(bits: int) -> None:
     users, vectors = near_ties("above 16 bits", 4000, 32, 0)

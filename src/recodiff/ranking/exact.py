@@ -87,14 +87,14 @@ def _decided(users: Tensor, items: Items, seen: Rows, bounds: Bounds, k: int) ->
     """The `k` best of each user: of the groups with the greatest bounds, then of all whose bound is not below the k-th score."""
     groups = bounds.groups
     values, first = _largest(bounds.products, min(k + bounds.spare.now, groups.count))
-    scores, listed = _of_groups(users, items, seen, first, groups, k)
+    scores, listed = _of_groups(users, items, seen, (values, first), groups, k)
     least = bounds.raised(values[:, -1:], slice(None))
     back = ((least >= scores[:, -1:]) & (least > NO_SCORE) & (bounds.margins > 0))[:, 0].nonzero()[:, 0]
     rest = bounds.products[back].scatter_(1, first[back], NO_SCORE)
     counts = ((bounds.raised(rest, back) >= scores[back, -1:]) & (rest > NO_SCORE)).sum(1)
     for some, count in _portions(counts, groups.size):
         rows = back[some]
-        others = _of_groups(users[rows], items, seen.take(rows), _largest(rest[some], count)[1], groups, k)
+        others = _of_groups(users[rows], items, seen.take(rows), _largest(rest[some], count), groups, k)
         both = torch.cat([scores[rows], others[0]], 1), torch.cat([listed[rows], others[1]], 1)
         scores[rows], listed[rows] = _first(*both, k)
     items.sent_back += len(back)
@@ -117,13 +117,15 @@ def _portions(counts: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
         order = order[here:]
 
 
-def _of_groups(users: Tensor, items: Items, seen: Rows, chosen: Tensor, groups: Groups, k: int) -> Best:
-    """The `k` greatest products of fixed order in some groups of items; users [b, H], chosen [b, C]."""
-    chosen = chosen.sort(1).values
+def _of_groups(users: Tensor, items: Items, seen: Rows, found: Best, groups: Groups, k: int) -> Best:
+    """The `k` greatest products of fixed order in the groups that were found, but for those of -inf; users [b, H], both [b, C]."""
+    chosen, order = found[1].sort(1)
+    closed = found[0].gather(1, order) == NO_SCORE
     listed = groups.members(chosen)
     inside = listed.clamp(max=groups.items - 1)
     scores = fixed_products(users, items.vectors, inside).add_(items.bias[inside]).masked_fill_(listed >= groups.items, NO_SCORE)
     scores.view(-1).index_fill_(0, _places(seen, chosen, groups), NO_SCORE)
+    scores.view(*chosen.shape, groups.size).masked_fill_(closed[:, :, None], NO_SCORE)
     if short := max(k - scores.shape[1], 0):
         scores, inside = pad(scores, (0, short), value=NO_SCORE), pad(inside, (0, short))
     return _first(scores, inside, k)
