@@ -111,6 +111,13 @@ class TorchRecommender(Recommender, Generic[Net]):
         return learned | {DERIVED + name: tensor for name, tensor in self.derived.items()}
 
     @property
+    def device(self) -> torch.device:
+        """The device that the model scores on, by its first parameter: a lone user's list asks for it several times."""
+        _ = self.items
+        first = next(self.module.parameters(), None)
+        return super().device if first is None else first.device
+
+    @property
     def parameters(self) -> int:
         """The number of learned numbers."""
         return super().parameters - sum(tensor.numel() for tensor in self.derived.values())

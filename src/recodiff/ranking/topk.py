@@ -131,8 +131,9 @@ def rank(
     """
     items = model.shard or ALL
     width = items.width(history.n_items)
-    seen = {name: items.own(Rows.from_csr(mask.matrix)).to(model.device) for name, mask in masks.items()}
-    banned = _banned(allowed, history.n_items, model.device)
+    device = model.device
+    seen = {name: items.own(Rows.from_csr(mask.matrix)).to(device) for name, mask in masks.items()}
+    banned = _banned(allowed, history.n_items, device)
     banned = banned if banned is None or model.shard is None else banned[model.shard.start : model.shard.stop]
     factors = factors_of(model)
     most_here = -(-history.n_items // (distributed.size() if model.shard else 1))  # alike in all processes
@@ -147,7 +148,7 @@ def rank(
     unwanted = {name: part.split(size) for name, part in seen.items()}
     with progress.bar("ranking", history.n_users, show=show_progress) as advance, torch.inference_mode():
         for users, batch in batches(model, history, size):
-            with fast_products(model.device):
+            with fast_products(device):
                 lists = find(batch, {name: next(part) for name, part in unwanted.items()})
             yield lists if model.shard is None else {name: _merged(part, k, model.shard) for name, part in lists.items()}
             advance(len(users), "")
