@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from recodiff.cli import COMMANDS
 from recodiff.config import BaseConfig
 from recodiff.errors import RecodiffError, RecodiffWarning
 from recodiff.models.registry import MODELS
-from recodiff.stores.kinds import STORE_KINDS
+from recodiff.stores.kinds import STORE_KINDS, class_of
 from reference_pages import PAGES, api, commands, settings, stores
 from site_hooks import site_link
 
@@ -106,6 +107,18 @@ def test_every_vector_store_and_every_row_that_was_measured_is_shown(made: dict[
     rows = stores.measured_rows({"onnx:exact": {"version": "1"}, "faiss:hnsw": {"version": "2", "films": row}})
     assert rows[0] == ["faiss 2", "hnsw", "0.9800 at 4, 10.0% of lists short", "0.50 (0.25)", "–", "–", "2.0"]
     assert rows[1] == ["onnx 1", "exact", "–", "–", "–", "–", "–"]
+
+
+@pytest.mark.parametrize("kind", STORE_KINDS)
+def test_every_index_was_measured_and_finds_enough_or_is_refused_in_a_sentence(kind: str, made: dict[str, str]) -> None:
+    measured = json.loads(stores.MEASURED.read_text("utf-8"))
+    for index in class_of(kind).indexes:
+        films, stretched = (measured[f"{kind}:{index}"][case] for case in stores.CASES)
+        assert (films["recall@20"] >= 0.99, films["full lists"], films["users"]) == (True, 1.0, 1000)
+        if "refused" in stretched:
+            assert stretched["refused"].replace("__main__:Given", "such a model") in made["vector-stores"]
+        else:
+            assert (stretched["recall@20"] >= 0.95, stretched["full lists"]) == (True, 1.0)
 
 
 def test_every_format_and_folder_is_described(made: dict[str, str]) -> None:
