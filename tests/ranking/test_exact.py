@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from unittest import mock
 
@@ -197,3 +198,19 @@ def test_users_who_have_no_bounds_are_ranked_by_float32(bits: int, value: float)
     finite = torch.tensor([0, 1, 3, 4, 5])
     assert_lists_are([part[finite] for part in found], users[finite], vectors, none[finite])
     assert bool(found[0][2].isfinite().all()) == (value == 1e30)
+
+
+@pytest.mark.parametrize("bits", [16, 8])
+def test_lists_made_at_the_same_time_do_not_mix(bits: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    users, vectors = torch.randn(40, 32, generator=draw), torch.randn(20_000, 32, generator=draw)
+    items, none = items_of(ItemVectors(vectors, torch.zeros(20_000)), bits), torch.zeros(40, 20_000, dtype=torch.bool)
+    truth = whole(users, ItemVectors(vectors, torch.zeros(20_000)), none, 5)
+
+    def ranked(start: int) -> bool:
+        here = slice(start, start + 5)
+        found = best(users[here], items, {"none": none[here]}, 5, bits)["none"]
+        return torch.equal(found[0], truth[0][here]) and torch.equal(found[1], truth[1][here])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(ranked, [*range(0, 40, 5)] * 4))

@@ -94,3 +94,24 @@ def test_sums_of_16_bits_are_noticed() -> None:
     assert sixteen_bits.adds_in_float32(4)
     with mock.patch.object(torch.Tensor, "__matmul__", poor):
         assert not sixteen_bits.adds_in_float32(4)
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "exact", "expected"),
+    [(13, 9, True, True), (13, 11, True, False), (13, 9, False, False), (13, 900, True, False)],
+)
+def test_16_bits_must_be_faster_and_exact(
+    wide: float, narrow: float, exact: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def seconds(a: torch.Tensor, b: torch.Tensor, repeats: int) -> float:
+        tried.append(repeats)
+        return wide if a.dtype == torch.float32 else narrow
+
+    monkeypatch.setattr(sixteen_bits, "_seconds", seconds)
+    monkeypatch.setattr(sixteen_bits, "adds_in_float32", lambda users: exact)
+    sixteen_bits.is_faster.cache_clear()
+    assert sixteen_bits.is_faster() == expected
+    assert tried == ([5, 1] if narrow == 900 else [5, 1, 5])
+    sixteen_bits.is_faster.cache_clear()

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recodiff.ranking import sixteen_bits
 from recodiff.ranking.kept import KeptVectors, Spare
+from recodiff.ranking.sixteen_bits import Copy16
 from recodiff.runtime import memory
 from recodiff.tensors.products import inner_products
 from recodiff.tensors.rows import Rows
@@ -145,11 +146,11 @@ def bounds_of(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int)
         unwanted: by name, what is left out of each user's list, rows [B, I].
         k: K.
     """
-    if len(users) == 1 and items.kept.copy_8 is not None:
-        alone = items.kept.copy_8.bounds(users)
-        if alone is not None:
-            return _of_a_lone_user(users, alone, items, unwanted)
-    return _of_users(users, items, unwanted, k)
+    if len(users) > 1:
+        return _of_users(users, items, unwanted, k, items.kept.copy_16)
+    copy = items.kept.copy_8
+    bounds = None if copy is None else copy.bounds(users)
+    return _of_users(users, items, unwanted, k, None) if bounds is None else _of_a_lone_user(users, bounds, items, unwanted)
 
 
 def _of_a_lone_user(user: Tensor, bounds: Tensor, items: Items, unwanted: Mapping[str, Rows]) -> dict[str, Bounds]:
@@ -162,9 +163,9 @@ def _of_a_lone_user(user: Tensor, bounds: Tensor, items: Items, unwanted: Mappin
     }
 
 
-def _of_users(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int) -> dict[str, Bounds]:
+def _of_users(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int, copy: Copy16 | None) -> dict[str, Bounds]:
     n, (n_items, width) = len(users), items.vectors.shape
-    narrow = None if n == 1 or items.kept.copy_16 is None else items.kept.copy_16.of_users(users)
+    narrow = None if copy is None else copy.of_users(users)
     size, blocks = _size(n_items, width, k), -(-n_items // max(LEAST_BLOCK, BLOCK_BYTES // (4 * max(n, 1))))
     groups = Groups(n_items, size, -(-n_items // (blocks * size)))
     kind = users if narrow is None else narrow
@@ -172,7 +173,7 @@ def _of_users(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int)
     room, found = kind.new_empty(n * groups.step), {name: kind.new_empty(groups.count, n) for name in unwanted}
     for number, start in enumerate(range(0, n_items, groups.step)):
         stop = min(start + groups.step, n_items)
-        block = _products(users, narrow, items, start, stop, room)
+        block = _products(users if narrow is None else narrow, None if narrow is None else copy, items, start, stop, room)
         here = slice(number * groups.each, (number + 1) * groups.each)
         for name, scores in _masked(block, by_item, start, stop):
             torch.amax(scores.view(size, -1), 0, out=found[name][here].view(-1))
@@ -182,12 +183,12 @@ def _of_users(users: Tensor, items: Items, unwanted: Mapping[str, Rows], k: int)
     }
 
 
-def _products(users: Tensor, narrow: Tensor | None, items: Items, start: int, stop: int, room: Tensor) -> Tensor:
-    """Fast products of users with the items from `start` to `stop`, [step, B] in `room`; -inf behind the last item."""
+def _products(users: Tensor, copy: Copy16 | None, items: Items, start: int, stop: int, room: Tensor) -> Tensor:
+    """Fast products of users with the items from `start` to `stop`, or with their copy, [step, B] in `room`; -inf behind them."""
     n, there = len(users), (stop - start) * len(users)
     block, vectors, bias = room[:there].view(-1, n), items.vectors[start:stop], items.kept.bias[start:stop]
-    if narrow is not None and items.kept.copy_16 is not None:
-        items.kept.copy_16.products(narrow, start, stop, block)
+    if copy is not None:
+        copy.products(users, start, stop, block)
     elif n == 1:
         block.copy_(inner_products(users, vectors, bias).T)
     else:

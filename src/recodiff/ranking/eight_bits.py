@@ -51,7 +51,7 @@ class Copy8:
         for sizes in (self.norms, self.rests):
             sizes.mul_(SLACK).add_(FLOOR * norm)
         self.bias = bias + bias.abs() * unit
-        self._array, self._found = self.numbers.numpy(), np.empty(n, np.int32)
+        self._array = self.numbers.numpy()
 
     @property
     def nbytes(self) -> int:
@@ -70,8 +70,9 @@ class Copy8:
         whole = _whole(user, scale)
         numbers, rest = whole.to(torch.int8), torch.linalg.vector_norm(user - whole * scale)
         size = max(torch.linalg.vector_norm(user), torch.linalg.vector_norm(whole * scale))
-        library().dot(numbers.numpy(), self._array, out=self._found)
-        found = torch.from_numpy(self._found).float().mul_(self.scales).mul_(float(scale)).add_(self.bias)
+        products = np.empty(len(self._array), np.int32)
+        library().dot(numbers.numpy(), self._array, out=products)
+        found = torch.from_numpy(products).float().mul_(self.scales).mul_(float(scale)).add_(self.bias)
         return found.add_(self.rests, alpha=float(size * SLACK)).add_(self.norms, alpha=float(rest * SLACK))[None]
 
 
