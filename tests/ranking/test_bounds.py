@@ -19,5 +19,6 @@ def test_groups_hold_every_item_once() -> None:
 
 def test_fewer_users_at_once_where_items_are_many() -> None:
     assert ranked_at_once(1000, 64, 10) == MOST_USERS
+    assert 400 < ranked_at_once(1_000_000, 200, 20) < 500
     assert 100 < ranked_at_once(5_000_000, 64, 10) < MOST_USERS
     assert ranked_at_once(50_000_000, 64, 10) < ranked_at_once(5_000_000, 64, 10)

@@ -25,6 +25,8 @@ GROUP, GROUP_NUMBERS = 32, 4096
 """Items of a group at most; numbers of their vectors at most, since all of a candidate group are read again."""
 GROUPS = 32
 """Times K: groups that there are at least, else they are smaller."""
+BYTES_OF_GROUP = 10
+"""Of a user: the greatest product, which has been moved twice."""
 BLOCK_BYTES, LEAST_BLOCK = 2**21, 1024
 """What the products of one block of items may take, so that they stay in cache; items in a block at least."""
 
@@ -99,7 +101,8 @@ def ranked_at_once(n_items: int, width: int, k: int) -> int:
         width: H.
         k: K.
     """
-    return memory.users_at_once(-(-n_items // max(_size(n_items, width, k) // 2, 1)), products=False)
+    groups = -(-n_items // _size(n_items, width, k))
+    return memory.users_at_once(-(-groups * BYTES_OF_GROUP // 8), products=False)  # which counts 8 an item
 
 
 def _size(n_items: int, width: int, k: int) -> int:
