@@ -74,4 +74,4 @@ def test_the_end_is_firm(tmp_path: Path) -> None:
     deadline = clock.deadline(reserve=60)
     assert not deadline.over(needed=500)
     assert deadline.over(needed=545)
-    assert deadline.reason == "the 10 minutes were over"
+    assert deadline.reason == "what the 10 minutes have for it was over"

@@ -186,10 +186,11 @@ def _prepared(source: Path | Callable[[], Dataset], out: Path, say: Callable[[st
     if isinstance(source, Path):
         return source
     folder = out / PREPARED
-    if (folder / MANIFEST).exists():
-        say(f"the data is that of {folder}, as it was prepared before")
-    else:
-        save_dataset(source(), folder, overwrite=True)  # what a killed command has left of it
+    with held(folder):  # and what a killed command has left there is finished or removed
+        if (folder / MANIFEST).exists():
+            say(f"the data is that of {folder}, as it was prepared before")
+        else:
+            save_dataset(source(), folder, overwrite=True)
     return folder
 
 

@@ -107,11 +107,13 @@ def test_half_a_line_in_the_journal_is_no_trial(ease: Callable[..., TuningResult
     with (tmp_path / "s" / JOURNAL).open("a") as journal:
         journal.write('{"op_code": 4, "wor')
     (tmp_path / "s" / f"{JOURNAL}.lock").touch()
+    (tmp_path / "s" / f"{JOURNAL}.lock0e1f.rename").touch()  # killed while it let go
     began = time.monotonic()
     found = ease(tmp_path / "s", 5)
     assert found.trials[:4] == before.trials
     assert len(found.trials) == 5
     assert time.monotonic() - began < 20, "no wait for a lock that nobody holds"
+    assert not list((tmp_path / "s").glob("*.lock*"))
 
 
 def test_a_damaged_study_is_refused(ease: Callable[..., TuningResult], tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ class Deadline:
     @property
     def reason(self) -> str:
         """The reason why something did not begin, in words."""
+        if self.firm:
+            return f"what the {self.minutes:g} minutes have for it was over"
         return f"the {self.minutes:g} minutes were over" if self.minutes else "--minutes 0 asks for what there is"
 
 

@@ -84,7 +84,8 @@ def _storage(journal: Path) -> optuna.storages.JournalStorage:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-    Path(f"{journal}.lock").unlink(missing_ok=True)  # Optuna's own, left by a killed program: the folder is ours
+    for lock in journal.parent.glob(f"{journal.name}.lock*"):  # Optuna's own, left by a killed program: the folder is ours
+        lock.unlink()
     journal.touch()
     with files.reading(journal, CheckpointError, "choose a new folder"):
         content = journal.read_bytes()
