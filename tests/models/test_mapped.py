@@ -50,6 +50,7 @@ def test_a_mapped_model_gives_the_same_lists_from_the_files_own_pages(case: str,
     (tmp_path / "copy").mkdir()
     copy_to_map(load_model(tmp_path / "m"), tmp_path / "m", tmp_path / "copy")
     mapped = load_mapped(tmp_path / "copy")
+    assert (mapped.is_mapped, model.is_mapped) == (True, False)
     large = {name: tensor for name, tensor in mapped.state().items() if tensor.numel() >= ITEMS}
     assert large
     assert all(is_mapped(tensor) for tensor in large.values())

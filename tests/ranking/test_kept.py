@@ -48,6 +48,15 @@ def test_copies_are_made_once_they_pay() -> None:
         assert kept.copy_8 is not None
 
 
+def test_processes_that_share_the_vectors_make_no_copies() -> None:
+    with mock.patch.object(sixteen_bits, "is_faster", return_value=True):
+        kept = KeptVectors(ItemVectors(torch.ones(100, 8), torch.zeros(100)), copies=False)
+        kept.prepare(1000)
+        for _ in range(LISTS_TO_PAY):
+            kept.prepare(1)
+    assert (kept.copy_16, kept.copy_8) == (None, None)
+
+
 def test_no_copy_of_16_bits_where_their_products_are_slow() -> None:
     with mock.patch.object(sixteen_bits, "is_faster", return_value=False):
         kept = KeptVectors(ItemVectors(torch.ones(100, 8), torch.zeros(100)))

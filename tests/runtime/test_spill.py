@@ -14,8 +14,8 @@ import pytest
 
 from recodiff import ConfigError, DataError
 from recodiff.runtime import spill
-from recodiff.runtime.folders import SPILLED, spill_of
 from recodiff.runtime.spill import bytes_of, spilling
+from recodiff.runtime.spill_folder import SPILLED, spill_of
 
 pytest.importorskip("duckdb")
 

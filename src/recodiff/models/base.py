@@ -92,6 +92,8 @@ class Recommender(ABC):
         self.summary: dict[str, Any] = {}
         self.shard: Shard | None = None
         """Which items' weights are here, where processes share them; whatever uses the model is then called by all of them."""
+        self.is_mapped = False
+        """Whether the weights are a file's own pages, which other processes read too; see `load_mapped`."""
 
     @property
     def traits(self) -> Traits:

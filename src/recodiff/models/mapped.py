@@ -56,7 +56,9 @@ def load_mapped(folder: Path, *, trust_code: bool = False) -> Recommender:
         CheckpointError: the folder is missing, damaged or foreign.
     """
     with given_kept():
-        return rebuilt(folder, lambda _: _mapped(folder / WEIGHTS_AS_RANKED), hashed=(ITEMS, USERS), trust_code=trust_code)
+        model = rebuilt(folder, lambda _: _mapped(folder / WEIGHTS_AS_RANKED), hashed=(ITEMS, USERS), trust_code=trust_code)
+    model.is_mapped = True
+    return model
 
 
 def _mapped(path: Path) -> dict[str, Tensor]:

@@ -76,15 +76,16 @@ class KeptVectors:
 
     Args:
         vectors: [I, H] and bias [I], float32 on the CPU. Vectors are held, so that no others come to lie where they are.
+        copies: whether there may be any: processes that share the vectors would each make its own.
     """
 
-    def __init__(self, vectors: ItemVectors) -> None:
+    def __init__(self, vectors: ItemVectors, *, copies: bool = True) -> None:
         self._given = vectors.vectors
         self.vectors, self.bias = vectors.vectors.contiguous(), vectors.bias.clone()
         self.groups, self.lone_items = (Spare(first, most) for first, most in zip(FIRST_SPARE, MOST_SPARE, strict=True))
         """Of users who are ranked together, groups; of lone users, items."""
         self._asked = self._asked_alone = 0
-        self._tried: set[int] = set()
+        self._tried: set[int] = set() if copies else {8, 16}
         self._copy_16: Copy16 | None = None
         self._copy_8: Copy8 | None = None
 

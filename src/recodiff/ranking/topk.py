@@ -183,11 +183,11 @@ def _kept(model: Recommender, factors: ItemVectors) -> KeptVectors:
     """What is known of a model's item vectors, while they stay as they are."""
     vectors = factors.vectors
     if vectors.is_inference():  # whether they changed is not known
-        return KeptVectors(factors)
+        return KeptVectors(factors, copies=not model.is_mapped)
     state = vectors.data_ptr(), vectors.shape, vectors.stride(), vectors._version
     known = _known.get(model)
     if known is None or known[0] != state or not torch.equal(known[1].bias, factors.bias):
-        _known[model] = known = state, KeptVectors(factors)
+        _known[model] = known = state, KeptVectors(factors, copies=not model.is_mapped)
     return known[1]
 
 

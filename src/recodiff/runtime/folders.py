@@ -22,6 +22,7 @@ import polars as pl
 
 from recodiff.errors import CheckpointError, DataError, RecodiffWarning
 from recodiff.runtime import files
+from recodiff.runtime.spill_folder import SPILLED, remove_spill, spill_of
 
 LOCK = ".lock"
 STAGED, COMMITTED = ".recodiff-new.partial", ".recodiff-new"
@@ -34,8 +35,6 @@ AGAIN = "copy the folder again, or write it anew"
 """What to do where the plan is damaged."""
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What a file system answers that has no locks."""
-SPILLED = "recodiff-spill"
-"""A file by which a folder beside one that is written is known as ours."""
 PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
 """A temporary file of `files.replace_with`; the number is its process."""
 
@@ -105,32 +104,6 @@ def sweep(folder: Path) -> None:
         match = PARTIAL.match(path.name)
         if match and not path.is_dir() and not _runs(int(match[1])):
             path.unlink(missing_ok=True)
-
-
-def spill_of(folder: Path) -> Path:
-    """The folder beside one that is written, for what does not fit in memory.
-
-    Args:
-        folder: that is written.
-    """
-    folder = folder.resolve()
-    return folder.with_name(f".{folder.name}.spill")
-
-
-def remove_spill(folder: Path) -> None:
-    """Remove a folder of `spill_of`, the file by which it is known last: what a kill leaves of it is still known as ours.
-
-    Args:
-        folder: that has the file; what cannot be removed stays, and the file with it.
-    """
-    with suppress(OSError):
-        for path in folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            elif path.name != SPILLED:
-                path.unlink()
-        (folder / SPILLED).unlink()
-        folder.rmdir()
 
 
 def _runs(process: int) -> bool:

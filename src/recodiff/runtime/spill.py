@@ -19,7 +19,8 @@ from typing import Any
 import polars as pl
 
 from recodiff.errors import ConfigError, DataError, MissingExtraError
-from recodiff.runtime.folders import SPILLED, held, remove_spill, spill_of
+from recodiff.runtime.folders import held
+from recodiff.runtime.spill_folder import SPILLED, remove_spill, spill_of
 
 SIZE_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?\s*", re.IGNORECASE)
