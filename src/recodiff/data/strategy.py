@@ -66,7 +66,10 @@ class Split(ABC):
 
     def _check(self, time_kind: TimeKind | None) -> None:
         if self.needs != "nothing" and time_kind is None:
-            raise DataError(f"the split {self.name!r} needs to know what came first, and this log has no time; use 'random'")
+            raise DataError(
+                f"the split {self.name!r} needs to know what came first, and this log has no time; use 'random', or "
+                "time_unit='order' (--time-unit order) where its rows stand in their order"
+            )
         if self.needs == "clock" and time_kind == "order":
             raise DataError(f"the split {self.name!r} compares users' times, and this log has ranks within each; use 'temporal'")
 

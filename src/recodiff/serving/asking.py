@@ -22,7 +22,7 @@ async def asked(request: Request) -> Service:
     return request.app.state.service
 
 
-Asked = Annotated[Service, Depends(asked)]
+TheService = Annotated[Service, Depends(asked)]
 
 
 def needs(right: Right) -> Callable[..., Awaitable[None]]:
@@ -35,7 +35,7 @@ def needs(right: Right) -> Callable[..., Awaitable[None]]:
         RefusedError: by the dependency, where a token is lacking or does not have the right.
     """
 
-    async def check(service: Asked, authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> None:
+    async def check(service: TheService, authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> None:
         if not service.tokens:
             return
         scheme, _, token = (authorization or "").partition(" ")

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from recodiff.ranking.vectors import similar_items
 from recodiff.serving.answers import titled
-from recodiff.serving.asking import READ, WRITE, Asked, in_time
+from recodiff.serving.asking import READ, WRITE, TheService, in_time
 from recodiff.serving.errors import RefusedError
 from recodiff.serving.schemas import (
     NO_CONTROLS,
@@ -20,8 +20,8 @@ from recodiff.serving.schemas import (
     AboutAll,
     Appended,
     Forgotten,
-    Found,
     GivenEvents,
+    ItemSearch,
     RecommendedList,
     RecommendedLists,
     Similar,
@@ -57,7 +57,7 @@ async def healthz() -> State:
 
 
 @health.get("/readyz")
-async def readyz(service: Asked) -> State:
+async def readyz(service: TheService) -> State:
     """Whether it can answer requests: models are loaded, the store answers, and it is not stopping."""
     if service.stopping:
         raise RefusedError(503, "the service is stopping", {"Retry-After": "5"})
@@ -66,13 +66,13 @@ async def readyz(service: Asked) -> State:
 
 
 @health.get("/metrics", dependencies=READ, response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(service: Asked) -> Response:
+async def metrics(service: TheService) -> Response:
     """Figures for Prometheus."""
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @service.get("/models", dependencies=READ)
-async def models(service: Asked) -> AboutAll:
+async def models(service: TheService) -> AboutAll:
     """The models that are served, and what this service takes."""
     return AboutAll(
         default=service.settings.default,
@@ -85,7 +85,7 @@ async def models(service: Asked) -> AboutAll:
 
 
 @service.post("/events", dependencies=WRITE, responses={409: {"description": "The store is read alone, or the key came before"}})
-async def append(service: Asked, given: GivenEvents, key: Key = None) -> Appended:
+async def append(service: TheService, given: GivenEvents, key: Key = None) -> Appended:
     """Append events, all or none; once this answers they are on disk. A repeat under the same key writes nothing."""
     if service.store.read_only:
         raise RefusedError(409, "events come from a table that this service only reads; write them there")
@@ -108,7 +108,7 @@ async def append(service: Asked, given: GivenEvents, key: Key = None) -> Appende
 
 
 @service.get("/users/{user:path}/history", dependencies=READ)
-async def history(service: Asked, user: UserPath) -> StoredHistory:
+async def history(service: TheService, user: UserPath) -> StoredHistory:
     """A user's newest events, oldest first."""
     (events,) = await run_in_threadpool(service.store.histories, [user], service.settings.limits.stored)
     served = service.models.get(service.settings.default)
@@ -126,7 +126,7 @@ async def history(service: Asked, user: UserPath) -> StoredHistory:
 
 
 @service.delete("/users/{user:path}/history", dependencies=WRITE, responses={409: {"description": "The store is read alone"}})
-async def forget(service: Asked, user: UserPath) -> Forgotten:
+async def forget(service: TheService, user: UserPath) -> Forgotten:
     """Delete all events of a user."""
     if service.store.read_only:
         raise RefusedError(409, "events come from a table that this service only reads; delete them there")
@@ -186,12 +186,12 @@ async def _similar(service: Service, item: str, k: int, name: str | None) -> Sim
     return Similar(model=served.name, version=served.version, item=own, title=served.title(place), items=items)
 
 
-async def _items(service: Service, search: str, limit: int, name: str | None) -> Found:
+async def _items(service: Service, search: str, limit: int, name: str | None) -> ItemSearch:
     served = service.models.get(name or service.settings.default)
     if limit > service.settings.limits.found:
         raise RefusedError(422, f"{limit} is too much for limit; this service answers with {service.settings.limits.found}")
     places = await run_in_threadpool(served.search, search, limit)
-    return Found(model=served.name, items=titled(served, places))
+    return ItemSearch(model=served.name, items=titled(served, places))
 
 
 SearchOf = Annotated[str, Query(max_length=200, description="Words of a title or an id; popular items where it is empty.")]
@@ -201,60 +201,60 @@ K = Annotated[int, Query(ge=1, description="Items in the answer.")]
 
 
 @model.post("/recommend", dependencies=READ)
-async def recommend(service: Asked, wanted: Wanted) -> RecommendedList:
+async def recommend(service: TheService, wanted: Wanted) -> RecommendedList:
     """A list for a known user or for a history, by the default model or the one that a split gives the user."""
     return await _recommend(service, wanted, None)
 
 
 @model.post("/recommend/batch", dependencies=READ)
-async def recommend_batch(service: Asked, wanted: WantedBatch) -> RecommendedLists:
+async def recommend_batch(service: TheService, wanted: WantedBatch) -> RecommendedLists:
     """Several lists in one request, scored together."""
     return await _recommend_batch(service, wanted, None)
 
 
 @model.get("/similar", dependencies=READ)
-async def similar(service: Asked, item: Item, k: K = 10) -> Similar:
+async def similar(service: TheService, item: Item, k: K = 10) -> Similar:
     """The items most like one, by the cosine of the default model's vectors."""
     return await _similar(service, item, k, None)
 
 
 @model.get("/items", dependencies=READ)
-async def items(service: Asked, search: SearchOf = "", limit: Limit = 20) -> Found:
+async def items(service: TheService, search: SearchOf = "", limit: Limit = 20) -> ItemSearch:
     """Items of the default model whose title or id holds all words."""
     return await _items(service, search, limit, None)
 
 
 @model.get("/model", dependencies=READ)
-async def described(service: Asked) -> About:
+async def described(service: TheService) -> About:
     """What the default model is, and what it was trained on."""
     return about(service, service.models.get(service.settings.default))
 
 
 @named.post("/recommend", dependencies=READ)
-async def recommend_of(service: Asked, model: str, wanted: Wanted) -> RecommendedList:
+async def recommend_of(service: TheService, model: str, wanted: Wanted) -> RecommendedList:
     """A list by the named model."""
     return await _recommend(service, wanted, model)
 
 
 @named.post("/recommend/batch", dependencies=READ)
-async def recommend_batch_of(service: Asked, model: str, wanted: WantedBatch) -> RecommendedLists:
+async def recommend_batch_of(service: TheService, model: str, wanted: WantedBatch) -> RecommendedLists:
     """Several lists by the named model."""
     return await _recommend_batch(service, wanted, model)
 
 
 @named.get("/similar", dependencies=READ)
-async def similar_of(service: Asked, model: str, item: Item, k: K = 10) -> Similar:
+async def similar_of(service: TheService, model: str, item: Item, k: K = 10) -> Similar:
     """The items most like one, by the named model's vectors."""
     return await _similar(service, item, k, model)
 
 
 @named.get("/items", dependencies=READ)
-async def items_of(service: Asked, model: str, search: SearchOf = "", limit: Limit = 20) -> Found:
+async def items_of(service: TheService, model: str, search: SearchOf = "", limit: Limit = 20) -> ItemSearch:
     """Items of the named model whose title or id holds all words."""
     return await _items(service, search, limit, model)
 
 
 @named.get("", dependencies=READ)
-async def described_of(service: Asked, model: str) -> About:
+async def described_of(service: TheService, model: str) -> About:
     """What the named model is, and what it was trained on."""
     return about(service, service.models.get(model))

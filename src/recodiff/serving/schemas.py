@@ -116,7 +116,7 @@ class Similar(BaseModel):
     items: list[SimilarItem]
 
 
-class Found(BaseModel):
+class ItemSearch(BaseModel):
     """Items that a search found."""
 
     model: str

@@ -25,6 +25,8 @@ def parquet(**columns: list) -> bytes:
     ("name", "content", "ids"),
     [
         ("min.csv", "9\n3\n4\n", ["9", "3", "4"]),
+        ("quoted.csv", '"9"\n"3"\n"4"\n', ["9", "3", "4"]),
+        ("quoted.tsv", '"9"\n"3"\n', ["9", "3"]),
         ("banned.csv", "3\n4\n5\n", ["3", "4", "5"]),
         ("named.csv", "item\n3\n4\n", ["3", "4"]),
         ("other.csv", "what\n3\n4\n", ["3", "4"]),

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 from recodiff.errors import DataError
+from recodiff.runtime.files import refuse_irregular
 from recodiff.runtime.memory import available_memory
 
 WHOLE = "give a whole file of its format"
@@ -31,7 +32,7 @@ OTHERS = {
 }
 """First bytes -> what a file is, and what to do with it."""
 _DUCKDB_AT = 8
-NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1b\x7f]")
+NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x7f]")
 MOST_CONTROLS = 0.02
 """Share of control characters from which on bytes are no text; random ones have a tenth, a damaged text hardly any."""
 SHARE_OF_MEMORY = 3
@@ -44,7 +45,11 @@ def is_gzip(path: Path) -> bool:
 
     Args:
         path: of the file.
+
+    Raises:
+        DataError: it is no file but a pipe, a device or a folder, which would be waited for.
     """
+    refuse_irregular(path, DataError, WHOLE)
     with path.open("rb") as file:
         return file.read(len(GZIP)) == GZIP
 

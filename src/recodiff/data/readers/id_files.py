@@ -94,7 +94,7 @@ def _of_table(path: Path, known: IdMap, role: str) -> pl.Series:
 
 def _names(rows: object, known: IdMap, role: str) -> bool:
     """Whether the first row of a table names its columns."""
-    cells = [[str(cell).strip() for cell in row] for row in rows]  # type: ignore[attr-defined]
+    cells = [[str(cell).strip().strip('"') for cell in row] for row in rows]  # type: ignore[attr-defined]
     first = cells[0][0]
     if any(plain(cell) in (*KNOWN[role], "id") for cell in cells[0]) and not _is_known(first, known):
         return True

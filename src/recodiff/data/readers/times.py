@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +19,7 @@ UNITS = {
 }
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _ISO = r"^\d{4}[-/]\d{2}[-/]\d{2}(?:[T ]|$)"
+_WITH_ZONE = r"\d:\d.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
 _SAMPLE = 10_000
 # No log of today has real times outside: 1980-01-01 to 2100-01-01.
 _EARLIEST, _LATEST = 315_532_800, 4_102_444_800
@@ -120,9 +122,23 @@ def _from_text(table: LogTable) -> LogTable:
         whole = time.cast(pl.Int64, strict=False)
         fit = ask(table, whole.null_count() == time.null_count())[0]
         return table.with_columns(whole if fit else time.cast(pl.Float64, strict=False))
-    first = in_memory(table.select("time").drop_nulls().head(1)).to_series()
-    dashed = time.str.replace_all("/", "-", literal=True) if "/" in str(first[0]) else time
-    return table.with_columns(dashed.str.to_datetime(time_zone="UTC", time_unit="us", strict=False))
+    first = str(in_memory(table.select("time").drop_nulls().head(1)).to_series()[0])
+    if re.match(_ISO, first):  # polars takes its form from the first; of nearly all logs all others have it
+        read = table.with_columns(_moments(time, first))
+        if _nulls(read) == _nulls(table):
+            return read
+    iso, zoned = time.str.contains(_ISO), time.str.contains(_WITH_ZONE)
+    bare, with_zone = (_moments(pl.when(iso & each).then(time), "/") for each in (~zoned, zoned))
+    return table.with_columns(time=pl.coalesce(bare, with_zone))
+
+
+def _moments(text: pl.Expr, first: str) -> pl.Expr:
+    dashed = text.str.replace_all("/", "-", literal=True) if "/" in first else text
+    return dashed.str.to_datetime(time_zone="UTC", time_unit="us", strict=False)
+
+
+def _nulls(table: LogTable) -> int:
+    return int(ask(table, pl.col("time").null_count())[0])
 
 
 def in_words(seconds: int) -> str:
@@ -150,7 +166,7 @@ def unit_of(number: float) -> str:
 def _mostly_iso(table: LogTable) -> bool:
     some = some_present(table, "time", _SAMPLE)
     iso = int(some.str.contains(_ISO).sum())
-    return iso > 0 and iso >= int(some.cast(pl.Float64, strict=False).is_not_null().sum())
+    return iso > 0 and 2 * iso >= len(some)
 
 
 def _unit(table: LogTable) -> tuple[str, pl.Expr | None]:
