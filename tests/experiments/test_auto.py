@@ -54,6 +54,26 @@ def test_it_leaves_a_model_trained_on_everything_its_card_and_the_report(tmp_pat
     assert said[0].startswith("3 methods in 1 minutes: popularity, ease, f-ridge.")
 
 
+def test_the_last_training_is_under_the_limit_of_the_comparison_and_the_card_says_what_was_chosen_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+
+    def train_again(*given: Any, **named: Any) -> recodiff.Recommender:
+        limits.append(given[3].longest)
+        return real(*given, **named)
+
+    real = module.train_again
+    monkeypatch.setattr(module, "train_again", train_again)
+    monkeypatch.setattr(module, "WITHOUT_TIME", ("diffrec",))
+    found, _ = call(tmp_path, LOG.select("user", "item"), seeds=1, minutes=0.5)
+    share = 30 / (2 + 3)
+    assert limits == [pytest.approx(share, rel=0.5)]
+    measured = found.comparison.rows[0].results[0]
+    said = f"The model that was measured (seed {measured.seed}) was kept after epoch {measured.best_epoch}; this one chose"
+    assert said in (tmp_path / CARD).read_text("utf-8")
+
+
 def test_without_time_no_method_needs_it(tmp_path: Path) -> None:
     found, said = call(tmp_path, LOG.select("user", "item"), seeds=1)
     assert said[0].startswith("2 methods in 1 minutes: popularity, ease.")

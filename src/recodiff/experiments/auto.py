@@ -26,6 +26,7 @@ from recodiff.experiments.runs.cases import REPORTED_METRICS, Row
 from recodiff.experiments.runs.model_card import CardFigures, CardNotes, figures_of
 from recodiff.experiments.runs.options import RunOptions
 from recodiff.experiments.runs.protocols import SAID
+from recodiff.experiments.runs.results import Result
 from recodiff.experiments.runs.runner import load_complete, span
 from recodiff.experiments.runs.train import settings_of, train_again
 from recodiff.experiments.tuning.budget import Budget
@@ -164,9 +165,9 @@ def run_auto(
         clock.stop()
         ordered = data.train.time_kind is not None
         names, protocol = (WITH_TIME, "chronological") if ordered else (WITHOUT_TIME, "official")
-        found = _compared(names, protocol, data, folder, out, clock, options, say)
+        found, share = _compared(names, protocol, data, folder, out, clock, options, say)
         label, sentences = choose(found)
-        model = _trained(label, found, data, out, clock, options, sentences)
+        model = _trained(label, found, data, out, replace(options, longest=share), sentences)
         clock.stop()
     say(_spent(clock))
     return AutoResult(model, label, data, found, sentences)
@@ -203,7 +204,8 @@ def _compared(
     clock: Clock,
     options: RunOptions,
     say: Callable[[str], None],
-) -> Comparison:
+) -> tuple[Comparison, float]:
+    """What was measured, and the seconds that no training by epochs exceeded."""
     allotted = clock.allot(names, data.train, Run(options.device, threads=options.threads).torch_device)
     share, left_out = allotted.share, allotted.left_out
     kept = [name for name in names if name not in left_out]
@@ -224,7 +226,7 @@ def _compared(
     if found.reference is None:
         raise ModelError(f"no method could be measured ({listed(found.missing().values())}); give more --minutes, or less data")
     write_comparison(found, place, say)
-    return found
+    return found, share
 
 
 def choose(found: Comparison) -> tuple[str, tuple[str, ...]]:
@@ -262,16 +264,29 @@ def _said(best: str, one: Difference) -> str:
     return f"on the test part {best} is {side} than {one.label} by {figures}: this is sure"
 
 
-def _trained(
-    label: str, found: Comparison, data: Dataset, out: Path, clock: Clock, options: RunOptions, sentences: Sequence[str]
-) -> Recommender:
+def _trained(label: str, found: Comparison, data: Dataset, out: Path, options: RunOptions, sentences: Sequence[str]) -> Recommender:
+    """The best method trained as it was compared, under the same limit of time, and then on everything for as long."""
     row = next(row for row in found.rows if row.case.label == label)
     name, settings, where = settings_of(row.source)
     ordered = in_order(data) if found.protocol == "chronological" else data
-    run = Run(options.device, options.all_seeds[0], options.threads, out)
+    run = Run(options.device, options.all_seeds[0], options.threads, out, longest=options.longest)
     missing = [f"{one.case.label} was {one.note}" for one in found.rows if one.note and not one.results]
-    card = CardNotes(_figures(row, found), [f"{one[0].upper()}{one[1:]}." for one in (*sentences, *missing)])
+    said = [*sentences, *missing, *_chosen_anew(row.results[0])]
+    card = CardNotes(_figures(row, found), [f"{one[0].upper()}{one[1:]}." for one in said])
     return train_again(name, settings, ordered, run, refit="all", card=card, where=where)
+
+
+def _chosen_anew(measured: Result) -> list[str]:
+    """What the saved model chose once more, before it learned from everything."""
+    if measured.shares:
+        what = "has the shares " + ", ".join(f"{part} {share:g}" for part, share in measured.shares.items())
+    elif measured.best_epoch is not None:
+        what = f"was kept after epoch {measured.best_epoch}"
+    else:
+        return []
+    return [
+        f"the model that was measured (seed {measured.seed}) {what}; this one chose by the same rule, and config.json says what"
+    ]
 
 
 def _spent(clock: Clock) -> str:
