@@ -214,6 +214,8 @@ def test_refit_trains_once_more_for_the_chosen_epochs(cli: Cli, data: Path, tiny
     info = read_config(tmp_path / "m")["info"]
     assert info["refit"] is True
     assert info["training"]["epochs"] == info["chosen"]["best_epoch"]
+    evaluated = [cli("evaluate", tmp_path / "m", "--data", data, "--part", part).err for part in ("valid", "test")]
+    assert ["learned from the valid part too" in said for said in evaluated] == [True, False]
 
 
 def test_an_interrupted_run_resumes_to_the_same_end(

@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 
 from postgres import running_postgres
+from recodiff import prepare, synthesise
 from recodiff.cli import main
+from recodiff.errors import DataError
 from recodiff.runtime.sql import open_engine
 from recodiff.serving.server import set_modules_aside
+from recodiff.serving.store.open import open_histories, take_over
 from recodiff.serving.store.own import EVENTS
 from served_processes import running
 
@@ -40,8 +43,6 @@ def test_requests_under_way_are_answered_before_it_ends(runs: dict[str, Path], t
 
 
 def test_the_data_folder_is_taken_over_once(runs: dict[str, Path], tmp_path: Path) -> None:
-    from recodiff.data import synthesise
-
     synthesise(users=30, items=24, interactions=300, seed=0).write_csv(tmp_path / "clicks.csv")
     main(["prepare", str(tmp_path / "clicks.csv"), str(tmp_path / "data")])
     store = f"sqlite:///{tmp_path}/e.db"
@@ -53,6 +54,18 @@ def test_the_data_folder_is_taken_over_once(runs: dict[str, Path], tmp_path: Pat
             service.process.terminate()
             service.process.wait(20)
     assert sizes[0] == sizes[1] > 0
+
+
+def test_a_store_holds_the_histories_of_one_data_folder(tmp_path: Path) -> None:
+    first, other = (prepare(synthesise(users=30, items=24, interactions=300, seed=seed), name="clicks") for seed in range(2))
+    url = f"sqlite:///{tmp_path}/e.db"
+    store, users = open_histories(url), [str(user) for user in first.users.ids]
+    assert take_over(store, url, first) > 0
+    before = store.histories(users, 1000)
+    with pytest.raises(DataError, match=r"has the histories of another data folder.*--store sqlite:///FILE"):
+        take_over(store, url, other)
+    assert take_over(store, url, first) == 0
+    assert store.histories(users, 1000) == before
 
 
 def test_a_port_that_is_taken_is_one_sentence(runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

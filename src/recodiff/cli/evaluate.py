@@ -34,7 +34,7 @@ from recodiff.evaluation.metrics import FULL_RANKING, LIST_LENGTH, MetricAtK, pa
 from recodiff.evaluation.model_lists import everyone, judged_rankings, lists_for_everyone
 from recodiff.evaluation.peers import peer, sort_of
 from recodiff.evaluation.protocol import HISTORY, Protocol, Task, stages
-from recodiff.experiments.runs.provenance import trained_on_other_data
+from recodiff.experiments.runs.provenance import learned_from, trained_on_other_data
 from recodiff.models.base import Recommender
 from recodiff.models.saving import load_model
 
@@ -179,8 +179,9 @@ def _opened(
 ) -> tuple[Recommender, Dataset, Task]:
     """The model, the data over its items, and what it is asked; a warning where it was trained on other data."""
     model, on_disk = load_model(run, device=device, trust_code=trust_code), load_dataset(data)
-    if warning := trained_on_other_data(run, on_disk):
-        warn(warning)
+    for warning in (trained_on_other_data(run, on_disk), learned_from(run, on_disk, part)):
+        if warning:
+            warn(warning)
     dataset = over_items_of(model, on_disk)
     staged = stages(dataset, protocol=protocol, embeddings=load_embeddings(data, on_disk.items, dataset.items))
     return model, staged.data, staged.task(part, history)

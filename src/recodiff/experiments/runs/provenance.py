@@ -89,6 +89,21 @@ def trained_on_other_data(folder: Path, data: Dataset) -> str | None:
     return f"'{folder}' was trained on {theirs}, this is {ours}{events}"
 
 
+def learned_from(folder: Path, data: Dataset, part: str) -> str | None:
+    """A sentence to warn with where a model folder learned from the very part that it is measured on; None where it did not.
+
+    Args:
+        folder: of the model.
+        data: what it is measured on.
+        part: of the data: `valid` or `test`.
+    """
+    info = read_config(folder)["info"]
+    refit = info.get("refit", False)
+    if info.get("data", {}).get("fingerprint") != data.fingerprint() or not (refit == "all" or (refit and part == "valid")):
+        return None
+    return f"'{folder}' learned from the {part} part too, so these figures tell what it remembers, not how well it recommends"
+
+
 def provenance_of_rows(data: Dataset, rows: Sequence[Row], seeds: Sequence[int]) -> dict[str, str]:
     """Protocol, data, seeds, and the commits, machines and versions of all runs behind the rows, as text for a page.
 

@@ -48,7 +48,7 @@ def take_over(store: HistoryStore, url: str, data: Dataset) -> int:
 
     Raises:
         ConfigError: the store is a table that is read alone.
-        DataError: the database refuses.
+        DataError: the database refuses, or has the histories of other data.
     """
     if not isinstance(store, OwnStore):
         raise ConfigError("--data is written into tables of our own, and --table is read alone; give one of the two")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from recodiff.data.interactions import Interactions
+from recodiff.errors import DataError
 from recodiff.runtime import progress
 from recodiff.serving.store.base import Event, HistoryStore, KeyReusedError, NewEvent, answering
 
@@ -32,6 +33,8 @@ KEYS = sa.Table(
 )
 KEPT_DAYS = 30
 """For which the key of a request is remembered."""
+NEVER = 2**62
+"""When the key of a data folder is swept."""
 PIECE_OF_ROWS = 10_000
 """Events that are taken over at once."""
 
@@ -105,6 +108,7 @@ class OwnStore(HistoryStore):
             Events written.
 
         Raises:
+            DataError: it has the histories of other data, whose users may have the same names.
             SQLAlchemyError: the database refuses.
         """
         users, items = (ids.ids.cast(str).to_list() for ids in (history.users, history.items))
@@ -113,8 +117,12 @@ class OwnStore(HistoryStore):
         with self._writes() as connection, progress.bar("taking histories over", history.nnz) as advance:
             if connection.execute(sa.select(KEYS.c.key).where(KEYS.c.key == name)).scalar() is not None:
                 return 0
-            never = 2**62  # is never swept
-            connection.execute(sa.insert(KEYS).values(key=name, digest=name, at=never))
+            if connection.execute(sa.select(KEYS.c.key).where(KEYS.c.at == NEVER)).first() is not None:
+                raise DataError(
+                    "the store has the histories of another data folder, and users of one name would become one; give each its own "
+                    "(--store sqlite:///FILE), or leave out --data"
+                )
+            connection.execute(sa.insert(KEYS).values(key=name, digest=name, at=NEVER))
             for at in range(0, history.nnz, PIECE_OF_ROWS):
                 here = range(at, min(at + PIECE_OF_ROWS, history.nnz))
                 connection.execute(
