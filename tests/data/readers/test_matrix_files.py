@@ -10,6 +10,7 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, date
 from decimal import Decimal
 from pathlib import Path
@@ -236,3 +237,13 @@ def test_a_blank_line_in_a_table_of_titles_drops_none(tmp_path: Path) -> None:
         items = read_log(tmp_path / "log.csv").items
         assert items is not None
         assert items.select("item", "title").rows() == [(10, "A"), (11, "B")]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_folder_of_a_job_that_has_not_ended_is_refused(tmp_path: Path, ended: bool) -> None:
+    pl.DataFrame({"user": [1, 2], "item": [3, 4]}).write_parquet(tmp_path / "part-00000.parquet")
+    (tmp_path / "_temporary").mkdir()
+    if ended:
+        (tmp_path / "_SUCCESS").touch()
+    with nullcontext() if ended else pytest.raises(DataError, match="the job that writes it has not ended"):
+        assert len(read_log(tmp_path).frame) == 2

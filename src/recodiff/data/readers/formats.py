@@ -50,6 +50,11 @@ def locate(source: Path, format: str = "auto") -> tuple[Reader, Sequence[Piece]]
         raise DataError(f"{source} does not exist; give a file or folder of interactions")
     if (source / "dataset.json").exists():
         raise DataError(f"{source} is prepared already; use it as it is (load_dataset, --data), or prepare its source anew")
+    if (source / "_temporary").is_dir() and not (source / "_SUCCESS").exists():
+        raise DataError(
+            f"{source} holds '_temporary' and no '_SUCCESS': the job that writes it has not ended; wait for it, or remove "
+            "'_temporary' if its files are whole"
+        )
     if not source.is_dir() and source.suffix == ".npy":
         raise DataError(f"{source} is not a table of interactions; give the folder it stands in")
     if format == "auto":
