@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recodiff.data.readers.missing import is_mark
 from recodiff.data.readers.tables import LogTable, ask, first_where, in_memory, some_present, type_of, value_at
 
 TimeUnit = Literal["auto", "s", "ms", "us", "ns", "days", "excel", "order"]
@@ -165,8 +166,8 @@ def unit_of(number: float) -> str:
 
 def _mostly_iso(table: LogTable) -> bool:
     some = some_present(table, "time", _SAMPLE)
-    iso = int(some.str.contains(_ISO).sum())
-    return iso > 0 and 2 * iso >= len(some)
+    iso, missing = int(some.str.contains(_ISO).sum()), sum(map(is_mark, some))  # of frames marks are text still
+    return iso > 0 and 2 * iso >= len(some) - missing
 
 
 def _unit(table: LogTable) -> tuple[str, pl.Expr | None]:

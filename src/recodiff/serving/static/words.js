@@ -3,7 +3,7 @@
 export const WORDS = {
   en: {
     model: "Model", beside: "beside", none: "no other", token: "This service needs a token", use: "Use it",
-    history: "History", search: "Search a title and add it", found: "ItemSearch", nothing: "Nothing found",
+    history: "History", search: "Search a title and add it", found: "Found", nothing: "Nothing found",
     order: "Oldest first. Alt + ↑ ↓ moves an item, Delete removes it.", empty: "Nothing yet: the list holds popular items.",
     user: "Or read a known user's history", read: "Read", clear: "Clear", close: "Close",
     list: (model) => `List of ${model}`, similarTo: (title) => `Similar to ${title}`, noSimilar: "This model cannot say what is similar.",
